@@ -1,0 +1,1 @@
+//! Core of a payment terminal: sans-IO, no_std.

@@ -1,0 +1,3 @@
+//! The auditor's binary: verifies cards, lists, journals and receipts from files and the root key alone.
+
+fn main() {}

@@ -1,0 +1,3 @@
+//! The host binary: command line of a provincial issuance station.
+
+fn main() {}

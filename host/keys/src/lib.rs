@@ -1,0 +1,1 @@
+//! Issuer keys: sealed files, signing, card key diversification.

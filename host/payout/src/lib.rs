@@ -1,0 +1,1 @@
+//! Payment lists, block lists, terminal provisioning, sync and ingestion.

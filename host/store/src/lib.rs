@@ -1,0 +1,1 @@
+//! The issuance and payment ledger in SQLite.

