@@ -1,1 +1,12 @@
-//! Test rig: a private pcscd with virtual readers, the QEMU terminal, and processes that die with the test.
+//! Test rig: real card readers' software without readers.
+//!
+//! [`inside_readers`] runs a test, and the program `with-readers` runs a command, in Linux namespaces of their own in
+//! which the real `pcscd` serves 1 to 16 virtual readers (Debian package `vsmartcard-vpcd`). A card is any process that
+//! connects to a reader's TCP port, such as `virtual-card`. Rigs run side by side on the same ports, need no
+//! privileges, leave nothing behind, and everything started inside dies with them.
+
+mod namespace;
+mod pcscd;
+
+pub use namespace::{command_in_namespace, inside_readers};
+pub use pcscd::{MAX_READERS, PcscRig, SOCKET, VirtualReader};
