@@ -1,0 +1,187 @@
+//! CMSDK APB UART (Arm DDI 0479, chapter 4.3): receive by interrupt into a ring, transmit by polling.
+
+use core::convert::Infallible;
+
+use embassy_sync::{blocking_mutex::raw::CriticalSectionRawMutex, pipe::Pipe};
+use embassy_time::{Duration, Instant, Timer};
+use embedded_io_async::{ErrorType, Read, Write};
+
+use crate::{
+    interrupts::{self, Interrupt},
+    register::Register,
+};
+
+/// Bytes that wait for a task; more stay in the peer's buffers, because the interrupt is masked while the ring is full.
+const RING: usize = 2048;
+/// 25 MHz / 217 = 115,200 baud. QEMU does not time the bits but refuses a divisor below 16.
+const BAUD_DIVISOR: u32 = 217;
+const TRANSMIT_ENABLE: u32 = 1 << 0;
+const RECEIVE_ENABLE: u32 = 1 << 1;
+const RECEIVE_INTERRUPT: u32 = 1 << 3;
+const STATE_TRANSMIT_FULL: u32 = 1 << 0;
+const STATE_RECEIVE_FULL: u32 = 1 << 1;
+const CLEAR_RECEIVE: u32 = 1 << 1;
+/// A peer that takes nothing for this long has gone; what was to be sent is dropped.
+const STALLED_AFTER: Duration = Duration::from_secs(1);
+
+type Ring = Pipe<CriticalSectionRawMutex, RING>;
+
+struct Port {
+    base: usize,
+    interrupt: Interrupt,
+    ring: &'static Ring,
+}
+
+impl Port {
+    const fn new(base: usize, interrupt: Interrupt, ring: &'static Ring) -> Self {
+        Self {
+            base,
+            interrupt,
+            ring,
+        }
+    }
+
+    const fn data(&self) -> Register {
+        Register::at(self.base)
+    }
+
+    const fn state(&self) -> Register {
+        Register::at(self.base + 0x04)
+    }
+
+    const fn control(&self) -> Register {
+        Register::at(self.base + 0x08)
+    }
+
+    const fn interrupt_clear(&self) -> Register {
+        Register::at(self.base + 0x0C)
+    }
+
+    const fn baud_divisor(&self) -> Register {
+        Register::at(self.base + 0x10)
+    }
+
+    fn enable(&self) {
+        self.baud_divisor().write(BAUD_DIVISOR);
+        self.control()
+            .write(TRANSMIT_ENABLE | RECEIVE_ENABLE | RECEIVE_INTERRUPT);
+        interrupts::unmask(self.interrupt);
+    }
+
+    /// Interrupt: moves the received byte into the ring, or masks itself until a task has made room.
+    fn on_receive(&self) {
+        if self.ring.is_full() {
+            cortex_m::peripheral::NVIC::mask(self.interrupt);
+            return;
+        }
+        self.interrupt_clear().write(CLEAR_RECEIVE);
+        if self.state().read() & STATE_RECEIVE_FULL != 0 {
+            let byte = self.data().read() as u8;
+            // Cannot fail: only this interrupt writes, and the ring was not full.
+            let _ = self.ring.try_write(&[byte]);
+        }
+    }
+
+    fn transmitter_full(&self) -> bool {
+        self.state().read() & STATE_TRANSMIT_FULL != 0
+    }
+}
+
+// Statics of their own: inside `Port` they would be initialised data and take 6 kB of the image.
+static HOST_RING: Ring = Ring::new();
+static CARD_READER_RING: Ring = Ring::new();
+static CONSOLE_RING: Ring = Ring::new();
+
+static HOST: Port = Port::new(0x4000_4000, Interrupt::Uart0Receive, &HOST_RING);
+static CARD_READER: Port = Port::new(0x4000_5000, Interrupt::Uart1Receive, &CARD_READER_RING);
+static CONSOLE: Port = Port::new(0x4000_6000, Interrupt::Uart2Receive, &CONSOLE_RING);
+
+#[unsafe(no_mangle)]
+extern "C" fn UART0_RX() {
+    HOST.on_receive();
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn UART1_RX() {
+    CARD_READER.on_receive();
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn UART2_RX() {
+    CONSOLE.on_receive();
+}
+
+/// A serial line. `read` waits for at least one byte.
+pub(crate) struct Uart(&'static Port);
+
+/// The three lines of the terminal.
+pub(crate) struct Lines {
+    /// UART0: frames to and from the host.
+    pub(crate) host: Uart,
+    /// UART1: the PN532.
+    pub(crate) card_reader: Uart,
+    /// UART2: the clerk's screen and keys.
+    pub(crate) console: Uart,
+}
+
+/// Switches the three lines on.
+pub(crate) fn enable() -> Lines {
+    for port in [&HOST, &CARD_READER, &CONSOLE] {
+        port.enable();
+    }
+    Lines {
+        host: Uart(&HOST),
+        card_reader: Uart(&CARD_READER),
+        console: Uart(&CONSOLE),
+    }
+}
+
+impl ErrorType for Uart {
+    type Error = Infallible;
+}
+
+impl Read for Uart {
+    async fn read(&mut self, buffer: &mut [u8]) -> Result<usize, Infallible> {
+        let count = self.0.ring.read(buffer).await;
+        interrupts::unmask(self.0.interrupt);
+        Ok(count)
+    }
+}
+
+impl Write for Uart {
+    /// Sends all of `bytes`, or drops the rest when the peer has stopped taking them: every protocol above has checksums
+    /// and time limits, and a terminal must not stand still because nobody listens.
+    async fn write(&mut self, bytes: &[u8]) -> Result<usize, Infallible> {
+        for &byte in bytes {
+            let patience = Instant::now() + STALLED_AFTER;
+            while self.0.transmitter_full() {
+                if Instant::now() > patience {
+                    return Ok(bytes.len());
+                }
+                Timer::after_micros(100).await;
+            }
+            self.0.data().write(u32::from(byte));
+        }
+        Ok(bytes.len())
+    }
+
+    async fn flush(&mut self) -> Result<(), Infallible> {
+        Ok(())
+    }
+}
+
+/// Writes to the console without the executor, for the last words after a panic.
+pub(crate) struct LastWords;
+
+impl core::fmt::Write for LastWords {
+    fn write_str(&mut self, text: &str) -> core::fmt::Result {
+        for byte in text.bytes() {
+            let mut patience = 1_000_000_u32;
+            while CONSOLE.transmitter_full() {
+                patience = patience.checked_sub(1).ok_or(core::fmt::Error)?;
+            }
+            CONSOLE.data().write(u32::from(byte));
+        }
+        Ok(())
+    }
+}
