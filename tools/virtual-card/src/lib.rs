@@ -1,0 +1,10 @@
+//! A card in a process: a chip behind a virtual PC/SC reader, its memory in a file, and a hand that can tear it out.
+
+pub mod control;
+pub mod memory;
+pub mod vpcd;
+
+mod chip;
+
+pub use chip::Chip;
+pub use control::{Control, Moment};
