@@ -1,0 +1,155 @@
+//! Signing keys: P-256, sealed as PKCS#8 EncryptedPrivateKeyInfo (RFC 5958) with PBES2 and scrypt (RFC 7914).
+
+use std::path::Path;
+
+use getrandom::SysRng;
+use p256::PublicKey;
+use p256::ecdsa::signature::Signer as _;
+use p256::elliptic_curve::Generate as _;
+use p256::elliptic_curve::sec1::ToSec1Point as _;
+use p256::pkcs8::{EncodePublicKey as _, LineEnding, PrivateKeyInfoRef};
+use pkcs8::der::pem::PemLabel as _;
+use pkcs8::{EncodePrivateKey as _, EncryptedPrivateKeyInfoRef, SecretDocument, pkcs5::pbes2};
+use rand_core::TryRng as _;
+
+use crate::{KeyError, Passphrase, files};
+
+/// Which signer of the certificate tree a key is (SPEC.md 3.2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// National root: signs the provincial issuers and the terminal CA.
+    Root,
+    /// Provincial issuer: signs cards, payment lists and block lists.
+    Issuer,
+    /// National terminal CA: signs terminals.
+    TerminalCa,
+}
+
+impl Role {
+    /// All roles, in the order in which their keys are made.
+    pub const ALL: [Self; 3] = [Self::Root, Self::Issuer, Self::TerminalCa];
+
+    /// Name of the role in file names: `root`, `issuer`, `terminal-ca`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Root => "root",
+            Self::Issuer => "issuer",
+            Self::TerminalCa => "terminal-ca",
+        }
+    }
+}
+
+/// Whoever can sign for a role: a sealed file today, a PKCS#11 token tomorrow.
+pub trait Signer {
+    /// The public key, `04 ‖ X ‖ Y` (SEC 1, 2.3.3).
+    fn public_key(&self) -> [u8; 65];
+
+    /// ECDSA with SHA-256 over the message, `r ‖ s` (SPEC.md 2.1). The message is a whole TLV body, tag included.
+    ///
+    /// # Errors
+    /// [`KeyError::Cryptography`] if the key or token could not sign; nothing was signed then.
+    fn sign(&self, message: &[u8]) -> Result<[u8; 64], KeyError>;
+}
+
+/// A private signing key in memory. Nonces are deterministic (RFC 6979), as SPEC.md 2.4 demands.
+pub struct SigningKey(p256::SecretKey);
+
+impl SigningKey {
+    /// Makes a new key from the operating system's random source.
+    ///
+    /// # Errors
+    /// [`KeyError::Random`].
+    pub fn generate() -> Result<Self, KeyError> {
+        p256::SecretKey::try_generate_from_rng(&mut SysRng)
+            .map(Self)
+            .map_err(|_| KeyError::Random)
+    }
+
+    /// Seals the key into a new file that `openssl pkcs8 -in FILE` opens with the same passphrase.
+    ///
+    /// # Errors
+    /// [`KeyError::PassphraseTooShort`], [`KeyError::Exists`], [`KeyError::File`], [`KeyError::Random`].
+    pub fn seal(&self, path: &Path, passphrase: &Passphrase) -> Result<(), KeyError> {
+        passphrase.check_for_new_key()?;
+        let failed = |_| KeyError::Cryptography("PKCS#8 encryption");
+        let plain = self.0.to_pkcs8_der().map_err(failed)?;
+        let info =
+            PrivateKeyInfoRef::try_from(plain.as_bytes()).map_err(|_| KeyError::Cryptography("PKCS#8"))?;
+        let sealed = info
+            .encrypt_with_params(sealing_parameters()?, passphrase.as_bytes())
+            .map_err(failed)?;
+        let pem = sealed
+            .to_pem(EncryptedPrivateKeyInfoRef::PEM_LABEL, LineEnding::LF)
+            .map_err(|_| KeyError::Cryptography("PEM"))?;
+        files::write_new(path, pem.as_bytes())
+    }
+
+    /// Opens a sealed file.
+    ///
+    /// # Errors
+    /// [`KeyError::WrongPassphrase`], [`KeyError::NotAKeyFile`], [`KeyError::File`].
+    pub fn open(path: &Path, passphrase: &Passphrase) -> Result<Self, KeyError> {
+        let not_a_key = |reason| KeyError::NotAKeyFile {
+            path: path.to_owned(),
+            reason,
+        };
+        let wrong = || KeyError::WrongPassphrase {
+            path: path.to_owned(),
+        };
+        let pem = files::read(path)?;
+        let text = str::from_utf8(&pem).map_err(|_| not_a_key("not PEM text"))?;
+        let (label, der) = SecretDocument::from_pem(text).map_err(|_| not_a_key("not PEM text"))?;
+        EncryptedPrivateKeyInfoRef::validate_pem_label(label)
+            .map_err(|_| not_a_key("not an ENCRYPTED PRIVATE KEY"))?;
+        let sealed: EncryptedPrivateKeyInfoRef<'_> = der
+            .decode_msg()
+            .map_err(|_| not_a_key("not PKCS#8 EncryptedPrivateKeyInfo"))?;
+        let plain = sealed.decrypt(passphrase.as_bytes()).map_err(|_| wrong())?;
+        // CBC padding has no authenticator: one wrong passphrase in 256 decrypts to noise, which fails here.
+        let info: PrivateKeyInfoRef<'_> = plain.decode_msg().map_err(|_| wrong())?;
+        p256::SecretKey::try_from(info)
+            .map(Self)
+            .map_err(|_| not_a_key("not a P-256 key"))
+    }
+
+    /// The public key as SubjectPublicKeyInfo in PEM, for `openssl dgst -sha256 -verify`.
+    ///
+    /// # Errors
+    /// [`KeyError::Cryptography`] if the encoder refuses it.
+    pub fn public_key_pem(&self) -> Result<String, KeyError> {
+        public_key_to_pem(&self.0.public_key())
+    }
+}
+
+impl Signer for SigningKey {
+    fn public_key(&self) -> [u8; 65] {
+        let mut bytes = [0; 65];
+        bytes.copy_from_slice(self.0.public_key().to_sec1_point(false).as_bytes());
+        bytes
+    }
+
+    fn sign(&self, message: &[u8]) -> Result<[u8; 64], KeyError> {
+        let signature: p256::ecdsa::Signature = p256::ecdsa::SigningKey::from(&self.0)
+            .try_sign(message)
+            .map_err(|_| KeyError::Cryptography("ECDSA signature"))?;
+        Ok(signature.to_bytes().into())
+    }
+}
+
+fn public_key_to_pem(key: &PublicKey) -> Result<String, KeyError> {
+    key.to_public_key_pem(LineEnding::LF)
+        .map_err(|_| KeyError::Cryptography("SubjectPublicKeyInfo"))
+}
+
+/// scrypt N = 2^14, r = 8, p = 5 with AES-256-CBC: 16 MiB, as strong as N = 2^17, p = 1 (OWASP Password Storage Cheat Sheet),
+/// because openssl refuses to spend more than 32 MiB on a key file (`SCRYPT_MAX_MEM` in crypto/evp/pbe_scrypt.c).
+fn sealing_parameters() -> Result<pbes2::Parameters, KeyError> {
+    let (mut salt, mut iv) = ([0; 16], [0; 16]);
+    SysRng.try_fill_bytes(&mut salt).map_err(|_| KeyError::Random)?;
+    SysRng.try_fill_bytes(&mut iv).map_err(|_| KeyError::Random)?;
+    let failed = KeyError::Cryptography("scrypt parameters");
+    let Ok(cost) = pkcs8::pkcs5::scrypt::Params::new(14, 8, 5) else {
+        return Err(failed);
+    };
+    pbes2::Parameters::generate_scrypt_aes256cbc(cost, &salt, iv).map_err(|_| failed)
+}
