@@ -54,13 +54,16 @@ struct Hand {
     inserted: bool,
     ended: bool,
     commands: u64,
+    insertions: u64,
     connection: Option<TcpStream>,
 }
 
 impl Control {
     /// Puts the card into the reader.
     pub fn insert(&self) {
-        lock(&self.0.hand).inserted = true;
+        let mut hand = lock(&self.0.hand);
+        hand.insertions += u64::from(!hand.inserted);
+        hand.inserted = true;
         self.0.moved.notify_all();
     }
 
@@ -97,6 +100,13 @@ impl Control {
     #[must_use]
     pub fn is_inserted(&self) -> bool {
         lock(&self.0.hand).inserted
+    }
+
+    /// Which insertion this is, counted from 1, while the card is in: taken out and put back, it has lost its power.
+    #[must_use]
+    pub fn insertion(&self) -> Option<u64> {
+        let hand = lock(&self.0.hand);
+        hand.inserted.then_some(hand.insertions)
     }
 
     /// Commands that reached the chip since the start.

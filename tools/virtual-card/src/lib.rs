@@ -2,6 +2,7 @@
 
 pub mod control;
 pub mod memory;
+pub mod pn532;
 pub mod vpcd;
 
 mod chip;
