@@ -74,7 +74,14 @@ impl<'a> Command<'a> {
             return Err(CommandError::Instruction);
         }
         let (data, expected) = parse_body(body)?;
-        Ok(Self { class, instruction, p1, p2, data, expected })
+        Ok(Self {
+            class,
+            instruction,
+            p1,
+            p2,
+            data,
+            expected,
+        })
     }
 
     /// Writes the command as a short APDU into `out` and returns the octets written (at most 261).
@@ -109,7 +116,11 @@ impl<'a> Command<'a> {
     /// The same command with the chaining bit of CLA set (`more`) or cleared.
     #[must_use]
     pub const fn with_chaining(mut self, more: bool) -> Self {
-        self.class = if more { self.class | CHAINING } else { self.class & !CHAINING };
+        self.class = if more {
+            self.class | CHAINING
+        } else {
+            self.class & !CHAINING
+        };
         self
     }
 }
@@ -117,8 +128,19 @@ impl<'a> Command<'a> {
 /// The data stays out: it may be a PIN or personal.
 impl fmt::Debug for Command<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { class, instruction, p1, p2, data, .. } = self;
-        write!(f, "Command({class:02X} {instruction:02X} {p1:02X} {p2:02X}, {} octets)", data.len())
+        let Self {
+            class,
+            instruction,
+            p1,
+            p2,
+            data,
+            ..
+        } = self;
+        write!(
+            f,
+            "Command({class:02X} {instruction:02X} {p1:02X} {p2:02X}, {} octets)",
+            data.len()
+        )
     }
 }
 
@@ -311,7 +333,11 @@ impl<'a> Response<'a> {
     /// # Errors
     /// The status word if it is any other one.
     pub fn checked(&self, status: StatusWord) -> Result<&'a [u8], StatusWord> {
-        if self.status == status { Ok(self.data) } else { Err(self.status) }
+        if self.status == status {
+            Ok(self.data)
+        } else {
+            Err(self.status)
+        }
     }
 
     /// Writes `data ‖ SW1 ‖ SW2` into `out` and returns the octets written.
@@ -350,8 +376,14 @@ impl<'o> Writer<'o> {
     }
 
     fn put(&mut self, octets: &[u8]) -> Result<(), CommandError> {
-        let end = self.length.checked_add(octets.len()).ok_or(CommandError::BufferTooSmall)?;
-        self.out.get_mut(self.length..end).ok_or(CommandError::BufferTooSmall)?.copy_from_slice(octets);
+        let end = self
+            .length
+            .checked_add(octets.len())
+            .ok_or(CommandError::BufferTooSmall)?;
+        self.out
+            .get_mut(self.length..end)
+            .ok_or(CommandError::BufferTooSmall)?
+            .copy_from_slice(octets);
         self.length = end;
         Ok(())
     }

@@ -188,8 +188,10 @@ pub struct PortableP256;
 impl Verify for PortableP256 {
     fn verify(&self, key: &PublicKey, message: &[u8], signature: &Signature) -> Result<(), InvalidSignature> {
         let key = VerifyingKey::from(key.point);
-        let signature = p256::ecdsa::Signature::from_slice(signature.as_bytes()).map_err(|_| InvalidSignature)?;
-        key.verify_prehash(&sha256(&[message]), &signature).map_err(|_| InvalidSignature)
+        let signature =
+            p256::ecdsa::Signature::from_slice(signature.as_bytes()).map_err(|_| InvalidSignature)?;
+        key.verify_prehash(&sha256(&[message]), &signature)
+            .map_err(|_| InvalidSignature)
     }
 }
 
@@ -222,7 +224,9 @@ impl SecretKey {
     /// # Errors
     /// [`InvalidSecretKey`] if the integer is zero or not below the group order.
     pub fn from_bytes(octets: &[u8; 32]) -> Result<Self, InvalidSecretKey> {
-        SigningKey::from_bytes(octets.into()).map(Self).map_err(|_| InvalidSecretKey)
+        SigningKey::from_bytes(octets.into())
+            .map(Self)
+            .map_err(|_| InvalidSecretKey)
     }
 
     /// The integer, big-endian, for storage under protection.
@@ -252,7 +256,8 @@ impl Sign for SecretKey {
     /// Deterministic, by RFC 6979, 3.2: needs no random source and the same message yields the same signature.
     fn sign(&self, message: &[u8]) -> Result<Signature, Infallible> {
         let digest = sha256(&[message]);
-        let (signature, _) = sign_prehashed_rfc6979::<NistP256, Sha256>(self.0.as_nonzero_scalar(), &digest, &[]);
+        let (signature, _) =
+            sign_prehashed_rfc6979::<NistP256, Sha256>(self.0.as_nonzero_scalar(), &digest, &[]);
         Ok(Signature(signature.to_bytes().into()))
     }
 }

@@ -1,0 +1,505 @@
+//! Secure messaging (Amendment D, 6.2.4 to 6.2.7): a MAC chain over the commands, encryption of data both ways, a MAC
+//! over each response.
+
+use core::fmt;
+
+use aes::cipher::array::Array;
+use zeroize::Zeroize;
+
+use super::handshake::concat;
+use super::keys::{Block, SessionKeys};
+use crate::apdu::{Command, Response, StatusWord};
+use crate::crypto::ct_eq;
+
+/// CLA bits 4 and 3 = 01: proprietary secure messaging (ISO/IEC 7816-4:2020, table 3; GlobalPlatform CLA 84).
+const SECURE_MESSAGING: u8 = 0x04;
+/// The bits of CLA that a command may have before it is protected: proprietary class and command chaining. The rest
+/// would name a logical channel, of which this profile has only the basic one.
+const PLAIN_CLASS: u8 = 0x90;
+/// S8 mode: MACs are truncated to 8 octets.
+const MAC_LENGTH: usize = 8;
+
+/// The longest protected command, in octets: a PN532 frame carries 255 octets, of which 3 are its own, so 252 remain.
+pub const MAX_PROTECTED_COMMAND: usize = 252;
+/// The longest protected response with its status word, in octets: the same frame, the other way.
+pub const MAX_PROTECTED_RESPONSE: usize = 252;
+/// Octets of data that one protected command carries: 252 − header 4 − Lc 1 − Le 1 − MAC 8 = 238, whole blocks 224,
+/// one octet at least is padding.
+pub const MAX_COMMAND_DATA: usize = 223;
+/// Octets of data that one protected response carries: 252 − SW 2 − MAC 8 = 242, whole blocks 240, one octet at least
+/// is padding.
+pub const MAX_RESPONSE_DATA: usize = 239;
+
+/// Why a channel refused. Whatever it was, the channel is closed and its keys are erased.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ChannelError {
+    /// The channel was closed by an earlier failure.
+    Closed,
+    /// A command without its response, a response without its command.
+    OutOfTurn,
+    /// The class of the command names a logical channel, or protection that it does not have.
+    Class,
+    /// The data exceed [`MAX_COMMAND_DATA`] or [`MAX_RESPONSE_DATA`].
+    TooLong,
+    /// The output buffer is too small.
+    BufferTooSmall,
+    /// Secure messaging is missing: CLA does not announce it, or there is no room for a MAC.
+    Unprotected,
+    /// The MAC is wrong, or what it protects cannot have been produced by the peer's protocol.
+    Forged,
+    /// The encryption counter is exhausted.
+    CounterExhausted,
+}
+
+impl ChannelError {
+    /// The status word a card answers with, in the clear.
+    pub const fn status(self) -> StatusWord {
+        match self {
+            Self::Closed | Self::OutOfTurn | Self::CounterExhausted => {
+                StatusWord::SECURITY_STATUS_NOT_SATISFIED
+            }
+            Self::Class => StatusWord::CLASS_NOT_SUPPORTED,
+            Self::TooLong | Self::BufferTooSmall => StatusWord::WRONG_LENGTH,
+            Self::Unprotected => StatusWord::SECURE_MESSAGING_OBJECTS_MISSING,
+            Self::Forged => StatusWord::SECURE_MESSAGING_OBJECTS_INCORRECT,
+        }
+    }
+}
+
+impl fmt::Display for ChannelError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Closed => "the secure channel was closed by an earlier failure; open a new session",
+            Self::OutOfTurn => "command and response are out of turn; the session is closed, open a new one",
+            Self::Class => "the command's class cannot be protected; the session is closed",
+            Self::TooLong => "the data are too long for one protected message; the session is closed",
+            Self::BufferTooSmall => "the buffer is too small for the message; the session is closed",
+            Self::Unprotected => {
+                "the message is not protected; the session is closed, present the card again"
+            }
+            Self::Forged => {
+                "the message was altered on its way; the session is closed, present the card again"
+            }
+            Self::CounterExhausted => "the session has sent its last message; open a new one",
+        })
+    }
+}
+
+impl core::error::Error for ChannelError {}
+
+/// The security level (GlobalPlatform Card Specification, table 10-1), of the levels SCP03 has with C-MAC.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SecurityLevel(u8);
+
+impl SecurityLevel {
+    /// 01: C-MAC.
+    pub const C_MAC: Self = Self(0x01);
+    /// 03: C-MAC and C-DECRYPTION.
+    pub const C_MAC_C_DECRYPTION: Self = Self(0x03);
+    /// 11: C-MAC and R-MAC.
+    pub const C_MAC_R_MAC: Self = Self(0x11);
+    /// 33: everything, the one level of the profile.
+    pub const FULL: Self = Self(0x33);
+
+    /// P1 of EXTERNAL AUTHENTICATE.
+    pub const fn to_byte(self) -> u8 {
+        self.0
+    }
+
+    const fn encrypts_commands(self) -> bool {
+        self.0 & 0x02 != 0
+    }
+
+    const fn protects_responses(self) -> bool {
+        self.0 & 0x10 != 0
+    }
+
+    const fn encrypts_responses(self) -> bool {
+        self.0 & 0x20 != 0
+    }
+}
+
+/// Whose turn it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Turn {
+    Command,
+    Response,
+    Closed,
+}
+
+/// What both ends keep.
+struct Session {
+    keys: SessionKeys,
+    level: SecurityLevel,
+    /// The MAC chaining value: the full C-MAC of the command before.
+    chaining: Block,
+    /// The encryption counter of the command before (Amendment D, 6.2.6): the first command counts 1.
+    counter: u64,
+    turn: Turn,
+}
+
+impl Session {
+    const fn new(keys: SessionKeys, level: SecurityLevel, chaining: Block) -> Self {
+        Self {
+            keys,
+            level,
+            chaining,
+            counter: 0,
+            turn: Turn::Command,
+        }
+    }
+
+    /// Passes `result` on; if it is a failure, nothing can be done with this session any more.
+    fn close_on_failure<T>(&mut self, result: Result<T, ChannelError>) -> Result<T, ChannelError> {
+        if result.is_err() {
+            self.turn = Turn::Closed;
+            self.keys.erase();
+            self.chaining.zeroize();
+        }
+        result
+    }
+
+    /// Takes the turn, which must be `now`, and passes it on to `next`.
+    fn take_turn(&mut self, now: Turn, next: Turn) -> Result<(), ChannelError> {
+        if self.turn == Turn::Closed {
+            return Err(ChannelError::Closed);
+        }
+        if self.turn != now {
+            return Err(ChannelError::OutOfTurn);
+        }
+        self.turn = next;
+        Ok(())
+    }
+
+    /// Counts every command, with data or without (Amendment D, 6.2.6).
+    fn count(&mut self) -> Result<(), ChannelError> {
+        self.counter = self
+            .counter
+            .checked_add(1)
+            .ok_or(ChannelError::CounterExhausted)?;
+        Ok(())
+    }
+
+    /// The C-MAC over the command with its final header and Lc (Amendment D, 6.2.4), which becomes the chaining value.
+    fn command_mac(&self, header: &[u8; 5], data: &[u8]) -> Block {
+        self.keys.mac.cmac(&[&self.chaining, header, data])
+    }
+
+    fn response_mac(&self, data: &[u8], status: StatusWord) -> Block {
+        self.keys.rmac.cmac(&[&self.chaining, data, &status.to_bytes()])
+    }
+
+    /// The initial chaining vector: the counter block encrypted with S-ENC; for responses its first bit is set
+    /// (Amendment D, 6.2.6 and 6.2.7).
+    fn initial_vector(&self, first: u8) -> Block {
+        self.keys
+            .enc
+            .encrypt_block(concat(&[&[first], &[0; 7], &self.counter.to_be_bytes()]))
+    }
+
+    /// Encrypts the first `length` octets of `buffer` in place, padded; returns the length of the ciphertext. Empty
+    /// data stay empty (Amendment D, 6.2.6).
+    fn encrypt(&self, first: u8, buffer: &mut [u8], length: usize) -> Result<usize, ChannelError> {
+        if length == 0 {
+            return Ok(0);
+        }
+        // 80 and then zeros up to a whole number of blocks: Amendment D, 4.1.4.
+        let padded = (length | 0x0F).checked_add(1).ok_or(ChannelError::TooLong)?;
+        let text = buffer.get_mut(..padded).ok_or(ChannelError::BufferTooSmall)?;
+        let padding = text.get_mut(length..).unwrap_or_default();
+        padding.fill(0);
+        if let Some(marker) = padding.first_mut() {
+            *marker = 0x80;
+        }
+        let (blocks, _) = Array::slice_as_chunks_mut(text);
+        self.keys.enc.cbc_encrypt(&self.initial_vector(first), blocks);
+        Ok(padded)
+    }
+
+    /// Decrypts `text` in place and strips the padding.
+    fn decrypt<'t>(&self, first: u8, text: &'t mut [u8]) -> Result<&'t [u8], ChannelError> {
+        if text.is_empty() {
+            return Ok(text);
+        }
+        let (blocks, []) = Array::slice_as_chunks_mut(text) else {
+            return Err(ChannelError::Forged);
+        };
+        self.keys.enc.cbc_decrypt(&self.initial_vector(first), blocks);
+        unpad(text).ok_or(ChannelError::Forged)
+    }
+}
+
+/// Removes 80 and the zeros after it; the marker has to be in the last block.
+fn unpad(text: &[u8]) -> Option<&[u8]> {
+    let marker = text.iter().rposition(|&octet| octet != 0)?;
+    let (data, padding) = text.split_at_checked(marker)?;
+    (padding.first() == Some(&0x80) && padding.len() <= 16).then_some(data)
+}
+
+/// The first 8 octets of a MAC, which are what is sent in S8 mode.
+fn truncate(mac: &Block) -> [u8; MAC_LENGTH] {
+    let [a, b, c, d, e, f, g, h, ..] = *mac;
+    [a, b, c, d, e, f, g, h]
+}
+
+/// Initial vectors of commands and of responses differ in the first bit.
+const OF_COMMAND: u8 = 0x00;
+const OF_RESPONSE: u8 = 0x80;
+
+/// A response as a [`HostChannel`] took it in. Amendment D, 6.2.5: a card protects 9000 and warnings, but an error status
+/// word comes bare, so anybody on the way may have put it there. It tells why nothing came, and it proves nothing: not
+/// even that the card did not carry the command out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reply<'a> {
+    /// The card said this in answer to this very command.
+    Authenticated(Response<'a>),
+    /// Somebody said this.
+    Unauthenticated(Response<'a>),
+}
+
+impl<'a> Reply<'a> {
+    /// The authenticated response.
+    ///
+    /// # Errors
+    /// The unauthenticated status word.
+    pub const fn authenticated(self) -> Result<Response<'a>, StatusWord> {
+        match self {
+            Self::Authenticated(response) => Ok(response),
+            Self::Unauthenticated(response) => Err(response.status()),
+        }
+    }
+}
+
+/// The end of a session that sends commands: issuance host or terminal.
+pub struct HostChannel(Session);
+
+impl HostChannel {
+    /// Opens a channel at `level` with session keys and the first MAC chaining value.
+    pub(crate) const fn open(keys: SessionKeys, level: SecurityLevel, chaining: Block) -> Self {
+        Self(Session::new(keys, level, chaining))
+    }
+
+    /// Protects `command` into `out` (261 octets always suffice, [`MAX_PROTECTED_COMMAND`] with a short Le) and
+    /// returns the APDU to send. Every APDU of a command chain is protected by itself. Le, if there is one, becomes 00,
+    /// because the protected response is longer than the plain one; the MAC does not cover it.
+    ///
+    /// # Errors
+    /// Any [`ChannelError`]; the channel is closed then.
+    pub fn wrap<'o>(&mut self, command: &Command<'_>, out: &'o mut [u8]) -> Result<&'o [u8], ChannelError> {
+        let wrapped = self.0.wrap_command(command, out);
+        self.0.close_on_failure(wrapped)
+    }
+
+    /// Checks the octets that a card answered to the last wrapped command, and decrypts their data into `out`
+    /// ([`MAX_PROTECTED_RESPONSE`] octets suffice).
+    ///
+    /// # Errors
+    /// Any [`ChannelError`]; the channel is closed then.
+    pub fn unwrap<'o>(&mut self, response: &[u8], out: &'o mut [u8]) -> Result<Reply<'o>, ChannelError> {
+        let reply = self.0.unwrap_response(response, out);
+        self.0.close_on_failure(reply)
+    }
+
+    /// Whether a failure closed the channel.
+    pub fn is_closed(&self) -> bool {
+        self.0.turn == Turn::Closed
+    }
+}
+
+/// The end of a session that answers: the card.
+pub struct CardChannel(Session);
+
+impl CardChannel {
+    /// Opens a channel of the profile's level with session keys and the first MAC chaining value.
+    pub(crate) const fn open(keys: SessionKeys, chaining: Block) -> Self {
+        Self(Session::new(keys, SecurityLevel::FULL, chaining))
+    }
+
+    /// Checks a protected command and returns it in plain, its data decrypted into `out` (as long as the protected
+    /// data field: 255 octets suffice) and its class without the secure messaging bit. `expected` is not protected.
+    ///
+    /// # Errors
+    /// Any [`ChannelError`]; the channel is closed then and the card answers [`ChannelError::status`] in the clear.
+    pub fn unwrap<'o>(
+        &mut self,
+        command: &Command<'_>,
+        out: &'o mut [u8],
+    ) -> Result<Command<'o>, ChannelError> {
+        let plain = self.0.unwrap_command(command, out);
+        self.0.close_on_failure(plain)
+    }
+
+    /// Protects the response to the command just unwrapped into `out` ([`MAX_PROTECTED_RESPONSE`] octets suffice) and
+    /// returns the octets to send. An error status word goes out bare and without data (Amendment D, 6.2.5).
+    ///
+    /// # Errors
+    /// Any [`ChannelError`]; the channel is closed then.
+    pub fn wrap<'o>(&mut self, response: &Response<'_>, out: &'o mut [u8]) -> Result<&'o [u8], ChannelError> {
+        let wrapped = self.0.wrap_response(response, out);
+        self.0.close_on_failure(wrapped)
+    }
+
+    /// Whether a failure closed the channel.
+    pub fn is_closed(&self) -> bool {
+        self.0.turn == Turn::Closed
+    }
+}
+
+/// Amendment D, 6.2.5: all status words but 9000 and the warnings are errors.
+fn is_error(status: StatusWord) -> bool {
+    status != StatusWord::SUCCESS && !status.is_warning()
+}
+
+impl Session {
+    fn wrap_command<'o>(
+        &mut self,
+        command: &Command<'_>,
+        out: &'o mut [u8],
+    ) -> Result<&'o [u8], ChannelError> {
+        self.take_turn(Turn::Command, Turn::Response)?;
+        if command.class & !PLAIN_CLASS != 0 {
+            return Err(ChannelError::Class);
+        }
+        if command.data.len() > MAX_COMMAND_DATA {
+            return Err(ChannelError::TooLong);
+        }
+        self.count()?;
+
+        let mut text = [0; MAX_COMMAND_DATA + 1 + MAC_LENGTH];
+        put(&mut text, 0, command.data)?;
+        let mut length = command.data.len();
+        if self.level.encrypts_commands() {
+            length = self.encrypt(OF_COMMAND, &mut text, length)?;
+        }
+        let protected = length.checked_add(MAC_LENGTH).ok_or(ChannelError::TooLong)?;
+        let lc = u8::try_from(protected).map_err(|_| ChannelError::TooLong)?;
+
+        let class = command.class | SECURE_MESSAGING;
+        let header = [class, command.instruction, command.p1, command.p2, lc];
+        self.chaining = self.command_mac(&header, text.get(..length).unwrap_or_default());
+        put(&mut text, length, &truncate(&self.chaining))?;
+
+        let data = text.get(..protected).unwrap_or_default();
+        let expected = command.expected.map(|_| 256);
+        let apdu = Command {
+            class,
+            data,
+            expected,
+            ..*command
+        };
+        apdu.encode_short(out).map_err(|_| ChannelError::BufferTooSmall)
+    }
+
+    fn unwrap_command<'o>(
+        &mut self,
+        command: &Command<'_>,
+        out: &'o mut [u8],
+    ) -> Result<Command<'o>, ChannelError> {
+        self.take_turn(Turn::Command, Turn::Response)?;
+        if command.class & SECURE_MESSAGING == 0 {
+            return Err(ChannelError::Unprotected);
+        }
+        let class = command.class & !SECURE_MESSAGING;
+        if class & !PLAIN_CLASS != 0 {
+            return Err(ChannelError::Class);
+        }
+        let lc = u8::try_from(command.data.len()).map_err(|_| ChannelError::TooLong)?;
+        let (text, received) = command
+            .data
+            .split_last_chunk::<MAC_LENGTH>()
+            .ok_or(ChannelError::Unprotected)?;
+
+        let header = [command.class, command.instruction, command.p1, command.p2, lc];
+        let mac = self.command_mac(&header, text);
+        if !ct_eq(&truncate(&mac), received) {
+            return Err(ChannelError::Forged);
+        }
+        self.chaining = mac;
+        self.count()?;
+
+        let plain = out.get_mut(..text.len()).ok_or(ChannelError::BufferTooSmall)?;
+        plain.copy_from_slice(text);
+        let data = if self.level.encrypts_commands() {
+            self.decrypt(OF_COMMAND, plain)?
+        } else {
+            plain
+        };
+        let Command {
+            instruction,
+            p1,
+            p2,
+            expected,
+            ..
+        } = *command;
+        Ok(Command {
+            class,
+            instruction,
+            p1,
+            p2,
+            data,
+            expected,
+        })
+    }
+
+    fn wrap_response<'o>(
+        &mut self,
+        response: &Response<'_>,
+        out: &'o mut [u8],
+    ) -> Result<&'o [u8], ChannelError> {
+        self.take_turn(Turn::Response, Turn::Command)?;
+        let status = response.status();
+        if is_error(status) {
+            return Response::new(&[], status)
+                .encode(out)
+                .map_err(|_| ChannelError::BufferTooSmall);
+        }
+        let data = response.unchecked_data();
+        if data.len() > MAX_RESPONSE_DATA {
+            return Err(ChannelError::TooLong);
+        }
+        put(out, 0, data)?;
+        let length = self.encrypt(OF_RESPONSE, out, data.len())?;
+        let mac = self.response_mac(out.get(..length).unwrap_or_default(), status);
+        let end = put(out, length, &truncate(&mac))?;
+        let end = put(out, end, &status.to_bytes())?;
+        out.get(..end).ok_or(ChannelError::BufferTooSmall)
+    }
+
+    fn unwrap_response<'o>(&mut self, response: &[u8], out: &'o mut [u8]) -> Result<Reply<'o>, ChannelError> {
+        self.take_turn(Turn::Response, Turn::Command)?;
+        let response = Response::parse(response).map_err(|_| ChannelError::Unprotected)?;
+        let (data, status) = (response.unchecked_data(), response.status());
+        let protected = self.level.protects_responses() && !(is_error(status) && data.is_empty());
+        if !protected {
+            put(out, 0, data)?;
+            let plain = out.get(..data.len()).unwrap_or_default();
+            return Ok(Reply::Unauthenticated(Response::new(plain, status)));
+        }
+        let (text, received) = data
+            .split_last_chunk::<MAC_LENGTH>()
+            .ok_or(ChannelError::Unprotected)?;
+        if is_error(status) || !ct_eq(&truncate(&self.response_mac(text, status)), received) {
+            return Err(ChannelError::Forged);
+        }
+        let plain = out.get_mut(..text.len()).ok_or(ChannelError::BufferTooSmall)?;
+        plain.copy_from_slice(text);
+        let plain = if self.level.encrypts_responses() {
+            self.decrypt(OF_RESPONSE, plain)?
+        } else {
+            plain
+        };
+        Ok(Reply::Authenticated(Response::new(plain, status)))
+    }
+}
+
+/// Copies `octets` to `buffer` from `start`, and returns where they end.
+fn put(buffer: &mut [u8], start: usize, octets: &[u8]) -> Result<usize, ChannelError> {
+    let end = start
+        .checked_add(octets.len())
+        .ok_or(ChannelError::BufferTooSmall)?;
+    buffer
+        .get_mut(start..end)
+        .ok_or(ChannelError::BufferTooSmall)?
+        .copy_from_slice(octets);
+    Ok(end)
+}
