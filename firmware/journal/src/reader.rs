@@ -1,0 +1,156 @@
+//! Reading records back, in order and one by one, and naming the damaged ones.
+
+use embedded_storage::nor_flash::NorFlash;
+
+use crate::layout::{Entry, Slot};
+use crate::region::Region;
+use crate::{Error, Journal, MAX_RECORD, RecordId};
+
+/// Room for any record.
+pub type Buffer = [u8; MAX_RECORD];
+
+/// What was found for one record, or for several damaged ones in a row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Item<'b> {
+    /// A record, exactly as it was appended.
+    Record {
+        /// Its number.
+        id: RecordId,
+        /// Its bytes.
+        bytes: &'b [u8],
+    },
+    /// Records that were kept and can no longer be read: the flash has lost bits. After an interrupted reuse of space,
+    /// released records can show so too.
+    Damaged {
+        /// The first of them.
+        first: RecordId,
+        /// The last of them.
+        last: RecordId,
+        /// Flash address where they were, or where the search ended.
+        address: u32,
+    },
+}
+
+/// A place between two records. It stays valid while records are appended and released.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Cursor {
+    next: u32,
+    sequence: u32,
+    slot: usize,
+}
+
+impl<F: NorFlash> Journal<F> {
+    /// A cursor before record `from`, or before the oldest that is left if `from` was released and overwritten.
+    ///
+    /// # Errors
+    /// [`Error::Flash`]; [`Error::Undecided`].
+    pub fn iter_from(&mut self, from: RecordId) -> Result<Cursor, Error<F::Error>> {
+        self.decided()?;
+        let (mut sequence, mut first) = (self.tail.sequence, self.tail.first);
+        while first > from.0 && sequence > self.oldest {
+            sequence = sequence.saturating_sub(1);
+            if let Some(header) = self.region.header(sequence)? {
+                first = header.first;
+            }
+        }
+        // Below the oldest block all records are released, or lost with their block and then still to be named.
+        let next = from.0.max(first.min(self.released.saturating_add(1)));
+        Ok(Cursor {
+            next,
+            sequence,
+            slot: 0,
+        })
+    }
+
+    /// The next record or the next damaged ones; none after the last record.
+    ///
+    /// # Errors
+    /// [`Error::Flash`]; [`Error::Undecided`].
+    pub fn next<'b>(
+        &mut self,
+        cursor: &mut Cursor,
+        buffer: &'b mut Buffer,
+    ) -> Result<Option<Item<'b>>, Error<F::Error>> {
+        self.decided()?;
+        if cursor.sequence < self.oldest {
+            *cursor = self.iter_from(RecordId(cursor.next))?;
+        }
+        if cursor.next > self.tail.last {
+            return Ok(None);
+        }
+        let Some(entry) = self.find(cursor)? else {
+            let address = self.region.address(self.tail.sequence, 0);
+            return Ok(Some(damaged(cursor, self.tail.last, address)));
+        };
+        let address = self.region.address(cursor.sequence, usize::from(entry.offset));
+        if entry.number > cursor.next {
+            return Ok(Some(damaged(cursor, entry.number.saturating_sub(1), address)));
+        }
+        cursor.slot = cursor.slot.saturating_add(1);
+        match self.payload(cursor.sequence, &entry, buffer)? {
+            Some(bytes) => {
+                cursor.next = entry.number.saturating_add(1);
+                Ok(Some(Item::Record {
+                    id: RecordId(entry.number),
+                    bytes,
+                }))
+            }
+            None => Ok(Some(damaged(cursor, entry.number, address))),
+        }
+    }
+
+    /// One record.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchRecord`]; [`Error::Flash`]; [`Error::Undecided`].
+    pub fn read<'b>(&mut self, id: RecordId, buffer: &'b mut Buffer) -> Result<Item<'b>, Error<F::Error>> {
+        let mut cursor = self.iter_from(id)?;
+        if cursor.next != id.0 || id.0 == 0 {
+            return Err(Error::NoSuchRecord);
+        }
+        self.next(&mut cursor, buffer)?.ok_or(Error::NoSuchRecord)
+    }
+
+    /// Moves the cursor to the first readable entry of a record at or after its number.
+    fn find(&mut self, cursor: &mut Cursor) -> Result<Option<Entry>, Error<F::Error>> {
+        while cursor.sequence <= self.tail.sequence {
+            let slot = match cursor.slot < Region::<F>::SLOTS {
+                true => self.region.slot(cursor.sequence, cursor.slot)?,
+                false => Slot::Blank,
+            };
+            match slot {
+                Slot::Committed(Some(entry)) if entry.length > 0 && entry.number >= cursor.next => {
+                    return Ok(Some(entry));
+                }
+                Slot::Blank => {
+                    cursor.sequence = cursor.sequence.saturating_add(1);
+                    cursor.slot = 0;
+                }
+                _ => cursor.slot = cursor.slot.saturating_add(1),
+            }
+        }
+        Ok(None)
+    }
+
+    fn payload<'b>(
+        &mut self,
+        sequence: u32,
+        entry: &Entry,
+        buffer: &'b mut Buffer,
+    ) -> Result<Option<&'b [u8]>, Error<F::Error>> {
+        let bytes = buffer.get_mut(..usize::from(entry.length)).unwrap_or_default();
+        self.region.read(sequence, usize::from(entry.offset), bytes)?;
+        let intact = crate::layout::CRC32.checksum(bytes) == entry.crc;
+        Ok(intact.then_some(bytes))
+    }
+}
+
+fn damaged<'b>(cursor: &mut Cursor, last: u32, address: u32) -> Item<'b> {
+    let first = RecordId(cursor.next);
+    cursor.next = last.saturating_add(1);
+    Item::Damaged {
+        first,
+        last: RecordId(last),
+        address,
+    }
+}

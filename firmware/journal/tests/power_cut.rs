@@ -1,0 +1,242 @@
+//! The power is cut during every single flash operation of a script, in every way a chip can be left, then again during
+//! recovery. What was acknowledged must be there, byte for byte; at most the record in hand may be there too, whole.
+
+mod support;
+
+use std::collections::VecDeque;
+
+use journal::{Error, Item, Journal, MAX_RECORD, RecordId};
+use support::{Acknowledged, Fault, Nor, TEARS, Tear, record};
+
+const BLOCKS: usize = 4;
+const STEPS: usize = 60;
+
+#[derive(Clone, Copy, Debug)]
+enum Step {
+    Append(usize),
+    /// Release all but this many of the newest records.
+    ReleaseAllBut(u32),
+}
+
+/// Lengths and releases that cross every block border several times and now and then find the journal full.
+fn script() -> Vec<Step> {
+    let lengths = [1, 320, 1024, 3, 700, 64, 511, 1000, 260, 17, 900];
+    (0..STEPS)
+        .map(|step| match step % 9 {
+            5 => Step::ReleaseAllBut(3),
+            8 if step % 2 == 0 => Step::ReleaseAllBut(0),
+            _ => Step::Append(lengths[step % lengths.len()]),
+        })
+        .collect()
+}
+
+/// What the caller of the journal knows.
+#[derive(Clone, Default)]
+struct Known {
+    /// Every record acknowledged by `Ok`, from number 1.
+    kept: VecDeque<Vec<u8>>,
+    released: u32,
+    /// The append that was cut.
+    in_hand: Option<Vec<u8>>,
+    full: u32,
+}
+
+impl Known {
+    fn last(&self) -> u32 {
+        self.kept.len() as u32
+    }
+
+    /// Runs steps until the power goes.
+    fn run<const W: usize>(&mut self, journal: &mut Journal<Nor<W>>, steps: &[Step]) -> Result<(), Fault> {
+        for step in steps {
+            match step {
+                Step::Append(length) => {
+                    let bytes = record(self.last() + 1, *length);
+                    match journal.append(&bytes) {
+                        Ok(id) => {
+                            assert_eq!(id, RecordId(self.last() + 1));
+                            self.kept.push_back(bytes);
+                        }
+                        Err(Error::Full) => self.full += 1,
+                        Err(Error::Flash(fault)) => {
+                            self.in_hand = Some(bytes);
+                            return Err(fault);
+                        }
+                        Err(error) => panic!("{error}"),
+                    }
+                }
+                Step::ReleaseAllBut(newest) => {
+                    let last = self.last().saturating_sub(*newest);
+                    if last == 0 {
+                        continue;
+                    }
+                    self.released = self.released.max(last);
+                    match journal.release_until(&Acknowledged(last)) {
+                        Ok(()) => {}
+                        Err(Error::Flash(fault)) => return Err(fault),
+                        Err(error) => panic!("{error}"),
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Checks a journal that was just opened, and takes over what it decided about the record in hand.
+    fn check<const W: usize>(&mut self, journal: &mut Journal<Nor<W>>) {
+        let found = journal.tail().map_or(0, |id| id.0);
+        if found == self.last() + 1 {
+            let in_hand = self.in_hand.clone().expect("a record nobody wrote");
+            self.kept.push_back(in_hand);
+        }
+        assert_eq!(found, self.last(), "last record");
+        assert!(journal.released().map_or(0, |id| id.0) <= self.released, "released without acknowledgement");
+
+        let mut buffer = [0; MAX_RECORD];
+        let mut cursor = journal.iter_from(RecordId(1)).unwrap();
+        let mut expected = None;
+        while let Some(item) = journal.next(&mut cursor, &mut buffer).unwrap() {
+            let (first, last) = match item {
+                Item::Record { id, bytes } => {
+                    assert_eq!(bytes, self.kept[id.0 as usize - 1], "{id:?}");
+                    (id.0, id.0)
+                }
+                Item::Damaged { first, last, .. } => {
+                    assert!(last.0 <= self.released, "lost {first:?} to {last:?}");
+                    (first.0, last.0)
+                }
+            };
+            assert!(expected.is_none_or(|expected| expected == first), "a gap before {first}");
+            assert!(expected.is_some() || first <= self.released + 1, "lost before {first}");
+            expected = Some(last + 1);
+        }
+        assert_eq!(expected.unwrap_or(self.released + 1), self.last() + 1, "all up to the last");
+    }
+}
+
+/// Opens after a cut; a second cut comes during recovery or soon after, if asked for.
+fn recover<const W: usize>(mut chip: Nor<W>, known: &mut Known, second: Option<(u64, Tear)>, steps: &[Step]) -> bool {
+    chip.power_up();
+    if let Some((after, tear)) = second {
+        chip.cut(after, tear);
+    }
+    let range = chip.whole();
+    let mut journal = match Journal::open(chip.clone(), range.clone()) {
+        Ok(journal) => journal,
+        Err(Error::Flash(Fault::PowerCut)) => return recover_again(chip, known, second, steps),
+        Err(error) => panic!("{error}"),
+    };
+    known.check(&mut journal);
+    known.in_hand = None;
+    let cut = known.run(&mut journal, steps).is_err();
+    let mut chip = journal.into_flash();
+    chip.power_up();
+    let mut journal = Journal::open(chip, range).unwrap();
+    known.check(&mut journal);
+    cut
+}
+
+/// The cut came while opening: `open` consumed the chip, so the same cut is repeated on a borrowed one.
+fn recover_again<const W: usize>(
+    mut chip: Nor<W>,
+    known: &mut Known,
+    second: Option<(u64, Tear)>,
+    steps: &[Step],
+) -> bool {
+    let range = chip.whole();
+    assert!(Journal::open(&mut chip, range).is_err() && second.is_some());
+    recover(chip, known, None, steps);
+    true
+}
+
+fn format<const W: usize>() -> Journal<Nor<W>> {
+    let chip = Nor::new(BLOCKS);
+    let range = chip.whole();
+    Journal::format(chip, range).unwrap()
+}
+
+fn sweep<const W: usize>(second_cuts: bool) -> (u64, u64) {
+    let steps = script();
+    let after = &steps[7..22];
+    let fresh = format::<W>().into_flash();
+    let (mut cuts, mut seconds) = (0, 0);
+    for tear in TEARS {
+        for operation in 0.. {
+            let mut chip = fresh.clone();
+            chip.cut(operation, tear);
+            let range = chip.whole();
+            let mut known = Known::default();
+            let mut journal = Journal::open(chip, range).unwrap();
+            if known.run(&mut journal, &steps).is_ok() {
+                assert!(known.full > 0, "the script never fills the journal");
+                break;
+            }
+            cuts += 1;
+            let chip = journal.into_flash();
+            recover(chip.clone(), &mut known.clone(), None, after);
+            // The second cut: every operation of opening, and into the next append. The positions spread over the sweep.
+            if second_cuts {
+                let tear = TEARS[(operation as usize + cuts as usize) % TEARS.len()];
+                for second in [0, 1, operation % 300] {
+                    seconds += u64::from(recover(chip.clone(), &mut known.clone(), Some((second, tear)), after));
+                }
+            }
+        }
+    }
+    (cuts, seconds)
+}
+
+#[test]
+fn every_cut_keeps_what_was_acknowledged_on_4_byte_words() {
+    let (cuts, seconds) = sweep::<4>(true);
+    println!("4-byte words: {cuts} cuts, {seconds} second cuts");
+    assert!(cuts > 40_000 && seconds > 40_000);
+}
+
+#[test]
+fn every_cut_keeps_what_was_acknowledged_on_8_byte_words() {
+    let (cuts, seconds) = sweep::<8>(true);
+    println!("8-byte words: {cuts} cuts, {seconds} second cuts");
+    assert!(cuts > 20_000 && seconds > 20_000);
+}
+
+#[test]
+fn a_cut_while_formatting_leaves_no_journal_or_an_empty_one() {
+    for tear in TEARS {
+        for operation in 0.. {
+            let mut chip = Nor::<4>::new(BLOCKS);
+            let range = chip.whole();
+            chip.cut(operation, tear);
+            if Journal::format(&mut chip, range.clone()).is_ok() {
+                break;
+            }
+            chip.power_up();
+            match Journal::open(&mut chip, range.clone()) {
+                Ok(journal) => assert_eq!(journal.tail(), None),
+                Err(error) => assert_eq!(error, Error::NotFormatted),
+            }
+            chip.power_up();
+            let mut journal = Journal::format(chip, range).unwrap();
+            assert_eq!(journal.append(b"first"), Ok(RecordId(1)));
+        }
+    }
+}
+
+#[test]
+fn after_a_flash_failure_nothing_is_done_until_opened_again() {
+    let mut journal = format::<4>();
+    journal.append(b"kept").unwrap();
+    let mut chip = journal.into_flash();
+    chip.cut(3, Tear::Half);
+    let range = chip.whole();
+    let mut journal = Journal::open(chip, range.clone()).unwrap();
+    assert_eq!(journal.append(b"torn"), Err(Error::Flash(Fault::PowerCut)));
+    assert_eq!(journal.append(b"more"), Err(Error::Undecided));
+    assert_eq!(journal.release_until(&Acknowledged(1)), Err(Error::Undecided));
+    assert_eq!(journal.free_records(1), Err(Error::Undecided));
+    assert_eq!(journal.iter_from(RecordId(1)), Err(Error::Undecided));
+    let mut chip = journal.into_flash();
+    chip.power_up();
+    let mut journal = Journal::open(chip, range).unwrap();
+    assert_eq!(journal.append(b"more"), Ok(RecordId(2)));
+}
