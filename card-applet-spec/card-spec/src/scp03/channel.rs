@@ -503,3 +503,54 @@ fn put(buffer: &mut [u8], start: usize, octets: &[u8]) -> Result<usize, ChannelE
         .copy_from_slice(octets);
     Ok(end)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn session(counter: u64) -> Session {
+        let keys = SessionKeys::agreed([1; 16], [2; 16], [3; 16]);
+        Session {
+            counter,
+            ..Session::new(keys, SecurityLevel::FULL, [0; 16])
+        }
+    }
+
+    #[test]
+    fn an_exhausted_counter_closes_the_channel() {
+        let command = Command {
+            class: 0x80,
+            instruction: 0x20,
+            p1: 0,
+            p2: 0,
+            data: &[],
+            expected: None,
+        };
+        let mut out = [0; 261];
+        let mut host = HostChannel(session(u64::MAX - 1));
+        assert!(host.wrap(&command, &mut out).is_ok());
+        assert!(host.unwrap(&[0x6A, 0x80], &mut out).is_ok());
+        assert_eq!(host.wrap(&command, &mut out), Err(ChannelError::CounterExhausted));
+        assert_eq!(host.wrap(&command, &mut out), Err(ChannelError::Closed));
+    }
+
+    #[test]
+    fn a_closed_session_has_lost_its_keys() {
+        let mut host = HostChannel(session(0));
+        assert!(host.unwrap(&[0x90, 0x00], &mut []).is_err());
+        assert_eq!(host.0.keys.mac.as_bytes(), [0; 16]);
+    }
+
+    #[test]
+    fn padding_other_than_amendment_d_prescribes_is_refused() {
+        assert_eq!(unpad(&[0; 16]), None);
+        assert_eq!(unpad(&[1; 16]), None);
+        assert_eq!(unpad(&[]), None);
+        let mut early = [0; 32];
+        if let Some(octet) = early.get_mut(15) {
+            *octet = 0x80;
+        }
+        assert_eq!(unpad(&early), None);
+        assert_eq!(unpad(&[0x80, 0, 0, 0]), Some(&[][..]));
+    }
+}
