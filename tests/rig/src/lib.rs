@@ -7,6 +7,8 @@
 
 mod namespace;
 mod pcscd;
+mod qemu;
 
 pub use namespace::{command_in_namespace, inside_readers};
 pub use pcscd::{MAX_READERS, PcscRig, SOCKET, VirtualReader};
+pub use qemu::{Machine, QemuTerminal, firmware_image};

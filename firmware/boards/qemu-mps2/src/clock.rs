@@ -56,7 +56,7 @@ embassy_time_driver::time_driver_impl!(static CLOCK: Clock = Clock {
 });
 
 /// Starts the clock at zero.
-pub(crate) fn start() {
+pub fn start() {
     ROUND.reload.write(u32::MAX);
     ROUND.value.write(u32::MAX);
     ROUND.control.write(ENABLE | ENABLE_INTERRUPT);

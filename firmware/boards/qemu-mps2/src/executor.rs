@@ -15,7 +15,7 @@ fn pend(_context: *mut ()) {
 }
 
 /// Runs the tasks that `spawn` starts, for ever.
-pub(crate) fn run(spawn: impl FnOnce(Spawner)) -> ! {
+pub fn run(spawn: impl FnOnce(Spawner)) -> ! {
     let executor = EXECUTOR.init(raw::Executor::new(core::ptr::null_mut()));
     spawn(executor.spawner());
     loop {

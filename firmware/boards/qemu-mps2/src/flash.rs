@@ -8,27 +8,27 @@ use embedded_storage::nor_flash::{
 };
 
 /// Bytes that one erase sets to ones.
-pub(crate) const BLOCK: usize = 4096;
+pub const BLOCK: usize = 4096;
 const WORD: usize = 4;
 const BASE: usize = 0x2100_0000;
 const SIZE: usize = 16 << 20;
 
 /// A part of the flash that one owner has to itself.
-pub(crate) struct Flash {
+pub struct Flash {
     base: usize,
     capacity: usize,
 }
 
 /// The parts of the flash.
-pub(crate) struct Parts {
+pub struct Parts {
     /// What the terminal core may use: everything but the seed page.
-    pub(crate) terminal: Flash,
+    pub terminal: Flash,
     /// The last block: the seed page (see `seed`).
-    pub(crate) seed: Flash,
+    pub seed: Flash,
 }
 
 /// Hands out the flash.
-pub(crate) fn take() -> Parts {
+pub fn take() -> Parts {
     let terminal_size = SIZE - BLOCK;
     Parts {
         terminal: Flash {
@@ -44,7 +44,7 @@ pub(crate) fn take() -> Parts {
 
 /// Why the flash refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum FlashError {
+pub enum FlashError {
     /// Offset or length is not a multiple of the word or block.
     NotAligned,
     /// Beyond the end.

@@ -23,7 +23,7 @@ const SEED: usize = 64;
 
 /// Why there is no random source.
 #[derive(Debug)]
-pub(crate) enum NoRandomness {
+pub enum NoRandomness {
     /// There is no seed page, or a power cut hit its replacement.
     Missing,
     /// The flash refused.
@@ -37,7 +37,7 @@ impl From<FlashError> for NoRandomness {
 }
 
 /// Consumes and replaces the seed page, then returns the random source of this run.
-pub(crate) fn consume(mut page: Flash) -> Result<ChaCha20Rng, NoRandomness> {
+pub fn consume(mut page: Flash) -> Result<ChaCha20Rng, NoRandomness> {
     let mut magic = [0; MAGIC.len()];
     let mut seed = [0; SEED];
     page.read(0, &mut magic)?;

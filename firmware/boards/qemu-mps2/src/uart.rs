@@ -112,20 +112,20 @@ extern "C" fn UART2_RX() {
 }
 
 /// A serial line. `read` waits for at least one byte.
-pub(crate) struct Uart(&'static Port);
+pub struct Uart(&'static Port);
 
 /// The three lines of the terminal.
-pub(crate) struct Lines {
+pub struct Lines {
     /// UART0: frames to and from the host.
-    pub(crate) host: Uart,
+    pub host: Uart,
     /// UART1: the PN532.
-    pub(crate) card_reader: Uart,
+    pub card_reader: Uart,
     /// UART2: the clerk's screen and keys.
-    pub(crate) console: Uart,
+    pub console: Uart,
 }
 
 /// Switches the three lines on.
-pub(crate) fn enable() -> Lines {
+pub fn enable() -> Lines {
     for port in [&HOST, &CARD_READER, &CONSOLE] {
         port.enable();
     }
@@ -171,7 +171,7 @@ impl Write for Uart {
 }
 
 /// Writes to the console without the executor, for the last words after a panic.
-pub(crate) struct LastWords;
+pub struct LastWords;
 
 impl core::fmt::Write for LastWords {
     fn write_str(&mut self, text: &str) -> core::fmt::Result {

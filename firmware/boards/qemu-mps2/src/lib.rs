@@ -1,0 +1,16 @@
+//! The board `qemu-mps2`: QEMU's mps2-an386, a Cortex-M4F with three serial lines, timers and file-backed flash.
+//!
+//! A machine for development and tests. Its random source is a seed page written from outside, its clock starts at zero;
+//! a production root refuses its certificate. Everything that needs `unsafe` is here, nothing that knows of payments.
+#![no_std]
+
+pub mod clock;
+pub mod executor;
+pub mod flash;
+pub mod image;
+pub mod seed;
+pub mod uart;
+
+mod failure;
+mod interrupts;
+mod register;

@@ -1,0 +1,284 @@
+//! The board in QEMU, tried out by its self-test image: serial lines, clock, flash and its rules, seed page, the real
+//! PN532 driver against the simulated chip, and power cuts.
+#![allow(clippy::unwrap_used)]
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{Read, Seek, SeekFrom, Write};
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::Command;
+use std::thread;
+use std::time::Duration;
+
+use rig::{Machine, QemuTerminal, firmware_image};
+use tempfile::TempDir;
+use virtual_card::{Chip, Control, pn532};
+
+const SOON: Duration = Duration::from_secs(30);
+const SEED_PAGE: u64 = (16 << 20) - 4096;
+
+/// A chip that answers SELECT after a while.
+struct Chips(Duration, &'static [u8]);
+
+impl Chip for Chips {
+    fn answer_to_reset(&self) -> Vec<u8> {
+        vec![]
+    }
+    fn reset(&mut self) {}
+    fn transmit(&mut self, command: &[u8]) -> Vec<u8> {
+        assert_eq!(command[..4], [0x00, 0xA4, 0x04, 0x00]);
+        thread::sleep(self.0);
+        self.1.to_vec()
+    }
+}
+
+struct Bench {
+    folder: TempDir,
+    machine: Machine,
+    card: Control,
+}
+
+impl Bench {
+    fn new(chip: Chips) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        let card = Control::default();
+        let hand = card.clone();
+        let mut chip = chip;
+        thread::spawn(move || pn532::run(&mut chip, &listener, &hand));
+        let folder = tempfile::tempdir().unwrap();
+        let machine = Machine::new(
+            firmware_image("self-test").unwrap(),
+            folder.path().join("flash"),
+            address,
+        )
+        .host_link_at(folder.path().join("host"));
+        Self {
+            folder,
+            machine,
+            card,
+        }
+    }
+
+    fn plain() -> Self {
+        Self::new(Chips(Duration::ZERO, &[0x90, 0x00]))
+    }
+
+    fn start(&self) -> QemuTerminal {
+        self.machine.start().unwrap()
+    }
+
+    fn flash(&self) -> File {
+        let path = self.folder.path().join("flash");
+        OpenOptions::new().read(true).write(true).open(path).unwrap()
+    }
+}
+
+fn answer(terminal: &mut QemuTerminal, key: &str, expected: &str) -> String {
+    terminal.press(key).unwrap();
+    terminal.wait_for(expected, SOON).unwrap();
+    terminal.wait_for("\r\n", SOON).unwrap().trim().to_owned()
+}
+
+#[test]
+fn flash_and_host_link_outlive_a_power_cut() {
+    let bench = Bench::plain();
+    for boots in 0..3 {
+        let mut terminal = bench.start();
+        terminal.wait_for(&format!("boots Ok({boots})"), SOON).unwrap();
+        let mut host = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .open(bench.folder.path().join("host"))
+            .unwrap();
+        let sent: Vec<u8> = (0..=255).cycle().take(5000).collect();
+        let mut received = vec![0; sent.len()];
+        host.write_all(&sent).unwrap();
+        host.read_exact(&mut received).unwrap();
+        assert!(received == sent, "the host link garbled bytes");
+        terminal.kill().unwrap();
+    }
+}
+
+#[test]
+fn flash_obeys_the_rules_of_nor() {
+    let mut terminal = Bench::plain().start();
+    // Erase, program, clear one more bit; then: set bits, odd place, odd length, half a block, three times beyond the end.
+    assert_eq!(
+        answer(&mut terminal, "f", "flash"),
+        "oooeaaabbbo [70, 70, 70, 70]"
+    );
+}
+
+#[test]
+fn the_clock_measures_time() {
+    let bench = Bench::plain();
+    let mut terminal = bench.start();
+    let waited = answer(&mut terminal, "t", "waited");
+    let milliseconds: u32 = waited.trim_end_matches(" ms").parse().unwrap();
+    assert!((300..2000).contains(&milliseconds), "{waited}");
+}
+
+#[test]
+fn no_two_runs_share_a_random_number() {
+    let bench = Bench::plain();
+    let mut drawn = Vec::new();
+    for _ in 0..3 {
+        let mut terminal = bench.start();
+        drawn.push(answer(&mut terminal, "r", "random"));
+        drawn.push(answer(&mut terminal, "r", "random"));
+    }
+    drawn.sort();
+    drawn.dedup();
+    assert_eq!(drawn.len(), 6);
+}
+
+#[test]
+fn a_seed_is_replaced_before_it_is_used_and_gives_the_same_numbers_only_if_written_again() {
+    let bench = Bench::plain();
+    let seed = [0x5A; 64];
+    let again = bench.machine.clone().seed(seed);
+    let mut numbers = Vec::new();
+    for _ in 0..2 {
+        let mut terminal = again.start().unwrap();
+        numbers.push(answer(&mut terminal, "r", "random"));
+        let mut page = [0; 72];
+        let mut flash = bench.flash();
+        flash.seek(SeekFrom::Start(SEED_PAGE)).unwrap();
+        flash.read_exact(&mut page).unwrap();
+        assert_eq!(page[..8], *b"ANSINHSD");
+        assert_ne!(page[8..], seed);
+    }
+    assert_eq!(numbers[0], numbers[1]);
+}
+
+#[test]
+fn without_a_seed_page_there_is_no_random_number() {
+    let bench = Bench::plain();
+    let flash = bench.folder.path().join("flash");
+    fs::write(&flash, vec![0xFF; 16 << 20]).unwrap();
+    let mut terminal = bench.machine.clone().without_seed().start().unwrap();
+    terminal.press("r").unwrap();
+    terminal.wait_for("no seed page", SOON).unwrap();
+}
+
+#[test]
+fn the_driver_finds_a_card_and_lets_it_go() {
+    let bench = Bench::plain();
+    let mut terminal = bench.start();
+    assert_eq!(answer(&mut terminal, "c", "card"), "Ok(None)");
+    bench.card.insert();
+    for _ in 0..3 {
+        assert_eq!(answer(&mut terminal, "c", "card"), "Ok(Some([90, 00]))");
+    }
+    bench.card.remove();
+    assert_eq!(answer(&mut terminal, "c", "card"), "Ok(None)");
+}
+
+#[test]
+fn a_slow_card_is_waited_for_and_a_dead_one_is_not() {
+    let slow = Bench::new(Chips(Duration::from_secs(2), &[0x90, 0x00]));
+    let dead = Bench::new(Chips(Duration::from_secs(4), &[0x90, 0x00]));
+    for (bench, outcome) in [(slow, "Ok(Some([90, 00]))"), (dead, "Err(CardLost)")] {
+        let mut terminal = bench.start();
+        bench.card.insert();
+        assert_eq!(answer(&mut terminal, "c", "card"), outcome);
+    }
+}
+
+#[test]
+fn a_card_torn_away_is_an_error_and_the_next_one_is_found() {
+    let bench = Bench::plain();
+    let mut terminal = bench.start();
+    bench.card.insert();
+    terminal.press("C").unwrap();
+    terminal.wait_for("holding", SOON).unwrap();
+    bench.card.remove();
+    terminal.wait_for("held until CardLost", SOON).unwrap();
+    bench.card.insert();
+    assert_eq!(answer(&mut terminal, "c", "card"), "Ok(Some([90, 00]))");
+}
+
+#[test]
+fn an_answer_too_long_for_a_frame_is_an_error() {
+    let bench = Bench::new(Chips(Duration::ZERO, &[0x90; 253]));
+    let mut terminal = bench.start();
+    bench.card.insert();
+    assert_eq!(answer(&mut terminal, "c", "card"), "Err(TooLong)");
+}
+
+#[test]
+fn a_reader_that_is_not_there_is_silent_and_found_when_it_comes() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    drop(listener);
+    let bench = Bench::plain();
+    let machine = Machine::new(
+        firmware_image("self-test").unwrap(),
+        bench.folder.path().join("flash"),
+        address.to_string(),
+    );
+    let mut terminal = machine.start().unwrap();
+    assert_eq!(answer(&mut terminal, "c", "card"), "Err(Silent)");
+    let listener = TcpListener::bind(address).unwrap();
+    let card = Control::default();
+    card.insert();
+    thread::spawn(move || pn532::run(&mut Chips(Duration::ZERO, &[0x90, 0x00]), &listener, &card));
+    // QEMU tries to connect once a second.
+    thread::sleep(Duration::from_millis(2500));
+    assert_eq!(answer(&mut terminal, "c", "card"), "Ok(Some([90, 00]))");
+}
+
+#[test]
+fn a_failure_of_the_firmware_says_what_to_do() {
+    for (key, expected) in [
+        ("p", "PANIC qemu-mps2/src/bin/self-test.rs:"),
+        ("h", "PANIC HardFault at 0x"),
+    ] {
+        let bench = Bench::plain();
+        let mut terminal = bench.start();
+        terminal.press(key).unwrap();
+        let shown = terminal.wait_for(expected, SOON).unwrap();
+        assert!(shown.contains("Tắt máy rồi bật lại"), "{shown}");
+        assert!(
+            !shown.contains("provoked"),
+            "a panic's message may hold personal data"
+        );
+    }
+}
+
+#[test]
+fn the_image_knows_its_own_hash() {
+    let bench = Bench::plain();
+    let binary = bench.folder.path().join("image.bin");
+    let copied = Command::new("objcopy")
+        .args(["-O", "binary"])
+        .arg(firmware_image("self-test").unwrap())
+        .arg(&binary)
+        .status()
+        .expect("objcopy is missing: install Debian's binutils");
+    assert!(copied.success());
+    let summed = Command::new("sha256sum").arg(&binary).output().unwrap();
+    let expected = String::from_utf8(summed.stdout).unwrap();
+    let shown = answer(&mut bench.start(), "i", "image");
+    assert_eq!(Some(shown.as_str()), expected.split_whitespace().next());
+}
+
+#[test]
+fn what_cannot_start_says_why() {
+    let folder = tempfile::tempdir().unwrap();
+    let image = firmware_image("self-test").unwrap();
+    let flash = folder.path().join("flash");
+    let error_of = |image: &Path| {
+        let error = Machine::new(image, &flash, "127.0.0.1:9").start().unwrap_err();
+        format!("{error:#}")
+    };
+    assert!(error_of(&folder.path().join("none")).contains("run firmware/boards/build"));
+    fs::write(&flash, [0xFF; 100]).unwrap();
+    assert!(error_of(&image).contains("no flash of this machine"));
+    assert_eq!(
+        fs::read(&flash).unwrap(),
+        [0xFF; 100],
+        "a file that is no flash stays as it is"
+    );
+}
