@@ -210,6 +210,12 @@ impl SharedSecret {
     }
 }
 
+impl fmt::Debug for SharedSecret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SharedSecret(..)")
+    }
+}
+
 /// A private key of P-256 in memory, for signatures or for key agreement, erased when dropped.
 pub struct SecretKey(SigningKey);
 

@@ -9,10 +9,11 @@ mod channel;
 mod handshake;
 mod keys;
 mod put_key;
+mod session;
 
 pub use channel::{
     CardChannel, ChannelError, HostChannel, MAX_COMMAND_DATA, MAX_PROTECTED_COMMAND, MAX_PROTECTED_RESPONSE,
-    MAX_RESPONSE_DATA, Reply, SecurityLevel,
+    MAX_RESPONSE_DATA, Reply,
 };
 pub use handshake::{
     CardHandshake, Challenge, EXTERNAL_AUTHENTICATE, EXTERNAL_AUTHENTICATE_LENGTH, HandshakeError,
@@ -24,6 +25,8 @@ pub use put_key::{
     PUT_KEY, PUT_KEY_LENGTH, PUT_KEY_P2, PUT_KEY_RESPONSE_LENGTH, PutKeyError, encode_put_key, parse_put_key,
     put_key_response,
 };
+
+pub use session::SecurityLevel;
 
 pub(crate) use handshake::concat;
 pub(crate) use keys::Block;

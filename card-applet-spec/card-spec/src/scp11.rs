@@ -78,6 +78,7 @@ impl fmt::Display for AgreementError {
 impl core::error::Error for AgreementError {}
 
 /// The terminal's side of the key agreement, between command and response.
+#[derive(Debug)]
 pub struct TerminalAgreement {
     ephemeral: SecretKey,
     command: [u8; COMMAND_LENGTH],

@@ -79,7 +79,10 @@ impl<'a> DataObject<'a> {
         if depth > MAXIMUM_DEPTH {
             return Err(Error::Depth);
         }
-        Ok(Reader { rest: self.value, depth })
+        Ok(Reader {
+            rest: self.value,
+            depth,
+        })
     }
 }
 
@@ -93,7 +96,10 @@ pub struct Reader<'a> {
 impl<'a> Reader<'a> {
     /// A reader over concatenated data objects that stand in no template.
     pub fn new(input: &'a [u8]) -> Self {
-        Self { rest: input, depth: 0 }
+        Self {
+            rest: input,
+            depth: 0,
+        }
     }
 
     /// The next data object, `None` at the end.
@@ -106,7 +112,12 @@ impl<'a> Reader<'a> {
         let (encoding, rest) = self.rest.split_at_checked(length.total).ok_or(Error::Encoding)?;
         let value = encoding.get(length.header..).ok_or(Error::Encoding)?;
         self.rest = rest;
-        Ok(Some(DataObject { tag, value, encoding, depth: self.depth }))
+        Ok(Some(DataObject {
+            tag,
+            value,
+            encoding,
+            depth: self.depth,
+        }))
     }
 
     /// The next data object, which must have this tag.
@@ -129,7 +140,11 @@ impl<'a> Reader<'a> {
 
     /// Refuses bytes behind the last data object.
     pub fn finish(self) -> Result<(), Error> {
-        if self.rest.is_empty() { Ok(()) } else { Err(Error::Encoding) }
+        if self.rest.is_empty() {
+            Ok(())
+        } else {
+            Err(Error::Encoding)
+        }
     }
 }
 
@@ -154,13 +169,18 @@ pub fn length_of_first_object(input: &[u8]) -> Result<Option<Extent>, Error> {
     let mut reader = SliceReader::new(window).map_err(|_| Error::Encoding)?;
     let header = match Header::decode(&mut reader) {
         Ok(header) => header,
-        Err(error) if matches!(error.kind(), der::ErrorKind::Incomplete { .. }) && window.len() < 6 => return Ok(None),
+        Err(error) if matches!(error.kind(), der::ErrorKind::Incomplete { .. }) && window.len() < 6 => {
+            return Ok(None);
+        }
         Err(_) => return Err(Error::Encoding),
     };
     let header_length = usize::try_from(reader.position()).map_err(|_| Error::Encoding)?;
     let value_length = usize::try_from(header.length()).map_err(|_| Error::Encoding)?;
     let total = header_length.checked_add(value_length).ok_or(Error::Encoding)?;
-    Ok(Some(Extent { header: header_length, total }))
+    Ok(Some(Extent {
+        header: header_length,
+        total,
+    }))
 }
 
 fn is_two_byte_tag(input: &[u8]) -> bool {
@@ -196,7 +216,10 @@ impl<'a> Writer<'a> {
     /// Appends bytes that are encoded already.
     pub fn raw(&mut self, bytes: &[u8]) -> Result<(), Error> {
         let end = self.used.checked_add(bytes.len()).ok_or(Error::Space)?;
-        self.buffer.get_mut(self.used..end).ok_or(Error::Space)?.copy_from_slice(bytes);
+        self.buffer
+            .get_mut(self.used..end)
+            .ok_or(Error::Space)?
+            .copy_from_slice(bytes);
         self.used = end;
         Ok(())
     }
@@ -224,7 +247,10 @@ impl<'a> Writer<'a> {
             return Err(Error::Space);
         }
         self.buffer.copy_within(start..self.used, body);
-        self.buffer.get_mut(start..body).ok_or(Error::Space)?.copy_from_slice(header);
+        self.buffer
+            .get_mut(start..body)
+            .ok_or(Error::Space)?
+            .copy_from_slice(header);
         self.used = end;
         Ok(())
     }
@@ -241,7 +267,9 @@ fn encode_header(tag: u16, length: usize, out: &mut [u8; 8]) -> Result<&[u8], Er
     let tag_bytes: &[u8] = if high == 0 { &[low] } else { &[high, low] };
     let der_tag = DerTag::from_der(tag_bytes).map_err(|_| Error::Value(tag))?;
     let length = u32::try_from(length).map_err(|_| Error::Space)?;
-    Header::new(der_tag, Length::new(length)).encode_to_slice(out).map_err(|_| Error::Space)
+    Header::new(der_tag, Length::new(length))
+        .encode_to_slice(out)
+        .map_err(|_| Error::Space)
 }
 
 /// A value that reads and writes itself as the data object with a given tag.
@@ -254,7 +282,11 @@ pub trait Field<'a>: Sized {
 
 impl<'a, T: Field<'a>> Field<'a> for Option<T> {
     fn read(reader: &mut Reader<'a>, tag: u16) -> Result<Self, Error> {
-        if reader.is_next(tag) { T::read(reader, tag).map(Some) } else { Ok(None) }
+        if reader.is_next(tag) {
+            T::read(reader, tag).map(Some)
+        } else {
+            Ok(None)
+        }
     }
 
     fn write(&self, writer: &mut Writer<'_>, tag: u16) -> Result<(), Error> {
@@ -264,7 +296,11 @@ impl<'a, T: Field<'a>> Field<'a> for Option<T> {
 
 impl<'a, const N: usize> Field<'a> for [u8; N] {
     fn read(reader: &mut Reader<'a>, tag: u16) -> Result<Self, Error> {
-        reader.expect(tag)?.value().try_into().map_err(|_| Error::Value(tag))
+        reader
+            .expect(tag)?
+            .value()
+            .try_into()
+            .map_err(|_| Error::Value(tag))
     }
 
     fn write(&self, writer: &mut Writer<'_>, tag: u16) -> Result<(), Error> {
@@ -315,17 +351,36 @@ impl<'a, T: Field<'a>, const N: usize> Field<'a> for heapless::Vec<T, N> {
 
 /// Declares a template as its table in SPEC.md: one line per data object, in order. The struct reads and writes itself
 /// through [`Field`] under any tag.
-#[macro_export]
 macro_rules! template {
     (
         $(#[$meta:meta])*
-        pub struct $name:ident $(<$lt:lifetime>)? {
+        $vis:vis struct $name:ident $(<$lt:lifetime>)? {
             $( $(#[$field_meta:meta])* $field:ident : $type:ty = $tag:literal, )*
         }
     ) => {
         $(#[$meta])*
-        pub struct $name $(<$lt>)? {
-            $( $(#[$field_meta])* pub $field: $type, )*
+        $vis struct $name $(<$lt>)? {
+            $( $(#[$field_meta])* $vis $field: $type, )*
+        }
+
+        impl<'a> $name $(<$lt>)? {
+            /// Reads the members, without the template around them.
+            pub(crate) fn read_members(
+                members: &mut $crate::tlv::Reader<'a>,
+            ) -> Result<Self, $crate::tlv::Error> {
+                Ok(Self {
+                    $( $field: $crate::tlv::Field::read(members, $tag)?, )*
+                })
+            }
+
+            /// Writes the members, without the template around them.
+            pub(crate) fn write_members(
+                &self,
+                members: &mut $crate::tlv::Writer<'_>,
+            ) -> Result<(), $crate::tlv::Error> {
+                $( $crate::tlv::Field::write(&self.$field, members, $tag)?; )*
+                Ok(())
+            }
         }
 
         impl<'a> $crate::tlv::Field<'a> for $name $(<$lt>)? {
@@ -334,9 +389,7 @@ macro_rules! template {
                 tag: u16,
             ) -> Result<Self, $crate::tlv::Error> {
                 let mut members = reader.expect(tag)?.members()?;
-                let value = Self {
-                    $( $field: $crate::tlv::Field::read(&mut members, $tag)?, )*
-                };
+                let value = Self::read_members(&mut members)?;
                 members.finish()?;
                 Ok(value)
             }
@@ -346,14 +399,13 @@ macro_rules! template {
                 writer: &mut $crate::tlv::Writer<'_>,
                 tag: u16,
             ) -> Result<(), $crate::tlv::Error> {
-                writer.template(tag, |members| {
-                    $( $crate::tlv::Field::write(&self.$field, members, $tag)?; )*
-                    Ok(())
-                })
+                writer.template(tag, |members| self.write_members(members))
             }
         }
     };
 }
+
+pub(crate) use template;
 
 #[cfg(test)]
 mod tests {
@@ -410,7 +462,13 @@ mod tests {
         for end in 0..whole.len() {
             assert_eq!(length_of_first_object(&whole[..end]), Ok(None), "{end}");
         }
-        assert_eq!(length_of_first_object(&whole), Ok(Some(Extent { header: 5, total: 261 })));
+        assert_eq!(
+            length_of_first_object(&whole),
+            Ok(Some(Extent {
+                header: 5,
+                total: 261
+            }))
+        );
         assert_eq!(length_of_first_object(&[0x80, 0x80]), Err(Error::Encoding));
     }
 }

@@ -57,11 +57,17 @@ pub struct Date {
 impl Date {
     /// A day that exists; `year` is the full year, 2000 to 2099.
     pub fn new(year: u16, month: u8, day: u8) -> Option<Self> {
-        let short = u8::try_from(year.checked_sub(2000)?).ok().filter(|year| *year < 100)?;
+        let short = u8::try_from(year.checked_sub(2000)?)
+            .ok()
+            .filter(|year| *year < 100)?;
         if day == 0 || day > days_in_month(year, month) {
             return None;
         }
-        Some(Self { year: short, month, day })
+        Some(Self {
+            year: short,
+            month,
+            day,
+        })
     }
 
     /// From six bytes of one digit each, YYMMDD.
@@ -71,7 +77,11 @@ impl Date {
         }
         let [y1, y2, m1, m2, d1, d2] = bytes;
         let two = |tens: u8, ones: u8| tens.checked_mul(10)?.checked_add(ones);
-        Self::new(u16::from(two(y1, y2)?).checked_add(2000)?, two(m1, m2)?, two(d1, d2)?)
+        Self::new(
+            u16::from(two(y1, y2)?).checked_add(2000)?,
+            two(m1, m2)?,
+            two(d1, d2)?,
+        )
     }
 
     /// Six bytes of one digit each, YYMMDD.
@@ -95,9 +105,27 @@ impl Date {
         self.day
     }
 
+    /// Days since 1 January 2000: differences of these are distances in days.
+    pub fn day_number(self) -> u32 {
+        let years = u32::from(self.year);
+        let leap_days = years.saturating_add(3) / 4;
+        let months = (1..self.month).fold(0_u32, |days, month| {
+            days.saturating_add(u32::from(days_in_month(self.year(), month)))
+        });
+        years
+            .saturating_mul(365)
+            .saturating_add(leap_days)
+            .saturating_add(months)
+            .saturating_add(u32::from(self.day))
+            .saturating_sub(1)
+    }
+
     /// The month the day lies in.
     pub fn period(self) -> Period {
-        Period { year: self.year(), month: self.month }
+        Period {
+            year: self.year(),
+            month: self.month,
+        }
     }
 }
 byte_field!(Date, 6);
@@ -130,7 +158,9 @@ impl BirthDate {
     /// From four BCD bytes, YYYYMMDD.
     pub fn from_bytes(bytes: [u8; 4]) -> Option<Self> {
         let [century, year, month, day] = bytes;
-        let year = u16::from(from_bcd(century)?).checked_mul(100)?.checked_add(u16::from(from_bcd(year)?))?;
+        let year = u16::from(from_bcd(century)?)
+            .checked_mul(100)?
+            .checked_add(u16::from(from_bcd(year)?))?;
         Self::new(year, from_bcd(month)?, from_bcd(day)?)
     }
 
@@ -160,6 +190,9 @@ pub struct Period {
 }
 
 impl Period {
+    /// January 2000.
+    pub const FIRST: Self = Self { year: 2000, month: 1 };
+
     /// A month of 2000–2099.
     pub fn new(year: u16, month: u8) -> Option<Self> {
         let valid = (2000..=2099).contains(&year) && (1..=12).contains(&month);
@@ -169,7 +202,9 @@ impl Period {
     /// From three BCD bytes, YYYYMM.
     pub fn from_bytes(bytes: [u8; 3]) -> Option<Self> {
         let [century, year, month] = bytes;
-        let year = u16::from(from_bcd(century)?).checked_mul(100)?.checked_add(u16::from(from_bcd(year)?))?;
+        let year = u16::from(from_bcd(century)?)
+            .checked_mul(100)?
+            .checked_add(u16::from(from_bcd(year)?))?;
         Self::new(year, from_bcd(month)?)
     }
 
@@ -192,7 +227,10 @@ impl Period {
     /// Months since January 2000: differences of these are distances in months.
     pub fn index(self) -> u16 {
         let years = self.year.saturating_sub(2000);
-        years.saturating_mul(12).saturating_add(u16::from(self.month)).saturating_sub(1)
+        years
+            .saturating_mul(12)
+            .saturating_add(u16::from(self.month))
+            .saturating_sub(1)
     }
 }
 byte_field!(Period, 3);
@@ -218,7 +256,15 @@ impl Time {
         }
         let [century, year] = year_bcd(date.year());
         let [month, day] = [to_bcd(date.month()), to_bcd(date.day())];
-        Some(Self([century, year, month, day, to_bcd(hour), to_bcd(minute), to_bcd(second)]))
+        Some(Self([
+            century,
+            year,
+            month,
+            day,
+            to_bcd(hour),
+            to_bcd(minute),
+            to_bcd(second),
+        ]))
     }
 
     /// From seven BCD bytes YYYYMMDDhhmmss; all zero is [`Time::UNSET`].
@@ -227,7 +273,9 @@ impl Time {
             return Some(Self::UNSET);
         }
         let [century, year, month, day, hour, minute, second] = bytes;
-        let year = u16::from(from_bcd(century)?).checked_mul(100)?.checked_add(u16::from(from_bcd(year)?))?;
+        let year = u16::from(from_bcd(century)?)
+            .checked_mul(100)?
+            .checked_add(u16::from(from_bcd(year)?))?;
         let date = Date::new(year, from_bcd(month)?, from_bcd(day)?)?;
         Self::new(date, from_bcd(hour)?, from_bcd(minute)?, from_bcd(second)?)
     }
@@ -240,7 +288,9 @@ impl Time {
     /// The day, `None` if the clock is unset.
     pub fn date(self) -> Option<Date> {
         let [century, year, month, day, ..] = self.0;
-        let year = u16::from(from_bcd(century)?).checked_mul(100)?.checked_add(u16::from(from_bcd(year)?))?;
+        let year = u16::from(from_bcd(century)?)
+            .checked_mul(100)?
+            .checked_add(u16::from(from_bcd(year)?))?;
         Date::new(year, from_bcd(month)?, from_bcd(day)?)
     }
 
@@ -255,7 +305,9 @@ byte_field!(Time, 7);
 
 impl fmt::Display for Time {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Some(date) = self.date() else { return f.write_str("unset") };
+        let Some(date) = self.date() else {
+            return f.write_str("unset");
+        };
         let (hour, minute, second) = self.clock();
         write!(f, "{date} {hour:02}:{minute:02}:{second:02}")
     }
@@ -271,7 +323,9 @@ impl CardNumber {
         if province > 99 || serial > 9_999_999_999_999 {
             return None;
         }
-        let body = u64::from(province).checked_mul(10_000_000_000_000)?.checked_add(serial)?;
+        let body = u64::from(province)
+            .checked_mul(10_000_000_000_000)?
+            .checked_add(serial)?;
         let payload = body.checked_mul(10)?;
         (0..10).find_map(|check| Self::from_integer(payload.checked_add(check)?))
     }
@@ -292,7 +346,10 @@ impl CardNumber {
         for byte in bytes {
             from_bcd(byte)?;
             let doubled = (byte >> 4).checked_mul(2)?;
-            sum = sum.checked_add(doubled / 10)?.checked_add(doubled % 10)?.checked_add(byte & 0x0F)?;
+            sum = sum
+                .checked_add(doubled / 10)?
+                .checked_add(doubled % 10)?
+                .checked_add(byte & 0x0F)?;
         }
         sum.is_multiple_of(10).then_some(Self(bytes))
     }
@@ -320,7 +377,10 @@ impl core::str::FromStr for CardNumber {
         if text.len() != 16 || !text.bytes().all(|byte| byte.is_ascii_digit()) {
             return Err(InvalidCardNumber);
         }
-        text.parse().ok().and_then(Self::from_integer).ok_or(InvalidCardNumber)
+        text.parse()
+            .ok()
+            .and_then(Self::from_integer)
+            .ok_or(InvalidCardNumber)
     }
 }
 
@@ -502,7 +562,10 @@ impl<const N: usize> fmt::Debug for Text<'_, N> {
 impl<'a, const N: usize> Field<'a> for Text<'a, N> {
     fn read(reader: &mut Reader<'a>, tag: u16) -> Result<Self, Error> {
         let bytes = reader.expect(tag)?.value();
-        core::str::from_utf8(bytes).ok().and_then(Self::new).ok_or(Error::Value(tag))
+        core::str::from_utf8(bytes)
+            .ok()
+            .and_then(Self::new)
+            .ok_or(Error::Value(tag))
     }
 
     fn write(&self, writer: &mut Writer<'_>, tag: u16) -> Result<(), Error> {
@@ -536,7 +599,10 @@ impl<const N: usize> fmt::Debug for Ascii<'_, N> {
 impl<'a, const N: usize> Field<'a> for Ascii<'a, N> {
     fn read(reader: &mut Reader<'a>, tag: u16) -> Result<Self, Error> {
         let bytes = reader.expect(tag)?.value();
-        core::str::from_utf8(bytes).ok().and_then(Self::new).ok_or(Error::Value(tag))
+        core::str::from_utf8(bytes)
+            .ok()
+            .and_then(Self::new)
+            .ok_or(Error::Value(tag))
     }
 
     fn write(&self, writer: &mut Writer<'_>, tag: u16) -> Result<(), Error> {
@@ -553,7 +619,11 @@ pub type Suite = Constant<1>;
 
 impl<'a, const VALUE: u8> Field<'a> for Constant<VALUE> {
     fn read(reader: &mut Reader<'a>, tag: u16) -> Result<Self, Error> {
-        if u8::read(reader, tag)? == VALUE { Ok(Self) } else { Err(Error::Value(tag)) }
+        if u8::read(reader, tag)? == VALUE {
+            Ok(Self)
+        } else {
+            Err(Error::Value(tag))
+        }
     }
 
     fn write(&self, writer: &mut Writer<'_>, tag: u16) -> Result<(), Error> {
@@ -596,10 +666,32 @@ mod tests {
     #[test]
     fn dates_that_do_not_exist_are_refused() {
         assert!(Date::new(2024, 2, 29).is_some());
-        for (year, month, day) in [(2023, 2, 29), (2024, 13, 1), (2024, 0, 1), (2024, 4, 31), (2024, 1, 0), (1999, 1, 1), (2100, 1, 1)] {
+        for (year, month, day) in [
+            (2023, 2, 29),
+            (2024, 13, 1),
+            (2024, 0, 1),
+            (2024, 4, 31),
+            (2024, 1, 0),
+            (1999, 1, 1),
+            (2100, 1, 1),
+        ] {
             assert_eq!(Date::new(year, month, day), None, "{year}-{month}-{day}");
         }
         assert_eq!(Date::from_bytes([2, 6, 1, 1, 3, 10]), None);
+    }
+
+    #[test]
+    fn days_are_counted_without_gaps() {
+        let mut expected = 0;
+        for year in 2000..=2099 {
+            for month in 1..=12 {
+                for day in 1..=days_in_month(year, month) {
+                    assert_eq!(Date::new(year, month, day).unwrap().day_number(), expected);
+                    expected += 1;
+                }
+            }
+        }
+        assert_eq!(expected, 36_525); // 100 years, 25 of them leap years
     }
 
     #[test]
@@ -613,11 +705,18 @@ mod tests {
     #[test]
     fn card_numbers_carry_a_check_digit() {
         let number = CardNumber::new(79, 1).unwrap();
-        let text = core::str::from_utf8(&number.digits()).unwrap().parse::<CardNumber>();
+        let text = core::str::from_utf8(&number.digits())
+            .unwrap()
+            .parse::<CardNumber>();
         assert_eq!(text, Ok(number));
         // A published test number with a right Luhn digit, and every single-digit error in it.
         let right = *b"4111111111111111";
-        assert!(core::str::from_utf8(&right).unwrap().parse::<CardNumber>().is_ok());
+        assert!(
+            core::str::from_utf8(&right)
+                .unwrap()
+                .parse::<CardNumber>()
+                .is_ok()
+        );
         for place in 0..16 {
             for digit in b'0'..=b'9' {
                 let mut wrong = right;

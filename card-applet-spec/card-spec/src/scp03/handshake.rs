@@ -2,8 +2,9 @@
 
 use core::fmt;
 
-use super::channel::{CardChannel, HostChannel, SecurityLevel};
+use super::channel::{CardChannel, HostChannel};
 use super::keys::{Block, ChipSerial, SessionKeys, StaticKeys};
+use super::session::SecurityLevel;
 use crate::apdu::{Command, StatusWord};
 use crate::crypto::ct_eq;
 
@@ -123,6 +124,7 @@ impl InitializeUpdateResponse {
 }
 
 /// The host's side between INITIALIZE UPDATE and EXTERNAL AUTHENTICATE.
+#[derive(Debug)]
 pub struct HostHandshake {
     host_challenge: Challenge,
     level: SecurityLevel,
@@ -239,6 +241,13 @@ impl CardHandshake {
             return Err(HandshakeError::NotAuthentic);
         }
         Ok(CardChannel::open(self.session, mac))
+    }
+}
+
+/// The host cryptogram stays out: it is what a host has to know.
+impl fmt::Debug for CardHandshake {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("CardHandshake(..)")
     }
 }
 

@@ -1,0 +1,385 @@
+//! Journal entries of a terminal, acknowledgements and time statements (DATA 5 to 7).
+
+use crate::certificate::Reference;
+use crate::crypto::{Digest, PublicKey, sha256};
+use crate::payment::{ClockSource, Operator, Order, Receipt};
+use crate::signed::{Body, Signed};
+use crate::tlv::{DataObject, Error, Field, Reader, Writer, template};
+use crate::values::{CardNumber, Suite, TerminalName, Time, byte_enum};
+
+/// Longest journal entry with its signature in bytes.
+pub const MAXIMUM_ENTRY_LENGTH: usize = 512;
+
+/// What the first entry of a journal names as the entry before it: SHA-256 of the journal key.
+pub fn genesis(journal_key: &PublicKey) -> Digest {
+    sha256(&[journal_key.as_bytes()])
+}
+
+/// Body `FF26`: one entry (DATA 5.1).
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Entry<'a> {
+    /// The terminal.
+    pub terminal: TerminalName,
+    /// Counts entries, from 1.
+    pub sequence: u32,
+    /// Counts the terminal's starts.
+    pub boot_count: u32,
+    /// When.
+    pub time: Time,
+    /// Where the time comes from.
+    pub clock: ClockSource,
+    /// Hash of the entry before; of the first: [`genesis`].
+    pub previous: Digest,
+    /// What happened.
+    pub event: Event<'a>,
+}
+
+/// What a journal entry records (DATA 5.2).
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Event<'a> {
+    /// The terminal started.
+    Boot {
+        /// SHA-256 of the firmware image.
+        firmware: Digest,
+        /// `80`: TEST.
+        flags: u8,
+    },
+    /// The clock was set to this entry's time.
+    ClockSet {
+        /// What it showed before.
+        before: Time,
+    },
+    /// A payment list is in force.
+    ListLoaded {
+        /// Hash of its header's body.
+        header: Digest,
+        /// Its number.
+        number: u32,
+    },
+    /// A block list is in force.
+    BlockListLoaded {
+        /// Hash of its header's body.
+        header: Digest,
+        /// Its number.
+        number: u32,
+    },
+    /// A clerk began to work.
+    ShiftOpened {
+        /// The clerk.
+        operator: Operator<'a>,
+    },
+    /// The terminal is about to send this order to a card.
+    Intent(EncodedOrder<'a>),
+    /// The card has paid.
+    Paid(EncodedReceipt<'a>),
+    /// The clerk has handed over the money.
+    Handed {
+        /// Sequence number of the Intent.
+        intent: u32,
+    },
+    /// A payment was refused.
+    Refused(Refusal),
+    /// The host has acknowledged entries.
+    Synced {
+        /// Hash of the acknowledgement's body.
+        acknowledgement: Digest,
+        /// Entries up to this one are in the host's store.
+        sequence: u32,
+    },
+}
+
+/// An order as received, with its content.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct EncodedOrder<'a> {
+    order: Order<'a>,
+    encoding: &'a [u8],
+}
+
+impl<'a> EncodedOrder<'a> {
+    /// Reads exactly one order.
+    pub fn parse(encoding: &'a [u8]) -> Result<Self, Error> {
+        let order = Order::parse(DataObject::parse(encoding)?)?;
+        Ok(Self { order, encoding })
+    }
+
+    /// The content.
+    pub fn order(&self) -> &Order<'a> {
+        &self.order
+    }
+
+    /// The data object as received.
+    pub fn encoding(&self) -> &'a [u8] {
+        self.encoding
+    }
+
+    /// SHA-256 of the data object: what a receipt names.
+    pub fn hash(&self) -> Digest {
+        sha256(&[self.encoding])
+    }
+}
+
+/// A signed receipt as received. Its signature is for whoever knows the card's key to check.
+#[derive(Clone, Copy, Debug)]
+pub struct EncodedReceipt<'a>(Signed<'a, Receipt>);
+
+impl PartialEq for EncodedReceipt<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.signed_bytes() == other.0.signed_bytes() && self.0.signature() == other.0.signature()
+    }
+}
+
+impl<'a> EncodedReceipt<'a> {
+    /// Reads exactly one signed receipt.
+    pub fn parse(encoding: &'a [u8]) -> Result<Self, Error> {
+        Signed::parse(encoding).map(Self)
+    }
+
+    /// The signed object, to be verified under the card's signing key.
+    pub fn signed(&self) -> Signed<'a, Receipt> {
+        self.0
+    }
+}
+
+byte_enum! {
+    /// Why a payment was refused (DATA 5.4).
+    pub enum RefusalReason {
+        /// No line of the list names the card.
+        NotOnList = 1,
+        /// The card said that the PIN is wrong.
+        WrongPin = 2,
+        /// The card takes no PIN any more.
+        PinBlocked = 3,
+        /// The card is on the block list.
+        CardBlocked = 4,
+        /// The card is expired or not yet valid.
+        CardExpired = 5,
+        /// The line is paid.
+        AlreadyPaid = 6,
+        /// Certificate, CSO, session or receipt does not verify.
+        NotGenuine = 7,
+        /// The terminal does not know the time.
+        ClockUnset = 8,
+        /// The block list is too old.
+        BlockListStale = 9,
+        /// The terminal's certificate has expired.
+        CertificateExpired = 10,
+        /// No space in the journal.
+        JournalFull = 11,
+        /// The card refused the order; the status word says why.
+        RefusedByCard = 12,
+        /// The list may not be paid today.
+        ListNotValid = 13,
+        /// The card left the field.
+        CardRemoved = 14,
+        /// The clerk stopped it.
+        Cancelled = 15,
+    }
+}
+
+template! {
+    /// A refused payment: content of a Refused entry.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub struct Refusal {
+        /// Why.
+        reason: RefusalReason = 0x80,
+        /// The card, if it was known.
+        card_number: Option<CardNumber> = 0x5A,
+        /// The line of the list, if there was one.
+        line_number: Option<u32> = 0x81,
+        /// The card's status word.
+        status_word: Option<u16> = 0x82,
+        /// The Intent that this entry closes: the card has decided that it will not pay it.
+        closes_intent: Option<u32> = 0x83,
+    }
+}
+
+const CONTENT: u16 = 0xA8;
+
+impl Event<'_> {
+    /// Byte of the kind (DATA 5.2).
+    pub fn kind(&self) -> u8 {
+        match self {
+            Self::Boot { .. } => 1,
+            Self::ClockSet { .. } => 2,
+            Self::ListLoaded { .. } => 3,
+            Self::BlockListLoaded { .. } => 4,
+            Self::ShiftOpened { .. } => 5,
+            Self::Intent(_) => 6,
+            Self::Paid(_) => 7,
+            Self::Handed { .. } => 8,
+            Self::Refused(_) => 9,
+            Self::Synced { .. } => 10,
+        }
+    }
+}
+
+impl<'a> Event<'a> {
+    fn read(kind: u8, content: DataObject<'a>) -> Result<Self, Error> {
+        let mut members = content.members()?;
+        let event = match kind {
+            1 => Self::Boot {
+                firmware: Field::read(&mut members, 0x80)?,
+                flags: Field::read(&mut members, 0x81)?,
+            },
+            2 => Self::ClockSet {
+                before: Field::read(&mut members, 0x80)?,
+            },
+            3 => Self::ListLoaded {
+                header: Field::read(&mut members, 0x80)?,
+                number: Field::read(&mut members, 0x81)?,
+            },
+            4 => Self::BlockListLoaded {
+                header: Field::read(&mut members, 0x80)?,
+                number: Field::read(&mut members, 0x81)?,
+            },
+            5 => Self::ShiftOpened {
+                operator: Field::read(&mut members, 0x80)?,
+            },
+            6 => {
+                let object = members.expect(Order::TAG)?;
+                Self::Intent(EncodedOrder {
+                    order: Order::parse(object)?,
+                    encoding: object.encoding(),
+                })
+            }
+            7 => Self::Paid(EncodedReceipt(Signed::read_members(&mut members, content)?)),
+            8 => Self::Handed {
+                intent: Field::read(&mut members, 0x80)?,
+            },
+            9 => {
+                let mut alone = Reader::new(content.encoding());
+                return Refusal::read(&mut alone, CONTENT).map(Self::Refused);
+            }
+            10 => Self::Synced {
+                acknowledgement: Field::read(&mut members, 0x80)?,
+                sequence: Field::read(&mut members, 0x81)?,
+            },
+            _ => return Err(Error::Value(0x87)),
+        };
+        members.finish()?;
+        Ok(event)
+    }
+
+    fn write(&self, writer: &mut Writer<'_>) -> Result<(), Error> {
+        if let Self::Refused(refusal) = self {
+            return refusal.write(writer, CONTENT);
+        }
+        writer.template(CONTENT, |w| match self {
+            Self::Boot { firmware, flags } => firmware.write(w, 0x80).and_then(|()| flags.write(w, 0x81)),
+            Self::ClockSet { before } => before.write(w, 0x80),
+            Self::ListLoaded { header, number } | Self::BlockListLoaded { header, number } => {
+                header.write(w, 0x80).and_then(|()| number.write(w, 0x81))
+            }
+            Self::ShiftOpened { operator } => operator.write(w, 0x80),
+            Self::Intent(order) => w.raw(order.encoding),
+            Self::Paid(receipt) => receipt.0.write_members(w),
+            Self::Handed { intent } => intent.write(w, 0x80),
+            Self::Synced {
+                acknowledgement,
+                sequence,
+            } => acknowledgement
+                .write(w, 0x80)
+                .and_then(|()| sequence.write(w, 0x81)),
+            Self::Refused(_) => Ok(()),
+        })
+    }
+}
+
+template! {
+    /// The part of an entry that all kinds share.
+    struct EntryHead {
+        suite: Suite = 0x80,
+        terminal: TerminalName = 0x81,
+        sequence: u32 = 0x82,
+        boot_count: u32 = 0x83,
+        time: Time = 0x84,
+        clock: ClockSource = 0x85,
+        previous: Digest = 0x86,
+        kind: u8 = 0x87,
+    }
+}
+
+impl<'a> Field<'a> for Entry<'a> {
+    fn read(reader: &mut Reader<'a>, tag: u16) -> Result<Self, Error> {
+        let mut members = reader.expect(tag)?.members()?;
+        let head = EntryHead::read_members(&mut members)?;
+        let content = members.expect(CONTENT)?;
+        members.finish()?;
+        Ok(Self {
+            terminal: head.terminal,
+            sequence: head.sequence,
+            boot_count: head.boot_count,
+            time: head.time,
+            clock: head.clock,
+            previous: head.previous,
+            event: Event::read(head.kind, content)?,
+        })
+    }
+
+    fn write(&self, writer: &mut Writer<'_>, tag: u16) -> Result<(), Error> {
+        let head = EntryHead {
+            suite: Suite::default(),
+            terminal: self.terminal,
+            sequence: self.sequence,
+            boot_count: self.boot_count,
+            time: self.time,
+            clock: self.clock,
+            previous: self.previous,
+            kind: self.event.kind(),
+        };
+        writer.template(tag, |writer| {
+            head.write_members(writer)?;
+            self.event.write(writer)
+        })
+    }
+}
+
+impl<'a> Body<'a> for Entry<'a> {
+    const TAG: u16 = 0xFF26;
+}
+
+template! {
+    /// Body `FF27`: the host has a terminal's entries up to one in its store (DATA 6).
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub struct Acknowledgement {
+        /// Signature suite.
+        suite: Suite = 0x80,
+        /// CHR of the issuer.
+        issuer: Reference = 0x42,
+        /// The terminal.
+        terminal: TerminalName = 0x81,
+        /// Last entry in the store.
+        sequence: u32 = 0x82,
+        /// Hash of that entry's body.
+        head: Digest = 0x83,
+        /// SHA-256 of the journal key: a terminal made anew has another one.
+        journal_key: Digest = 0x84,
+        /// When.
+        time: Time = 0x85,
+    }
+}
+
+impl Body<'_> for Acknowledgement {
+    const TAG: u16 = 0xFF27;
+}
+
+template! {
+    /// Body `FF28`: what time it is, over the terminal's nonce (DATA 7).
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub struct TimeStatement {
+        /// Signature suite.
+        suite: Suite = 0x80,
+        /// CHR of the issuer.
+        issuer: Reference = 0x42,
+        /// The terminal that asked.
+        terminal: TerminalName = 0x81,
+        /// Its nonce.
+        nonce: [u8; 16] = 0x82,
+        /// The time.
+        time: Time = 0x83,
+    }
+}
+
+impl Body<'_> for TimeStatement {
+    const TAG: u16 = 0xFF28;
+}

@@ -1,0 +1,141 @@
+//! Payment lists and block lists as files and as a terminal receives them (DATA 3 and 4).
+
+use crate::certificate::Reference;
+use crate::crypto::Digest;
+use crate::payment::LineKey;
+use crate::signed::Body;
+use crate::tlv::template;
+use crate::values::{Amount, Ascii, CardNumber, Constant, Date, Suite, TerminalName, Time, byte_enum};
+
+/// Lines of a payment list at most (DATA 3.1).
+pub const MAXIMUM_LINES: u32 = 4_000;
+/// Days after which a block list is too old to pay with (DATA 4).
+pub const BLOCK_LIST_MAXIMUM_AGE_DAYS: u32 = 35;
+
+template! {
+    /// Body `FF22`: header of a payment list (DATA 3.1).
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub struct ListHeader<'a> {
+        /// Signature suite.
+        suite: Suite = 0x80,
+        /// Format version, `01`.
+        format: Constant<1> = 0x81,
+        /// CHR of the issuer.
+        issuer: Reference = 0x42,
+        /// Name of the list.
+        list_id: Ascii<'a, 20> = 0x82,
+        /// Number of the list, rising.
+        number: u32 = 0x83,
+        /// Where it is paid.
+        pay_point: Ascii<'a, 12> = 0x84,
+        /// The terminal that may pay it.
+        terminal: TerminalName = 0x85,
+        /// First day of payment.
+        effective: Date = 0x5F25,
+        /// Last day of payment.
+        expiry: Date = 0x5F24,
+        /// Number of lines.
+        lines: u32 = 0x86,
+        /// Merkle root of the lines.
+        root: Digest = 0x87,
+        /// Sum of the lines' amounts.
+        total: Amount = 0x88,
+        /// Place in the issuer's sequence.
+        issuer_sequence: u64 = 0x8A,
+        /// Hash of the body before it in the issuer's sequence.
+        issuer_previous: Digest = 0x8B,
+    }
+}
+
+impl<'a> Body<'a> for ListHeader<'a> {
+    const TAG: u16 = 0xFF22;
+}
+
+template! {
+    /// A line `FF37` of a payment list (DATA 3.2).
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub struct ListLine {
+        /// From 1, consecutive.
+        number: u32 = 0x80,
+        /// The one card that may draw it.
+        card_number: CardNumber = 0x5A,
+        /// What is paid.
+        line_key: LineKey = 0x81,
+        /// How much.
+        amount: Amount = 0x82,
+        /// Recipients allowed: bit 1 holder, bit 2 representative.
+        recipients: u8 = 0x83,
+    }
+}
+
+impl ListLine {
+    /// Tag of a line.
+    pub const TAG: u16 = 0xFF37;
+    /// Bytes of every line.
+    pub const LENGTH: usize = 61;
+}
+
+byte_enum! {
+    /// Why a card is blocked (DATA 4).
+    pub enum BlockReason {
+        /// Reported lost.
+        Lost = 1,
+        /// Reported stolen.
+        Stolen = 2,
+        /// Another card took its place.
+        Replaced = 3,
+        /// The holder has died.
+        HolderDeceased = 4,
+        /// Nothing is due any more.
+        EntitlementEnded = 5,
+        /// Its issuance failed after the CSO was signed.
+        IssuanceFailed = 6,
+    }
+}
+
+template! {
+    /// Body `FF25`: header of a block list (DATA 4).
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub struct BlockListHeader {
+        /// Signature suite.
+        suite: Suite = 0x80,
+        /// Format version, `01`.
+        format: Constant<1> = 0x81,
+        /// CHR of the issuer.
+        issuer: Reference = 0x42,
+        /// Number of the block list, rising.
+        number: u32 = 0x82,
+        /// Number of entries.
+        count: u32 = 0x83,
+        /// Merkle root of the entries.
+        root: Digest = 0x84,
+        /// When it was signed.
+        issued: Time = 0x85,
+        /// Place in the issuer's sequence.
+        issuer_sequence: u64 = 0x8A,
+        /// Hash of the body before it in the issuer's sequence.
+        issuer_previous: Digest = 0x8B,
+    }
+}
+
+impl Body<'_> for BlockListHeader {
+    const TAG: u16 = 0xFF25;
+}
+
+template! {
+    /// An entry `FF39` of a block list.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub struct BlockEntry {
+        /// The card.
+        card_number: CardNumber = 0x5A,
+        /// Why.
+        reason: BlockReason = 0x80,
+    }
+}
+
+impl BlockEntry {
+    /// Tag of an entry.
+    pub const TAG: u16 = 0xFF39;
+    /// Bytes of every entry.
+    pub const LENGTH: usize = 16;
+}
