@@ -256,7 +256,7 @@ impl StatusWord {
         }
     }
 
-    /// Whether this is a warning, 62XX or 63XX (ISO/IEC 7816-4:2020, table 5).
+    /// Whether this is a warning, 62XX or 63XX (ISO/IEC 7816-4:2020, 5.6).
     pub const fn is_warning(self) -> bool {
         matches!(self.0.to_be_bytes(), [0x62 | 0x63, _])
     }

@@ -12,7 +12,7 @@ use crate::apdu::StatusWord;
 use crate::crypto::{Agree, PublicKey, SecretKey, SharedSecret, ct_eq, sha256};
 use crate::scp03::{AesKey, Block, CardChannel, HostChannel, SecurityLevel, SessionKeys, concat};
 
-/// INS of MUTUAL AUTHENTICATE (class 80), the key agreement of SCP11a (Amendment F, 7.6).
+/// INS of MUTUAL AUTHENTICATE (class 80), the key agreement of SCP11a (Amendment F, 7.6.2).
 pub const MUTUAL_AUTHENTICATE: u8 = 0x82;
 /// P2 of MUTUAL AUTHENTICATE: the key identifier of SCP11a; P1 is the key version number.
 pub const KEY_IDENTIFIER: u8 = 0x11;
@@ -26,7 +26,7 @@ pub const RESPONSE_LENGTH: usize = 86;
 pub type Receipt = [u8; 16];
 
 /// The control reference template: SCP11 with the parameter 01 (SCP11a), key usage 3C (C-MAC, C-DECRYPTION, R-MAC,
-/// R-ENCRYPTION), key type 88 (AES), key length 10 (Amendment F, table 7-13).
+/// R-ENCRYPTION), key type 88 (AES), key length 10 (Amendment F, 7.6.2.3).
 const CONTROL_REFERENCE: [u8; 15] = [
     0xA6, 0x0D, 0x90, 0x02, 0x11, 0x01, 0x95, 0x01, 0x3C, 0x80, 0x01, 0x88, 0x81, 0x01, 0x10,
 ];
@@ -125,7 +125,7 @@ impl TerminalAgreement {
         if !ct_eq(&receipt, received) {
             return Err(AgreementError::NotAuthentic);
         }
-        // The receipt is the first MAC chaining value (Amendment F, 5.5).
+        // The receipt is the first MAC chaining value (Amendment F).
         Ok((
             HostChannel::open(keys.session, SecurityLevel::FULL, receipt),
             receipt,
@@ -169,7 +169,7 @@ struct AgreedKeys {
 }
 
 impl AgreedKeys {
-    /// The receipt covers command data and the card's ephemeral key object (Amendment F, 6.5.2.3).
+    /// The receipt covers command data and the card's ephemeral key object (Amendment F).
     fn receipt(&self, command: &[u8; COMMAND_LENGTH], card_ephemeral: &[u8]) -> Receipt {
         self.receipt_key.cmac(&[command, card_ephemeral])
     }

@@ -227,10 +227,7 @@ fn scp11a_both_sides() {
         let sent = card
             .wrap(&Response::new(&response_data, StatusWord::SUCCESS), &mut sent)
             .unwrap();
-        assert_eq!(
-            hex::encode(&*sent),
-            command["protected_response"].as_str().unwrap()
-        );
+        assert_eq!(hex::encode(sent), command["protected_response"].as_str().unwrap());
         let reply = terminal.unwrap(sent, &mut out).unwrap().authenticated().unwrap();
         assert_eq!(reply.ok().unwrap(), response_data);
     }

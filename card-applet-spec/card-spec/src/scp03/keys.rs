@@ -19,7 +19,7 @@ pub(crate) type Block = [u8; 16];
 /// The key diversification data of INITIALIZE UPDATE: 10 octets that name the chip.
 pub type ChipSerial = [u8; 10];
 
-/// The first three octets of the key's encryption of sixteen octets 01 (Amendment D, 4.1.4).
+/// The first three octets of the key's encryption of sixteen octets 01 (Amendment D, 7.2.2).
 pub type KeyCheckValue = [u8; 3];
 
 /// The key that cards leave many factories with, and that GlobalPlatform tools try by default. It protects nothing.

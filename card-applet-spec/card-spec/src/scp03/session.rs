@@ -10,7 +10,7 @@ use super::keys::{Block, SessionKeys};
 use crate::apdu::{Command, Response, StatusWord};
 use crate::crypto::ct_eq;
 
-/// CLA bits 4 and 3 = 01: proprietary secure messaging (ISO/IEC 7816-4:2020, table 3; GlobalPlatform CLA 84).
+/// CLA bits 4 and 3 = 01: proprietary secure messaging (ISO/IEC 7816-4:2020, 5.4.1; GlobalPlatform CLA 84).
 const SECURE_MESSAGING: u8 = 0x04;
 /// The bits of CLA that a command may have before it is protected: proprietary class and command chaining. The rest
 /// would name a logical channel, of which this profile has only the basic one.
@@ -140,7 +140,7 @@ impl Session {
         if length == 0 {
             return Ok(0);
         }
-        // 80 and then zeros up to a whole number of blocks: Amendment D, 4.1.4.
+        // 80 and then zeros up to a whole number of blocks: ISO/IEC 9797-1, padding method 2.
         let padded = (length | 0x0F).checked_add(1).ok_or(ChannelError::TooLong)?;
         let text = buffer.get_mut(..padded).ok_or(ChannelError::BufferTooSmall)?;
         let padding = text.get_mut(length..).unwrap_or_default();
