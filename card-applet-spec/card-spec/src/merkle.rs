@@ -73,87 +73,57 @@ impl RootBuilder {
     }
 }
 
-/// Walks the audit path of leaf `index` in a tree of `leaves` leaves (RFC 6962, 2.1.1): asks `node` for the hash of
-/// each complete subtree (level, index) that the path needs and returns the root that results.
+/// The root that results from leaf `index` in a tree of `leaves` leaves (RFC 6962, 2.1.1), where `node` gives the hash
+/// of a complete subtree by its level and index, as [`RootBuilder::push`] showed it.
 ///
 /// `None` if the index is outside the tree or `node` does not know a hash.
 pub fn root_from_leaf(
     leaf: Digest,
     index: u32,
     leaves: u32,
-    mut node: impl FnMut(u8, u32) -> Option<Digest>,
+    node: impl Fn(u8, u32) -> Option<Digest>,
 ) -> Option<Digest> {
     if index >= leaves {
         return None;
     }
     let mut hash = leaf;
-    let mut index = index;
-    // Nodes of this level that are roots of complete subtrees; one more may be the ragged right edge.
-    let mut complete = leaves;
-    let mut level = 0_u8;
-    let mut edge: Option<Digest> = None;
-    loop {
-        let odd = complete & 1 == 1;
-        let edge_index = complete & !1;
-        if complete == 1 && edge.is_none() {
-            return Some(hash);
+    for level in 0..32_u8 {
+        let position = index >> level;
+        if leaves.saturating_sub(1) >> level == 0 {
+            break;
         }
-        if complete == 0 {
-            return Some(hash);
-        }
-        // Fold the last, unpaired complete node into the edge: it joins everything to its right.
-        if odd && index < edge_index {
-            let last = node(level, edge_index)?;
-            edge = Some(match edge {
-                Some(right) => node_hash(&last, &right),
-                None => last,
-            });
-        } else if odd && index == edge_index {
-            if let Some(right) = edge.take() {
-                hash = node_hash(&hash, &right);
-            }
-            // From here on the leaf is part of the edge: what is left are complete nodes to the left, pair by pair.
-            return join_left(hash, complete, level, node);
-        }
-        if index < edge_index {
-            let sibling = node(level, index ^ 1)?;
-            hash = if index & 1 == 0 {
+        // The last node of a level may have no sibling: then it moves up as it is.
+        if let Some(sibling) = subtree_hash(level, position ^ 1, leaves, &node)? {
+            hash = if position & 1 == 0 {
                 node_hash(&hash, &sibling)
             } else {
                 node_hash(&sibling, &hash)
             };
         }
-        index >>= 1;
-        complete >>= 1;
-        level = level.checked_add(1)?;
-        if complete == 0 {
-            return Some(hash);
-        }
-        if complete == 1 {
-            return Some(match edge {
-                Some(right) => node_hash(&hash, &right),
-                None => hash,
-            });
-        }
     }
+    Some(hash)
 }
 
-/// Joins the ragged right edge with the complete subtrees to its left, smallest first.
-fn join_left(
-    edge: Digest,
-    complete: u32,
+/// Hash of the subtree at (level, position), also of the ragged one at the right edge; `Some(None)` if no leaf is in it.
+fn subtree_hash(
     level: u8,
-    mut node: impl FnMut(u8, u32) -> Option<Digest>,
-) -> Option<Digest> {
-    let mut hash = edge;
-    let mut complete = complete >> 1;
-    let mut level = level.checked_add(1)?;
-    while complete > 0 {
-        if complete & 1 == 1 {
-            hash = node_hash(&node(level, complete.checked_sub(1)?)?, &hash);
-        }
-        complete >>= 1;
-        level = level.checked_add(1)?;
+    position: u32,
+    leaves: u32,
+    node: &impl Fn(u8, u32) -> Option<Digest>,
+) -> Option<Option<Digest>> {
+    let first = position.checked_mul(1 << level)?;
+    let Some(count) = leaves.checked_sub(first).filter(|count| *count > 0) else {
+        return Some(None);
+    };
+    if count >> level > 0 {
+        return node(level, position).map(Some);
+    }
+    // Its complete parts are the bits set in `count`, the largest leftmost: join them from the right.
+    let mut hash = None;
+    for part in (0..level).filter(|part| count >> part & 1 == 1) {
+        let left_of_part = (count >> part).checked_sub(1)?;
+        let left = node(part, (first >> part).checked_add(left_of_part)?)?;
+        hash = Some(hash.map_or(left, |right| node_hash(&left, &right)));
     }
     Some(hash)
 }
