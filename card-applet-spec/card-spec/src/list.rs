@@ -72,7 +72,7 @@ impl ListLine {
     /// Tag of a line.
     pub const TAG: u16 = 0xFF37;
     /// Bytes of every line.
-    pub const LENGTH: usize = 61;
+    pub const LENGTH: usize = 60;
 }
 
 byte_enum! {
@@ -138,4 +138,33 @@ impl BlockEntry {
     pub const TAG: u16 = 0xFF39;
     /// Bytes of every entry.
     pub const LENGTH: usize = 16;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::payment::{LineKeyParts, LineType};
+    use crate::tlv::{Field, Writer};
+    use crate::values::{Period, Programme};
+
+    #[test]
+    fn lines_and_entries_have_the_lengths_stated() {
+        let card_number = CardNumber::new(79, 1).unwrap();
+        let line_key = LineKey::new(&LineKeyParts {
+            person: [7; 16],
+            programme: Programme::SUDDEN_RELIEF,
+            entitlement: 1,
+            line_type: LineType::Regular,
+            period: Period::FIRST,
+        });
+        let line = ListLine { number: 1, card_number, line_key, amount: Amount::MAXIMUM, recipients: 3 };
+        let entry = BlockEntry { card_number, reason: BlockReason::Lost };
+        let mut buffer = [0; 100];
+        let mut writer = Writer::new(&mut buffer);
+        line.write(&mut writer, ListLine::TAG).unwrap();
+        assert_eq!(writer.finish().len(), ListLine::LENGTH);
+        let mut writer = Writer::new(&mut buffer);
+        entry.write(&mut writer, BlockEntry::TAG).unwrap();
+        assert_eq!(writer.finish().len(), BlockEntry::LENGTH);
+    }
 }
