@@ -178,7 +178,7 @@ impl AgreedKeys {
 /// The X9.63 key derivation with SHA-256 (BSI TR-03111, 4.3.3) over ShSee ‖ ShSss (Amendment F, 3.1.2): receipt key,
 /// S-ENC, S-MAC, S-RMAC. S-DEK, which would be the fifth key, has no use here and is not derived.
 fn derive(ephemeral: &SharedSecret, fixed: &SharedSecret) -> Result<AgreedKeys, AgreementError> {
-    // Neither can be zero: P-256 has no point with x = 0 that a valid key reaches by accident. A faulty chip could.
+    // An honest agreement hits x = 0 with a probability of about 2^-255; a faulty chip may answer it at will.
     if [ephemeral, fixed]
         .iter()
         .any(|secret| ct_eq(secret.as_bytes(), &[0; 32]))
@@ -215,4 +215,23 @@ fn parse_public_key(object: &[u8]) -> Result<PublicKey, AgreementError> {
         .strip_prefix(&PUBLIC_KEY_HEADER)
         .ok_or(AgreementError::Malformed)?;
     PublicKey::from_sec1(key).map_err(|_| AgreementError::InvalidPoint)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_zero_secret_gives_no_keys() {
+        let secret = |octet| SharedSecret::new(Zeroizing::new([octet; 32]));
+        assert!(derive(&secret(1), &secret(2)).is_ok());
+        assert_eq!(
+            derive(&secret(0), &secret(2)).err(),
+            Some(AgreementError::InvalidPoint)
+        );
+        assert_eq!(
+            derive(&secret(1), &secret(0)).err(),
+            Some(AgreementError::InvalidPoint)
+        );
+    }
 }

@@ -307,6 +307,19 @@ fn logical_channels_and_foreign_protection_are_refused() {
             "{class:02X}"
         );
     }
+    for class in [0x05, 0x0C, 0x85, 0xC4] {
+        let (_, mut card) = session();
+        let command = Command {
+            class,
+            data: &[0; 24],
+            ..VERIFY
+        };
+        assert_eq!(
+            card.unwrap(&command, &mut [0; 255]),
+            Err(ChannelError::Class),
+            "{class:02X}"
+        );
+    }
 }
 
 #[test]

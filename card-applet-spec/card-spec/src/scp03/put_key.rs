@@ -132,3 +132,25 @@ fn parse_key<'d>(data: &'d [u8], dek: &AesKey) -> Result<(AesKey, &'d [u8]), Put
     }
     Ok((key, rest))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scp03::DEFAULT_KEY;
+
+    /// The encoder refuses such a block, so it is put together here.
+    #[test]
+    fn a_card_refuses_default_keys() {
+        let dek = AesKey::Aes128([3; 16]);
+        let default = encode_key(&AesKey::Aes128(DEFAULT_KEY), &dek).unwrap();
+        let other = encode_key(&AesKey::Aes128([1; 16]), &dek).unwrap();
+        for blocks in [
+            [default, other, other],
+            [other, default, other],
+            [other, other, default],
+        ] {
+            let data: [u8; PUT_KEY_LENGTH] = concat(&[&[0x31], blocks.as_flattened()]);
+            assert_eq!(parse_put_key(&data, &dek).err(), Some(PutKeyError::DefaultKey));
+        }
+    }
+}
