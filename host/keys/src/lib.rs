@@ -14,6 +14,6 @@ mod signing;
 
 pub use error::KeyError;
 pub use files::write_new;
-pub use master::{CHIP_SERIAL_LENGTH, CardKeys, KeyCheckValue, MasterKeys, key_check_value};
+pub use master::{MasterKeys, TransportKey};
 pub use passphrase::Passphrase;
-pub use signing::{Role, Signer, SigningKey};
+pub use signing::{Role, SigningKey, public_key_pem};

@@ -2,15 +2,14 @@
 
 use std::path::Path;
 
+use card_spec::crypto::{PublicKey, SecretKey, Sign, Signature};
 use getrandom::SysRng;
-use p256::PublicKey;
-use p256::ecdsa::signature::Signer as _;
 use p256::elliptic_curve::Generate as _;
-use p256::elliptic_curve::sec1::ToSec1Point as _;
 use p256::pkcs8::{EncodePublicKey as _, LineEnding, PrivateKeyInfoRef};
 use pkcs8::der::pem::PemLabel as _;
 use pkcs8::{EncodePrivateKey as _, EncryptedPrivateKeyInfoRef, SecretDocument, pkcs5::pbes2};
 use rand_core::TryRng as _;
+use zeroize::Zeroizing;
 
 use crate::{KeyError, Passphrase, files};
 
@@ -39,20 +38,10 @@ impl Role {
     }
 }
 
-/// Whoever can sign for a role: a sealed file today, a PKCS#11 token tomorrow.
-pub trait Signer {
-    /// The public key, `04 ‖ X ‖ Y` (SEC 1, 2.3.3).
-    fn public_key(&self) -> [u8; 65];
-
-    /// ECDSA with SHA-256 over the message, `r ‖ s` (SPEC.md 2.1). The message is a whole TLV body, tag included.
-    ///
-    /// # Errors
-    /// [`KeyError::Cryptography`] if the key or token could not sign; nothing was signed then.
-    fn sign(&self, message: &[u8]) -> Result<[u8; 64], KeyError>;
-}
-
 /// A private signing key in memory. Nonces are deterministic (RFC 6979), as SPEC.md 2.4 demands.
-pub struct SigningKey(p256::SecretKey);
+///
+/// It signs through [`card_spec::crypto::Sign`], so that a PKCS#11 token can stand in for the file.
+pub struct SigningKey(SecretKey);
 
 impl SigningKey {
     /// Makes a new key from the operating system's random source.
@@ -60,9 +49,13 @@ impl SigningKey {
     /// # Errors
     /// [`KeyError::Random`].
     pub fn generate() -> Result<Self, KeyError> {
-        p256::SecretKey::try_generate_from_rng(&mut SysRng)
-            .map(Self)
-            .map_err(|_| KeyError::Random)
+        let key = p256::SecretKey::try_generate_from_rng(&mut SysRng).map_err(|_| KeyError::Random)?;
+        Self::from_p256(&key).ok_or(KeyError::Random)
+    }
+
+    fn from_p256(key: &p256::SecretKey) -> Option<Self> {
+        let octets = Zeroizing::new(<[u8; 32]>::from(key.to_bytes()));
+        SecretKey::from_bytes(&octets).map(Self).ok()
     }
 
     /// Seals the key into a new file that `openssl pkcs8 -in FILE` opens with the same passphrase.
@@ -72,7 +65,9 @@ impl SigningKey {
     pub fn seal(&self, path: &Path, passphrase: &Passphrase) -> Result<(), KeyError> {
         passphrase.check_for_new_key()?;
         let failed = |_| KeyError::Cryptography("PKCS#8 encryption");
-        let plain = self.0.to_pkcs8_der().map_err(failed)?;
+        let key = p256::SecretKey::from_slice(self.0.to_bytes().as_slice())
+            .map_err(|_| KeyError::Cryptography("private key"))?;
+        let plain = key.to_pkcs8_der().map_err(failed)?;
         let info =
             PrivateKeyInfoRef::try_from(plain.as_bytes()).map_err(|_| KeyError::Cryptography("PKCS#8"))?;
         let sealed = info
@@ -107,38 +102,33 @@ impl SigningKey {
         let plain = sealed.decrypt(passphrase.as_bytes()).map_err(|_| wrong())?;
         // CBC padding has no authenticator: one wrong passphrase in 256 decrypts to noise, which fails here.
         let info: PrivateKeyInfoRef<'_> = plain.decode_msg().map_err(|_| wrong())?;
-        p256::SecretKey::try_from(info)
-            .map(Self)
-            .map_err(|_| not_a_key("not a P-256 key"))
-    }
-
-    /// The public key as SubjectPublicKeyInfo in PEM, for `openssl dgst -sha256 -verify`.
-    ///
-    /// # Errors
-    /// [`KeyError::Cryptography`] if the encoder refuses it.
-    pub fn public_key_pem(&self) -> Result<String, KeyError> {
-        public_key_to_pem(&self.0.public_key())
+        let key = p256::SecretKey::try_from(info).map_err(|_| not_a_key("not a P-256 key"))?;
+        Self::from_p256(&key).ok_or(not_a_key("not a P-256 key"))
     }
 }
 
-impl Signer for SigningKey {
-    fn public_key(&self) -> [u8; 65] {
-        let mut bytes = [0; 65];
-        bytes.copy_from_slice(self.0.public_key().to_sec1_point(false).as_bytes());
-        bytes
+impl Sign for SigningKey {
+    type Error = KeyError;
+
+    fn public_key(&self) -> PublicKey {
+        self.0.public_key()
     }
 
-    fn sign(&self, message: &[u8]) -> Result<[u8; 64], KeyError> {
-        let signature: p256::ecdsa::Signature = p256::ecdsa::SigningKey::from(&self.0)
-            .try_sign(message)
-            .map_err(|_| KeyError::Cryptography("ECDSA signature"))?;
-        Ok(signature.to_bytes().into())
+    fn sign(&self, message: &[u8]) -> Result<Signature, KeyError> {
+        let Ok(signature) = self.0.sign(message);
+        Ok(signature)
     }
 }
 
-fn public_key_to_pem(key: &PublicKey) -> Result<String, KeyError> {
-    key.to_public_key_pem(LineEnding::LF)
-        .map_err(|_| KeyError::Cryptography("SubjectPublicKeyInfo"))
+/// A public key as SubjectPublicKeyInfo in PEM, for `openssl dgst -sha256 -verify`.
+///
+/// # Errors
+/// [`KeyError::Cryptography`] if the encoder refuses it.
+pub fn public_key_pem(key: &PublicKey) -> Result<String, KeyError> {
+    p256::PublicKey::from_sec1_bytes(key.as_bytes())
+        .ok()
+        .and_then(|key| key.to_public_key_pem(LineEnding::LF).ok())
+        .ok_or(KeyError::Cryptography("SubjectPublicKeyInfo"))
 }
 
 /// scrypt N = 2^14, r = 8, p = 5 with AES-256-CBC: 16 MiB, as strong as N = 2^17, p = 1 (OWASP Password Storage Cheat Sheet),

@@ -5,7 +5,9 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use ansinh_keys::{KeyError, MasterKeys, Passphrase, Role, Signer as _, SigningKey, key_check_value};
+use ansinh_keys::{KeyError, MasterKeys, Passphrase, Role, SigningKey, public_key_pem};
+use card_spec::crypto::{Sign as _, Signature};
+use card_spec::scp03::AesKey;
 
 const PASSPHRASE: &str = "mật khẩu dùng thử 79";
 
@@ -27,8 +29,12 @@ fn openssl(arguments: &[&str]) -> Output {
         .expect("openssl is missing: apt-get install openssl")
 }
 
-fn der_signature(plain: &[u8; 64]) -> Vec<u8> {
-    p256::ecdsa::Signature::from_slice(plain)
+fn key_check_value(key: &[u8; 16]) -> [u8; 3] {
+    AesKey::Aes128(*key).key_check_value()
+}
+
+fn der_signature(plain: &Signature) -> Vec<u8> {
+    p256::ecdsa::Signature::from_slice(plain.as_bytes())
         .unwrap()
         .to_der()
         .as_bytes()
@@ -51,7 +57,7 @@ fn openssl_opens_a_sealed_key_with_the_same_passphrase() {
     let public = openssl(&["pkey", "-in", plain.to_str().unwrap(), "-pubout"]);
     assert_eq!(
         String::from_utf8(public.stdout).unwrap(),
-        key.public_key_pem().unwrap()
+        public_key_pem(&key.public_key()).unwrap()
     );
 }
 
@@ -107,7 +113,7 @@ fn a_key_sealed_by_openssl_opens_here() {
     let public = openssl(&["pkey", "-in", plain, "-pubout"]);
     assert_eq!(
         String::from_utf8(public.stdout).unwrap(),
-        key.public_key_pem().unwrap()
+        public_key_pem(&key.public_key()).unwrap()
     );
 }
 
@@ -117,7 +123,7 @@ fn openssl_verifies_our_signature_and_no_other_message() {
     let (_, path) = sealed_key(folder.path());
     let key = SigningKey::open(&path, &passphrase()).unwrap();
     let at = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
-    std::fs::write(at("issuer.pem"), key.public_key_pem().unwrap()).unwrap();
+    std::fs::write(at("issuer.pem"), public_key_pem(&key.public_key()).unwrap()).unwrap();
     std::fs::write(at("signature.der"), der_signature(&key.sign(b"a body").unwrap())).unwrap();
     std::fs::write(at("body"), b"a body").unwrap();
     std::fs::write(at("other"), b"b body").unwrap();
@@ -211,7 +217,7 @@ fn other_files_are_not_taken_for_keys() {
     for content in [
         Vec::new(),
         vec![0xFF; 300],
-        key.public_key_pem().unwrap().into_bytes(),
+        public_key_pem(&key.public_key()).unwrap().into_bytes(),
     ] {
         std::fs::write(&path, content).unwrap();
         assert!(matches!(
@@ -306,6 +312,19 @@ fn transport_keys_need_their_check_values() {
         let refused = MasterKeys::from_transport(wrong).err().unwrap();
         assert!(matches!(refused, KeyError::CheckValue { name: found } if found == name));
     }
+}
+
+#[test]
+fn cards_get_keys_of_their_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("card-master");
+    let keys = MasterKeys::generate().unwrap();
+    keys.seal(&path, "card-master", &passphrase()).unwrap();
+    let opened = MasterKeys::open(&path, "card-master", &passphrase()).unwrap();
+    let check_value = |keys: &MasterKeys, serial| keys.card_keys(&[serial; 10]).enc.key_check_value();
+    assert_eq!(check_value(&opened, 1), check_value(&keys, 1));
+    assert_ne!(check_value(&opened, 1), check_value(&opened, 2));
+    assert_ne!(check_value(&opened, 1), opened.check_values()[0]);
 }
 
 #[test]

@@ -1,0 +1,237 @@
+-- The ledger of issuance and payment.
+-- Portable between SQLite and PostgreSQL: BIGINT, TEXT and BYTEA only. Facts are inserted, hardly ever updated; what changes is
+-- a guarded state column. Times are RFC 3339 in UTC; dates yyyymmdd with 00 for an unknown month or day; months yyyymm; money is
+-- whole Vietnamese dong (VND).
+
+-- A person under a random reference that stays over replaced cards and renewed identity numbers.
+CREATE TABLE person (
+    reference      BYTEA  NOT NULL PRIMARY KEY CHECK (length(reference) = 16),
+    position       BIGINT NOT NULL UNIQUE,
+    personal_id    TEXT   NOT NULL UNIQUE,
+    full_name      TEXT   NOT NULL,
+    birth_date     TEXT   NOT NULL CHECK (length(birth_date) = 8),
+    sex            BIGINT NOT NULL CHECK (sex IN (1, 2, 3)),
+    province       TEXT   NOT NULL CHECK (length(province) = 2),
+    commune        TEXT   NOT NULL CHECK (length(commune) = 5),
+    pay_point      TEXT,
+    social_insurance_number TEXT,
+    health_insurance_code   TEXT,
+    registered_at  TEXT   NOT NULL
+);
+
+-- One decision that entitles a person to a programme. The number is what cards and terminals see of it (SPEC.md, line key).
+CREATE TABLE entitlement (
+    person         BYTEA  NOT NULL REFERENCES person,
+    programme      TEXT   NOT NULL CHECK (length(programme) = 4),
+    number         BIGINT NOT NULL CHECK (number BETWEEN 1 AND 65535),
+    sub_code       TEXT,
+    decision       TEXT   NOT NULL,
+    decision_date  TEXT,
+    decided_by     TEXT,
+    month_from     TEXT   NOT NULL CHECK (length(month_from) = 6),
+    month_to       TEXT            CHECK (length(month_to) = 6),
+    active         BIGINT NOT NULL CHECK (active IN (0, 1)),
+    monthly_amount BIGINT NOT NULL CHECK (monthly_amount >= 0),
+    PRIMARY KEY (person, programme, number),
+    UNIQUE (person, number),
+    UNIQUE (person, programme, decision)
+);
+
+CREATE TABLE representative (
+    person         BYTEA  NOT NULL REFERENCES person,
+    personal_id    TEXT   NOT NULL,
+    full_name      TEXT   NOT NULL,
+    relation       TEXT   NOT NULL CHECK (length(relation) = 2),
+    document       TEXT,
+    valid_to       TEXT   NOT NULL CHECK (length(valid_to) = 8),
+    PRIMARY KEY (person, personal_id)
+);
+
+-- An approved list as it was taken in. The same file twice changes nothing, because its hash is the key.
+CREATE TABLE import (
+    file_hash      BYTEA  NOT NULL PRIMARY KEY CHECK (length(file_hash) = 32),
+    file_name      TEXT   NOT NULL,
+    lines          BIGINT NOT NULL,
+    imported_at    TEXT   NOT NULL
+);
+
+-- What is due: one sum under a key that never changes.
+CREATE TABLE payment_line (
+    person         BYTEA  NOT NULL,
+    programme      TEXT   NOT NULL,
+    entitlement    BIGINT NOT NULL,
+    line_type      BIGINT NOT NULL CHECK (line_type BETWEEN 1 AND 7),
+    period         TEXT   NOT NULL CHECK (length(period) = 6),
+    amount         BIGINT NOT NULL CHECK (amount > 0 AND amount <= 999999999999),
+    method         BIGINT NOT NULL CHECK (method BETWEEN 1 AND 5),
+    import         BYTEA  NOT NULL REFERENCES import,
+    file_line      BIGINT NOT NULL,
+    PRIMARY KEY (person, programme, entitlement, line_type, period),
+    FOREIGN KEY (person, programme, entitlement) REFERENCES entitlement
+);
+-- One (person, programme, line type, period) is due once; arrears (2) are keyed by their decision besides.
+CREATE UNIQUE INDEX payment_line_due_once ON payment_line (person, programme, line_type, period) WHERE line_type <> 2;
+
+CREATE TABLE delivery (
+    name           TEXT   NOT NULL PRIMARY KEY,
+    key_version    BIGINT NOT NULL,
+    check_values   BYTEA  NOT NULL CHECK (length(check_values) = 9),
+    registered_at  TEXT   NOT NULL
+);
+
+CREATE TABLE blank (
+    chip_serial    TEXT   NOT NULL PRIMARY KEY CHECK (length(chip_serial) = 20),
+    delivery       TEXT   NOT NULL REFERENCES delivery,
+    state          TEXT   NOT NULL CHECK (state IN ('blank', 'assigned', 'spoilt'))
+);
+
+-- A card: one person on one chip under one number. Keys that are unique over all cards ever made.
+CREATE TABLE card (
+    number         TEXT   NOT NULL PRIMARY KEY CHECK (length(number) = 16),
+    person         BYTEA  NOT NULL REFERENCES person,
+    chip_serial    TEXT   NOT NULL UNIQUE REFERENCES blank,
+    version        BIGINT NOT NULL,
+    state          TEXT   NOT NULL CHECK (state IN
+                   ('planned', 'keys-replaced', 'keys-generated', 'cso-released', 'active', 'blocked', 'abandoned')),
+    agreement_key  BYTEA  UNIQUE CHECK (length(agreement_key) = 65),
+    signing_key    BYTEA  UNIQUE CHECK (length(signing_key) = 65),
+    cso            BYTEA,
+    planned_at     TEXT   NOT NULL,
+    CHECK (state IN ('planned', 'keys-replaced', 'abandoned') OR signing_key IS NOT NULL),
+    CHECK (state NOT IN ('cso-released', 'active', 'blocked') OR cso IS NOT NULL)
+);
+-- Never two live cards for one person (promise 1 of the design).
+CREATE UNIQUE INDEX card_one_live_per_person ON card (person) WHERE state NOT IN ('blocked', 'abandoned');
+
+-- What was about to be done to a chip, written before it was done.
+CREATE TABLE issuance_journal (
+    card           TEXT   NOT NULL REFERENCES card,
+    position       BIGINT NOT NULL,
+    step           TEXT   NOT NULL,
+    note           BYTEA,
+    reader         TEXT   NOT NULL,
+    written_at     TEXT   NOT NULL,
+    PRIMARY KEY (card, position)
+);
+
+-- Every object an issuer's key signed, as a chain (SPEC.md 4.1, tags 8A and 8B).
+CREATE TABLE issuer_log (
+    issuer         TEXT   NOT NULL,
+    sequence       BIGINT NOT NULL CHECK (sequence >= 1),
+    kind           TEXT   NOT NULL,
+    body_hash      BYTEA  NOT NULL UNIQUE CHECK (length(body_hash) = 32),
+    previous_hash  BYTEA  NOT NULL CHECK (length(previous_hash) = 32),
+    object         BYTEA  NOT NULL,
+    signed_at      TEXT   NOT NULL,
+    PRIMARY KEY (issuer, sequence),
+    UNIQUE (issuer, previous_hash)
+);
+
+-- Certificates we issued or trust, by holder reference (CHR).
+CREATE TABLE certificate (
+    holder         TEXT   NOT NULL PRIMARY KEY,
+    authority      TEXT   NOT NULL,
+    object         BYTEA  NOT NULL,
+    stored_at      TEXT   NOT NULL
+);
+
+CREATE TABLE block (
+    card           TEXT   NOT NULL PRIMARY KEY REFERENCES card,
+    reason         BIGINT NOT NULL CHECK (reason BETWEEN 1 AND 6),
+    blocked_at     TEXT   NOT NULL
+);
+
+CREATE TABLE block_list (
+    number         BIGINT NOT NULL PRIMARY KEY CHECK (number >= 1),
+    issuer         TEXT   NOT NULL,
+    sequence       BIGINT NOT NULL,
+    cards          BYTEA  NOT NULL,
+    FOREIGN KEY (issuer, sequence) REFERENCES issuer_log
+);
+
+-- A terminal's name is for ever bound to its two keys; new keys mean a new name.
+CREATE TABLE terminal (
+    name           TEXT   NOT NULL PRIMARY KEY CHECK (length(name) = 10),
+    agreement_key  BYTEA  NOT NULL UNIQUE CHECK (length(agreement_key) = 65),
+    journal_key    BYTEA  NOT NULL UNIQUE CHECK (length(journal_key) = 65),
+    registered_at  TEXT   NOT NULL
+);
+
+CREATE TABLE payment_list (
+    number         BIGINT NOT NULL PRIMARY KEY CHECK (number >= 1),
+    list_id        TEXT   NOT NULL UNIQUE,
+    terminal       TEXT   NOT NULL REFERENCES terminal,
+    root           BYTEA  NOT NULL CHECK (length(root) = 32),
+    issuer         TEXT   NOT NULL,
+    sequence       BIGINT NOT NULL,
+    FOREIGN KEY (issuer, sequence) REFERENCES issuer_log
+);
+
+CREATE TABLE list_line (
+    list           BIGINT NOT NULL REFERENCES payment_list,
+    line           BIGINT NOT NULL,
+    card           TEXT   NOT NULL REFERENCES card,
+    person         BYTEA  NOT NULL,
+    programme      TEXT   NOT NULL,
+    entitlement    BIGINT NOT NULL,
+    line_type      BIGINT NOT NULL,
+    period         TEXT   NOT NULL,
+    content        BYTEA  NOT NULL,
+    PRIMARY KEY (list, line),
+    UNIQUE (list, person, programme, entitlement, line_type, period),
+    FOREIGN KEY (person, programme, entitlement, line_type, period) REFERENCES payment_line
+);
+
+CREATE TABLE journal_entry (
+    terminal       TEXT   NOT NULL REFERENCES terminal,
+    sequence       BIGINT NOT NULL CHECK (sequence >= 1),
+    hash           BYTEA  NOT NULL UNIQUE CHECK (length(hash) = 32),
+    entry          BYTEA  NOT NULL,
+    ingested_at    TEXT   NOT NULL,
+    PRIMARY KEY (terminal, sequence)
+);
+
+CREATE TABLE acknowledgement (
+    terminal       TEXT   NOT NULL REFERENCES terminal,
+    sequence       BIGINT NOT NULL,
+    head           BYTEA  NOT NULL CHECK (length(head) = 32),
+    object         BYTEA  NOT NULL,
+    signed_at      TEXT   NOT NULL,
+    PRIMARY KEY (terminal, sequence)
+);
+
+-- Money that left. The partial index is promise 4 (once) at ingestion.
+CREATE TABLE payment (
+    terminal       TEXT   NOT NULL,
+    sequence       BIGINT NOT NULL,
+    person         BYTEA  NOT NULL,
+    programme      TEXT   NOT NULL,
+    entitlement    BIGINT NOT NULL,
+    line_type      BIGINT NOT NULL,
+    period         TEXT   NOT NULL,
+    amount         BIGINT NOT NULL CHECK (amount > 0),
+    card           TEXT   NOT NULL REFERENCES card,
+    card_counter   BIGINT NOT NULL CHECK (card_counter >= 1),
+    paid_at        TEXT   NOT NULL,
+    reversed       BIGINT NOT NULL DEFAULT 0 CHECK (reversed IN (0, 1)),
+    PRIMARY KEY (terminal, sequence),
+    UNIQUE (card, card_counter),
+    FOREIGN KEY (terminal, sequence) REFERENCES journal_entry,
+    FOREIGN KEY (person, programme, entitlement, line_type, period) REFERENCES payment_line
+);
+CREATE UNIQUE INDEX payment_once ON payment (person, programme, entitlement, line_type, period) WHERE reversed = 0;
+
+-- Who did what at this station. No personal data: cards and persons by number and reference only.
+CREATE TABLE operation (
+    position       BIGINT NOT NULL PRIMARY KEY,
+    at             TEXT   NOT NULL,
+    operator       TEXT   NOT NULL,
+    action         TEXT   NOT NULL,
+    subject        TEXT   NOT NULL
+);
+
+-- Last number drawn of each series (card numbers). Numbers may be skipped, never drawn twice.
+CREATE TABLE series (
+    name           TEXT   NOT NULL PRIMARY KEY,
+    last           BIGINT NOT NULL
+);

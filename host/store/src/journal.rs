@@ -1,0 +1,287 @@
+//! Journal entries of terminals, the payments in them, and the acknowledgements that let a terminal use their space again.
+//!
+//! Whoever calls has verified signatures and chain; this module keeps one entry per (terminal, sequence), books each line at
+//! most once, and acknowledges only what is committed.
+
+use card_spec::values::CardNumber;
+use sqlx::{AnyConnection, Row as _};
+
+use crate::cards::card_number;
+use crate::lists::{LineKey, line_key};
+use crate::store::{is_duplicate, now, number, octets, signed};
+use crate::{Store, StoreError, operations, terminals};
+
+/// A verified journal entry.
+#[derive(Debug, Clone)]
+pub struct JournalEntry {
+    /// Its sequence number, first 1.
+    pub sequence: u32,
+    /// SHA-256 of its body.
+    pub hash: [u8; 32],
+    /// The whole entry `FF20`.
+    pub entry: Vec<u8>,
+    /// The payment it completes, if it is a Paid entry.
+    pub payment: Option<Payment>,
+}
+
+/// A payment, from an order and the card's receipt for it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Payment {
+    /// Sequence number of the Intent entry.
+    pub intent: u32,
+    /// The line.
+    pub key: LineKey,
+    /// VND.
+    pub amount: u64,
+    /// The card that signed.
+    pub card: CardNumber,
+    /// The card's receipt counter.
+    pub card_counter: u32,
+    /// Time in the order, `yyyymmddhhmmss`.
+    pub paid_at: String,
+}
+
+/// The last entry the host holds of a terminal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct JournalHead {
+    /// Its sequence number.
+    pub sequence: u32,
+    /// SHA-256 of its body.
+    pub hash: [u8; 32],
+}
+
+/// What taking in entries did.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Ingestion {
+    /// Entries stored now.
+    pub stored: u64,
+    /// Entries that were there already.
+    pub known: u64,
+    /// Payments booked.
+    pub booked: u64,
+    /// Sequence numbers (of the Intent) of payments for lines that are booked as paid already: money left twice.
+    pub paid_twice: Vec<u32>,
+}
+
+/// A stored acknowledgement.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Acknowledgement {
+    /// The terminal.
+    pub terminal: String,
+    /// Up to this entry.
+    pub sequence: u32,
+    /// The signed object.
+    pub object: Vec<u8>,
+}
+
+impl Store {
+    /// Takes in verified entries in order, in one transaction. Entries that are there already are skipped.
+    ///
+    /// A second payment of a line is stored as an entry (it is evidence) but not booked; the operations log and the answer
+    /// name it.
+    ///
+    /// # Errors
+    /// [`StoreError::Equivocation`] for another entry under a stored number, or a number that leaves a gap;
+    /// [`StoreError::NotFound`] for an unknown terminal.
+    pub fn ingest(&self, terminal: &str, entries: &[JournalEntry]) -> Result<Ingestion, StoreError> {
+        self.write(async |connection| {
+            terminals::demand(connection, terminal).await?;
+            let mut result = Ingestion::default();
+            for entry in entries {
+                if !store_entry(connection, terminal, entry).await? {
+                    result.known += 1;
+                    continue;
+                }
+                result.stored += 1;
+                let Some(payment) = &entry.payment else { continue };
+                if book(connection, terminal, payment).await? {
+                    result.booked += 1;
+                } else {
+                    let subject = format!("{terminal}-{}", payment.intent);
+                    operations::log(connection, "ansinh", "refused to book a second payment", &subject).await?;
+                    result.paid_twice.push(payment.intent);
+                }
+            }
+            Ok(result)
+        })
+    }
+
+    /// The last entry held of a terminal, if any.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`].
+    pub fn journal_head(&self, terminal: &str) -> Result<Option<JournalHead>, StoreError> {
+        self.read(async |connection| head(connection, terminal).await)
+    }
+
+    /// The entries of a terminal, in order, as they were received.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`].
+    pub fn journal(&self, terminal: &str) -> Result<Vec<Vec<u8>>, StoreError> {
+        self.read(async |connection| {
+            let rows = sqlx::query("SELECT entry FROM journal_entry WHERE terminal = $1 ORDER BY sequence")
+                .bind(terminal)
+                .fetch_all(connection)
+                .await?;
+            rows.iter().map(|row| Ok(row.try_get("entry")?)).collect()
+        })
+    }
+
+    /// Lets `sign` acknowledge everything committed of a terminal, and stores the acknowledgement before it is returned.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] if nothing is held of the terminal; whatever `sign` answers.
+    pub fn acknowledge<E: From<StoreError>>(
+        &self,
+        terminal: &str,
+        sign: impl FnOnce(JournalHead) -> Result<Vec<u8>, E>,
+    ) -> Result<Acknowledgement, E> {
+        self.write(async |connection| {
+            let nothing = || StoreError::NotFound { what: "journal of terminal", name: terminal.to_owned() };
+            let head = head(connection, terminal).await?.ok_or_else(nothing)?;
+            if let Some(object) = acknowledged(connection, terminal, head.sequence).await? {
+                return Ok(Acknowledgement { terminal: terminal.to_owned(), sequence: head.sequence, object });
+            }
+            let object = sign(head)?;
+            insert_acknowledgement(connection, terminal, head, &object).await?;
+            Ok(Acknowledgement { terminal: terminal.to_owned(), sequence: head.sequence, object })
+        })
+    }
+
+    /// All acknowledgements, by terminal and sequence number.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`].
+    pub fn acknowledgements(&self) -> Result<Vec<Acknowledgement>, StoreError> {
+        let sql = "SELECT terminal, sequence, object FROM acknowledgement ORDER BY terminal, sequence";
+        self.read(async |connection| {
+            let rows = sqlx::query(sql).fetch_all(connection).await?;
+            rows.iter()
+                .map(|row| {
+                    Ok(Acknowledgement {
+                        terminal: row.try_get("terminal")?,
+                        sequence: number(row, "sequence")?,
+                        object: row.try_get("object")?,
+                    })
+                })
+                .collect()
+        })
+    }
+
+    /// All booked payments with the terminal that made them.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`].
+    pub fn payments(&self) -> Result<Vec<(String, Payment)>, StoreError> {
+        self.read(async |connection| {
+            let rows = sqlx::query("SELECT * FROM payment WHERE reversed = 0 ORDER BY terminal, sequence")
+                .fetch_all(connection)
+                .await?;
+            rows.iter()
+                .map(|row| {
+                    let payment = Payment {
+                        intent: number(row, "sequence")?,
+                        key: line_key(row)?,
+                        amount: number(row, "amount")?,
+                        card: card_number(row, "card")?,
+                        card_counter: number(row, "card_counter")?,
+                        paid_at: row.try_get("paid_at")?,
+                    };
+                    Ok((row.try_get("terminal")?, payment))
+                })
+                .collect()
+        })
+    }
+}
+
+/// Stores an entry; `false` if the same one is there already.
+async fn store_entry(connection: &mut AnyConnection, terminal: &str, entry: &JournalEntry) -> Result<bool, StoreError> {
+    let sequence = entry.sequence;
+    let equivocation = || StoreError::Equivocation { terminal: terminal.to_owned(), sequence: sequence.into() };
+    let known = sqlx::query("SELECT hash FROM journal_entry WHERE terminal = $1 AND sequence = $2")
+        .bind(terminal)
+        .bind(i64::from(sequence))
+        .fetch_optional(&mut *connection)
+        .await?;
+    if let Some(row) = known {
+        return if octets::<32>(&row, "hash")? == entry.hash { Ok(false) } else { Err(equivocation()) };
+    }
+    let last = head(connection, terminal).await?.map_or(0, |head| head.sequence);
+    if last.checked_add(1) != Some(sequence) {
+        return Err(equivocation());
+    }
+    let sql = "INSERT INTO journal_entry (terminal, sequence, hash, entry, ingested_at) VALUES ($1, $2, $3, $4, $5)";
+    sqlx::query(sql)
+        .bind(terminal)
+        .bind(i64::from(sequence))
+        .bind(entry.hash.to_vec())
+        .bind(entry.entry.clone())
+        .bind(now())
+        .execute(connection)
+        .await?;
+    Ok(true)
+}
+
+/// Books a payment; `false` if its line is booked as paid already.
+async fn book(connection: &mut AnyConnection, terminal: &str, payment: &Payment) -> Result<bool, StoreError> {
+    let booked = sqlx::query(
+        "INSERT INTO payment (terminal, sequence, person, programme, entitlement, line_type, period, amount, card,
+         card_counter, paid_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+    )
+    .bind(terminal)
+    .bind(i64::from(payment.intent))
+    .bind(payment.key.person.to_vec())
+    .bind(&payment.key.programme)
+    .bind(i64::from(payment.key.entitlement))
+    .bind(i64::from(payment.key.line_type))
+    .bind(&payment.key.period)
+    .bind(signed(payment.amount, "an amount")?)
+    .bind(payment.card.to_string())
+    .bind(i64::from(payment.card_counter))
+    .bind(&payment.paid_at)
+    .execute(connection)
+    .await;
+    match booked {
+        Ok(_) => Ok(true),
+        Err(error) if is_duplicate(&error) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}
+
+async fn head(connection: &mut AnyConnection, terminal: &str) -> Result<Option<JournalHead>, StoreError> {
+    let sql = "SELECT sequence, hash FROM journal_entry WHERE terminal = $1 ORDER BY sequence DESC LIMIT 1";
+    let row = sqlx::query(sql).bind(terminal).fetch_optional(connection).await?;
+    row.map(|row| Ok(JournalHead { sequence: number(&row, "sequence")?, hash: octets(&row, "hash")? })).transpose()
+}
+
+async fn acknowledged(
+    connection: &mut AnyConnection,
+    terminal: &str,
+    sequence: u32,
+) -> Result<Option<Vec<u8>>, StoreError> {
+    let row = sqlx::query("SELECT object FROM acknowledgement WHERE terminal = $1 AND sequence = $2")
+        .bind(terminal)
+        .bind(i64::from(sequence))
+        .fetch_optional(connection)
+        .await?;
+    row.map(|row| Ok(row.try_get("object")?)).transpose()
+}
+
+async fn insert_acknowledgement(
+    connection: &mut AnyConnection,
+    terminal: &str,
+    head: JournalHead,
+    object: &[u8],
+) -> Result<(), StoreError> {
+    let sql = "INSERT INTO acknowledgement (terminal, sequence, head, object, signed_at) VALUES ($1, $2, $3, $4, $5)";
+    sqlx::query(sql)
+        .bind(terminal)
+        .bind(i64::from(head.sequence))
+        .bind(head.hash.to_vec())
+        .bind(object)
+        .bind(now())
+        .execute(connection)
+        .await?;
+    Ok(())
+}

@@ -1,0 +1,286 @@
+//! What terminals are sent: payment lists and block lists, each signed within the transaction that stores it.
+
+use card_spec::values::CardNumber;
+use sqlx::any::AnyRow;
+use sqlx::{AnyConnection, Row as _};
+
+use crate::cards::card_number;
+use crate::issuer_log::{Issuer, Position, SignedObject, append};
+use crate::people::PersonReference;
+use crate::store::{draw, number, octets, signed};
+use crate::{Store, StoreError};
+
+/// What names a payment line for ever (SPEC.md 1, `line key`).
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct LineKey {
+    /// Whose.
+    pub person: PersonReference,
+    /// Programme, 4 characters.
+    pub programme: String,
+    /// Entitlement number.
+    pub entitlement: u16,
+    /// Line type.
+    pub line_type: u8,
+    /// Month, `yyyymm`.
+    pub period: String,
+}
+
+/// A line that may be paid now, with the one card that may draw it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DueLine {
+    /// The line.
+    pub key: LineKey,
+    /// The card.
+    pub card: CardNumber,
+    /// VND.
+    pub amount: u64,
+    /// Whether somebody else may draw it.
+    pub has_representative: bool,
+}
+
+/// A payment list as its maker hands it to the store.
+#[derive(Debug, Clone)]
+pub struct NewPaymentList {
+    /// The signed header.
+    pub header: SignedObject,
+    /// Name of the list (AN 20).
+    pub list_id: String,
+    /// Merkle root of the lines.
+    pub root: [u8; 32],
+    /// The lines in order, each with its encoding.
+    pub lines: Vec<(DueLine, Vec<u8>)>,
+}
+
+/// A stored payment list.
+#[derive(Debug, Clone)]
+pub struct PaymentList {
+    /// List number.
+    pub number: u32,
+    /// Name of the list.
+    pub list_id: String,
+    /// Terminal that may pay it.
+    pub terminal: String,
+    /// The signed header.
+    pub header: Vec<u8>,
+    /// The encoded lines in order.
+    pub lines: Vec<Vec<u8>>,
+}
+
+/// A stored block list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BlockList {
+    /// Its number.
+    pub number: u32,
+    /// The signed header.
+    pub header: Vec<u8>,
+    /// Its entries, concatenated in order.
+    pub entries: Vec<u8>,
+}
+
+impl Store {
+    /// What may be paid in cash on cards now: lines of an active card, unpaid, no recovery, and on no other terminal's list.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`].
+    pub fn due_lines(&self, terminal: &str) -> Result<Vec<DueLine>, StoreError> {
+        let sql = "
+            SELECT line.*, card.number,
+                   EXISTS (SELECT 1 FROM representative WHERE representative.person = line.person) AS represented
+            FROM payment_line AS line JOIN card ON card.person = line.person AND card.state = 'active'
+            JOIN person ON person.reference = line.person
+            WHERE line.method IN (1, 2) AND line.line_type <> 7
+              AND NOT EXISTS (SELECT 1 FROM payment WHERE payment.reversed = 0 AND payment.person = line.person
+                  AND payment.programme = line.programme AND payment.entitlement = line.entitlement
+                  AND payment.line_type = line.line_type AND payment.period = line.period)
+              AND NOT EXISTS (SELECT 1 FROM list_line JOIN payment_list ON payment_list.number = list_line.list
+                  WHERE payment_list.terminal <> $1 AND list_line.person = line.person
+                  AND list_line.programme = line.programme AND list_line.entitlement = line.entitlement
+                  AND list_line.line_type = line.line_type AND list_line.period = line.period)
+            ORDER BY person.position, line.programme, line.entitlement, line.line_type, line.period";
+        self.read(async |connection| {
+            let rows = sqlx::query(sql).bind(terminal).fetch_all(connection).await?;
+            rows.iter().map(due_line).collect()
+        })
+    }
+
+    /// Lets `make` build and sign the next payment list of a terminal, and stores it.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] for an unknown terminal; whatever `make` answers.
+    pub fn add_payment_list<E: From<StoreError>>(
+        &self,
+        terminal: &str,
+        issuer: Issuer<'_>,
+        make: impl FnOnce(u32, Position) -> Result<NewPaymentList, E>,
+    ) -> Result<PaymentList, E> {
+        self.write(async |connection| {
+            crate::terminals::demand(connection, terminal).await?;
+            let list_number = next_number(connection, "payment-list").await?;
+            let mut made = None;
+            let (position, header) = append(connection, issuer, "payment-list", |position| {
+                let list = make(list_number, position)?;
+                let header = list.header.clone();
+                made = Some(list);
+                Ok::<_, E>(header)
+            })
+            .await?;
+            let Some(list) = made else { return Err(StoreError::Malformed("payment list").into()) };
+            insert_list(connection, list_number, terminal, issuer, position, &list).await?;
+            Ok(PaymentList {
+                number: list_number,
+                list_id: list.list_id,
+                terminal: terminal.to_owned(),
+                header: header.object,
+                lines: list.lines.into_iter().map(|(_, content)| content).collect(),
+            })
+        })
+    }
+
+    /// All payment lists, by number.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`].
+    pub fn payment_lists(&self) -> Result<Vec<PaymentList>, StoreError> {
+        let sql = "SELECT payment_list.*, issuer_log.object FROM payment_list JOIN issuer_log
+                   ON issuer_log.issuer = payment_list.issuer AND issuer_log.sequence = payment_list.sequence
+                   ORDER BY payment_list.number";
+        self.read(async |connection| {
+            let rows = sqlx::query(sql).fetch_all(&mut *connection).await?;
+            let mut lists = Vec::with_capacity(rows.len());
+            for row in &rows {
+                let number = number(row, "number")?;
+                lists.push(PaymentList {
+                    number,
+                    list_id: row.try_get("list_id")?,
+                    terminal: row.try_get("terminal")?,
+                    header: row.try_get("object")?,
+                    lines: list_lines(connection, number).await?,
+                });
+            }
+            Ok(lists)
+        })
+    }
+
+    /// Lets `make` build and sign the next block list from all blocked cards (ascending, with reason codes), and stores it.
+    ///
+    /// # Errors
+    /// Whatever `make` answers; [`StoreError::Database`].
+    pub fn add_block_list<E: From<StoreError>>(
+        &self,
+        issuer: Issuer<'_>,
+        make: impl FnOnce(u32, Position, &[(CardNumber, u8)]) -> Result<(SignedObject, Vec<u8>), E>,
+    ) -> Result<BlockList, E> {
+        let blocked = self.blocked_cards()?;
+        self.write(async |connection| {
+            let list_number = next_number(connection, "block-list").await?;
+            let mut entries = Vec::new();
+            let (position, header) = append(connection, issuer, "block-list", |position| {
+                let (header, encoded) = make(list_number, position, &blocked)?;
+                entries = encoded;
+                Ok::<_, E>(header)
+            })
+            .await?;
+            sqlx::query("INSERT INTO block_list (number, issuer, sequence, cards) VALUES ($1, $2, $3, $4)")
+                .bind(i64::from(list_number))
+                .bind(issuer.reference)
+                .bind(signed(position.sequence, "the issuer's sequence number")?)
+                .bind(entries.clone())
+                .execute(connection)
+                .await
+                .map_err(StoreError::from)?;
+            Ok(BlockList { number: list_number, header: header.object, entries })
+        })
+    }
+
+    /// All block lists, by number.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`].
+    pub fn block_lists(&self) -> Result<Vec<BlockList>, StoreError> {
+        let sql = "SELECT block_list.number, block_list.cards, issuer_log.object FROM block_list JOIN issuer_log
+                   ON issuer_log.issuer = block_list.issuer AND issuer_log.sequence = block_list.sequence
+                   ORDER BY block_list.number";
+        self.read(async |connection| {
+            let rows = sqlx::query(sql).fetch_all(connection).await?;
+            rows.iter()
+                .map(|row| {
+                    Ok(BlockList {
+                        number: number(row, "number")?,
+                        header: row.try_get("object")?,
+                        entries: row.try_get("cards")?,
+                    })
+                })
+                .collect()
+        })
+    }
+}
+
+async fn next_number(connection: &mut AnyConnection, series: &str) -> Result<u32, StoreError> {
+    u32::try_from(draw(connection, series).await?).map_err(|_| StoreError::OutOfRange("the list number"))
+}
+
+async fn insert_list(
+    connection: &mut AnyConnection,
+    list_number: u32,
+    terminal: &str,
+    issuer: Issuer<'_>,
+    position: Position,
+    list: &NewPaymentList,
+) -> Result<(), StoreError> {
+    let sql = "INSERT INTO payment_list (number, list_id, terminal, root, issuer, sequence) VALUES ($1, $2, $3, $4, $5, $6)";
+    sqlx::query(sql)
+        .bind(i64::from(list_number))
+        .bind(&list.list_id)
+        .bind(terminal)
+        .bind(list.root.to_vec())
+        .bind(issuer.reference)
+        .bind(signed(position.sequence, "the issuer's sequence number")?)
+        .execute(&mut *connection)
+        .await?;
+    for (index, (line, content)) in (1_i64..).zip(&list.lines) {
+        sqlx::query(
+            "INSERT INTO list_line (list, line, card, person, programme, entitlement, line_type, period, content)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+        )
+        .bind(i64::from(list_number))
+        .bind(index)
+        .bind(line.card.to_string())
+        .bind(line.key.person.to_vec())
+        .bind(&line.key.programme)
+        .bind(i64::from(line.key.entitlement))
+        .bind(i64::from(line.key.line_type))
+        .bind(&line.key.period)
+        .bind(content.clone())
+        .execute(&mut *connection)
+        .await?;
+    }
+    Ok(())
+}
+
+async fn list_lines(connection: &mut AnyConnection, list_number: u32) -> Result<Vec<Vec<u8>>, StoreError> {
+    let rows = sqlx::query("SELECT content FROM list_line WHERE list = $1 ORDER BY line")
+        .bind(i64::from(list_number))
+        .fetch_all(connection)
+        .await?;
+    rows.iter().map(|row| Ok(row.try_get("content")?)).collect()
+}
+
+/// The columns of a line key, as several tables have them.
+pub(crate) fn line_key(row: &AnyRow) -> Result<LineKey, StoreError> {
+    Ok(LineKey {
+        person: octets(row, "person")?,
+        programme: row.try_get("programme")?,
+        entitlement: number(row, "entitlement")?,
+        line_type: number(row, "line_type")?,
+        period: row.try_get("period")?,
+    })
+}
+
+fn due_line(row: &AnyRow) -> Result<DueLine, StoreError> {
+    Ok(DueLine {
+        key: line_key(row)?,
+        card: card_number(row, "number")?,
+        amount: number(row, "amount")?,
+        has_representative: row.try_get::<i64, _>("represented")? == 1,
+    })
+}

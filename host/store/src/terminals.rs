@@ -1,0 +1,94 @@
+//! Terminals: a name for ever bound to two keys, and how far its journal was acknowledged.
+
+use sqlx::any::AnyRow;
+use sqlx::{AnyConnection, Row as _};
+
+use crate::store::{draw, is_duplicate, now, octets};
+use crate::{Store, StoreError};
+
+/// A registered terminal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Terminal {
+    /// Its name, `VNT` and 7 digits (SPEC.md 3.2).
+    pub name: String,
+    /// Key of its sessions with cards.
+    pub agreement_key: [u8; 65],
+    /// Key that signs its journal.
+    pub journal_key: [u8; 65],
+}
+
+impl Store {
+    /// Draws the next terminal name. A name is never given twice, because new keys mean a new name.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`].
+    pub fn next_terminal_name(&self) -> Result<String, StoreError> {
+        self.write(async |connection| {
+            let number = draw(connection, "terminal").await?;
+            if number > 9_999_999 {
+                return Err(StoreError::OutOfRange("the next terminal number"));
+            }
+            Ok(format!("VNT{number:07}"))
+        })
+    }
+
+    /// Registers a terminal with the keys it made. The same once more changes nothing.
+    ///
+    /// # Errors
+    /// [`StoreError::Exists`] if the name or a key is taken.
+    pub fn add_terminal(&self, terminal: &Terminal) -> Result<(), StoreError> {
+        self.write(async |connection| {
+            if find(connection, &terminal.name).await?.as_ref() == Some(terminal) {
+                return Ok(());
+            }
+            let exists = || StoreError::Exists { what: "terminal (or one with its keys)", name: terminal.name.clone() };
+            sqlx::query("INSERT INTO terminal (name, agreement_key, journal_key, registered_at) VALUES ($1, $2, $3, $4)")
+                .bind(&terminal.name)
+                .bind(terminal.agreement_key.to_vec())
+                .bind(terminal.journal_key.to_vec())
+                .bind(now())
+                .execute(connection)
+                .await
+                .map_err(|error| if is_duplicate(&error) { exists() } else { error.into() })?;
+            Ok(())
+        })
+    }
+
+    /// A terminal by name.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`].
+    pub fn terminal(&self, name: &str) -> Result<Terminal, StoreError> {
+        self.read(async |connection| demand(connection, name).await)
+    }
+
+    /// All terminals, by name.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`].
+    pub fn terminals(&self) -> Result<Vec<Terminal>, StoreError> {
+        self.read(async |connection| {
+            let rows = sqlx::query("SELECT * FROM terminal ORDER BY name").fetch_all(connection).await?;
+            rows.iter().map(terminal_from).collect()
+        })
+    }
+}
+
+/// The terminal, or [`StoreError::NotFound`].
+pub(crate) async fn demand(connection: &mut AnyConnection, name: &str) -> Result<Terminal, StoreError> {
+    let found = find(connection, name).await?;
+    found.ok_or_else(|| StoreError::NotFound { what: "terminal", name: name.to_owned() })
+}
+
+async fn find(connection: &mut AnyConnection, name: &str) -> Result<Option<Terminal>, StoreError> {
+    let row = sqlx::query("SELECT * FROM terminal WHERE name = $1").bind(name).fetch_optional(connection).await?;
+    row.as_ref().map(terminal_from).transpose()
+}
+
+fn terminal_from(row: &AnyRow) -> Result<Terminal, StoreError> {
+    Ok(Terminal {
+        name: row.try_get("name")?,
+        agreement_key: octets(row, "agreement_key")?,
+        journal_key: octets(row, "journal_key")?,
+    })
+}
