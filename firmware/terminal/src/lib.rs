@@ -1,1 +1,141 @@
-//! Core of a payment terminal: sans-IO, no_std.
+//! Core of a payment terminal: sans-IO, no_std, no alloc.
+//!
+//! A board feeds [`Terminal`] with bytes of the host link, keys of the clerk, what the card reader sees, and the time
+//! since power-on; after every input it takes the outputs one by one from [`Terminal::poll`] until there is none.
+//! Nothing here waits, and nothing here touches a device.
+#![no_std]
+
+use core::cell::RefCell;
+use core::ops::Range;
+
+use card_spec::crypto::{Digest, Verify};
+use embedded_storage::nor_flash::NorFlash;
+use rand_core::CryptoRng;
+
+/// Where things lie on the flash. All ranges are in bytes and begin and end with an erase block.
+#[derive(Clone, Debug)]
+pub struct Layout {
+    /// Keys, certificates and which lists are in force: at least four blocks.
+    pub device: Range<u32>,
+    /// Two places for payment lists, each [`LIST_SPACE`] bytes.
+    pub lists: [Range<u32>; 2],
+    /// Two places for block lists; their size bounds the entries (16 bytes each).
+    pub block_lists: [Range<u32>; 2],
+    /// The journal: at least two blocks; about nine entries fit 4,096 bytes.
+    pub journal: Range<u32>,
+}
+
+/// Bytes of flash for one payment list of 4,000 lines: lines, Merkle nodes, marks of paid lines.
+pub const LIST_SPACE: u32 = 0x0009_0000;
+
+impl Layout {
+    /// The parts one after the other from `start` in blocks of 4,096 bytes: block lists of 16,384 entries each, and a
+    /// journal of `journal` bytes.
+    pub const fn from_start(start: u32, journal: u32) -> Self {
+        const DEVICE: u32 = 0x4000;
+        const BLOCK_LIST: u32 = 0x0004_0000;
+        let lists = start.saturating_add(DEVICE);
+        let second = lists.saturating_add(LIST_SPACE);
+        let blocks = second.saturating_add(LIST_SPACE);
+        let other = blocks.saturating_add(BLOCK_LIST);
+        let end = other.saturating_add(BLOCK_LIST);
+        Self {
+            device: start..lists,
+            lists: [lists..second, second..blocks],
+            block_lists: [blocks..other, other..end],
+            journal: end..end.saturating_add(journal),
+        }
+    }
+}
+
+/// What runs on the board.
+#[derive(Clone, Copy, Debug)]
+pub struct Image {
+    /// SHA-256 of the firmware image, as the build wrote it down.
+    pub firmware: Digest,
+    /// Has the board no certified random source (DATA 8.3)? Then the screen and every Boot entry say TEST.
+    pub test: bool,
+}
+
+/// What the board is to do next.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Output<'t> {
+    /// Append this text to the clerk's console. UTF-8, lines end with `\n`.
+    Screen(&'t str),
+    /// Send these bytes to the host.
+    Host(&'t [u8]),
+    /// Look for cards from now on ([`Terminal::card_present`] tells of them), or switch the field off.
+    Field(bool),
+    /// Send this command to the card and give its answer to [`Terminal::card_response`].
+    Transmit(&'t [u8]),
+}
+
+/// The card did not answer: it left the field, or the reader waited for too long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CardLost;
+
+/// A terminal cannot start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StartError {
+    /// The flash fails, or its parts do not fit the layout.
+    Flash,
+    /// The newest journal entry cannot be read: nothing can be chained to it.
+    Journal,
+}
+
+/// A terminal.
+pub struct Terminal<'f, F, R, V> {
+    flash: &'f RefCell<F>,
+    random: R,
+    verifier: V,
+}
+
+impl<'f, F: NorFlash, R: CryptoRng, V: Verify> Terminal<'f, F, R, V> {
+    /// Starts up on its flash: a flash that holds no terminal becomes one without keys. `now` is in milliseconds since
+    /// power-on, here and in [`Self::tick`].
+    pub fn start(
+        flash: &'f RefCell<F>,
+        layout: Layout,
+        random: R,
+        verifier: V,
+        image: Image,
+        now: u64,
+    ) -> Result<Self, StartError> {
+        let _ = (layout, image, now);
+        Ok(Self {
+            flash,
+            random,
+            verifier,
+        })
+    }
+
+    /// Tells the time: at least once a second, and before any other input that came later than the last call.
+    pub fn tick(&mut self, now: u64) {
+        let _ = now;
+    }
+
+    /// Takes a byte from the host link.
+    pub fn host_byte(&mut self, byte: u8) {
+        let _ = byte;
+    }
+
+    /// Takes a byte of the clerk's keyboard: printable ASCII, CR or LF for Enter, BS or DEL, ESC to cancel.
+    pub fn key(&mut self, key: u8) {
+        let _ = key;
+    }
+
+    /// A card came into the field, or left it.
+    pub fn card_present(&mut self, present: bool) {
+        let _ = present;
+    }
+
+    /// Takes the card's answer to the last [`Output::Transmit`].
+    pub fn card_response(&mut self, response: Result<&[u8], CardLost>) {
+        let _ = (response, &mut self.random, &self.verifier, self.flash);
+    }
+
+    /// The next output, oldest of its kind first; `None` once all is said.
+    pub fn poll(&mut self) -> Option<Output<'_>> {
+        None
+    }
+}
