@@ -5,10 +5,14 @@
 //! connects to a reader's TCP port, such as `virtual-card`. Rigs run side by side on the same ports, need no
 //! privileges, leave nothing behind, and everything started inside dies with them.
 
+mod image;
+mod instructions;
 mod namespace;
 mod pcscd;
 mod qemu;
 
+pub use image::Image;
+pub use instructions::{Counts, Instructions};
 pub use namespace::{command_in_namespace, inside_readers};
 pub use pcscd::{MAX_READERS, PcscRig, SOCKET, VirtualReader};
 pub use qemu::{Machine, QemuTerminal, firmware_image};

@@ -5,12 +5,13 @@
 use std::fs::{self, File, OpenOptions};
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::net::TcpListener;
+use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
-use std::process::Command;
 use std::thread;
 use std::time::Duration;
 
-use rig::{Machine, QemuTerminal, firmware_image};
+use rig::{Image, Instructions, Machine, QemuTerminal, firmware_image};
+use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 use virtual_card::{Chip, Control, pn532};
 
@@ -250,18 +251,95 @@ fn a_failure_of_the_firmware_says_what_to_do() {
 #[test]
 fn the_image_knows_its_own_hash() {
     let bench = Bench::plain();
-    let binary = bench.folder.path().join("image.bin");
-    let copied = Command::new("objcopy")
-        .args(["-O", "binary"])
-        .arg(firmware_image("self-test").unwrap())
-        .arg(&binary)
-        .status()
-        .expect("objcopy is missing: install Debian's binutils");
-    assert!(copied.success());
-    let summed = Command::new("sha256sum").arg(&binary).output().unwrap();
-    let expected = String::from_utf8(summed.stdout).unwrap();
+    let image = Image::open(&firmware_image("self-test").unwrap()).unwrap();
     let shown = answer(&mut bench.start(), "i", "image");
-    assert_eq!(Some(shown.as_str()), expected.split_whitespace().next());
+    assert_eq!(shown, hex::encode(Sha256::digest(image.flash())));
+}
+
+#[test]
+fn a_power_cut_hits_exactly_one_word_of_flash() {
+    let bench = Bench::plain();
+    let image = Image::open(&firmware_image("self-test").unwrap()).unwrap();
+    fs::write(bench.folder.path().join("flash"), vec![0x00; 16 << 20]).unwrap();
+    // The first writes of this image: it erases the seed page (1024 words), writes the next seed (16), then its magic (2).
+    for (time, page) in [
+        (1, "414e53494e48534400000000"),
+        (2, "ffffffff4e48534400000000"),
+        (1025, "ff"),
+        (1041, "ffffffff"),
+        (1042, "414e5349ffffffff"),
+    ] {
+        let mut instructions = Instructions::new().unwrap();
+        instructions.cut_power_at(&image, "Flash::store", time).unwrap();
+        let machine = bench
+            .machine
+            .clone()
+            .seed([0; 64])
+            .arguments(instructions.arguments());
+        let status = machine.start().unwrap().wait().unwrap();
+        assert_eq!(status.signal(), Some(9));
+        let mut found = vec![0; page.len() / 2];
+        let mut flash = bench.flash();
+        flash.seek(SeekFrom::Start(SEED_PAGE)).unwrap();
+        flash.read_exact(&mut found).unwrap();
+        let found = hex::encode(found);
+        assert_eq!(found, page, "cut before write {time}");
+    }
+    // The page was cut short, and without another from the launcher there is no randomness.
+    let mut terminal = bench.machine.clone().without_seed().start().unwrap();
+    terminal.press("r").unwrap();
+    terminal.wait_for("no seed page", SOON).unwrap();
+}
+
+#[test]
+fn instructions_are_counted_apart_and_alike_in_every_run() {
+    let bench = Bench::plain();
+    let image = Image::open(&firmware_image("self-test").unwrap()).unwrap();
+    let mut runs = Vec::new();
+    for _ in 0..2 {
+        let mut instructions = Instructions::new().unwrap();
+        let hashing = instructions
+            .count_inside(&image, "sha2::sha256::compress256")
+            .unwrap();
+        let machine = bench.machine.clone().seed([0; 64]).instruction_time();
+        let mut terminal = machine.arguments(instructions.arguments()).start().unwrap();
+        terminal.wait_for("boots", SOON).unwrap();
+        let before = instructions.read().unwrap();
+        answer(&mut terminal, "i", "image");
+        let counts = instructions.read().unwrap().since(&before);
+        runs.push(counts.inside(hashing));
+        // SHA-256 takes a few thousand instructions for a block of 64 bytes, and is nearly all of the work.
+        let blocks = image.flash().len() as u64 / 64;
+        assert!(
+            (1000..6000).contains(&(counts.inside(hashing) / blocks)),
+            "{counts:?}"
+        );
+        assert!(
+            counts.inside(hashing) < counts.all() && counts.all() < counts.inside(hashing) * 2,
+            "{counts:?}"
+        );
+    }
+    assert_eq!(runs[0], runs[1]);
+}
+
+#[test]
+fn what_the_plugin_cannot_do_is_an_error() {
+    let image = Image::open(&firmware_image("self-test").unwrap()).unwrap();
+    let mut instructions = Instructions::new().unwrap();
+    assert!(instructions.count_inside(&image, "no_such_function").is_err());
+    assert!(
+        instructions.cut_power_at(&image, "qemu_mps2", 1).is_err(),
+        "several functions"
+    );
+    assert!(instructions.read().is_err(), "never started");
+    let bench = Bench::plain();
+    for wrong in ["cut=0:0", "function=0:10", "function=16:10", "nonsense=1"] {
+        let mut arguments = instructions.arguments();
+        arguments[1] += &format!(",{wrong}");
+        // QEMU announces its pty before it looks at plugins.
+        let started = bench.machine.clone().arguments(arguments).start();
+        assert!(started.unwrap().wait_for("boots", SOON).is_err(), "{wrong}");
+    }
 }
 
 #[test]

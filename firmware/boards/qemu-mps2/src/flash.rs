@@ -84,6 +84,8 @@ impl Flash {
         unsafe { self.word(offset).read_volatile() }
     }
 
+    /// One function for every change of the flash, so that tests can cut the power before any of them.
+    #[inline(never)]
     fn store(&mut self, offset: usize, value: u32) {
         // SAFETY: as for `load`; `&mut self` excludes a reader.
         unsafe { self.word(offset).write_volatile(value) }
