@@ -5,24 +5,30 @@
 //! on each other, so a power cut at any of them leaves the card before or after the command (SPEC 6.12).
 #![no_std]
 
+mod activation;
 mod answer;
 mod command_chain;
 mod content;
+mod holder_check;
 pub mod memory;
 mod paid_lines;
 mod payment;
 mod personalization;
+mod receipts;
+mod record;
 mod session;
 mod state;
 mod terminal_session;
 
 use card_spec::APPLICATION_IDENTIFIER;
 use card_spec::apdu::{Command, Response, StatusWord};
-use card_spec::scp03::{
-    CardChannel, ChannelError, ChipSerial, EXTERNAL_AUTHENTICATE, INITIALIZE_UPDATE, MAX_PROTECTED_RESPONSE, StaticKeys,
+use card_spec::command::instruction::{
+    EXTERNAL_AUTHENTICATE, INITIALIZE_UPDATE, PERFORM_SECURITY_OPERATION, READ_BINARY, SELECT,
 };
+use card_spec::command::{FileControlInformation, ProprietaryInformation, TRANSPORT_KEY_VERSION};
+use card_spec::scp03::{CardChannel, ChannelError, ChipSerial, MAX_PROTECTED_RESPONSE, StaticKeys};
 use card_spec::scp11::MUTUAL_AUTHENTICATE;
-use card_spec::tlv::Writer;
+use card_spec::tlv::{Field as _, Writer};
 use heapless::Vec;
 use rand_core::CryptoRng;
 use zeroize::Zeroizing;
@@ -30,19 +36,15 @@ use zeroize::Zeroizing;
 use answer::{Answer, MAX_DATA, Stop};
 use command_chain::CommandChain;
 pub use memory::{Memory, PowerLost, Slot};
-use session::{Peer, Session};
 use personalization::external_authenticate;
-use state::{LifeCycle, Record, StoredKeys, TRANSPORT_KEY_VERSION};
+use record::Record as _;
+use session::{Peer, Session};
+use state::{State, StoredKeys};
 
 /// Version of SPEC.md that this card follows.
 pub const SPECIFICATION_VERSION: u8 = 1;
 /// A response APDU: at most 256 bytes of data and the status word.
 pub type ResponseApdu = Vec<u8, 258>;
-
-const SELECT: u8 = 0xA4;
-const READ_BINARY: u8 = 0xB0;
-const PERFORM_SECURITY_OPERATION: u8 = 0x2A;
-const GET_DATA: u8 = 0xCA;
 
 const INTERINDUSTRY: u8 = 0x00;
 const PROPRIETARY: u8 = 0x80;
@@ -65,7 +67,11 @@ struct Volatile {
 
 impl Volatile {
     fn new() -> Self {
-        Self { session: Session::Closed, chain: CommandChain::default(), wrong_authentications: 0 }
+        Self {
+            session: Session::Closed,
+            chain: CommandChain::default(),
+            wrong_authentications: 0,
+        }
     }
 }
 
@@ -86,8 +92,11 @@ pub fn blank(
     transport_keys: &StaticKeys,
 ) -> Result<(), BlankError> {
     let keys = StoredKeys::new(TRANSPORT_KEY_VERSION, transport_keys).ok_or(BlankError::Keys)?;
-    memory.write(Slot::ChipSerial, chip_serial).map_err(|_| BlankError::Memory)?;
-    keys.store(memory, Slot::StaticKeys).map_err(|_| BlankError::Memory)
+    memory
+        .write(Slot::ChipSerial, chip_serial)
+        .map_err(|_| BlankError::Memory)?;
+    keys.store(memory, Slot::StaticKeys)
+        .map_err(|_| BlankError::Memory)
 }
 
 /// Why no blank card was made.
@@ -113,7 +122,10 @@ impl core::error::Error for BlankError {}
 impl<M: Memory, R: CryptoRng> Applet<M, R> {
     /// Power comes on over `memory`, which [`blank`] prepared once.
     pub fn power_on(memory: M, random: R) -> Self {
-        Self { card: Card { memory, random }, volatile: Some(Volatile::new()) }
+        Self {
+            card: Card { memory, random },
+            volatile: Some(Volatile::new()),
+        }
     }
 
     /// Power off and on, or a reset by the reader: everything volatile is gone.
@@ -149,7 +161,11 @@ impl<M: Memory, R: CryptoRng> Applet<M, R> {
 
 impl<M: Memory, R: CryptoRng> Card<M, R> {
     fn process(&mut self, volatile: &mut Volatile, octets: &[u8]) -> Result<ResponseApdu, PowerLost> {
-        let Volatile { session, chain, wrong_authentications } = volatile;
+        let Volatile {
+            session,
+            chain,
+            wrong_authentications,
+        } = volatile;
         let command = match Command::parse(octets) {
             Ok(command) => command,
             Err(error) => {
@@ -186,14 +202,17 @@ impl<M: Memory, R: CryptoRng> Card<M, R> {
         if command.data != APPLICATION_IDENTIFIER {
             return Err(Stop::Refused(StatusWord::FILE_NOT_FOUND));
         }
-        let life_cycle = LifeCycle::of(&self.memory)?.byte();
+        let life_cycle = State::of(&self.memory)?.life_cycle();
+        let information = FileControlInformation {
+            identifier: APPLICATION_IDENTIFIER,
+            life_cycle,
+            proprietary: ProprietaryInformation {
+                version: SPECIFICATION_VERSION,
+            },
+        };
         let mut buffer = [0; 64];
         let mut writer = Writer::new(&mut buffer);
-        writer.template(0x6F, |control| {
-            control.put(0x84, &APPLICATION_IDENTIFIER)?;
-            control.put(0x8A, &[life_cycle])?;
-            control.template(0xA5, |proprietary| proprietary.put(0x80, &[SPECIFICATION_VERSION]))
-        })?;
+        information.write(&mut writer, FileControlInformation::TAG)?;
         Answer::data(writer.finish())
     }
 
@@ -209,7 +228,9 @@ impl<M: Memory, R: CryptoRng> Card<M, R> {
             return Ok(Answer::done());
         };
         match (command.with_chaining(false).class, command.instruction) {
-            (PROPRIETARY, INITIALIZE_UPDATE) => self.initialize_update(session, *wrong_authentications, &command),
+            (PROPRIETARY, INITIALIZE_UPDATE) => {
+                self.initialize_update(session, *wrong_authentications, &command)
+            }
             (PROTECTED, EXTERNAL_AUTHENTICATE) => {
                 external_authenticate(session, wrong_authentications, &command)
             }
@@ -267,12 +288,20 @@ impl<M: Memory, R: CryptoRng> Card<M, R> {
 
 /// P1 and P2 as the clause gives them.
 fn require_parameters(command: &Command<'_>, expected: [u8; 2]) -> Result<(), Stop> {
-    if [command.p1, command.p2] == expected { Ok(()) } else { Err(Stop::P1_P2) }
+    if [command.p1, command.p2] == expected {
+        Ok(())
+    } else {
+        Err(Stop::P1_P2)
+    }
 }
 
 /// A command without data.
 fn require_no_data(command: &Command<'_>) -> Result<(), Stop> {
-    if command.data.is_empty() { Ok(()) } else { Err(Stop::LENGTH) }
+    if command.data.is_empty() {
+        Ok(())
+    } else {
+        Err(Stop::LENGTH)
+    }
 }
 
 /// A refusal is an answer too; the loss of power is none.

@@ -1,0 +1,58 @@
+//! Command chaining (SPEC 8.5; ISO/IEC 7816-4:2020, 5.3.3): several APDUs make one command.
+
+use card_spec::apdu::{Command, StatusWord};
+use card_spec::command::MAXIMUM_CHAIN;
+use card_spec::command::instruction::{DISBURSE, PERFORM_SECURITY_OPERATION};
+use heapless::Vec;
+
+use crate::answer::Stop;
+
+/// The instructions whose data may need more than one APDU: PERFORM SECURITY OPERATION and DISBURSE.
+const CHAINABLE: [u8; 2] = [PERFORM_SECURITY_OPERATION, DISBURSE];
+
+/// INS, P1 and P2, which stay the same over a chain.
+type Header = [u8; 3];
+
+/// The chain being received, if any.
+#[derive(Default)]
+pub(crate) struct CommandChain {
+    header: Option<Header>,
+    /// Its length is checked before anything is copied (CVE-2025-49010).
+    data: Vec<u8, MAXIMUM_CHAIN>,
+}
+
+impl CommandChain {
+    /// Forgets a chain under way.
+    pub(crate) fn drop_chain(&mut self) {
+        self.header = None;
+        self.data.clear();
+    }
+
+    /// Takes an APDU: the complete command, or `None` if more have to come.
+    pub(crate) fn take<'c>(&'c mut self, command: Command<'c>) -> Result<Option<Command<'c>>, Stop> {
+        let header = [command.instruction, command.p1, command.p2];
+        if self.header.is_none() {
+            self.data.clear();
+            if !command.is_chained() {
+                return Ok(Some(command));
+            }
+            if !CHAINABLE.contains(&command.instruction) {
+                return Err(Stop::CLASS);
+            }
+        }
+        let continues = self.header.is_none_or(|open| open == header);
+        if !continues || self.data.extend_from_slice(command.data).is_err() {
+            self.drop_chain();
+            return Err(Stop::Refused(StatusWord::LAST_COMMAND_OF_CHAIN_EXPECTED));
+        }
+        if command.is_chained() {
+            self.header = Some(header);
+            return Ok(None);
+        }
+        self.header = None;
+        Ok(Some(Command {
+            data: &self.data,
+            ..command
+        }))
+    }
+}

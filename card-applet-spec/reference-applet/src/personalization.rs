@@ -1,0 +1,304 @@
+//! Personalization (SPEC 6): the issuer's commands in an SCP03 session.
+
+use card_spec::apdu::{Command, StatusWord};
+use card_spec::command::instruction::{
+    ACTIVATE, CHANGE_REFERENCE_DATA, GENERATE_KEY_PAIR, GET_DATA, PUT_KEY, READ_BINARY, STORE_DATA,
+};
+use card_spec::command::{CardStatus, GenerateData, GeneratedKeys, KeyPossession, PIN_REFERENCE, Pin};
+use card_spec::crypto::{Agree as _, SecretKey, SharedSecret, Sign as _, sha256};
+use card_spec::scp03::{
+    AesKey, CardHandshake, HandshakeError, MAX_COMMAND_DATA, PUT_KEY_P2, parse_put_key, put_key_response,
+};
+use card_spec::signed::encode_body;
+use card_spec::tlv::{Field as _, Writer};
+use rand_core::CryptoRng;
+use zeroize::Zeroizing;
+
+use crate::activation;
+use crate::answer::{Answer, Stop};
+use crate::content::{Content, ContentIndex, Loading, Object};
+use crate::memory::{Memory, Slot};
+use crate::record::Record as _;
+use crate::session::{Peer, Session};
+use crate::state::{KeyPairs, State, StoredKeys, StoredPin};
+use crate::{Card, require_no_data, require_parameters};
+
+/// Wrong EXTERNAL AUTHENTICATEs in a row after which the card waits for a power-off (SPEC 6.3).
+const MAX_WRONG_AUTHENTICATIONS: u8 = 10;
+/// The last version of issuer keys (SPEC 6.2).
+const LAST_KEY_VERSION: u8 = 0x7F;
+/// Tag of the card's status, P1-P2 of GET DATA (SPEC 6.10).
+const STATUS: [u8; 2] = CardStatus::TAG.to_be_bytes();
+
+/// The issuer's session.
+#[derive(Default)]
+pub(crate) struct IssuerSession {
+    /// STORE DATA under way: it ends with the session.
+    loading: Option<Loading>,
+    current_file: Option<Object>,
+}
+
+impl<M: Memory, R: CryptoRng> Card<M, R> {
+    /// INITIALIZE UPDATE (SPEC 6.2).
+    pub(crate) fn initialize_update(
+        &mut self,
+        session: &mut Session,
+        wrong_authentications: u8,
+        command: &Command<'_>,
+    ) -> Result<Answer, Stop> {
+        require_parameters(command, [0x00, 0x00])?;
+        if command.data.len() != 8 {
+            return Err(Stop::LENGTH);
+        }
+        if wrong_authentications >= MAX_WRONG_AUTHENTICATIONS {
+            return Err(Stop::Refused(StatusWord::AUTHENTICATION_METHOD_BLOCKED));
+        }
+        let chip_serial = self
+            .memory
+            .read(Slot::ChipSerial)
+            .try_into()
+            .map_err(|_| Stop::FAULT)?;
+        let stored = self.static_keys()?;
+        let mut challenge = [0; 8];
+        self.random.fill_bytes(&mut challenge);
+        let (handshake, response) =
+            CardHandshake::initialize_update(command, &stored.keys(), stored.version, chip_serial, challenge)
+                .map_err(|error| Stop::Refused(error.status()))?;
+        *session = Session::Challenged(handshake);
+        Answer::data(&response)
+    }
+
+    /// A command in the issuer's session, by what the life cycle allows (SPEC 6.4, 6.11).
+    pub(crate) fn issuer_command(
+        &mut self,
+        session: &mut IssuerSession,
+        command: &Command<'_>,
+    ) -> Result<Answer, Stop> {
+        let state = State::of(&self.memory)?;
+        match (command.instruction, state) {
+            (GET_DATA, _) => self.get_data(command),
+            (PUT_KEY, _) => self.put_key(command),
+            (_, State::Blank) => Err(Stop::LIFE_CYCLE),
+            (READ_BINARY, _) => self.read_binary(&mut session.current_file, |_| true, command),
+            (ACTIVATE, state) => self.activate(&state, command),
+            (_, State::Active(_)) => Err(Stop::LIFE_CYCLE),
+            (GENERATE_KEY_PAIR, State::Personalizing) => self.generate_key_pairs(command),
+            (STORE_DATA, State::Personalizing) => self.store_data(&mut session.loading, command),
+            (CHANGE_REFERENCE_DATA, State::Personalizing) => self.set_pin(command),
+            _ => Err(Stop::INSTRUCTION),
+        }
+    }
+
+    fn static_keys(&self) -> Result<StoredKeys, Stop> {
+        StoredKeys::load(&self.memory, Slot::StaticKeys)?.ok_or(Stop::FAULT)
+    }
+
+    /// PUT KEY (SPEC 6.4): three keys in one write. With the transport keys gone the card is no longer blank.
+    fn put_key(&mut self, command: &Command<'_>) -> Result<Answer, Stop> {
+        require_parameters(command, [0x00, PUT_KEY_P2])?;
+        let present = self.static_keys()?;
+        let (version, keys) = parse_put_key(command.data, &present.keys().dek)
+            .map_err(|error| Stop::Refused(error.status()))?;
+        let next = present.version.checked_add(1);
+        if next != Some(version) || version > LAST_KEY_VERSION {
+            return Err(Stop::DATA);
+        }
+        StoredKeys::new(version, &keys)
+            .ok_or(Stop::DATA)?
+            .store(&mut self.memory, Slot::StaticKeys)?;
+        Answer::data(&put_key_response(version, &keys))
+    }
+
+    /// GENERATE ASYMMETRIC KEY PAIR (SPEC 6.5).
+    fn generate_key_pairs(&mut self, command: &Command<'_>) -> Result<Answer, Stop> {
+        let present = KeyPairs::load(&self.memory, Slot::KeyPairs)?;
+        match ([command.p1, command.p2], present) {
+            ([0x00, 0x00], Some(pairs)) if pairs.kept != 0 => Err(Stop::LIFE_CYCLE),
+            ([0x00, 0x00], _) => {
+                let request = GenerateData::parse(command.data)?;
+                let pairs = self.new_key_pairs()?;
+                prove_possession(&pairs, &request)
+            }
+            ([0x01, 0x00], Some(pairs)) => prove_possession(&pairs, &GenerateData::parse(command.data)?),
+            ([0x01, 0x00], None) => Err(Stop::Refused(StatusWord::REFERENCED_DATA_NOT_FOUND)),
+            _ => Err(Stop::P1_P2),
+        }
+    }
+
+    fn new_key_pairs(&mut self) -> Result<KeyPairs, Stop> {
+        let agreement = SecretKey::generate(&mut self.random);
+        let signing = SecretKey::generate(&mut self.random);
+        let pairs = KeyPairs {
+            agreement_secret: *agreement.to_bytes(),
+            agreement: *agreement.public_key().as_bytes(),
+            signing_secret: *signing.to_bytes(),
+            signing: *signing.public_key().as_bytes(),
+            kept: 0,
+        };
+        pairs.store(&mut self.memory, Slot::KeyPairs)?;
+        Ok(pairs)
+    }
+
+    /// STORE DATA (SPEC 6.6). Whatever breaks the sequence ends the loading.
+    fn store_data(&mut self, loading: &mut Option<Loading>, command: &Command<'_>) -> Result<Answer, Stop> {
+        let last = match command.p1 {
+            0x00 => false,
+            0x80 => true,
+            _ => return Err(Stop::P1_P2),
+        };
+        if command.data.is_empty() || command.data.len() > MAX_COMMAND_DATA {
+            return Err(Stop::LENGTH);
+        }
+        let mut current = match (command.p2, loading.take()) {
+            (0x00, _) => Loading::begin(&mut self.memory)?,
+            (block, Some(current)) if block == current.next_block() => current,
+            _ => return Err(Stop::P1_P2),
+        };
+        current.append(&mut self.memory, command.data)?;
+        if last {
+            self.complete(current.index(&self.memory)?)?;
+        } else {
+            *loading = Some(current);
+        }
+        Ok(Answer::done())
+    }
+
+    /// Loading is complete. Key pairs that a CSO names are kept from then on (SPEC 6.5): that is written first, so that no
+    /// power cut leaves a loaded CSO whose keys could still be replaced.
+    fn complete(&mut self, index: ContentIndex) -> Result<(), Stop> {
+        let content = Content::with_index(&self.memory, index);
+        let cso = content.security_object()?.body;
+        let index = content.into_index();
+        if let Some(mut pairs) = KeyPairs::load(&self.memory, Slot::KeyPairs)? {
+            let named = [cso.agreement_key.as_bytes(), cso.signing_key.as_bytes()];
+            if pairs.kept == 0 && named == [&pairs.agreement, &pairs.signing] {
+                pairs.kept = 1;
+                pairs.store(&mut self.memory, Slot::KeyPairs)?;
+            }
+        }
+        index.store(&mut self.memory, Slot::ContentIndex)
+    }
+
+    /// CHANGE REFERENCE DATA (SPEC 6.8).
+    fn set_pin(&mut self, command: &Command<'_>) -> Result<Answer, Stop> {
+        require_parameters(command, [0x01, PIN_REFERENCE])?;
+        let pin = Pin::new(command.data).ok_or(Stop::DATA)?;
+        StoredPin {
+            digits: *pin.digits(),
+            used: 0,
+        }
+        .store(&mut self.memory, Slot::Pin)?;
+        Ok(Answer::done())
+    }
+
+    /// ACTIVATE (SPEC 6.9). Said twice it is still done: the first answer may have been lost.
+    fn activate(&mut self, state: &State, command: &Command<'_>) -> Result<Answer, Stop> {
+        require_parameters(command, [0x00, 0x00])?;
+        require_no_data(command)?;
+        if !matches!(state, State::Active(_)) {
+            activation::first_ledger(&self.memory)?.store(&mut self.memory, Slot::Ledger)?;
+        }
+        Ok(Answer::done())
+    }
+
+    /// GET DATA (SPEC 6.10).
+    pub(crate) fn get_data(&self, command: &Command<'_>) -> Result<Answer, Stop> {
+        require_no_data(command)?;
+        if [command.p1, command.p2] != STATUS {
+            return Err(Stop::Refused(StatusWord::REFERENCED_DATA_NOT_FOUND));
+        }
+        let mut buffer = [0; 160];
+        let mut writer = Writer::new(&mut buffer);
+        self.status()?.write(&mut writer, CardStatus::TAG)?;
+        Answer::data(writer.finish())
+    }
+
+    fn status(&self) -> Result<CardStatus, Stop> {
+        let state = State::of(&self.memory)?;
+        let cso = Content::of(&self.memory)?
+            .map(|content| content.security_object())
+            .transpose()?;
+        let flag = |slot, flag| {
+            if self.memory.read(slot).is_empty() {
+                0
+            } else {
+                flag
+            }
+        };
+        let life_cycle = state.life_cycle();
+        let ledger = state.active().ok();
+        Ok(CardStatus {
+            life_cycle,
+            key_version: self.static_keys()?.version,
+            flags: flag(Slot::KeyPairs, CardStatus::KEYS_PRESENT)
+                | flag(Slot::ContentIndex, CardStatus::DATA_LOADED)
+                | flag(Slot::Pin, CardStatus::PIN_SET),
+            pin_tries: cso
+                .as_ref()
+                .map_or(Ok(0), |cso| self.tries_left(cso.body.policy))?,
+            cso_hash: cso.map(|cso| cso.hash),
+            counter: ledger.map_or(0, |ledger| ledger.counter),
+            head: ledger.map(|ledger| ledger.head),
+            date: ledger.map(|ledger| ledger.remembered),
+        })
+    }
+}
+
+/// EXTERNAL AUTHENTICATE (SPEC 6.3): one attempt per challenge.
+pub(crate) fn external_authenticate(
+    session: &mut Session,
+    wrong_authentications: &mut u8,
+    command: &Command<'_>,
+) -> Result<Answer, Stop> {
+    let handshake = match core::mem::replace(session, Session::Closed) {
+        Session::Challenged(handshake) => handshake,
+        other => {
+            *session = other;
+            return Err(Stop::SECURITY);
+        }
+    };
+    match handshake.external_authenticate(command) {
+        Ok(channel) => {
+            *wrong_authentications = 0;
+            *session = Session::Secure(channel, Peer::Issuer(IssuerSession::default()));
+            Ok(Answer::done())
+        }
+        Err(error) => {
+            if error == HandshakeError::NotAuthentic {
+                *wrong_authentications = wrong_authentications.saturating_add(1);
+            }
+            Err(Stop::Refused(error.status()))
+        }
+    }
+}
+
+/// The card has both private keys: the signing key signs, the agreement key confirms (SPEC 6.5).
+fn prove_possession(pairs: &KeyPairs, request: &GenerateData) -> Result<Answer, Stop> {
+    let agreement = SecretKey::from_bytes(&pairs.agreement_secret).map_err(|_| Stop::FAULT)?;
+    let signing = SecretKey::from_bytes(&pairs.signing_secret).map_err(|_| Stop::FAULT)?;
+    let possession = KeyPossession {
+        suite: Default::default(),
+        card_number: request.card_number,
+        nonce: request.nonce,
+        agreement_key: agreement.public_key(),
+        signing_key: signing.public_key(),
+    };
+    let mut buffer = [0; 256];
+    let body = encode_body(&possession, &mut buffer)?;
+    let Ok(signature) = signing.sign(body);
+    let proof = GeneratedKeys {
+        agreement_key: possession.agreement_key,
+        signing_key: possession.signing_key,
+        signature,
+        confirmation: confirmation_key(&agreement.agree(&request.ephemeral)).cmac(&[body]),
+    };
+    let mut buffer = [0; 256];
+    Answer::data(proof.encode(&mut buffer)?)
+}
+
+/// First block of the X9.63 KDF (BSI TR-03111, 4.3.3) with SHA-256 and empty SharedInfo, cut to an AES-128 key.
+fn confirmation_key(secret: &SharedSecret) -> AesKey {
+    let block = Zeroizing::new(sha256(&[secret.as_bytes(), &1u32.to_be_bytes()]));
+    let (key, _) = block.split_first_chunk().unwrap_or((&[0; 16], &[]));
+    AesKey::Aes128(*key)
+}
