@@ -2,7 +2,7 @@
 
 use std::ffi::CString;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
-use std::thread::{self, JoinHandle};
+use std::thread;
 use std::time::Duration;
 
 use pcsc::{Card, Context, Disposition, Protocols, Scope, ShareMode};
@@ -105,7 +105,6 @@ type Answer = Result<Vec<u8>, TransmitError>;
 struct Worker {
     jobs: Option<Sender<Job>>,
     answers: Receiver<Answer>,
-    thread: Option<JoinHandle<()>>,
     time_out: Duration,
     /// What ended this connection: it is the answer to everything from then on.
     fault: Option<TransmitError>,
@@ -116,14 +115,13 @@ impl Worker {
         let name = CString::new(reader).map_err(|_| TransmitError::ReaderLost)?;
         let (jobs, todo) = mpsc::channel();
         let (done, answers) = mpsc::channel();
-        let thread = thread::Builder::new()
+        thread::Builder::new()
             .name(format!("reader {reader}"))
             .spawn(move || serve(&name, &todo, &done))
             .map_err(|_| TransmitError::Other(pcsc::Error::NoMemory))?;
         let mut worker = Self {
             jobs: Some(jobs),
             answers,
-            thread: Some(thread),
             time_out,
             fault: None,
         };
@@ -167,13 +165,12 @@ impl Worker {
 impl Drop for Worker {
     fn drop(&mut self) {
         self.jobs = None;
-        // A thread that waits for a silent card, or for another program, is left behind: it ends when it gets its answer. Any other
-        // has let go of the card before the next connection is made.
-        if !matches!(self.fault, Some(TransmitError::Mute(_) | TransmitError::Busy))
-            && let Some(thread) = self.thread.take()
-        {
-            let _ = thread.join();
+        // A thread that waits for a silent card, or for another program, is left behind: it ends when it gets its answer.
+        if matches!(self.fault, Some(TransmitError::Mute(_) | TransmitError::Busy)) {
+            return;
         }
+        // Any other lets go of the card, and then of this channel, before the next connection is made.
+        while self.answers.recv_timeout(self.time_out).is_ok() {}
     }
 }
 

@@ -84,10 +84,12 @@ fn watch_on(mut context: Context, events: &Sender<Event>, listener: &Weak<()>) {
             readers: BTreeMap::new(),
             events,
         };
-        while listener.strong_count() > 0 && monitor.look(&context).is_ok() {}
-        if !monitor.readers.is_empty() {
-            monitor.report(Event::ServiceLost);
+        while monitor.look(&context).is_ok() {
+            if listener.strong_count() == 0 {
+                return;
+            }
         }
+        monitor.report(Event::ServiceLost);
         context = loop {
             if listener.strong_count() == 0 {
                 return;
