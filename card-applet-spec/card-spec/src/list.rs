@@ -157,8 +157,17 @@ mod tests {
             line_type: LineType::Regular,
             period: Period::FIRST,
         });
-        let line = ListLine { number: 1, card_number, line_key, amount: Amount::MAXIMUM, recipients: 3 };
-        let entry = BlockEntry { card_number, reason: BlockReason::Lost };
+        let line = ListLine {
+            number: 1,
+            card_number,
+            line_key,
+            amount: Amount::MAXIMUM,
+            recipients: 3,
+        };
+        let entry = BlockEntry {
+            card_number,
+            reason: BlockReason::Lost,
+        };
         let mut buffer = [0; 100];
         let mut writer = Writer::new(&mut buffer);
         line.write(&mut writer, ListLine::TAG).unwrap();
