@@ -61,25 +61,18 @@ impl Header {
         bytes
     }
 
-    /// Reads the head of a block: both copies and the first slot.
-    ///
-    /// The second copy is written last, and slots are used only when it is complete. So the first copy alone counts
-    /// once a slot is used (the second has rotted since), and not before (the block was never finished, and its second
-    /// copy may read differently at the next power-up).
-    pub(crate) fn decode_block(head: &[u8], geometry: Geometry) -> Result<Option<Self>, Incompatible> {
-        let Some((first, rest)) = head.split_first_chunk::<HEADER>() else {
-            return Ok(None);
-        };
-        let Some((second, slot)) = rest.split_first_chunk::<HEADER>() else {
-            return Ok(None);
-        };
-        if let Some(header) = Self::decode(second, geometry)? {
-            return Ok(Some(header));
+    /// Reads the two copies at the start of a block; one is enough.
+    pub(crate) fn decode_copies(
+        copies: &[u8; TABLE],
+        geometry: Geometry,
+    ) -> Result<Option<Self>, Incompatible> {
+        let (copies, _) = copies.as_chunks::<HEADER>();
+        for copy in copies {
+            if let Some(header) = Self::decode(copy, geometry)? {
+                return Ok(Some(header));
+            }
         }
-        if is_blank(slot) {
-            return Ok(None);
-        }
-        Self::decode(first, geometry)
+        Ok(None)
     }
 
     fn decode(bytes: &[u8; HEADER], geometry: Geometry) -> Result<Option<Self>, Incompatible> {
@@ -163,18 +156,26 @@ fn entry_crc(sequence: u32, body: &[u8]) -> u32 {
 /// What a slot holds. An entry is missing where its own CRC is wrong.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Slot {
-    /// Never used; neither is any slot after it.
+    /// Not used, or torn so that it reads as if.
     Blank,
     /// Begun and not committed: no record.
     Abandoned(Option<Entry>),
-    /// The first commit word is complete, the second was not begun: a record if this is the last slot in use at
-    /// power-up, and then to be confirmed; abandoned otherwise.
+    /// The first commit word reads complete, the second is untouched: committed, once the second is programmed.
     Unconfirmed(Entry),
     /// Committed.
     Committed(Option<Entry>),
 }
 
 impl Slot {
+    /// The entry, if it can be read.
+    pub(crate) fn entry(&self) -> Option<&Entry> {
+        match self {
+            Self::Blank => None,
+            Self::Unconfirmed(entry) => Some(entry),
+            Self::Abandoned(entry) | Self::Committed(entry) => entry.as_ref(),
+        }
+    }
+
     pub(crate) fn decode(bytes: &[u8], sequence: u32, geometry: Geometry) -> Self {
         if is_blank(bytes) {
             return Self::Blank;

@@ -22,10 +22,11 @@
 //! | 20 | 4 | CRC over bytes 0..20 |
 //! | 24 | 24 | second copy, written after the first |
 //!
-//! The block counts when the second copy is right, or when the first is and a slot is in use.
+//! A block counts when a copy is right and, except for block 0, something is written behind the header.
 //!
 //! From byte 48 slots of `16 + 2·W` bytes follow upwards, in order of writing; payloads lie from the end of the block
-//! downwards, each padded with `FF` to whole words. The first slot of all ones ends the slots. A slot:
+//! downwards, each padded with `FF` to whole words. The slots end where everything up to the
+//! payloads is all ones; a slot of all ones before that is no record. A slot:
 //!
 //! | offset | size | field |
 //! |---|---|---|
@@ -38,17 +39,19 @@
 //! | 16+W | W | second commit word, all zero bits |
 //!
 //! Order of writing: bytes 0..16, payload, read back, first commit word, second commit word, read back. A slot is
-//! committed when the second commit word is all zero, or when the first is and the second is not all ones. Anything
-//! else is no record.
+//! committed when the second commit word is all zero, or when the first is and the second is not all ones; when opening
+//! finds the first all zero and the second untouched, it programs the second. A committed slot is a record unless the
+//! next entry (in a later slot, committed or not, or the first number of the next block) has the same number.
 //!
 //! # Why it survives
 //! A cut while programming leaves any part of one word programmed, and the word may read differently at the next
 //! power-up; a cut while erasing leaves anything in that block.
+//! - A header that stands alone, or one blank slot, proves nothing: they may read differently at the next power-up.
 //! - A torn entry costs its slot and nothing else, since nothing of its payload was written. An entry whose payload or
 //!   commit was torn costs its payload's room, known from the entry.
-//! - A torn first commit word that happens to read complete makes the record of the last append appear. Opening then
-//!   programs the second word before anybody relies on it, so that the record cannot vanish again; once a later slot
-//!   is in use, a slot with an untouched second word never becomes a record.
+//! - A torn first commit word that happens to read complete makes the record in hand appear. Opening then programs the
+//!   second word before anybody relies on it, so that the record cannot vanish again. If it did not read complete, the
+//!   next record takes its number, so that the record cannot appear later.
 //! - Before a record is written its room is checked to be blank; a block that is not blank there is left for the next.
 //! - A block is erased immediately before it is begun, never earlier, so no half-erased block is trusted.
 //! - Numbers of records are consecutive, so a record that can no longer be read is missed and named
@@ -73,7 +76,7 @@ pub use error::Error;
 pub use reader::{Buffer, Cursor, Item};
 
 use layout::{CRC32, Entry, Header, Slot, TABLE};
-use region::{CommitWord, Region};
+use region::{CommitWord, Region, Walk};
 
 /// The longest record, in bytes.
 pub const MAX_RECORD: usize = 1024;
@@ -388,36 +391,41 @@ impl<F: NorFlash> Journal<F> {
 
     /// Finds the end of the last block and decides on an append that was cut between its commit words.
     fn scan_tail(&mut self) -> Result<(), Error<F::Error>> {
-        let sequence = self.tail.sequence;
-        let mut unconfirmed = None;
-        for slot in 0..Region::<F>::SLOTS {
-            let found = self.region.slot(sequence, slot)?;
-            if found == Slot::Blank {
-                break;
-            }
-            self.tail.slots = slot.saturating_add(1);
-            unconfirmed = None;
+        let mut walk = Walk::new(self.tail.sequence, Region::<F>::BLOCK);
+        while let Some((slot, found)) = self.region.next_slot(&mut walk)? {
+            self.tail.slots = walk.slot;
             match found {
-                Slot::Committed(Some(entry)) => self.take(&entry),
+                Slot::Committed(Some(entry)) if self.stands(walk, &entry)? => self.take(&entry),
                 Slot::Committed(None) => self.take_unreadable(),
-                Slot::Unconfirmed(entry) => {
-                    self.tail.occupy(&entry);
-                    unconfirmed = Some((slot, entry));
+                Slot::Unconfirmed(entry) if self.stands(walk, &entry)? => {
+                    self.region
+                        .write_commit(walk.sequence, slot, CommitWord::Second)?;
+                    self.take(&entry);
                 }
-                Slot::Abandoned(Some(entry)) => self.tail.occupy(&entry),
-                Slot::Abandoned(None) | Slot::Blank => {}
+                other => self.tail.occupy(other.entry()),
             }
-        }
-        if let Some((slot, entry)) = unconfirmed {
-            self.region.write_commit(sequence, slot, CommitWord::Second)?;
-            self.take(&entry);
         }
         Ok(())
     }
 
+    /// Whether a slot that reads as committed, just walked past, holds a record. Had an earlier opening not read it so,
+    /// the next record would have been given its number.
+    fn stands(&mut self, mut walk: Walk, entry: &Entry) -> Result<bool, Error<F::Error>> {
+        while let Some((_, later)) = self.region.next_slot(&mut walk)? {
+            if let Some(next) = later.entry().filter(|next| next.length > 0) {
+                return Ok(next.number != entry.number);
+            }
+        }
+        if walk.sequence == self.tail.sequence {
+            return Ok(true);
+        }
+        let (_, first) = self.block_after(walk.sequence)?;
+        Ok(first != entry.number)
+    }
+
     fn take(&mut self, entry: &Entry) {
         self.tail.closed = false;
-        self.tail.occupy(entry);
+        self.tail.occupy(Some(entry));
         match entry.length {
             0 => self.released = self.released.max(entry.number),
             _ => self.tail.last = self.tail.last.max(entry.number),
@@ -445,8 +453,10 @@ impl Tail {
         }
     }
 
-    fn occupy(&mut self, entry: &Entry) {
-        self.payload = self.payload.min(usize::from(entry.offset));
+    fn occupy(&mut self, entry: Option<&Entry>) {
+        if let Some(entry) = entry {
+            self.payload = self.payload.min(usize::from(entry.offset));
+        }
     }
 
     fn table_end<F: NorFlash>(&self) -> usize {

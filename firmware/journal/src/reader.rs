@@ -3,7 +3,7 @@
 use embedded_storage::nor_flash::NorFlash;
 
 use crate::layout::{Entry, Slot};
-use crate::region::Region;
+use crate::region::{Region, Walk};
 use crate::{Error, Journal, MAX_RECORD, RecordId};
 
 /// Room for any record.
@@ -35,8 +35,7 @@ pub enum Item<'b> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Cursor {
     next: u32,
-    sequence: u32,
-    slot: usize,
+    walk: Walk,
 }
 
 impl<F: NorFlash> Journal<F> {
@@ -57,8 +56,7 @@ impl<F: NorFlash> Journal<F> {
         let next = from.0.max(first.min(self.released.saturating_add(1)));
         Ok(Cursor {
             next,
-            sequence,
-            slot: 0,
+            walk: Walk::new(sequence, Region::<F>::BLOCK),
         })
     }
 
@@ -72,22 +70,24 @@ impl<F: NorFlash> Journal<F> {
         buffer: &'b mut Buffer,
     ) -> Result<Option<Item<'b>>, Error<F::Error>> {
         self.decided()?;
-        if cursor.sequence < self.oldest {
+        if !(self.oldest..=self.tail.sequence).contains(&cursor.walk.sequence) {
             *cursor = self.iter_from(RecordId(cursor.next))?;
         }
         if cursor.next > self.tail.last {
             return Ok(None);
         }
-        let Some(entry) = self.find(cursor)? else {
+        let Some((entry, before)) = self.find(cursor)? else {
             let address = self.region.address(self.tail.sequence, 0);
             return Ok(Some(damaged(cursor, self.tail.last, address)));
         };
-        let address = self.region.address(cursor.sequence, usize::from(entry.offset));
+        let address = self
+            .region
+            .address(cursor.walk.sequence, usize::from(entry.offset));
         if entry.number > cursor.next {
+            cursor.walk = before;
             return Ok(Some(damaged(cursor, entry.number.saturating_sub(1), address)));
         }
-        cursor.slot = cursor.slot.saturating_add(1);
-        match self.payload(cursor.sequence, &entry, buffer)? {
+        match self.payload(before.sequence, &entry, buffer)? {
             Some(bytes) => {
                 cursor.next = entry.number.saturating_add(1);
                 Ok(Some(Item::Record {
@@ -111,22 +111,20 @@ impl<F: NorFlash> Journal<F> {
         self.next(&mut cursor, buffer)?.ok_or(Error::NoSuchRecord)
     }
 
-    /// Moves the cursor to the first readable entry of a record at or after its number.
-    fn find(&mut self, cursor: &mut Cursor) -> Result<Option<Entry>, Error<F::Error>> {
-        while cursor.sequence <= self.tail.sequence {
-            let slot = match cursor.slot < Region::<F>::SLOTS {
-                true => self.region.slot(cursor.sequence, cursor.slot)?,
-                false => Slot::Blank,
+    /// Walks to the first readable entry of a record at or after the cursor's number. Also returns the walk before it.
+    fn find(&mut self, cursor: &mut Cursor) -> Result<Option<(Entry, Walk)>, Error<F::Error>> {
+        while cursor.walk.sequence <= self.tail.sequence {
+            let before = cursor.walk;
+            let Some((_, slot)) = self.region.next_slot(&mut cursor.walk)? else {
+                cursor.walk = Walk::new(before.sequence.saturating_add(1), Region::<F>::BLOCK);
+                continue;
             };
-            match slot {
-                Slot::Committed(Some(entry)) if entry.length > 0 && entry.number >= cursor.next => {
-                    return Ok(Some(entry));
-                }
-                Slot::Blank => {
-                    cursor.sequence = cursor.sequence.saturating_add(1);
-                    cursor.slot = 0;
-                }
-                _ => cursor.slot = cursor.slot.saturating_add(1),
+            let (Slot::Committed(Some(entry)) | Slot::Unconfirmed(entry)) = slot else {
+                continue;
+            };
+            let wanted = entry.length > 0 && entry.number >= cursor.next;
+            if wanted && self.stands(cursor.walk, &entry)? {
+                return Ok(Some((entry, before)));
             }
         }
         Ok(None)

@@ -9,7 +9,7 @@ use crate::Error;
 use crate::layout::{self, CRC32, ENTRY, Entry, Geometry, HEADER, Header, MAX_SLOT, MAX_WORD, Slot, TABLE};
 
 /// How many bytes are looked at in one read when a longer stretch is checked.
-const CHUNK: usize = 64;
+const CHUNK: usize = 256;
 
 pub(crate) struct Region<F> {
     flash: F,
@@ -24,8 +24,6 @@ impl<F: NorFlash> Region<F> {
     pub(crate) const BLOCK: usize = F::ERASE_SIZE;
     /// One slot in bytes: entry and two commit words.
     pub(crate) const SLOT: usize = ENTRY.saturating_add(Self::WORD.saturating_mul(2));
-    /// Slots of a block that holds nothing else: a bound for every walk through a block.
-    pub(crate) const SLOTS: usize = Self::BLOCK.saturating_sub(TABLE) / Self::SLOT;
 
     const GEOMETRY: Geometry = {
         assert!(
@@ -92,15 +90,51 @@ impl<F: NorFlash> Region<F> {
             .unwrap_or(0)
     }
 
+    /// The header of a block that counts: one with something behind its header, or the journal's first.
+    ///
+    /// A header that stands alone may be a torn one that reads differently at the next power-up.
     pub(crate) fn header(&mut self, sequence: u32) -> Result<Option<Header>, Error<F::Error>> {
-        let mut head = [0; TABLE + MAX_SLOT];
-        let head = head
-            .get_mut(..TABLE.saturating_add(Self::SLOT))
-            .unwrap_or_default();
-        self.read(sequence, 0, head)?;
-        Header::decode_block(head, Self::GEOMETRY).map_err(|_| Error::Incompatible)
+        let Some(header) = self.header_copies(sequence)? else {
+            return Ok(None);
+        };
+        if header.sequence == 0 || !self.is_blank(sequence, TABLE, Self::BLOCK.saturating_sub(TABLE))? {
+            return Ok(Some(header));
+        }
+        Ok(None)
     }
 
+    fn header_copies(&mut self, sequence: u32) -> Result<Option<Header>, Error<F::Error>> {
+        let mut copies = [0; TABLE];
+        self.read(sequence, 0, &mut copies)?;
+        Header::decode_copies(&copies, Self::GEOMETRY).map_err(|_| Error::Incompatible)
+    }
+
+    /// The next slot in use of a block.
+    ///
+    /// The slots end where all is blank up to the payloads: a blank slot alone may be a torn one that reads as if it
+    /// had never been used.
+    pub(crate) fn next_slot(&mut self, walk: &mut Walk) -> Result<Option<(usize, Slot)>, Error<F::Error>> {
+        loop {
+            let slot = walk.slot;
+            let end = Self::slot_offset(slot.saturating_add(1));
+            if end > walk.limit {
+                return Ok(None);
+            }
+            let found = self.slot(walk.sequence, slot)?;
+            if found == Slot::Blank && self.is_blank(walk.sequence, end, walk.limit.saturating_sub(end))? {
+                return Ok(None);
+            }
+            walk.slot = slot.saturating_add(1);
+            if let Some(entry) = found.entry() {
+                walk.limit = walk.limit.min(usize::from(entry.offset));
+            }
+            if found != Slot::Blank {
+                return Ok(Some((slot, found)));
+            }
+        }
+    }
+
+    /// One slot, in use or not.
     pub(crate) fn slot(&mut self, sequence: u32, slot: usize) -> Result<Slot, Error<F::Error>> {
         let mut bytes = [0; MAX_SLOT];
         let bytes = bytes.get_mut(..Self::SLOT).unwrap_or_default();
@@ -114,7 +148,7 @@ impl<F: NorFlash> Region<F> {
         let bytes = header.encode(Self::GEOMETRY);
         self.write(header.sequence, 0, &bytes)?;
         self.write(header.sequence, HEADER, &bytes)?;
-        Ok(self.header(header.sequence)? == Some(*header))
+        Ok(self.header_copies(header.sequence)? == Some(*header))
     }
 
     pub(crate) fn write_entry(
@@ -202,11 +236,7 @@ impl<F: NorFlash> Region<F> {
         offset: usize,
         length: usize,
     ) -> Result<bool, Error<F::Error>> {
-        let mut blank = true;
-        self.visit(sequence, offset, length, |bytes| {
-            blank = blank && layout::is_blank(bytes)
-        })?;
-        Ok(blank)
+        self.all(sequence, offset, length, layout::is_blank)
     }
 
     pub(crate) fn crc(
@@ -216,25 +246,31 @@ impl<F: NorFlash> Region<F> {
         length: usize,
     ) -> Result<u32, Error<F::Error>> {
         let mut digest = CRC32.digest();
-        self.visit(sequence, offset, length, |bytes| digest.update(bytes))?;
+        self.all(sequence, offset, length, |bytes| {
+            digest.update(bytes);
+            true
+        })?;
         Ok(digest.finalize())
     }
 
-    fn visit(
+    /// Whether `check` accepts all of a stretch, piece by piece; stops at the first that it does not.
+    fn all(
         &mut self,
         sequence: u32,
         offset: usize,
         length: usize,
-        mut see: impl FnMut(&[u8]),
-    ) -> Result<(), Error<F::Error>> {
+        mut check: impl FnMut(&[u8]) -> bool,
+    ) -> Result<bool, Error<F::Error>> {
         let mut chunk = [0; CHUNK];
         for done in (0..length).step_by(CHUNK) {
             let size = length.saturating_sub(done).min(CHUNK);
             let bytes = chunk.get_mut(..size).unwrap_or_default();
             self.read(sequence, offset.saturating_add(done), bytes)?;
-            see(bytes);
+            if !check(bytes) {
+                return Ok(false);
+            }
         }
-        Ok(())
+        Ok(true)
     }
 
     fn split(bytes: &[u8]) -> (&[u8], &[u8]) {
@@ -242,6 +278,27 @@ impl<F: NorFlash> Region<F> {
         bytes
             .split_at_checked(bytes.len().saturating_sub(rest))
             .unwrap_or_default()
+    }
+}
+
+/// A walk through the slots of a block, oldest first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Walk {
+    pub(crate) sequence: u32,
+    /// The slot to look at next.
+    pub(crate) slot: usize,
+    /// Where the payloads met so far begin: no slot lies beyond.
+    limit: usize,
+}
+
+impl Walk {
+    /// From the first slot of a block of `block` bytes.
+    pub(crate) fn new(sequence: u32, block: usize) -> Self {
+        Self {
+            sequence,
+            slot: 0,
+            limit: block,
+        }
     }
 }
 

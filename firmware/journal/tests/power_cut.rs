@@ -1,5 +1,13 @@
 //! The power is cut during every single flash operation of a script, in every way a chip can be left, then again during
 //! recovery. What was acknowledged must be there, byte for byte; at most the record in hand may be there too, whole.
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test may panic"
+)]
 
 mod support;
 
@@ -22,9 +30,9 @@ enum Step {
 fn script() -> Vec<Step> {
     let lengths = [1, 320, 1024, 3, 700, 64, 511, 1000, 260, 17, 900];
     (0..STEPS)
-        .map(|step| match step % 9 {
-            5 => Step::ReleaseAllBut(3),
-            8 if step % 2 == 0 => Step::ReleaseAllBut(0),
+        .map(|step| match step {
+            6 | 40 | 51 | 52 => Step::ReleaseAllBut(3),
+            57 => Step::ReleaseAllBut(0),
             _ => Step::Append(lengths[step % lengths.len()]),
         })
         .collect()
@@ -36,9 +44,12 @@ struct Known {
     /// Every record acknowledged by `Ok`, from number 1.
     kept: VecDeque<Vec<u8>>,
     released: u32,
-    /// The append that was cut.
-    in_hand: Option<Vec<u8>>,
+    /// The appends that were cut since the last one that was not: a weakly programmed commit word may show one of them
+    /// at a later power-up only, but never after another record has taken its number.
+    in_hand: Vec<Vec<u8>>,
     full: u32,
+    /// Which cut this is, for the messages.
+    cut: String,
 }
 
 impl Known {
@@ -56,10 +67,11 @@ impl Known {
                         Ok(id) => {
                             assert_eq!(id, RecordId(self.last() + 1));
                             self.kept.push_back(bytes);
+                            self.in_hand.clear();
                         }
                         Err(Error::Full) => self.full += 1,
                         Err(Error::Flash(fault)) => {
-                            self.in_hand = Some(bytes);
+                            self.in_hand.push(bytes);
                             return Err(fault);
                         }
                         Err(error) => panic!("{error}"),
@@ -85,39 +97,75 @@ impl Known {
     /// Checks a journal that was just opened, and takes over what it decided about the record in hand.
     fn check<const W: usize>(&mut self, journal: &mut Journal<Nor<W>>) {
         let found = journal.tail().map_or(0, |id| id.0);
-        if found == self.last() + 1 {
-            let in_hand = self.in_hand.clone().expect("a record nobody wrote");
-            self.kept.push_back(in_hand);
-        }
-        assert_eq!(found, self.last(), "last record");
-        assert!(journal.released().map_or(0, |id| id.0) <= self.released, "released without acknowledgement");
-
         let mut buffer = [0; MAX_RECORD];
+        if found == self.last() + 1 {
+            let appeared = journal.read(RecordId(found), &mut buffer).unwrap();
+            let in_hand = self.in_hand.iter().find(|bytes| is_record(&appeared, bytes));
+            self.kept
+                .push_back(in_hand.expect("a record nobody wrote").clone());
+            self.in_hand.clear();
+        }
+        assert_eq!(found, self.last(), "last record, {}", self.cut);
+        assert!(
+            journal.released().map_or(0, |id| id.0) <= self.released,
+            "released without acknowledgement"
+        );
+
         let mut cursor = journal.iter_from(RecordId(1)).unwrap();
         let mut expected = None;
         while let Some(item) = journal.next(&mut cursor, &mut buffer).unwrap() {
             let (first, last) = match item {
                 Item::Record { id, bytes } => {
-                    assert_eq!(bytes, self.kept[id.0 as usize - 1], "{id:?}");
+                    assert!(
+                        bytes == self.kept[id.0 as usize - 1],
+                        "{id:?} altered, {}",
+                        self.cut
+                    );
                     (id.0, id.0)
                 }
                 Item::Damaged { first, last, .. } => {
-                    assert!(last.0 <= self.released, "lost {first:?} to {last:?}");
+                    assert!(
+                        last.0 <= self.released,
+                        "lost {first:?} to {last:?} of {} (released {}), {}",
+                        self.last(),
+                        self.released,
+                        self.cut
+                    );
                     (first.0, last.0)
                 }
             };
-            assert!(expected.is_none_or(|expected| expected == first), "a gap before {first}");
-            assert!(expected.is_some() || first <= self.released + 1, "lost before {first}");
+            assert!(
+                expected.is_none_or(|expected| expected == first),
+                "a gap before {first}"
+            );
+            assert!(
+                expected.is_some() || first <= self.released + 1,
+                "lost before {first}"
+            );
             expected = Some(last + 1);
         }
-        assert_eq!(expected.unwrap_or(self.released + 1), self.last() + 1, "all up to the last");
+        assert_eq!(
+            expected.unwrap_or(self.released + 1),
+            self.last() + 1,
+            "all up to the last"
+        );
     }
 }
 
+fn is_record(item: &Item<'_>, expected: &[u8]) -> bool {
+    matches!(item, Item::Record { bytes, .. } if *bytes == expected)
+}
+
 /// Opens after a cut; a second cut comes during recovery or soon after, if asked for.
-fn recover<const W: usize>(mut chip: Nor<W>, known: &mut Known, second: Option<(u64, Tear)>, steps: &[Step]) -> bool {
+fn recover<const W: usize>(
+    mut chip: Nor<W>,
+    known: &mut Known,
+    second: Option<(u64, Tear)>,
+    steps: &[Step],
+) -> bool {
     chip.power_up();
     if let Some((after, tear)) = second {
+        known.cut += &format!(", then {tear:?} after {after}");
         chip.cut(after, tear);
     }
     let range = chip.whole();
@@ -127,7 +175,6 @@ fn recover<const W: usize>(mut chip: Nor<W>, known: &mut Known, second: Option<(
         Err(error) => panic!("{error}"),
     };
     known.check(&mut journal);
-    known.in_hand = None;
     let cut = known.run(&mut journal, steps).is_err();
     let mut chip = journal.into_flash();
     chip.power_up();
@@ -155,9 +202,9 @@ fn format<const W: usize>() -> Journal<Nor<W>> {
     Journal::format(chip, range).unwrap()
 }
 
-fn sweep<const W: usize>(second_cuts: bool) -> (u64, u64) {
+fn sweep<const W: usize>() -> (u64, u64) {
     let steps = script();
-    let after = &steps[7..22];
+    let after = &steps[34..49];
     let fresh = format::<W>().into_flash();
     let (mut cuts, mut seconds) = (0, 0);
     for tear in TEARS {
@@ -172,15 +219,13 @@ fn sweep<const W: usize>(second_cuts: bool) -> (u64, u64) {
                 break;
             }
             cuts += 1;
+            known.cut = format!("{tear:?} at operation {operation}");
             let chip = journal.into_flash();
             recover(chip.clone(), &mut known.clone(), None, after);
-            // The second cut: every operation of opening, and into the next append. The positions spread over the sweep.
-            if second_cuts {
-                let tear = TEARS[(operation as usize + cuts as usize) % TEARS.len()];
-                for second in [0, 1, operation % 300] {
-                    seconds += u64::from(recover(chip.clone(), &mut known.clone(), Some((second, tear)), after));
-                }
-            }
+            // The second cut: in the operation that opening does, or in the appends after it.
+            let after_opening = [0, 1, operation % 300][operation as usize % 3];
+            let tear = TEARS[(operation / 3) as usize % TEARS.len()];
+            seconds += u64::from(recover(chip, &mut known, Some((after_opening, tear)), after));
         }
     }
     (cuts, seconds)
@@ -188,16 +233,16 @@ fn sweep<const W: usize>(second_cuts: bool) -> (u64, u64) {
 
 #[test]
 fn every_cut_keeps_what_was_acknowledged_on_4_byte_words() {
-    let (cuts, seconds) = sweep::<4>(true);
+    let (cuts, seconds) = sweep::<4>();
     println!("4-byte words: {cuts} cuts, {seconds} second cuts");
-    assert!(cuts > 40_000 && seconds > 40_000);
+    assert!(cuts > 30_000 && seconds > 30_000);
 }
 
 #[test]
 fn every_cut_keeps_what_was_acknowledged_on_8_byte_words() {
-    let (cuts, seconds) = sweep::<8>(true);
+    let (cuts, seconds) = sweep::<8>();
     println!("8-byte words: {cuts} cuts, {seconds} second cuts");
-    assert!(cuts > 20_000 && seconds > 20_000);
+    assert!(cuts > 15_000 && seconds > 15_000);
 }
 
 #[test]

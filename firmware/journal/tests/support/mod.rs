@@ -1,5 +1,5 @@
 //! A simulated NOR flash: enforces the chip's rules, counts operations, cuts the power inside any of them.
-#![allow(dead_code, reason = "each test uses its part")]
+#![allow(dead_code, unreachable_pub, missing_docs, reason = "each test uses its part")]
 
 use std::collections::BTreeMap;
 
@@ -49,8 +49,15 @@ pub enum Tear {
 }
 
 /// All of them.
-pub const TEARS: [Tear; 7] =
-    [Tear::None, Tear::Half, Tear::OtherHalf, Tear::Random, Tear::All, Tear::Late, Tear::Fading];
+pub const TEARS: [Tear; 7] = [
+    Tear::None,
+    Tear::Half,
+    Tear::OtherHalf,
+    Tear::Random,
+    Tear::All,
+    Tear::Late,
+    Tear::Fading,
+];
 
 /// A chip with program words of `WORD` bytes.
 #[derive(Clone)]
@@ -69,7 +76,7 @@ pub struct Nor<const WORD: usize> {
     cut: Option<(u64, Tear)>,
     dead: bool,
     /// Words that cannot be programmed any more.
-    pub stuck: Option<usize>,
+    pub stuck: Vec<usize>,
     random: u64,
 }
 
@@ -85,7 +92,7 @@ impl<const WORD: usize> Nor<WORD> {
             erased: BTreeMap::new(),
             cut: None,
             dead: false,
-            stuck: None,
+            stuck: Vec::new(),
             random: 0x9E37_79B9_7F4A_7C15,
         };
         for index in 0..chip.bytes.len() {
@@ -154,11 +161,16 @@ impl<const WORD: usize> Nor<WORD> {
 
     fn program(&mut self, address: usize, word: &[u8]) -> Result<(), Fault> {
         let tear = self.operate();
-        if self.stuck == Some(address) {
+        if self.stuck.contains(&address) {
             return Ok(());
         }
-        let blank = self.bytes[address..address + WORD].iter().all(|byte| *byte == 0xFF);
-        assert!(blank && !self.programmed[address / WORD], "word {address:#x} programmed twice");
+        let blank = self.bytes[address..address + WORD]
+            .iter()
+            .all(|byte| *byte == 0xFF);
+        assert!(
+            blank && !self.programmed[address / WORD],
+            "word {address:#x} programmed twice"
+        );
         let Some(tear) = tear else {
             self.bytes[address..address + WORD].copy_from_slice(word);
             self.programmed[address / WORD] = true;
@@ -174,8 +186,11 @@ impl<const WORD: usize> Nor<WORD> {
         let partial = word.iter().map(|byte| byte | mask).collect();
         // What nobody can see was programmed may be programmed again: only a read can tell.
         self.settle(address, word.to_vec(), tear, partial);
-        self.programmed[address / WORD] = matches!(tear, Tear::All | Tear::Half | Tear::OtherHalf | Tear::Random)
-            && self.bytes[address..address + WORD].iter().any(|byte| *byte != 0xFF);
+        self.programmed[address / WORD] =
+            matches!(tear, Tear::All | Tear::Half | Tear::OtherHalf | Tear::Random)
+                && self.bytes[address..address + WORD]
+                    .iter()
+                    .any(|byte| *byte != 0xFF);
         Err(Fault::PowerCut)
     }
 
@@ -184,7 +199,8 @@ impl<const WORD: usize> Nor<WORD> {
         *self.erased.entry(start / BLOCK).or_default() += 1;
         let words = start / WORD..(start + BLOCK) / WORD;
         let Some(tear) = tear else {
-            self.unstable.retain(|address, _| !(start..start + BLOCK).contains(address));
+            self.unstable
+                .retain(|address, _| !(start..start + BLOCK).contains(address));
             self.bytes[start..start + BLOCK].fill(0xFF);
             self.programmed[words].fill(false);
             return Ok(());
@@ -195,7 +211,8 @@ impl<const WORD: usize> Nor<WORD> {
             Tear::OtherHalf => partial[BLOCK / 2..].fill(0xFF),
             _ => partial.iter_mut().for_each(|byte| *byte = self.random() as u8),
         }
-        self.unstable.retain(|address, _| !(start..start + BLOCK).contains(address));
+        self.unstable
+            .retain(|address, _| !(start..start + BLOCK).contains(address));
         self.settle(start, vec![0xFF; BLOCK], tear, partial);
         // Nothing in a torn block may be programmed before it is erased again.
         self.programmed[words].fill(true);
@@ -264,5 +281,7 @@ impl HostAcknowledgement for Acknowledged {
 
 /// A record that tells its number and length by its content.
 pub fn record(number: u32, length: usize) -> Vec<u8> {
-    (0..length).map(|index| (number as usize * 31 + index * 7 + length) as u8).collect()
+    (0..length)
+        .map(|index| (number as usize * 31 + index * 7 + length) as u8)
+        .collect()
 }

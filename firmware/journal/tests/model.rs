@@ -1,0 +1,127 @@
+//! The journal against a plain queue, on random scripts; and what opening costs.
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test may panic"
+)]
+
+mod support;
+
+use std::collections::VecDeque;
+
+use journal::{Error, Item, Journal, MAX_RECORD, RecordId};
+use proptest::prelude::*;
+use proptest::test_runner::FileFailurePersistence;
+use support::{Acknowledged, Nor, record};
+
+#[derive(Debug, Clone)]
+enum Step {
+    Append(Vec<u8>),
+    Release(u32),
+    Reopen,
+    Read(u32),
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        6 => prop::collection::vec(any::<u8>(), 1..=MAX_RECORD).prop_map(Step::Append),
+        4 => prop::collection::vec(any::<u8>(), 1..60).prop_map(Step::Append),
+        3 => (0..30u32).prop_map(Step::Release),
+        1 => Just(Step::Reopen),
+        2 => any::<u32>().prop_map(Step::Read),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig {
+        cases: 200,
+        // A failure prints its seed and keeps it here.
+        failure_persistence: Some(Box::new(FileFailurePersistence::Direct("tests/model.proptest-regressions"))),
+        ..ProptestConfig::default()
+    })]
+
+    #[test]
+    fn behaves_like_a_queue(steps in prop::collection::vec(step(), 1..120), blocks in 2usize..6) {
+        let chip = Nor::<4>::new(blocks);
+        let range = chip.whole();
+        let mut journal = Journal::format(chip, range.clone()).unwrap();
+        let mut model: VecDeque<Vec<u8>> = VecDeque::new();
+        let mut released = 0;
+        let mut buffer = [0; MAX_RECORD];
+        for step in steps {
+            let last = model.len() as u32;
+            match step {
+                Step::Append(bytes) => {
+                    let sure = journal.free_records(bytes.len()).unwrap() > 0;
+                    match journal.append(&bytes) {
+                        Ok(id) => {
+                            prop_assert_eq!(id, RecordId(last + 1));
+                            model.push_back(bytes);
+                        }
+                        Err(error) => {
+                            prop_assert_eq!(error, Error::Full);
+                            prop_assert!(!sure && last > released);
+                        }
+                    }
+                }
+                Step::Release(behind) => {
+                    let until = last.saturating_sub(behind);
+                    released = released.max(until);
+                    prop_assert_eq!(journal.release_until(&Acknowledged(until)), Ok(()));
+                }
+                Step::Reopen => journal = Journal::open(journal.into_flash(), range.clone()).unwrap(),
+                Step::Read(number) => {
+                    let number = number % (last + 2);
+                    match journal.read(RecordId(number), &mut buffer) {
+                        Ok(Item::Record { id, bytes }) => {
+                            prop_assert_eq!(id.0, number);
+                            prop_assert_eq!(bytes, &model[number as usize - 1][..]);
+                        }
+                        other => {
+                            prop_assert_eq!(other, Err(Error::NoSuchRecord));
+                            prop_assert!(number <= released || number > last);
+                        }
+                    }
+                }
+            }
+            prop_assert_eq!(journal.tail().map_or(0, |id| id.0), model.len() as u32);
+        }
+    }
+}
+
+/// 1000 records of 400 bytes on a 1 MB chip.
+#[test]
+fn opening_reads_little() {
+    let blocks = 256;
+    let chip = Nor::<4>::new(blocks);
+    let range = chip.whole();
+    let mut journal = Journal::format(chip, range.clone()).unwrap();
+    for number in 1..=1000 {
+        journal.append(&record(number, 400)).unwrap();
+    }
+    let mut chip = journal.into_flash();
+    chip.reads = 0;
+    let journal = Journal::open(chip, range).unwrap();
+    assert_eq!(journal.tail(), Some(RecordId(1000)));
+    let reads = journal.into_flash().reads;
+    println!("opening 1000 records in {blocks} blocks: {reads} reads");
+    assert!(reads < 3 * blocks as u64, "{reads} reads");
+}
+
+/// 40 times around the ring: no block is erased twice more often than another.
+#[test]
+fn every_block_wears_alike() {
+    let chip = Nor::<4>::new(5);
+    let range = chip.whole();
+    let mut journal = Journal::format(chip, range).unwrap();
+    for number in 1..=5 * 40 * 4 {
+        let id = journal.append(&record(number, 900)).unwrap();
+        journal.release_until(&Acknowledged(id.0)).unwrap();
+    }
+    let erased = journal.into_flash().erased;
+    let (least, most) = (erased.values().min().unwrap(), erased.values().max().unwrap());
+    assert!(erased.len() == 5 && most - least <= 2, "{erased:?}");
+}
