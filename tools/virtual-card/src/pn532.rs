@@ -20,6 +20,7 @@ const WAKE_UP: u8 = 0x55;
 /// The longest answer of a card in a normal frame: 255 less TFI, command code and status.
 const MAX_APDU: usize = 252;
 
+const DIAGNOSE: u8 = 0x00;
 const GET_FIRMWARE_VERSION: u8 = 0x02;
 const SAM_CONFIGURATION: u8 = 0x14;
 const RF_CONFIGURATION: u8 = 0x32;
@@ -151,6 +152,9 @@ impl<C: Chip> Pn532<'_, C> {
             return None;
         };
         let answer = match (*code, data) {
+            // Test 6: is the active card still there?
+            (DIAGNOSE, [0x06]) if self.active.is_some() && self.is_there() => vec![0x00],
+            (DIAGNOSE, [0x06]) => self.lost(),
             // IC PN532, version 1.6, support for ISO/IEC 14443 A and B and ISO 18092.
             (GET_FIRMWARE_VERSION, []) => vec![0x32, 0x01, 0x06, 0x07],
             // Normal mode; time-out and IRQ pin are as they please.
@@ -404,8 +408,11 @@ mod tests {
     fn a_card_that_left_is_a_time_out_even_if_it_came_back() {
         let (mut terminal, control) = Terminal::start();
         let lost = [TO_HOST, 0x41, TIME_OUT];
+        let presence = [FROM_HOST, DIAGNOSE, 0x06];
+        assert_eq!(terminal.ask(&presence), [TO_HOST, 0x01, TIME_OUT]);
         control.insert();
         terminal.ask(&LIST);
+        assert_eq!(terminal.ask(&presence), [TO_HOST, 0x01, 0x00]);
         control.remove();
         assert_eq!(terminal.ask(&SELECT), lost);
         assert_eq!(terminal.ask(&LIST), [TO_HOST, 0x4B, 0]);

@@ -23,10 +23,16 @@ pub const MAX_APDU: usize = 252;
 const ACKNOWLEDGED_WITHIN: Duration = Duration::from_secs(1);
 /// A card signs in 32 ms, a slow one extends its waiting time (ISO/IEC 14443-4 S(WTX)); after this it is gone.
 const ANSWERED_WITHIN: Duration = Duration::from_secs(3);
+/// A pause of this length (some 100 bytes at 115,200 baud) ends a transmission.
+const QUIET: Duration = Duration::from_millis(10);
+/// Reads of at most 64 bytes before a line that is never quiet counts as disturbed.
+const DRAINED_READS: usize = 1024;
 /// Section 7.2.11: HSU wake-up is a 0x55 and a pause; the zeros are that pause.
 const WAKE_UP: [u8; 16] = [0x55, 0x55, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
 /// Section 7.3.1, item 5: MxRtyATR, MxRtyPSL as after reset; MxRtyPassiveActivation 1 instead of "for ever".
 const RETRIES: [u8; 4] = [0x05, 0xFF, 0x01, 0x01];
+/// Section 7.2.1, test 6: asks an ISO/IEC 14443-4 card for a sign of life.
+const PRESENCE_TEST: [u8; 1] = [0x06];
 /// Section 7.3.5: SEL_RES bit 6 says that the card speaks ISO/IEC 14443-4.
 const SPEAKS_ISO_14443_4: u8 = 0x20;
 /// Section 7.1: bits 5..0 of a status byte are the error, bit 6 says that more data follow.
@@ -113,6 +119,13 @@ impl<S: Read + Write> Reader<S> {
         Ok(apdu.len())
     }
 
+    /// Whether the card is still there; disturbs neither its state nor its session.
+    pub async fn is_present(&mut self, _target: Target) -> Result<bool, ReaderError> {
+        let request = BorrowedRequest::new(Command::Diagnose, &PRESENCE_TEST);
+        let answer = self.process(request, 1).await?;
+        Ok(matches!(answer, [0x00]))
+    }
+
     /// Lets the card go; the next [`poll`](Reader::poll) starts it afresh.
     pub async fn release(&mut self, target: Target) -> Result<(), ReaderError> {
         let data = [target.number];
@@ -121,6 +134,7 @@ impl<S: Read + Write> Reader<S> {
     }
 
     async fn set_up(&mut self) -> Result<(), ReaderError> {
+        self.drain().await?;
         write(&mut self.line, &WAKE_UP).await?;
         let normal = Request::sam_configuration(SAMMode::Normal, false);
         self.process((&normal).into(), 0).await?;
@@ -128,6 +142,19 @@ impl<S: Read + Write> Reader<S> {
         self.process(retries, 0).await?;
         self.ready = true;
         Ok(())
+    }
+
+    /// Throws away what is still coming from before an error, or the next answer would be taken for another's.
+    async fn drain(&mut self) -> Result<(), ReaderError> {
+        let mut junk = [0; 64];
+        for _ in 0..DRAINED_READS {
+            match with_timeout(QUIET, self.line.read(&mut junk)).await {
+                Ok(Ok(_)) => {}
+                Ok(Err(_)) => return Err(ReaderError::Silent),
+                Err(_) => return Ok(()),
+            }
+        }
+        Err(ReaderError::Garbled)
     }
 
     /// One command and its answer. A failure on the line leaves the reader to be set up again.

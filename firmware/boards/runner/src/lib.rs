@@ -1,0 +1,214 @@
+//! Feeds the terminal core from a board's serial lines and carries out what it asks for: the same on every board.
+#![no_std]
+
+use card_spec::crypto::Verify;
+use embassy_futures::select::{Either3, select3};
+use embassy_time::{Duration, Instant, Timer};
+use embedded_io_async::{Read, Write};
+use embedded_storage::nor_flash::NorFlash;
+use rand_core::CryptoRng;
+use reader::{MAX_APDU, Reader, ReaderError, Target};
+use terminal::{CardLost, Output, Terminal};
+
+/// The core wants to know the time at least once a second.
+const IDLE: Duration = Duration::from_millis(500);
+/// How often the field is looked at while the core waits for a card, or holds one.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// The serial lines of a terminal.
+pub struct Lines<H, C, S> {
+    /// Frames to and from the host.
+    pub host: H,
+    /// The clerk's screen and keys.
+    pub console: C,
+    /// The PN532.
+    pub card_reader: S,
+}
+
+/// Runs the terminal for ever.
+pub async fn run<F, R, V, H, C, S>(terminal: &mut Terminal<'_, F, R, V>, lines: Lines<H, C, S>) -> !
+where
+    F: NorFlash,
+    R: CryptoRng,
+    V: Verify,
+    H: Read + Write,
+    C: Read + Write,
+    S: Read + Write,
+{
+    let mut runner = Runner {
+        terminal,
+        host: lines.host,
+        console: lines.console,
+        reader: Reader::new(lines.card_reader),
+        field: Field::Off,
+        complaint: None,
+    };
+    loop {
+        runner.carry_out().await;
+        runner.wait().await;
+    }
+}
+
+/// What the core wants of the reader, and what is there.
+#[derive(Clone, Copy)]
+enum Field {
+    Off,
+    Looking,
+    Holding(Target),
+}
+
+struct Runner<'t, 'f, F, R, V, H, C, S> {
+    terminal: &'t mut Terminal<'f, F, R, V>,
+    host: H,
+    console: C,
+    reader: Reader<S>,
+    field: Field,
+    complaint: Option<ReaderError>,
+}
+
+impl<F, R, V, H, C, S> Runner<'_, '_, F, R, V, H, C, S>
+where
+    F: NorFlash,
+    R: CryptoRng,
+    V: Verify,
+    H: Read + Write,
+    C: Read + Write,
+    S: Read + Write,
+{
+    /// Waits for the next input and gives it to the core.
+    async fn wait(&mut self) {
+        let (mut bytes, mut keys) = ([0; 128], [0; 8]);
+        let pause = if matches!(self.field, Field::Off) {
+            IDLE
+        } else {
+            LOOK
+        };
+        let host = self.host.read(&mut bytes);
+        let keyboard = self.console.read(&mut keys);
+        // A line that fails has nothing to say: its peer will ask again.
+        let (host, keyboard) = match select3(host, keyboard, Timer::after(pause)).await {
+            Either3::First(count) => (count.unwrap_or(0), 0),
+            Either3::Second(count) => (0, count.unwrap_or(0)),
+            Either3::Third(()) => (0, 0),
+        };
+        self.tick();
+        for byte in bytes.iter().take(host) {
+            self.terminal.host_byte(*byte);
+            self.carry_out().await;
+        }
+        for key in keys.iter().take(keyboard) {
+            self.terminal.key(*key);
+            self.carry_out().await;
+        }
+        if host == 0 && keyboard == 0 {
+            self.look().await;
+        }
+    }
+
+    fn tick(&mut self) {
+        self.terminal.tick(Instant::now().as_millis());
+    }
+
+    /// Tells the core of a card that came or left.
+    async fn look(&mut self) {
+        match self.field {
+            Field::Off => {}
+            Field::Looking => match self.reader.poll().await {
+                Ok(None) => self.complaint = None,
+                Ok(Some(target)) => {
+                    self.complaint = None;
+                    self.field = Field::Holding(target);
+                    self.terminal.card_present(true);
+                }
+                Err(error) => self.complain(error).await,
+            },
+            Field::Holding(target) => {
+                if self.reader.is_present(target).await != Ok(true) {
+                    self.lose_card();
+                }
+            }
+        }
+    }
+
+    fn lose_card(&mut self) {
+        self.field = Field::Looking;
+        self.terminal.card_present(false);
+    }
+
+    /// Carries out everything that the core asks for.
+    async fn carry_out(&mut self) {
+        while let Some(output) = self.terminal.poll() {
+            match output {
+                Output::Screen(text) => show(&mut self.console, text).await,
+                Output::Host(bytes) => send(&mut self.host, bytes).await,
+                Output::Field(on) => self.switch_field(on).await,
+                Output::Transmit(command) => {
+                    let mut response = [0; MAX_APDU];
+                    let answered = match self.field {
+                        Field::Holding(card) => self.reader.exchange(card, command, &mut response).await,
+                        _ => Err(ReaderError::CardLost),
+                    };
+                    self.tick();
+                    match answered.ok().and_then(|length| response.get(..length)) {
+                        Some(response) => self.terminal.card_response(Ok(response)),
+                        None => {
+                            self.terminal.card_response(Err(CardLost));
+                            self.lose_card();
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    async fn switch_field(&mut self, on: bool) {
+        if let Field::Holding(card) = self.field
+            && !on
+        {
+            // A reader that does not answer is set up anew at the next look, and that lets the card go as well.
+            let _ = self.reader.release(card).await;
+        }
+        match (on, self.field) {
+            (true, Field::Off) => self.field = Field::Looking,
+            (true, _) => {}
+            (false, _) => self.field = Field::Off,
+        }
+    }
+
+    /// Tells the clerk once what is wrong with reader or card.
+    async fn complain(&mut self, error: ReaderError) {
+        if self.complaint.replace(error) == Some(error) {
+            return;
+        }
+        let text = match error {
+            ReaderError::NotASmartCard => {
+                "Thẻ này không phải thẻ an sinh. Hãy bỏ ra.\nThis is no social security card. Take it away.\n"
+            }
+            ReaderError::Silent | ReaderError::Garbled => {
+                "Đầu đọc thẻ không trả lời. Kiểm tra dây nối.\nThe card reader does not answer. Check its cable.\n"
+            }
+            ReaderError::CardLost | ReaderError::TooLong => {
+                "Không đọc được thẻ. Đặt lại thẻ.\nThe card cannot be read. Put it on again.\n"
+            }
+        };
+        show(&mut self.console, text).await;
+    }
+}
+
+/// A line that takes nothing loses what is sent; whoever is there later asks again.
+async fn send(line: &mut impl Write, bytes: &[u8]) {
+    let _ = line.write_all(bytes).await;
+}
+
+/// A console needs a carriage return before each line feed.
+async fn show(console: &mut impl Write, text: &str) {
+    for line in text.split_inclusive('\n') {
+        match line.strip_suffix('\n') {
+            Some(line) => {
+                send(console, line.as_bytes()).await;
+                send(console, b"\r\n").await;
+            }
+            None => send(console, line.as_bytes()).await,
+        }
+    }
+}
