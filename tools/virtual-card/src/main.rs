@@ -1,3 +1,129 @@
 //! A card in a process: the reference applet behind a virtual PC/SC reader or a simulated PN532.
 
-fn main() {}
+use std::io::{BufReader, stdin, stdout};
+use std::net::TcpListener;
+use std::os::unix::net::UnixListener;
+use std::path::{Path, PathBuf};
+use std::thread;
+
+use anyhow::{Context, Result, bail};
+use clap::{Args, Parser, Subcommand};
+use virtual_card::{Control, ReferenceCard, blank, pn532, vpcd};
+
+/// A card in a process. Orders come as lines on standard input or at the control socket, each answered by one line:
+/// insert, remove, status, tear-after N before|after (the power goes at the N-th command from now, before or after the
+/// chip carries it out), tear-at-write N before|after (at the N-th write into its memory). A torn card is out until
+/// the next insert.
+#[derive(Parser)]
+#[command(
+    version,
+    args_conflicts_with_subcommands = true,
+    subcommand_negates_reqs = true
+)]
+struct Arguments {
+    #[command(subcommand)]
+    job: Option<Job>,
+    #[command(flatten)]
+    card: Option<Card>,
+}
+
+#[derive(Subcommand)]
+enum Job {
+    /// Make blank cards and the delivery file with their transport keys
+    Blank {
+        /// The delivery file to write (JSON, for `ansinh delivery add`)
+        #[arg(long, value_name = "FILE")]
+        delivery: PathBuf,
+        /// Name of the delivery
+        #[arg(long, default_value = "TEST")]
+        name: String,
+        /// The folder for the cards: one file each, SERIAL.card
+        #[arg(long, value_name = "FOLDER")]
+        out: PathBuf,
+        /// How many
+        #[arg(long)]
+        count: usize,
+    },
+}
+
+#[derive(Args)]
+struct Card {
+    /// The card's persistent memory
+    #[arg(long, value_name = "FILE")]
+    memory: PathBuf,
+    /// Be the card in the virtual PC/SC reader at this address
+    #[arg(
+        long,
+        value_name = "HOST:PORT",
+        required_unless_present = "pn532",
+        conflicts_with = "pn532"
+    )]
+    vpcd: Option<String>,
+    /// Be a PN532 with the card in its field, listening at this address
+    #[arg(long, value_name = "HOST:PORT")]
+    pn532: Option<String>,
+    /// Accept orders at this UNIX socket as well
+    #[arg(long, value_name = "SOCKET")]
+    control: Option<PathBuf>,
+    /// Start with the card outside the reader
+    #[arg(long)]
+    removed: bool,
+    /// Make every write reach the disk
+    #[arg(long)]
+    sync: bool,
+}
+
+fn main() -> Result<()> {
+    let arguments = Arguments::parse();
+    match (arguments.job, arguments.card) {
+        (
+            Some(Job::Blank {
+                delivery,
+                name,
+                out,
+                count,
+            }),
+            _,
+        ) => blank::deliver(&name, &delivery, &out, count),
+        (None, Some(card)) => serve(&card),
+        (None, None) => bail!("nothing to do: see --help"),
+    }
+}
+
+fn serve(card: &Card) -> Result<()> {
+    let control = Control::default();
+    let mut chip = ReferenceCard::open(&card.memory, control.writes_fuse(), card.sync)
+        .with_context(|| format!("{}", card.memory.display()))?;
+    if !card.removed {
+        control.insert();
+    }
+    if let Some(path) = &card.control {
+        obey_socket(path, &control)?;
+    }
+    let hand = control.clone();
+    // The end of the input ends the orders, not the card.
+    thread::spawn(move || hand.obey_lines(stdin().lock(), stdout()));
+    match (&card.vpcd, &card.pn532) {
+        (Some(address), _) => Ok(vpcd::run(&mut chip, address, &control)?),
+        (_, Some(address)) => {
+            let listener = TcpListener::bind(address).with_context(|| address.clone())?;
+            Ok(pn532::run(&mut chip, &listener, &control)?)
+        }
+        (None, None) => bail!("no reader given: see --help"),
+    }
+}
+
+/// Obeys whoever connects, one after the other. A socket that a killed process left behind is replaced.
+fn obey_socket(path: &Path, control: &Control) -> Result<()> {
+    // Missing in the normal case; anything else shows when binding.
+    let _ = std::fs::remove_file(path);
+    let listener = UnixListener::bind(path).with_context(|| format!("{}", path.display()))?;
+    let hand = control.clone();
+    thread::spawn(move || {
+        for owner in listener.incoming().flatten() {
+            // An owner that hangs up in the middle of a line has given no order.
+            let _ = hand.obey_lines(BufReader::new(&owner), &owner);
+        }
+    });
+    Ok(())
+}

@@ -4,13 +4,10 @@ use std::fs::{self, File};
 use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
+use reference_applet::{Memory, PowerLost, Slot};
 use tempfile::NamedTempFile;
 
 use crate::control::{Fuse, Moment};
-
-/// The power was lost at a write: the chip stops here and keeps what it had written before.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct PowerLost;
 
 /// Slots of bytes in a file. Each write of a slot is atomic: a kill of the process at any instant leaves the old content
 /// or the new one.
@@ -28,22 +25,14 @@ impl FileMemory {
     /// # Errors
     /// When the file cannot be read or is no such memory.
     pub fn open(path: &Path, writes: Fuse) -> io::Result<Self> {
-        let slots = match fs::read(path) {
-            Ok(bytes) => postcard::from_bytes(&bytes).map_err(|error| {
-                io::Error::new(
-                    ErrorKind::InvalidData,
-                    format!("{} is no card memory: {error}", path.display()),
-                )
-            })?,
-            Err(error) if error.kind() == ErrorKind::NotFound => Vec::new(),
-            Err(error) => return Err(error),
-        };
-        Ok(Self {
+        let mut memory = Self {
             path: path.to_owned(),
-            slots,
+            slots: Vec::new(),
             writes,
             synced: false,
-        })
+        };
+        memory.reload()?;
+        Ok(memory)
     }
 
     /// Makes every write reach the disk: the memory then survives a power cut of this machine, not just a kill.
@@ -52,33 +41,20 @@ impl FileMemory {
         Self { synced: true, ..self }
     }
 
-    /// Content of a slot; one never written is empty.
-    #[must_use]
-    pub fn slot(&self, index: usize) -> &[u8] {
-        self.slots.get(index).map_or(&[], Vec::as_slice)
-    }
-
-    /// Replaces the content of a slot.
+    /// Reads the file anew, as a chip does when power comes on: another process may have had the card in between.
     ///
     /// # Errors
-    /// When the power is lost, before or after the content was replaced. A file that cannot be written counts as that,
-    /// with a line on standard error: a chip whose memory fails must not answer either.
-    pub fn set_slot(&mut self, index: usize, content: &[u8]) -> Result<(), PowerLost> {
-        let torn = self.writes.step();
-        if torn == Some(Moment::Before) {
-            return Err(PowerLost);
-        }
-        if self.slots.len() <= index {
-            self.slots.resize(index + 1, Vec::new());
-        }
-        if let Some(slot) = self.slots.get_mut(index) {
-            content.clone_into(slot);
-        }
-        if let Err(error) = self.save() {
-            eprintln!("virtual-card: {} cannot be written: {error}", self.path.display());
-            return Err(PowerLost);
-        }
-        if torn.is_some() { Err(PowerLost) } else { Ok(()) }
+    /// When the file cannot be read or is no such memory.
+    pub fn reload(&mut self) -> io::Result<()> {
+        self.slots = match fs::read(&self.path) {
+            Ok(bytes) => postcard::from_bytes(&bytes).map_err(|error| {
+                let message = format!("{} is no card memory: {error}", self.path.display());
+                io::Error::new(ErrorKind::InvalidData, message)
+            })?,
+            Err(error) if error.kind() == ErrorKind::NotFound => Vec::new(),
+            Err(error) => return Err(error),
+        };
+        Ok(())
     }
 
     fn save(&self) -> io::Result<()> {
@@ -101,6 +77,35 @@ impl FileMemory {
     }
 }
 
+impl Memory for FileMemory {
+    fn read(&self, slot: Slot) -> &[u8] {
+        self.slots
+            .get(usize::from(slot.index()))
+            .map_or(&[], Vec::as_slice)
+    }
+
+    /// A file that cannot be written counts as a loss of power, with a line on standard error: a chip whose memory fails
+    /// must not answer either.
+    fn write(&mut self, slot: Slot, bytes: &[u8]) -> Result<(), PowerLost> {
+        let torn = self.writes.step();
+        if torn == Some(Moment::Before) {
+            return Err(PowerLost);
+        }
+        let index = usize::from(slot.index());
+        if self.slots.len() <= index {
+            self.slots.resize(index + 1, Vec::new());
+        }
+        if let Some(slot) = self.slots.get_mut(index) {
+            bytes.clone_into(slot);
+        }
+        if let Err(error) = self.save() {
+            eprintln!("virtual-card: {} cannot be written: {error}", self.path.display());
+            return Err(PowerLost);
+        }
+        if torn.is_some() { Err(PowerLost) } else { Ok(()) }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -114,11 +119,16 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("card");
         let mut memory = reopened(&path).synced();
-        memory.set_slot(2, b"two").unwrap();
-        memory.set_slot(0, b"zero").unwrap();
+        memory.write(Slot::KeyPairs, b"two").unwrap();
+        memory.write(Slot::ChipSerial, b"zero").unwrap();
         let memory = reopened(&path);
         assert_eq!(
-            [memory.slot(0), memory.slot(1), memory.slot(2), memory.slot(9)],
+            [
+                memory.read(Slot::ChipSerial),
+                memory.read(Slot::StaticKeys),
+                memory.read(Slot::KeyPairs),
+                memory.read(Slot::Receipt(32))
+            ],
             [&b"zero"[..], b"", b"two", b""]
         );
     }
@@ -130,10 +140,10 @@ mod tests {
         for (moment, kept) in [(Moment::Before, &b"old"[..]), (Moment::After, b"new")] {
             let fuse = Fuse::default();
             let mut memory = FileMemory::open(&path, fuse.clone()).unwrap();
-            memory.set_slot(0, b"old").unwrap();
+            memory.write(Slot::ChipSerial, b"old").unwrap();
             fuse.set(1, moment);
-            assert_eq!(memory.set_slot(0, b"new"), Err(PowerLost));
-            assert_eq!(reopened(&path).slot(0), kept);
+            assert_eq!(memory.write(Slot::ChipSerial, b"new"), Err(PowerLost));
+            assert_eq!(reopened(&path).read(Slot::ChipSerial), kept);
         }
     }
 
@@ -141,7 +151,7 @@ mod tests {
     fn a_full_or_missing_disk_is_a_dead_chip() {
         let folder = tempfile::tempdir().unwrap();
         let mut memory = reopened(&folder.path().join("none/card"));
-        assert_eq!(memory.set_slot(0, b"x"), Err(PowerLost));
+        assert_eq!(memory.write(Slot::ChipSerial, b"x"), Err(PowerLost));
     }
 
     #[test]
