@@ -1,240 +1,284 @@
-//! What host and terminal say to each other (DATA 8.2). The order of variants and fields is the protocol: `postcard`
-//! numbers variants from 0 in this order, so new ones go to the end and none is ever removed.
+//! What host and terminal say to each other: `postcard` encodings of these enums; DATA 8.2.
+//!
+//! The order of the variants and fields is the protocol. Append only; anything else is a new [`VERSION`]. `Hello` stays
+//! first in both directions and its `version` stays the first field, so that two versions can tell each other apart.
 
 use core::fmt;
 
+use postcard::{take_from_bytes, to_slice};
 use serde::{Deserialize, Serialize};
 
-/// Version of the protocol.
-pub const VERSION: u8 = 1;
-/// Longest message in bytes: a frame of 2,048 bytes less its CRC (DATA 8.1).
-pub const MAXIMUM_LENGTH: usize = 2_044;
-/// Most bytes of lines, entries or objects in one message: what remains behind the variant's number and a length of two
-/// bytes, as a round figure.
-pub const MAXIMUM_PAYLOAD: usize = 2_040;
+use crate::frame::{Encoded, FrameError, MAX_MESSAGE, encode};
 
-/// What the host asks. The terminal answers each request with one [`Response`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Request<'a> {
-    /// Who are you? Changes nothing.
+/// The version of this protocol.
+pub const VERSION: u8 = 1;
+
+/// The longest byte field that fits into every message, in bytes.
+pub const MAX_BYTES: usize = 2000;
+
+/// Name of a terminal as in its certificates (SPEC 3).
+pub type TerminalName = [u8; 10];
+
+/// What the host asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Request<'b> {
+    /// Who are you? Always answered, whatever the version.
     Hello {
         /// The host's [`VERSION`].
         version: u8,
     },
-    /// Make two key pairs for a terminal of this name. Forgets certificates and lists.
+    /// Make both key pairs for a new name. Refused while entries are unacknowledged.
     MakeKeys {
-        /// `VNT` and seven digits.
-        name: [u8; 10],
+        /// The terminal's new name.
+        name: TerminalName,
     },
-    /// Take these objects, concatenated: trust anchor `FF38` (first time only, later the same one or none), then four
-    /// certificates `7F21`: issuer, terminal CA, own agreement, own journal.
+    /// Trust anchor (first time only) and certificates, concatenated.
     Install {
-        /// The objects.
-        objects: &'a [u8],
+        /// `FF38` and `7F21` objects.
+        objects: &'b [u8],
     },
-    /// Draw a nonce for a time statement. It replaces the one before.
+    /// A nonce for a time statement.
     TimeNonce,
-    /// Set the clock.
+    /// A time statement over that nonce.
     SetTime {
-        /// Time statement `FF20 { FF28, 5F37 }`.
-        signed: &'a [u8],
+        /// Signed `FF28` (DATA 7).
+        signed: &'b [u8],
     },
-    /// Begin to load a payment list.
+    /// A payment list begins; whatever was begun before is dropped.
     ListBegin {
-        /// Header `FF20 { FF22, 5F37 }`.
-        header: &'a [u8],
+        /// Signed `FF22` (DATA 3).
+        header: &'b [u8],
     },
-    /// The next lines `FF37`, whole ones, in order.
+    /// Lines of that list, whole ones, in order.
     ListLines {
-        /// The lines.
-        lines: &'a [u8],
+        /// Concatenated lines.
+        bytes: &'b [u8],
     },
-    /// The list is complete: put it in force.
+    /// The list is complete: it counts from now on.
     ListEnd,
-    /// Begin to load a block list.
+    /// A block list begins; whatever was begun before is dropped.
     BlockBegin {
-        /// Header `FF20 { FF25, 5F37 }`.
-        header: &'a [u8],
+        /// Signed `FF25` (DATA 4).
+        header: &'b [u8],
     },
-    /// The next entries `FF39`, whole ones, in order.
+    /// Entries of that block list, whole ones, in order.
     BlockEntries {
-        /// The entries.
-        entries: &'a [u8],
+        /// Concatenated `FF39` entries.
+        bytes: &'b [u8],
     },
-    /// The block list is complete: put it in force.
+    /// The block list is complete: it counts from now on.
     BlockEnd,
-    /// Give journal entries.
+    /// Journal entries from a sequence number on.
     ReadJournal {
-        /// Sequence number of the first one wanted.
+        /// The first one wanted.
         from: u32,
     },
-    /// The host holds the entries up to one durably.
+    /// The host's acknowledgement; space up to it may be used again.
     Acknowledge {
-        /// Acknowledgement `FF20 { FF27, 5F37 }`.
-        signed: &'a [u8],
+        /// Signed `FF27` (DATA 6).
+        signed: &'b [u8],
     },
 }
 
 /// What the terminal answers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Response<'a> {
-    /// Who it is.
-    Hello(Identity),
-    /// Two certificate requests (SPEC 3.5), each signed by its own key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Answer<'b> {
+    /// To `Hello`.
+    Hello(Hello),
+    /// To `MakeKeys`: the two certificate requests (SPEC 3.5).
     Requests {
-        /// For the agreement key.
-        agreement: &'a [u8],
+        /// For the key agreement key.
+        agreement: &'b [u8],
         /// For the journal key.
-        journal: &'a [u8],
+        journal: &'b [u8],
     },
-    /// Done, and on the flash.
+    /// Done, and durable.
     Done,
-    /// For one time statement.
-    Nonce([u8; 16]),
-    /// Whole journal entries `FF20 { FF26, 5F37 }`, oldest first, as many as fit; none: no more.
-    Entries(&'a [u8]),
-    /// Not done; nothing has changed.
-    Refused(Refusal),
+    /// To `TimeNonce`.
+    Nonce {
+        /// 16 random bytes, good for one time statement.
+        nonce: [u8; 16],
+    },
+    /// To `ReadJournal`: as many whole entries as fit, oldest first; empty: no more.
+    Entries {
+        /// Concatenated `FF20` entries (DATA 5).
+        bytes: &'b [u8],
+    },
+    /// Not done; nothing was changed.
+    Refused {
+        /// Why.
+        code: Refusal,
+    },
 }
 
-/// What a terminal says of itself.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Identity {
-    /// Its [`VERSION`].
+/// Who the terminal is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hello {
+    /// The terminal's [`VERSION`].
     pub version: u8,
-    /// Its name, once it has keys.
-    pub name: Option<[u8; 10]>,
-    /// How far it is.
-    pub state: State,
-    /// Is it a TEST terminal (DATA 8.3)?
+    /// Its name; none before keys were made.
+    pub name: Option<TerminalName>,
+    /// How far it has been provisioned.
+    pub state: TerminalState,
+    /// It has no certified random source: for tests only (DATA 8.3).
     pub test: bool,
-    /// SHA-256 of its firmware image.
+    /// SHA-256 of the firmware image.
     pub firmware: [u8; 32],
-    /// The newest journal entry.
-    pub tail: Option<JournalTail>,
-    /// Sequence number of the last acknowledged entry, 0 for none: read from the next one.
-    pub acknowledged: u32,
-    /// Number of the payment list in force, 0 for none.
-    pub list_number: u32,
-    /// Number of the block list in force, 0 for none.
-    pub block_list_number: u32,
+    /// Sequence number of the last journal entry; 0 for none.
+    pub journal_tail: u32,
 }
 
-/// How far a terminal is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum State {
+/// How far a terminal has been provisioned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum TerminalState {
     /// It has no keys.
     Blank,
-    /// It has keys and no certificates.
-    Keyed,
-    /// It has certificates. The clock is not set since power-on.
-    ClockUnset,
-    /// It has certificates and knows the time.
-    Ready,
-    /// An order was begun whose outcome is not known: the same card has to be presented.
-    Unsettled,
+    /// It has keys and waits for their certificates.
+    KeysMade,
+    /// It has trust anchor and certificates.
+    Provisioned,
 }
 
-/// The newest entry of a journal.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct JournalTail {
-    /// Its sequence number.
-    pub sequence: u32,
-    /// Hash of its body `FF26`.
-    pub hash: [u8; 32],
-}
-
-/// Why a request was refused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// Why the terminal refuses a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Refusal {
     /// The message cannot be read.
-    Message,
+    Malformed,
     /// The host speaks another version.
     Version,
-    /// A payment is in progress.
-    Busy,
-    /// The terminal has no keys or no certificates yet.
-    NotProvisioned,
-    /// Journal entries are not acknowledged.
+    /// Not now: keys, certificates or the beginning of the list are missing.
+    OutOfOrder,
+    /// Journal entries are not acknowledged yet.
     Unacknowledged,
-    /// A terminal that was in use needs a new name with its new keys.
-    NameUsed,
-    /// An object breaks the specification's encoding.
-    Encoding,
-    /// Another trust anchor is installed.
-    TrustAnchor,
-    /// A certificate does not verify, or has the wrong role.
-    Certificate,
-    /// A TEST terminal below a production root, or the reverse.
-    Test,
-    /// It is for another terminal.
-    OtherTerminal,
-    /// It is for other keys than the terminal's.
-    OtherKey,
-    /// It is not signed by the issuer that the terminal knows.
-    Signature,
-    /// No nonce was drawn, it was used, or it is another one.
-    Nonce,
-    /// The time is behind the newest signed object or journal entry.
-    TimeBehind,
-    /// The number is not above the newest one.
-    Number,
-    /// Lines without a beginning, an end without lines.
-    Sequence,
-    /// The lines do not fit the header: number, order, total or Merkle root.
-    Content,
-    /// It does not fit the space on the flash.
-    Space,
-    /// The entry that the acknowledgement names is not in this journal.
-    Acknowledgement,
-    /// An order is open.
-    Unsettled,
+    /// A trust anchor is already installed.
+    AnchorInstalled,
+    /// A signature or certificate does not verify.
+    NotGenuine,
+    /// A certificate of the chain has expired.
+    Expired,
+    /// Meant for another terminal or issuer.
+    NotForThisTerminal,
+    /// The number is not above the present one.
+    NotNewer,
+    /// The time lies before what this terminal has already seen signed, or its nonce is not the last one given.
+    TimeNotAccepted,
+    /// The lines or entries do not make up what the header says.
+    Incomplete,
+    /// More than this terminal can hold.
+    TooLarge,
     /// The journal is full.
     JournalFull,
+    /// The acknowledgement names an entry that is not in the journal.
+    UnknownEntry,
     /// The flash failed.
-    Flash,
+    Storage,
 }
 
-impl fmt::Display for Refusal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Message => {
-                "the terminal cannot read the request; check that host and firmware are of one release"
-            }
-            Self::Version => "the terminal speaks another version of the link; update host or firmware",
-            Self::Busy => "the terminal is serving a card; try again when it is idle",
-            Self::NotProvisioned => "the terminal has no keys or certificates yet; provision it first",
-            Self::Unacknowledged => {
-                "the terminal holds journal entries that no host has acknowledged; sync it first"
-            }
-            Self::NameUsed => "the terminal was in use under this name; new keys need a new name",
-            Self::Encoding => "the terminal refuses the encoding of an object; nothing was changed",
-            Self::TrustAnchor => "the terminal trusts another root, for good; nothing was changed",
-            Self::Certificate => {
-                "a certificate does not verify under the terminal's root; nothing was changed"
-            }
-            Self::Test => "test and production do not mix: terminal and root differ; nothing was changed",
-            Self::OtherTerminal => "the object is for another terminal; check which one is connected",
-            Self::OtherKey => {
-                "the object is for other keys; the terminal has made new ones since, certify them"
-            }
-            Self::Signature => "the object is not signed by the terminal's issuer; nothing was changed",
-            Self::Nonce => "the time statement is not over the terminal's present nonce; ask for a new one",
-            Self::TimeBehind => {
-                "the time is behind what the terminal has signed or seen; check the host's clock"
-            }
-            Self::Number => "the terminal has this list or a newer one; nothing was changed",
-            Self::Sequence => "the terminal got parts of a list out of order; load it again from the start",
-            Self::Content => "the lines do not fit the signed header; the list was not put in force",
-            Self::Space => "the object is too long for the terminal's flash; nothing was changed",
-            Self::Acknowledgement => {
-                "the acknowledged entry is not the terminal's; nothing was released, examine the store"
-            }
-            Self::Unsettled => "an order is open; present its card to the terminal first",
-            Self::JournalFull => "the terminal's journal is full; read it and acknowledge it",
-            Self::Flash => "the terminal's flash failed; switch it off and on, then look at its state",
-        })
+impl Refusal {
+    /// What the operator reads: Vietnamese, and the same in English.
+    pub fn text(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Malformed => (
+                "Thiết bị không hiểu yêu cầu. Chưa có gì thay đổi. Hãy thử lại.",
+                "The terminal does not understand the request. Nothing was changed. Try again.",
+            ),
+            Self::Version => (
+                "Phần mềm máy chủ và thiết bị khác phiên bản. Chưa có gì thay đổi. Hãy cập nhật bên cũ hơn.",
+                "Host and terminal speak different versions. Nothing was changed. Update the older one.",
+            ),
+            Self::OutOfOrder => (
+                "Chưa đến bước này. Hãy làm lại từ đầu việc đang làm.",
+                "A step before this one is missing. Start this task again from its beginning.",
+            ),
+            Self::Unacknowledged => (
+                "Thiết bị còn nhật ký chưa được xác nhận. Hãy đồng bộ trước, rồi làm lại.",
+                "The journal holds entries that are not acknowledged. Synchronise first, then try again.",
+            ),
+            Self::AnchorInstalled => (
+                "Thiết bị đã có khóa gốc tin cậy. Khóa gốc không bị thay đổi.",
+                "The terminal already has its trust anchor. It was not changed.",
+            ),
+            Self::NotGenuine => (
+                "Chữ ký hoặc chứng thư không hợp lệ. Dữ liệu bị từ chối. Hãy báo người quản trị.",
+                "A signature or certificate is not valid. The data was refused. Tell the administrator.",
+            ),
+            Self::Expired => (
+                "Chứng thư đã hết hạn. Hãy cấp chứng thư mới cho thiết bị.",
+                "A certificate has expired. Have a new one issued for the terminal.",
+            ),
+            Self::NotForThisTerminal => (
+                "Dữ liệu dành cho thiết bị hoặc tỉnh khác. Dữ liệu bị từ chối. Hãy chọn đúng thiết bị.",
+                "The data is meant for another terminal or issuer. It was refused. Choose the right one.",
+            ),
+            Self::NotNewer => (
+                "Danh sách không mới hơn danh sách đang dùng. Danh sách đang dùng được giữ nguyên.",
+                "The list is not newer than the present one. The present one stays.",
+            ),
+            Self::TimeNotAccepted => (
+                "Giờ không được chấp nhận. Đồng hồ giữ nguyên. Hãy kiểm tra giờ máy chủ rồi đồng bộ lại.",
+                "The time was not accepted. The clock is unchanged. Check the host's clock and synchronise again.",
+            ),
+            Self::Incomplete => (
+                "Danh sách nhận được không đầy đủ. Danh sách cũ được giữ nguyên. Hãy gửi lại.",
+                "The list arrived incomplete. The old one stays. Send it again.",
+            ),
+            Self::TooLarge => (
+                "Danh sách quá lớn đối với thiết bị. Hãy chia cho nhiều thiết bị.",
+                "The list is larger than the terminal can hold. Divide it among several terminals.",
+            ),
+            Self::JournalFull => (
+                "Nhật ký đã đầy, không thể chi trả. Hãy đồng bộ với máy chủ.",
+                "The journal is full and no payment is possible. Synchronise with the host.",
+            ),
+            Self::UnknownEntry => (
+                "Xác nhận không khớp với nhật ký của thiết bị. Nhật ký được giữ nguyên. Hãy báo người quản trị.",
+                "The acknowledgement does not match this journal. The journal stays. Tell the administrator.",
+            ),
+            Self::Storage => (
+                "Bộ nhớ của thiết bị bị lỗi. Ngừng chi trả trên thiết bị này và báo người quản trị.",
+                "The terminal's flash has failed. Stop paying with this terminal and tell the administrator.",
+            ),
+        }
     }
 }
 
-impl core::error::Error for Refusal {}
+impl fmt::Display for Refusal {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (vietnamese, english) = self.text();
+        write!(formatter, "{vietnamese} / {english}")
+    }
+}
+
+/// Why bytes are no message, or a message does not become a frame.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum MessageError {
+    /// Not one of ours, or with bytes left over.
+    #[error(
+        "a message between host and terminal cannot be read; nothing was done; check that both have the same version"
+    )]
+    Malformed,
+    /// Too long for a frame.
+    #[error(transparent)]
+    Frame(#[from] FrameError),
+}
+
+/// Makes a frame of a [`Request`] or [`Answer`] and returns the bytes for the line.
+///
+/// # Errors
+/// [`FrameError::TooLong`]: byte fields up to [`MAX_BYTES`] in total always fit.
+pub fn send<'e>(message: &impl Serialize, encoded: &'e mut Encoded) -> Result<&'e [u8], FrameError> {
+    let mut bytes = [0; MAX_MESSAGE];
+    let message = to_slice(message, &mut bytes).map_err(|_| FrameError::TooLong)?;
+    encode(message, encoded)
+}
+
+/// Reads a [`Request`] or [`Answer`] from what the frame decoder gave.
+///
+/// # Errors
+/// [`MessageError::Malformed`].
+pub fn receive<'m, T: Deserialize<'m>>(message: &'m [u8]) -> Result<T, MessageError> {
+    match take_from_bytes(message) {
+        Ok((message, [])) => Ok(message),
+        _ => Err(MessageError::Malformed),
+    }
+}
