@@ -103,7 +103,8 @@ fn flash_and_host_link_outlive_a_power_cut() {
 
 #[test]
 fn flash_obeys_the_rules_of_nor() {
-    let mut terminal = Bench::plain().start();
+    let bench = Bench::plain();
+    let mut terminal = bench.start();
     // Erase, program, clear one more bit; then: set bits, odd place, odd length, half a block, three times beyond the end.
     assert_eq!(
         answer(&mut terminal, "f", "flash"),
