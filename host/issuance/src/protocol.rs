@@ -1,0 +1,349 @@
+//! The order of things (SPEC 6), from SELECT to ACTIVATE, on a new chip or on one that was torn anywhere before.
+//!
+//! Each step on the chip is in the ledger's journal before it is taken, and each fact about the chip is in the ledger
+//! before the next step builds on it. So whatever is lost, card and ledger together tell what is still to be done.
+
+use card_spec::APPLICATION_IDENTIFIER;
+use card_spec::apdu::{Command, StatusWord};
+use card_spec::command::instruction::{
+    ACTIVATE, CHANGE_REFERENCE_DATA, GENERATE_KEY_PAIR, PUT_KEY, SELECT, STORE_DATA,
+};
+use card_spec::command::{
+    CardStatus, FileControlInformation, LifeCycle, MAXIMUM_LOAD, PIN_REFERENCE, Pin, TRANSPORT_KEY_VERSION,
+};
+use card_spec::crypto::{Digest, SecretKey};
+use card_spec::groups::Salt;
+use card_spec::scp03::{
+    HandshakeError, HostHandshake, InitializeUpdateResponse, MAX_COMMAND_DATA, PUT_KEY_P2, encode_put_key,
+    put_key_response,
+};
+use card_spec::tlv::{Field as _, Reader};
+use card_spec::values::CardNumber;
+
+use crate::machine::Desk;
+use crate::proof::Question;
+use crate::session::{Instruction, Session, plain};
+use crate::{
+    Assignment, CardKeys, DataGroups, Done, Failure, JournalStep, LedgerWrite, Plastic, Progress, ProvenKeys,
+    Randomness, Station,
+};
+
+/// Version of SPEC.md that this host speaks (SPEC 6.1).
+const SPECIFICATION_VERSION: u8 = 1;
+
+/// The whole personalization.
+pub(crate) async fn personalize(desk: Desk, station: &Station, random: Randomness) -> Result<Done, Failure> {
+    let Randomness {
+        host_challenge,
+        nonce,
+        ephemeral,
+        salts,
+    } = random;
+    let life_cycle = select(&desk).await?;
+    let handshake = HostHandshake::new(host_challenge);
+    let update = plain(&desk, "INITIALIZE UPDATE", &handshake.initialize_update(0))
+        .await
+        .map_err(blocked)?;
+    let update = InitializeUpdateResponse::parse(&update).map_err(|_| Failure::ForeignCard)?;
+
+    let keys = desk.find_keys(update.chip_serial).await?;
+    let blank = update.key_version == TRANSPORT_KEY_VERSION;
+    let present = if blank { &keys.transport } else { &keys.issuer };
+    if present.has_default_key() {
+        return Err(Failure::DefaultKeys);
+    }
+    // From here on the chip serial is proven: only the chip that it names has these keys.
+    let (channel, external_authenticate) =
+        handshake
+            .card_response(present, &update)
+            .map_err(|error| match error {
+                HandshakeError::NotAuthentic => Failure::WrongCardKeys,
+                _ => Failure::ForeignCard,
+            })?;
+
+    let Some(card) = desk.claim(update.chip_serial, blank).await? else {
+        return Ok(Done::NobodyWaiting);
+    };
+    if card.progress == Progress::Active {
+        return Ok(Done::AlreadyIssued(card.number));
+    }
+    if blank && card.progress != Progress::Claimed {
+        // The keys had been replaced: a chip does not go back.
+        return Err(Failure::CopiedChip);
+    }
+    // No card transaction is held while somebody types; the chip keeps its power and its challenge meanwhile.
+    let pin = if life_cycle == LifeCycle::Active {
+        None
+    } else {
+        Some(desk.pin(card.number).await?)
+    };
+    plain(&desk, "EXTERNAL AUTHENTICATE", &external_authenticate).await?;
+
+    let number = card.number;
+    let work = Work {
+        desk: desk.clone(),
+        session: Session::new(desk.clone(), channel),
+        station,
+        card: *card,
+    };
+    let result = work
+        .finish(
+            blank.then_some(&*keys),
+            update.key_version,
+            pin,
+            nonce,
+            ephemeral,
+            &salts,
+        )
+        .await;
+    if let Err(failure) = &result
+        && failure.plastic() == Plastic::Spoilt
+    {
+        desk.write(number, LedgerWrite::GivenUp).await?;
+    }
+    result
+}
+
+/// SELECT (SPEC 6.1). Not authentic: it decides only whether a PIN is asked for.
+async fn select(desk: &Desk) -> Result<LifeCycle, Failure> {
+    let command = Command {
+        class: 0x00,
+        instruction: SELECT,
+        p1: 0x04,
+        p2: 0x00,
+        data: &APPLICATION_IDENTIFIER,
+        expected: Some(256),
+    };
+    let mut buffer = [0; 16];
+    let command = command
+        .encode_short(&mut buffer)
+        .map_err(|_| Failure::Program("SELECT does not fit"))?;
+    let data = plain(desk, "SELECT", command)
+        .await
+        .map_err(|failure| match failure {
+            Failure::CardRefused { .. } => Failure::ForeignCard,
+            other => other,
+        })?;
+    let mut reader = Reader::new(&data);
+    let information = FileControlInformation::read(&mut reader, FileControlInformation::TAG)
+        .and_then(|information| reader.finish().map(|()| information))
+        .map_err(|_| Failure::ForeignCard)?;
+    if information.identifier != APPLICATION_IDENTIFIER
+        || information.proprietary.version != SPECIFICATION_VERSION
+    {
+        return Err(Failure::ForeignCard);
+    }
+    match information.life_cycle {
+        LifeCycle::Blocked | LifeCycle::Terminated => Err(Failure::ClosedCard),
+        open => Ok(open),
+    }
+}
+
+/// `6983` to INITIALIZE UPDATE: ten wrong authentications in a row (SPEC 6.3).
+fn blocked(failure: Failure) -> Failure {
+    match failure {
+        Failure::CardRefused {
+            status: StatusWord::AUTHENTICATION_METHOD_BLOCKED,
+            ..
+        } => Failure::AuthenticationBlocked,
+        other => other,
+    }
+}
+
+/// An authenticated session on the chip of one card.
+struct Work<'a> {
+    desk: Desk,
+    session: Session,
+    station: &'a Station,
+    card: Assignment,
+}
+
+impl Work<'_> {
+    /// Everything that is still to be done. `blank_keys`: the chip has its transport keys still.
+    async fn finish(
+        mut self,
+        blank_keys: Option<&CardKeys>,
+        key_version: u8,
+        pin: Option<Pin>,
+        nonce: [u8; 16],
+        ephemeral: SecretKey,
+        salts: &[Salt; 5],
+    ) -> Result<Done, Failure> {
+        let status = match blank_keys {
+            Some(keys) => self.replace_keys(keys, key_version).await?,
+            None => self.resume(key_version).await?,
+        };
+        let released = match &self.card.progress {
+            Progress::Released { cso, groups } => Some((cso.clone(), DataGroups::parse(groups)?)),
+            _ => None,
+        };
+        let hash = released
+            .as_ref()
+            .map(|(cso, groups)| self.station.check(cso, self.card.number, groups))
+            .transpose()?
+            .map(|checked| checked.hash);
+        match status.life_cycle {
+            LifeCycle::Active => return self.confirm(&status, hash).await,
+            LifeCycle::Personalizing => {}
+            LifeCycle::Blank => return Err(Failure::Malformed("GET DATA")),
+            LifeCycle::Blocked | LifeCycle::Terminated => return Err(Failure::ClosedCard),
+        }
+        let pin = pin.ok_or(Failure::Malformed("SELECT"))?;
+        match (released, hash) {
+            (Some(_), Some(hash)) if is_loaded(&status, &hash) => {}
+            (Some((cso, groups)), _) if status.flags & CardStatus::KEYS_PRESENT != 0 => {
+                self.load(&cso, &groups).await?
+            }
+            (Some(_), _) => return Err(Failure::LostKeys),
+            (None, _) => {
+                let keys = self.prove_keys(&status, nonce, ephemeral).await?;
+                let groups = DataGroups::build(&self.card.person, self.station.terms(), salts)?;
+                let cso = self.release(&keys, &groups).await?;
+                self.load(&cso, &groups).await?;
+            }
+        }
+        self.set_pin(&pin).await?;
+        self.activate().await
+    }
+
+    /// PUT KEY (SPEC 6.4): the transport keys are replaced before anything else.
+    async fn replace_keys(&mut self, keys: &CardKeys, version: u8) -> Result<CardStatus, Failure> {
+        let next = version
+            .checked_add(1)
+            .ok_or(Failure::Program("no key version is left"))?;
+        let data =
+            encode_put_key(next, &keys.issuer, &keys.transport.dek).map_err(|_| Failure::DefaultKeys)?;
+        self.journal(JournalStep::ReplaceKeys).await?;
+        let answer = self
+            .session
+            .command(Instruction("PUT KEY", [PUT_KEY, 0x00, PUT_KEY_P2]), &data)
+            .await?;
+        if answer != put_key_response(next, &keys.issuer) {
+            return Err(Failure::Malformed("PUT KEY"));
+        }
+        self.write(LedgerWrite::KeysReplaced).await?;
+        Ok(CardStatus {
+            life_cycle: LifeCycle::Personalizing,
+            key_version: next,
+            flags: 0,
+            cso_hash: None,
+            pin_tries: 0,
+            counter: 0,
+            head: None,
+            date: None,
+        })
+    }
+
+    /// A chip with the issuer's keys says what it has.
+    async fn resume(&mut self, key_version: u8) -> Result<CardStatus, Failure> {
+        let status = self.session.status().await?;
+        if status.key_version != key_version {
+            return Err(Failure::Malformed("GET DATA"));
+        }
+        if self.card.progress == Progress::Claimed {
+            self.write(LedgerWrite::KeysReplaced).await?;
+        }
+        Ok(status)
+    }
+
+    /// An active card whose activation the ledger does not know: right only if it carries the CSO released for it.
+    async fn confirm(&mut self, status: &CardStatus, hash: Option<Digest>) -> Result<Done, Failure> {
+        if hash.is_none() || status.cso_hash != hash {
+            return Err(Failure::OtherCso);
+        }
+        self.write(LedgerWrite::Activated).await?;
+        Ok(Done::Confirmed(self.card.number))
+    }
+
+    /// GENERATE ASYMMETRIC KEY PAIR (SPEC 6.5): new keys, or a proof of those whose answer was lost.
+    async fn prove_keys(
+        &mut self,
+        status: &CardStatus,
+        nonce: [u8; 16],
+        ephemeral: SecretKey,
+    ) -> Result<ProvenKeys, Failure> {
+        let present = status.flags & CardStatus::KEYS_PRESENT;
+        let question = Question::new(self.card.number, nonce, ephemeral);
+        let mut buffer = [0; 128];
+        let data = question.command_data();
+        let data = data
+            .encode(&mut buffer)
+            .map_err(|_| Failure::Program("GENERATE does not fit"))?;
+        self.journal(JournalStep::ProveKeys).await?;
+        let instruction = Instruction("GENERATE ASYMMETRIC KEY PAIR", [GENERATE_KEY_PAIR, present, 0x00]);
+        let answer = self.session.command(instruction, data).await?;
+        let keys = question.verify(&answer)?;
+        self.write(LedgerWrite::KeysProven(keys)).await?;
+        Ok(keys)
+    }
+
+    /// The issuer's signature, once for each chip: from here on the card is finished or its number blocked.
+    async fn release(&mut self, keys: &ProvenKeys, groups: &DataGroups) -> Result<Vec<u8>, Failure> {
+        let draft = self.station.draft(&self.card, keys, groups)?;
+        self.journal(JournalStep::ReleaseCso {
+            groups: groups.encoding().to_vec(),
+        })
+        .await?;
+        let cso = self.desk.sign(draft).await?;
+        let checked = self.station.check(&cso, self.card.number, groups)?;
+        if checked.names(keys) {
+            Ok(cso)
+        } else {
+            Err(Failure::LedgerCso)
+        }
+    }
+
+    /// STORE DATA (SPEC 6.6). Block 00 starts anew, so that a torn load is simply repeated.
+    async fn load(&mut self, cso: &[u8], groups: &DataGroups) -> Result<(), Failure> {
+        let objects = self.station.load(cso, groups);
+        if objects.len() > MAXIMUM_LOAD {
+            return Err(Failure::TooMuchData);
+        }
+        self.journal(JournalStep::LoadData).await?;
+        let mut blocks = objects.chunks(MAX_COMMAND_DATA).zip(0_u8..).peekable();
+        while let Some((block, number)) = blocks.next() {
+            let last = if blocks.peek().is_none() { 0x80 } else { 0x00 };
+            self.session
+                .command(Instruction("STORE DATA", [STORE_DATA, last, number]), block)
+                .await?;
+        }
+        Ok(())
+    }
+
+    /// CHANGE REFERENCE DATA (SPEC 6.8). A PIN that a torn run set is simply replaced.
+    async fn set_pin(&mut self, pin: &Pin) -> Result<(), Failure> {
+        self.journal(JournalStep::SetPin).await?;
+        let instruction = Instruction(
+            "CHANGE REFERENCE DATA",
+            [CHANGE_REFERENCE_DATA, 0x01, PIN_REFERENCE],
+        );
+        self.session.command(instruction, pin.digits()).await.map(drop)
+    }
+
+    /// ACTIVATE (SPEC 6.9).
+    async fn activate(&mut self) -> Result<Done, Failure> {
+        self.journal(JournalStep::Activate).await?;
+        self.session
+            .command(Instruction("ACTIVATE", [ACTIVATE, 0x00, 0x00]), &[])
+            .await?;
+        self.write(LedgerWrite::Activated).await?;
+        Ok(Done::Issued(self.card.number))
+    }
+
+    async fn journal(&self, step: JournalStep) -> Result<(), Failure> {
+        self.desk.journal(self.number(), step).await
+    }
+
+    async fn write(&self, write: LedgerWrite) -> Result<(), Failure> {
+        self.desk.write(self.number(), write).await
+    }
+
+    fn number(&self) -> CardNumber {
+        self.card.number
+    }
+}
+
+/// Whether the card holds the whole of this CSO's data.
+fn is_loaded(status: &CardStatus, hash: &Digest) -> bool {
+    status.flags & CardStatus::DATA_LOADED != 0 && status.cso_hash.as_ref() == Some(hash)
+}

@@ -1,0 +1,247 @@
+//! What an issuing station puts on every card, and the card security object that it has signed.
+
+use card_spec::certificate::{Certificate, CertificateError, Certified, Reference, Role, TrustAnchor};
+use card_spec::crypto::{Digest, PortableP256};
+use card_spec::cso::{self, Caps, CardSecurityObject, GroupDigests, HolderCheckPolicy, PersonReference};
+use card_spec::signed::Signed;
+use card_spec::tlv::{Error, Field as _, Writer};
+use card_spec::values::{Amount, CardNumber, Date};
+
+use crate::{Assignment, DataGroups, Failure, ProvenKeys};
+
+/// What the issuer allows on its cards.
+#[derive(Clone, Debug)]
+pub struct Terms {
+    /// Day of issue, the first day of validity.
+    pub today: Date,
+    /// Years of validity. No card outlives its issuer's certificate.
+    pub years: u16,
+    /// Holder checks.
+    pub policy: HolderCheckPolicy,
+    /// Caps.
+    pub caps: Caps,
+    /// Issuing agency, 1 to 35 characters of ASCII (Decision 20/2020/QD-TTg).
+    pub agency: String,
+}
+
+impl Terms {
+    /// The project's choice until a ministry decides: PIN (3 tries, 4 orders per VERIFY) or photo document, 10 years, at most
+    /// 30 million VND in an order and 60 million in a month. The largest regular sum known is far below; the cap bounds what
+    /// one lost key can cost.
+    pub fn standard(today: Date, agency: &str) -> Self {
+        let million = |count: u64| Amount::new(count * 1_000_000).unwrap_or_default();
+        Self {
+            today,
+            years: 10,
+            policy: HolderCheckPolicy {
+                methods: HolderCheckPolicy::PIN | HolderCheckPolicy::PHOTO_DOCUMENT,
+                pin_tries: 3,
+                orders_per_verify: 4,
+            },
+            caps: Caps {
+                order: million(30),
+                month: million(60),
+            },
+            agency: agency.to_owned(),
+        }
+    }
+}
+
+/// An issuing station: its certificates, checked, and its terms.
+#[derive(Clone, Debug)]
+pub struct Station {
+    trust_anchor: Vec<u8>,
+    certificate: Vec<u8>,
+    issuer: Certified,
+    certificate_hash: Digest,
+    terms: Terms,
+}
+
+/// Why a station cannot issue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StationError {
+    /// A certificate is not canonically encoded.
+    Encoding(Error),
+    /// The chain does not hold.
+    Certificate(CertificateError),
+}
+
+impl From<Error> for StationError {
+    fn from(error: Error) -> Self {
+        Self::Encoding(error)
+    }
+}
+
+impl From<CertificateError> for StationError {
+    fn from(error: CertificateError) -> Self {
+        Self::Certificate(error)
+    }
+}
+
+impl core::fmt::Display for StationError {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(
+            "the issuer's certificate does not verify under the root today; no card can be issued: ",
+        )?;
+        match self {
+            Self::Encoding(_) => f.write_str("one of them is damaged, restore it from backup"),
+            Self::Certificate(error) => write!(f, "{error}"),
+        }
+    }
+}
+
+impl std::error::Error for StationError {}
+
+impl Station {
+    /// Takes the station's own root certificate and the issuer's (`7F21` each).
+    ///
+    /// # Errors
+    /// [`StationError`] unless the chain of SPEC 3.4 holds today.
+    pub fn new(root: &[u8], issuer: &[u8], terms: Terms) -> Result<Self, StationError> {
+        let root = Signed::<Certificate>::parse(root)?;
+        let trusted = Certified::trust_root(&PortableP256, &root, &root.claimed().public_key.key)?;
+        let certificate = Signed::<Certificate>::parse(issuer)?;
+        let certified = trusted.certify(&PortableP256, &certificate)?;
+        certified.require_role(Role::Issuer)?;
+        certified.valid_on(terms.today)?;
+        let mut buffer = [0; 256];
+        let mut writer = Writer::new(&mut buffer);
+        root.claimed()
+            .trust_anchor()
+            .write(&mut writer, TrustAnchor::TAG)?;
+        Ok(Self {
+            trust_anchor: writer.finish().to_vec(),
+            certificate: issuer.to_vec(),
+            issuer: certified,
+            certificate_hash: certificate.hash(),
+            terms,
+        })
+    }
+
+    /// The issuer's reference, which names its sequence.
+    pub fn issuer(&self) -> Reference {
+        self.issuer.holder()
+    }
+
+    /// Hash of the issuer's certificate body, where its sequence starts (SPEC 4.1, `8B`).
+    pub fn certificate_hash(&self) -> Digest {
+        self.certificate_hash
+    }
+
+    /// The terms.
+    pub fn terms(&self) -> &Terms {
+        &self.terms
+    }
+
+    /// Last day of validity of a card issued today.
+    fn expiry(&self) -> Option<Date> {
+        let Terms { today, years, .. } = &self.terms;
+        let year = today.year().checked_add(*years)?;
+        // 29 February, ten years later, is 28 February.
+        let last = (1..=today.day())
+            .rev()
+            .find_map(|day| Date::new(year, today.month(), day))?;
+        Some(last.min(self.issuer.expiry()))
+    }
+
+    pub(crate) fn draft(
+        &self,
+        card: &Assignment,
+        keys: &ProvenKeys,
+        groups: &DataGroups,
+    ) -> Result<CsoDraft, Failure> {
+        Ok(CsoDraft {
+            issuer: self.issuer(),
+            card_number: card.number,
+            version: card.version,
+            effective: self.terms.today,
+            expiry: self
+                .expiry()
+                .ok_or(Failure::Program("a card's last day is beyond 2099"))?,
+            keys: *keys,
+            person: card.reference,
+            policy: self.terms.policy,
+            caps: self.terms.caps,
+            digests: groups.digests(),
+        })
+    }
+
+    /// Takes a CSO from the ledger: the issuer signed it, for this card and these groups. Anything else is never loaded.
+    pub(crate) fn check(
+        &self,
+        cso: &[u8],
+        number: CardNumber,
+        groups: &DataGroups,
+    ) -> Result<CheckedCso, Failure> {
+        let signed = Signed::<CardSecurityObject>::parse(cso).map_err(|_| Failure::LedgerCso)?;
+        let verified = cso::verify(&PortableP256, &self.issuer, signed).map_err(|_| Failure::LedgerCso)?;
+        if verified.card_number != number || verified.digests != groups.digests() {
+            return Err(Failure::LedgerCso);
+        }
+        Ok(CheckedCso {
+            hash: verified.hash(),
+            body: *verified,
+        })
+    }
+
+    /// Everything that STORE DATA loads, in the order of SPEC 6.6.
+    pub(crate) fn load(&self, cso: &[u8], groups: &DataGroups) -> Vec<u8> {
+        [&self.trust_anchor, &self.certificate, cso, groups.encoding()].concat()
+    }
+}
+
+/// A CSO that verified under the station's issuer and fits card and groups.
+pub(crate) struct CheckedCso {
+    pub(crate) hash: Digest,
+    pub(crate) body: CardSecurityObject,
+}
+
+impl CheckedCso {
+    /// Whether it names these keys, which the card has just proved.
+    pub(crate) fn names(&self, keys: &ProvenKeys) -> bool {
+        self.body.agreement_key == *keys.agreement() && self.body.signing_key == *keys.signing()
+    }
+}
+
+/// A CSO that still lacks its place in the issuer's sequence, and so its signature.
+#[derive(Clone, Debug)]
+pub struct CsoDraft {
+    issuer: Reference,
+    card_number: CardNumber,
+    version: u16,
+    effective: Date,
+    expiry: Date,
+    keys: ProvenKeys,
+    person: PersonReference,
+    policy: HolderCheckPolicy,
+    caps: Caps,
+    digests: GroupDigests,
+}
+
+impl CsoDraft {
+    /// The card's number.
+    pub fn card_number(&self) -> CardNumber {
+        self.card_number
+    }
+
+    /// The body to sign at this place of the issuer's sequence (SPEC 4.3).
+    pub fn at(&self, issuer_sequence: u64, issuer_previous: Digest) -> CardSecurityObject {
+        CardSecurityObject {
+            suite: Default::default(),
+            format: Default::default(),
+            issuer: self.issuer,
+            card_number: self.card_number,
+            version: self.version,
+            effective: self.effective,
+            expiry: self.expiry,
+            agreement_key: *self.keys.agreement(),
+            signing_key: *self.keys.signing(),
+            person: self.person,
+            policy: self.policy,
+            caps: self.caps,
+            digests: self.digests,
+            issuer_sequence,
+            issuer_previous,
+        }
+    }
+}
