@@ -168,3 +168,170 @@ fn in_row(number: u8, row: Row, month: u16, window: Window) -> Standing {
         },
     }))
 }
+
+#[cfg(test)]
+mod tests {
+    extern crate std;
+
+    use std::collections::BTreeSet;
+    use std::vec::Vec;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn entitlement(number: u16) -> Entitlement {
+        Entitlement {
+            programme: Programme::SUDDEN_RELIEF,
+            number,
+            line_type: 1,
+        }
+    }
+
+    fn month(index: u16) -> Period {
+        Period::new(2000 + index / 12, u8::try_from(index % 12).unwrap() + 1).unwrap()
+    }
+
+    fn window(remembered: u16) -> Window {
+        Window::around(month(remembered))
+    }
+
+    fn standing(table: &[Option<Row>], number: u16, period: u16, remembered: u16) -> Standing {
+        look_up(
+            table.iter().copied(),
+            entitlement(number),
+            month(period),
+            window(remembered),
+        )
+    }
+
+    fn pay(table: &mut [Option<Row>], number: u16, period: u16, remembered: u16) {
+        let Standing::Unpaid(Some(mark)) = standing(table, number, period, remembered) else {
+            panic!("line {number}, month {period} is not payable in month {remembered}")
+        };
+        table[usize::from(mark.number())] = Some(mark.row());
+    }
+
+    #[test]
+    fn every_month_of_the_window_is_paid_once() {
+        let mut table = [None; 2];
+        for period in 300 - 36..=300 + 3 {
+            pay(&mut table, 1, period, 300);
+            assert_eq!(standing(&table, 1, period, 300), Standing::Paid);
+        }
+        assert_eq!(table[1], None, "one entitlement takes one row");
+        for period in [0, 300 - 37, 300 + 4, 1000] {
+            assert_eq!(standing(&table, 1, period, 300), Standing::OutsideWindow);
+        }
+    }
+
+    #[test]
+    fn a_month_stays_paid_until_it_leaves_the_window() {
+        let mut table = [None; 1];
+        pay(&mut table, 1, 303, 300);
+        for remembered in 300..=339 {
+            assert_eq!(
+                standing(&table, 1, 303, remembered),
+                Standing::Paid,
+                "{remembered}"
+            );
+        }
+        for remembered in 340..420 {
+            assert_eq!(
+                standing(&table, 1, 303, remembered),
+                Standing::OutsideWindow,
+                "{remembered}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_row_is_reused_only_when_all_its_months_are_gone() {
+        let mut table = [None; 1];
+        pay(&mut table, 1, 290, 300);
+        pay(&mut table, 1, 303, 300);
+        assert_eq!(standing(&table, 2, 339, 339), Standing::Unpaid(None));
+        pay(&mut table, 2, 340, 340);
+        assert_eq!(standing(&table, 1, 290, 340), Standing::OutsideWindow);
+        assert_eq!(standing(&table, 1, 303, 340), Standing::OutsideWindow);
+    }
+
+    #[test]
+    fn a_known_row_behind_a_free_one_is_found() {
+        let mut table = [None; 3];
+        pay(&mut table, 1, 264, 300);
+        pay(&mut table, 2, 303, 300);
+        // Row 0 may be reused, but line 2 has its own.
+        assert_eq!(standing(&table, 2, 303, 301), Standing::Paid);
+        pay(&mut table, 2, 304, 301);
+        assert_eq!(table.iter().flatten().filter(|row| row.number == 2).count(), 1);
+    }
+
+    #[test]
+    fn a_row_that_reaches_less_far_back_refuses_what_it_cannot_know() {
+        let row = Row {
+            programme: Programme::SUDDEN_RELIEF,
+            number: 1,
+            line_type: 1,
+            base: 290,
+            paid: 0,
+        };
+        assert_eq!(standing(&[Some(row)], 1, 289, 300), Standing::OutsideWindow);
+        assert!(matches!(
+            standing(&[Some(row)], 1, 290, 300),
+            Standing::Unpaid(Some(_))
+        ));
+    }
+
+    #[test]
+    fn each_part_of_the_entitlement_counts() {
+        let mut table = [None; 1];
+        pay(&mut table, 1, 300, 300);
+        let paid = entitlement(1);
+        let others = [
+            Entitlement { number: 2, ..paid },
+            Entitlement { line_type: 2, ..paid },
+            Entitlement {
+                programme: Programme::from_bytes(*b"BTXH").unwrap(),
+                ..paid
+            },
+        ];
+        for other in others {
+            let found = look_up(table.iter().copied(), other, month(300), window(300));
+            assert_eq!(found, Standing::Unpaid(None));
+        }
+    }
+
+    proptest! {
+        /// Whatever is paid in whatever order while time goes on, no line is payable twice; and with room left, no
+        /// unpaid line of the window is refused.
+        #[test]
+        fn no_line_is_ever_payable_twice(
+            steps in proptest::collection::vec((0u16..6, 0u16..44, 0u16..5), 1..400),
+        ) {
+            let mut table: Vec<Option<Row>> = std::vec![None; 4];
+            let mut paid = BTreeSet::new();
+            let mut remembered = 100;
+            for (number, offset, advance) in steps {
+                remembered += advance / 4;
+                let period = remembered - 38 + offset;
+                let inside = (remembered - 36..=remembered + 3).contains(&period);
+                match standing(&table, number, period, remembered) {
+                    Standing::Unpaid(Some(mark)) => {
+                        prop_assert!(inside && paid.insert((number, period)), "line {number} month {period} twice");
+                        table[usize::from(mark.number())] = Some(mark.row());
+                    }
+                    Standing::Unpaid(None) => {
+                        prop_assert!(inside && !paid.contains(&(number, period)));
+                        let live = |other: &u16| {
+                            paid.iter().any(|(n, month)| n == other && *month >= remembered - 36)
+                        };
+                        prop_assert!((0..6).filter(live).count() == 4, "room was left");
+                    }
+                    Standing::Paid => prop_assert!(inside && paid.contains(&(number, period))),
+                    Standing::OutsideWindow => prop_assert!(!inside),
+                }
+            }
+        }
+    }
+}

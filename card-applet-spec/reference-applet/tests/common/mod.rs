@@ -1,5 +1,9 @@
 //! A card in a test: memory whose power can be cut at any write, repeatable randomness, and both hosts that talk to it.
-#![allow(dead_code, unreachable_pub, reason = "shared by tests, each of which uses its part")]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    reason = "shared by tests, each of which uses its part"
+)]
 
 pub mod issuer;
 pub mod terminal;
