@@ -24,7 +24,7 @@ pub enum Error<E: core::fmt::Debug> {
         "no journal in this region of the flash; provision the terminal, or have its flash examined if it was in use"
     )]
     NotFormatted,
-    /// A journal of another format version, word or block size.
+    /// A journal of another format version, word or block size, or of a region cut differently.
     #[error(
         "this journal was written in another format; nothing was changed; use the firmware that wrote it"
     )]

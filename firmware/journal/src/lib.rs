@@ -25,8 +25,8 @@
 //! A block counts when a copy is right and, except for block 0, something is written behind the header.
 //!
 //! From byte 48 slots of `16 + 2·W` bytes follow upwards, in order of writing; payloads lie from the end of the block
-//! downwards, each padded with `FF` to whole words. The slots end where everything up to the
-//! payloads is all ones; a slot of all ones before that is no record. A slot:
+//! downwards, each padded with `FF` to whole words. The slots end where everything up to the payloads is all ones; a slot
+//! of all ones before that is no record. A slot:
 //!
 //! | offset | size | field |
 //! |---|---|---|
@@ -57,9 +57,14 @@
 //! - Numbers of records are consecutive, so a record that can no longer be read is missed and named
 //!   ([`Item::Damaged`]). A single flipped bit in a header or commit word costs nothing: each exists twice.
 //!
-//! Not covered: a last slot whose entry rots counts as a record even if it was a release mark (losing a record
-//! unnoticed would be worse), and a release that finds no room for its mark is kept from the next block on only: after
-//! a power cut in between, the host is asked to acknowledge once more.
+//! # Limits
+//! - The region must stay the same for the life of a journal.
+//! - A last slot whose entry rots counts as a record even if it was a release mark: losing a record unnoticed would be
+//!   worse.
+//! - A release that finds no room for its mark is kept from the next block on only: after a power cut before that, the
+//!   host is asked to acknowledge once more, and released records of a half-erased block show as damaged until then.
+//! - Until another record is kept, one that was in hand at a cut can appear at a later opening only. It can vanish again
+//!   only if two cuts hit both its commit words and leave both weakly programmed.
 
 #![no_std]
 
@@ -163,8 +168,9 @@ impl<F: NorFlash> Journal<F> {
             let Some(header) = region.header(index)? else {
                 continue;
             };
+            // Right bytes in the wrong place: the region was cut differently when they were written.
             if header.sequence.checked_rem(region.blocks()) != Some(index) {
-                continue;
+                return Err(Error::Incompatible);
             }
             oldest = oldest.min(header.sequence);
             released = released.max(header.released);

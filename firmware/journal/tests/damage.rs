@@ -269,7 +269,12 @@ fn opens_nothing_but_its_own_format_in_a_region_that_fits() {
         Journal::open(chip.clone(), block..3 * block).err(),
         Some(Error::NotFormatted)
     );
-    // A part of the region, and a chip with other words, see a journal that they must not touch.
+    let filled = journal_of(4, &[900; 8]).into_flash();
+    assert_eq!(
+        Journal::open(filled, block..3 * block).err(),
+        Some(Error::Incompatible)
+    );
+    // A chip with other words sees a journal that it must not touch.
     let mut other = Nor::<8>::new(4);
     other.bytes.copy_from_slice(&chip.bytes);
     assert_eq!(
