@@ -1,1 +1,16 @@
-//! Payment lists, block lists, terminal provisioning, sync and ingestion.
+//! What happens between the ledger and the terminals: payment lists and block lists are made and signed, terminals get
+//! their certificates, journals are verified, stored and acknowledged.
+//!
+//! Nothing here does I/O of its own: the store commits, the caller moves bytes.
+
+mod block_lists;
+mod error;
+mod lists;
+mod provisioning;
+mod statements;
+
+pub use block_lists::make_block_list;
+pub use error::PayoutError;
+pub use lists::{ListTerms, make_payment_list};
+pub use provisioning::{TERMINAL_DAYS, TerminalAuthority, TerminalCertificates, certify_terminal};
+pub use statements::{IssuerKey, acknowledge, time_statement, vietnam_time};

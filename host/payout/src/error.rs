@@ -1,0 +1,48 @@
+//! What can go wrong between ledger and terminals.
+
+use ansinh_store::StoreError;
+use card_spec::certificate::CertificateError;
+use card_spec::signed::SignError;
+use card_spec::tlv;
+
+/// Why a list, certificate or acknowledgement could not be made.
+#[derive(Debug, thiserror::Error)]
+pub enum PayoutError {
+    /// The ledger refused.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// No line is due for this terminal.
+    #[error(
+        "no line is due: nobody waits for money on an active card, or all lines are on lists already. No list was made"
+    )]
+    NothingDue,
+    /// More lines than a list can hold (DATA 3.1).
+    #[error("{0} lines are due, but a list holds 4,000: make lists for several terminals. No list was made")]
+    TooManyLines(usize),
+    /// A value does not fit the type of its data object.
+    #[error("{0} does not fit the format of DATA.md; nothing was signed")]
+    Value(&'static str),
+    /// An object could not be encoded.
+    #[error("an object could not be encoded ({0}); nothing was signed")]
+    Encoding(#[from] tlv::Error),
+    /// The signing key's holder refused.
+    #[error("the signing key could not be used: {0}; nothing was signed")]
+    Key(String),
+    /// A certificate or request was refused.
+    #[error("terminal refused: {0}. Nothing was certified")]
+    Certificate(#[from] CertificateError),
+    /// A request asks for another name than the one that is to be given.
+    #[error(
+        "the terminal asks for another name than {0}. Start the provisioning again; nothing was certified"
+    )]
+    OtherName(String),
+}
+
+impl<E: core::fmt::Display> From<SignError<E>> for PayoutError {
+    fn from(error: SignError<E>) -> Self {
+        match error {
+            SignError::Encoding(error) => Self::Encoding(error),
+            SignError::Key(error) => Self::Key(error.to_string()),
+        }
+    }
+}

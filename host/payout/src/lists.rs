@@ -1,0 +1,156 @@
+//! Payment lists (DATA 3): the lines that a terminal may pay, signed as one.
+
+use core::fmt::Display;
+
+use ansinh_store::Store;
+use ansinh_store::issuer_log::{Position, SignedObject};
+use ansinh_store::lists::{DueLine, NewPaymentList, PaymentList};
+use card_spec::crypto::Sign;
+use card_spec::list::{ListHeader, ListLine, MAXIMUM_LINES};
+use card_spec::merkle::{RootBuilder, leaf_hash};
+use card_spec::payment::{LineKey, LineKeyParts, LineType};
+use card_spec::signed::{Signed, sign};
+use card_spec::tlv::{Field as _, Writer};
+use card_spec::values::{Amount, Ascii, Constant, Date, Period, Programme, Suite, TerminalName};
+
+use crate::statements::OBJECT;
+use crate::{IssuerKey, PayoutError};
+
+/// Bit of the holder, and of a representative, in a line's recipients (DATA 3.2).
+const HOLDER: u8 = 0x01;
+const REPRESENTATIVE: u8 = 0x02;
+
+/// What a list is for.
+#[derive(Debug, Clone)]
+pub struct ListTerms {
+    /// The terminal that may pay it.
+    pub terminal: TerminalName,
+    /// Where it is paid, up to 12 characters.
+    pub pay_point: String,
+    /// The newest month that is paid; older unpaid ones are carried along.
+    pub period: Period,
+    /// First day of payment.
+    pub effective: Date,
+    /// Last day of payment.
+    pub expiry: Date,
+}
+
+/// Makes, signs and stores the next list of a terminal: every due line up to the period of every active card.
+///
+/// # Errors
+/// [`PayoutError::NothingDue`], [`PayoutError::TooManyLines`]; otherwise of the store and the key. On an error no list exists.
+pub fn make_payment_list<S: Sign<Error: Display>>(
+    store: &Store,
+    issuer: &IssuerKey<'_, S>,
+    terms: &ListTerms,
+) -> Result<PaymentList, PayoutError> {
+    let due = lines_up_to(store.due_lines(terms.terminal.as_str())?, terms.period)?;
+    if due.is_empty() {
+        return Err(PayoutError::NothingDue);
+    }
+    if due.len() > MAXIMUM_LINES as usize {
+        return Err(PayoutError::TooManyLines(due.len()));
+    }
+    store.add_payment_list(terms.terminal.as_str(), issuer.issuer(), |number, position| {
+        sign_list(issuer, terms, due, number, position)
+    })
+}
+
+fn lines_up_to(due: Vec<DueLine>, newest: Period) -> Result<Vec<(DueLine, LineKey)>, PayoutError> {
+    let mut lines = Vec::with_capacity(due.len());
+    for line in due {
+        let key = line_key(&line)?;
+        if key.parts().period <= newest {
+            lines.push((line, key));
+        }
+    }
+    Ok(lines)
+}
+
+fn sign_list<S: Sign<Error: Display>>(
+    issuer: &IssuerKey<'_, S>,
+    terms: &ListTerms,
+    due: Vec<(DueLine, LineKey)>,
+    number: u32,
+    position: Position,
+) -> Result<NewPaymentList, PayoutError> {
+    let mut tree = RootBuilder::new();
+    let mut total = Amount::default();
+    let mut lines = Vec::with_capacity(due.len());
+    for (line_number, (line, line_key)) in (1..).zip(due) {
+        let amount = Amount::new(line.amount).ok_or(PayoutError::Value("an amount"))?;
+        total = total
+            .checked_add(amount)
+            .ok_or(PayoutError::Value("the list's total"))?;
+        let recipients = if line.has_representative {
+            HOLDER | REPRESENTATIVE
+        } else {
+            HOLDER
+        };
+        let content = ListLine {
+            number: line_number,
+            card_number: line.card,
+            line_key,
+            amount,
+            recipients,
+        };
+        let mut buffer = [0; ListLine::LENGTH];
+        let mut writer = Writer::new(&mut buffer);
+        content.write(&mut writer, ListLine::TAG)?;
+        tree.push(leaf_hash(&buffer), |_, _, _| {});
+        lines.push((line, buffer.to_vec()));
+    }
+    let list_id = format!(
+        "{}-{number:06}",
+        terms.pay_point.chars().take(12).collect::<String>()
+    );
+    let header = ListHeader {
+        suite: Suite::default(),
+        format: Constant,
+        issuer: issuer.reference(),
+        list_id: Ascii::new(&list_id).ok_or(PayoutError::Value("the list's name"))?,
+        number,
+        pay_point: Ascii::new(&terms.pay_point).ok_or(PayoutError::Value("the pay point"))?,
+        terminal: terms.terminal,
+        effective: terms.effective,
+        expiry: terms.expiry,
+        lines: tree.leaves(),
+        root: tree.root(),
+        total,
+        issuer_sequence: position.sequence,
+        issuer_previous: position.previous_hash,
+    };
+    let mut buffer = [0; OBJECT];
+    let object = sign(&header, issuer.signer(), &mut buffer)?;
+    let body_hash = Signed::<ListHeader<'_>>::parse(object)?.hash();
+    let header = SignedObject {
+        body_hash,
+        object: object.to_vec(),
+    };
+    Ok(NewPaymentList {
+        header,
+        list_id: list_id.clone(),
+        root: tree.root(),
+        lines,
+    })
+}
+
+/// The key of a stored line as a card and a terminal see it.
+fn line_key(line: &DueLine) -> Result<LineKey, PayoutError> {
+    let key = &line.key;
+    let programme = <[u8; 4]>::try_from(key.programme.as_bytes())
+        .ok()
+        .and_then(Programme::from_bytes);
+    let month: u32 = key.period.parse().map_err(|_| PayoutError::Value("a period"))?;
+    let year = u16::try_from(month / 100).map_err(|_| PayoutError::Value("a period"))?;
+    let period = u8::try_from(month % 100)
+        .ok()
+        .and_then(|month| Period::new(year, month));
+    Ok(LineKey::new(&LineKeyParts {
+        person: key.person,
+        programme: programme.ok_or(PayoutError::Value("a programme"))?,
+        entitlement: key.entitlement,
+        line_type: LineType::from_byte(key.line_type).ok_or(PayoutError::Value("a line type"))?,
+        period: period.ok_or(PayoutError::Value("a period"))?,
+    }))
+}

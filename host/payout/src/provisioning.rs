@@ -1,0 +1,105 @@
+//! Terminals get their two certificates (SPEC 3): one for key agreement with cards, one for signing the journal.
+
+use core::fmt::Display;
+
+use ansinh_store::Store;
+use ansinh_store::terminals::Terminal;
+use card_spec::certificate::{
+    Authorization, Certificate, CertificateKey, Certified, ProvenRequest, Reference, Request, Role,
+    verify_request,
+};
+use card_spec::crypto::{PortableP256, Sign};
+use card_spec::signed::{Signed, sign};
+use card_spec::values::{Constant, Date, TerminalName};
+
+use crate::PayoutError;
+use crate::statements::OBJECT;
+
+/// Days that a terminal's certificates span, both ends included (SPEC 3.4).
+pub const TERMINAL_DAYS: u32 = 35;
+
+/// The terminal CA's key with the chain that vouches for it.
+pub struct TerminalAuthority<'a, S> {
+    /// The key.
+    pub signer: &'a S,
+    /// Its verified certificate.
+    pub certified: Certified,
+}
+
+/// A terminal's certificates, encoded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TerminalCertificates {
+    /// For key agreement.
+    pub agreement: Vec<u8>,
+    /// For the journal.
+    pub journal: Vec<u8>,
+}
+
+/// Certifies the two keys that a terminal has shown possession of, and registers terminal and certificates.
+///
+/// # Errors
+/// [`PayoutError::Certificate`] if a request does not prove possession, [`PayoutError::OtherName`], and of the store if name or
+/// key are taken. On an error nothing was certified.
+pub fn certify_terminal<S: Sign<Error: Display>>(
+    store: &Store,
+    authority: &TerminalAuthority<'_, S>,
+    name: TerminalName,
+    (agreement, journal): (&[u8], &[u8]),
+    (effective, expiry): (Date, Date),
+) -> Result<TerminalCertificates, PayoutError> {
+    let agreement = proven(agreement, name, 'A')?;
+    let journal = proven(journal, name, 'J')?;
+    let certificates = TerminalCertificates {
+        agreement: certify(authority, &agreement, Role::TerminalAgreement, effective, expiry)?,
+        journal: certify(authority, &journal, Role::TerminalJournal, effective, expiry)?,
+    };
+    store.add_terminal(&Terminal {
+        name: name.as_str().to_owned(),
+        agreement_key: *agreement.key().as_bytes(),
+        journal_key: *journal.key().as_bytes(),
+    })?;
+    let ca = authority.certified.holder();
+    store.add_certificate(agreement.holder().as_str(), ca.as_str(), &certificates.agreement)?;
+    store.add_certificate(journal.holder().as_str(), ca.as_str(), &certificates.journal)?;
+    Ok(certificates)
+}
+
+fn proven(request: &[u8], name: TerminalName, purpose: char) -> Result<ProvenRequest, PayoutError> {
+    let request = Signed::<Request>::parse(request)?;
+    let proven = verify_request(&PortableP256, &request)?;
+    let expected = Reference::new(&format!("{name}{purpose}00001"));
+    if Some(proven.holder()) != expected {
+        return Err(PayoutError::OtherName(name.as_str().to_owned()));
+    }
+    Ok(proven)
+}
+
+fn certify<S: Sign<Error: Display>>(
+    authority: &TerminalAuthority<'_, S>,
+    request: &ProvenRequest,
+    role: Role,
+    effective: Date,
+    expiry: Date,
+) -> Result<Vec<u8>, PayoutError> {
+    let body = Certificate {
+        profile: Constant,
+        authority: authority.certified.holder(),
+        public_key: CertificateKey {
+            key: request.key(),
+            with_domain_parameters: false,
+        },
+        holder: request.holder(),
+        authorization: Authorization {
+            role,
+            flags: authority.certified.flags(),
+        },
+        effective,
+        expiry,
+    };
+    let mut buffer = [0; OBJECT];
+    let certificate = sign(&body, authority.signer, &mut buffer)?;
+    // What we hand out must be what every card accepts: check it as a card would.
+    let parsed = Signed::<Certificate>::parse(certificate)?;
+    authority.certified.certify(&PortableP256, &parsed)?;
+    Ok(certificate.to_vec())
+}
