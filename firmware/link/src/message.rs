@@ -126,6 +126,12 @@ pub struct Hello {
     pub firmware: [u8; 32],
     /// Sequence number of the last journal entry; 0 for none.
     pub journal_tail: u32,
+    /// Sequence number of the last acknowledged entry; 0 for none. Read from the next one.
+    pub acknowledged: u32,
+    /// Number of the payment list in force; 0 for none.
+    pub list_number: u32,
+    /// Number of the block list in force; 0 for none.
+    pub block_list_number: u32,
 }
 
 /// How far a terminal has been provisioned.
@@ -172,6 +178,8 @@ pub enum Refusal {
     UnknownEntry,
     /// The flash failed.
     Storage,
+    /// A card is being served, or an order is open whose outcome only its card knows.
+    Busy,
 }
 
 impl Refusal {
@@ -233,6 +241,10 @@ impl Refusal {
             Self::UnknownEntry => (
                 "Xác nhận không khớp với nhật ký của thiết bị. Nhật ký được giữ nguyên. Hãy báo người quản trị.",
                 "The acknowledgement does not match this journal. The journal stays. Tell the administrator.",
+            ),
+            Self::Busy => (
+                "Thiết bị đang phục vụ một thẻ. Chưa có gì thay đổi. Hãy hoàn tất chi trả, rồi làm lại.",
+                "The terminal is serving a card. Nothing was changed. Finish that payment, then try again.",
             ),
             Self::Storage => (
                 "Bộ nhớ của thiết bị bị lỗi. Ngừng chi trả trên thiết bị này và báo người quản trị.",

@@ -56,11 +56,14 @@ fn answers() -> Vec<(Answer<'static>, Vec<u8>)> {
         test: true,
         firmware: [7; 32],
         journal_tail: 5,
+        acknowledged: 4,
+        list_number: 3,
+        block_list_number: 2,
     };
     vec![
         (
             Answer::Hello(hello),
-            [&[0, 1, 1], &b"VN0100001T"[..], &[2, 1], &[7; 32], &[5]].concat(),
+            [&[0, 1, 1], &b"VN0100001T"[..], &[2, 1], &[7; 32], &[5, 4, 3, 2]].concat(),
         ),
         (
             Answer::Requests {
