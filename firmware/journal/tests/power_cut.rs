@@ -202,33 +202,54 @@ fn format<const W: usize>() -> Journal<Nor<W>> {
     Journal::format(chip, range).unwrap()
 }
 
+/// Cuts at every operation of the script. The script runs in pieces, so that a cut late in it is not paid for with a
+/// replay of everything before.
 fn sweep<const W: usize>() -> (u64, u64) {
     let steps = script();
     let after = &steps[34..49];
-    let fresh = format::<W>().into_flash();
+    let mut chip = format::<W>().into_flash();
+    let mut known = Known::default();
     let (mut cuts, mut seconds) = (0, 0);
-    for tear in TEARS {
-        for operation in 0.. {
-            let mut chip = fresh.clone();
-            chip.cut(operation, tear);
-            let range = chip.whole();
-            let mut known = Known::default();
-            let mut journal = Journal::open(chip, range).unwrap();
-            if known.run(&mut journal, &steps).is_ok() {
-                assert!(known.full > 0, "the script never fills the journal");
-                break;
+    for piece in steps.chunks(6) {
+        for tear in TEARS {
+            for operation in 0.. {
+                let Some((torn, mut knows)) = cut_once(chip.clone(), known.clone(), piece, operation, tear)
+                else {
+                    break;
+                };
+                cuts += 1;
+                recover(torn.clone(), &mut knows.clone(), None, after);
+                // The second cut: in the operation that opening does, or in the appends after it.
+                let after_opening = [0, 1, operation % 300][operation as usize % 3];
+                let tear = TEARS[(operation / 3) as usize % TEARS.len()];
+                seconds += u64::from(recover(torn, &mut knows, Some((after_opening, tear)), after));
             }
-            cuts += 1;
-            known.cut = format!("{tear:?} at operation {operation}");
-            let chip = journal.into_flash();
-            recover(chip.clone(), &mut known.clone(), None, after);
-            // The second cut: in the operation that opening does, or in the appends after it.
-            let after_opening = [0, 1, operation % 300][operation as usize % 3];
-            let tear = TEARS[(operation / 3) as usize % TEARS.len()];
-            seconds += u64::from(recover(chip, &mut known, Some((after_opening, tear)), after));
         }
+        let range = chip.whole();
+        let mut journal = Journal::open(chip, range).unwrap();
+        known.run(&mut journal, piece).unwrap();
+        chip = journal.into_flash();
     }
+    assert!(known.full > 0, "the script never fills the journal");
     (cuts, seconds)
+}
+
+/// Runs a piece of the script with a cut; none if the piece has fewer operations.
+fn cut_once<const W: usize>(
+    mut chip: Nor<W>,
+    mut known: Known,
+    piece: &[Step],
+    operation: u64,
+    tear: Tear,
+) -> Option<(Nor<W>, Known)> {
+    known.cut = format!("{tear:?} at operation {operation} after {} records", known.last());
+    chip.cut(operation, tear);
+    let range = chip.whole();
+    let mut journal = Journal::open(chip, range).unwrap();
+    known
+        .run(&mut journal, piece)
+        .is_err()
+        .then(|| (journal.into_flash(), known))
 }
 
 #[test]
