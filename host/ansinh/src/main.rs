@@ -1,3 +1,9 @@
 //! The host binary: command line of a provincial issuance station.
 
-fn main() {}
+mod commands;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    commands::run()
+}

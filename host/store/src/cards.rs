@@ -46,12 +46,17 @@ impl CardState {
 
     /// The name in the ledger.
     pub fn name(self) -> &'static str {
-        Self::NAMES.iter().find(|(state, _)| *state == self).map_or("", |(_, name)| name)
+        Self::NAMES
+            .iter()
+            .find(|(state, _)| *state == self)
+            .map_or("", |(_, name)| name)
     }
 
     fn parse(text: &str) -> Result<Self, StoreError> {
         let found = Self::NAMES.iter().find(|(_, name)| *name == text);
-        found.map(|(state, _)| *state).ok_or(StoreError::Malformed("card state"))
+        found
+            .map(|(state, _)| *state)
+            .ok_or(StoreError::Malformed("card state"))
     }
 }
 
@@ -122,7 +127,12 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::NotFound`] for a chip of no delivery, [`StoreError::WrongState`] for a spoilt one.
-    pub fn claim_next_person(&self, chip: &ChipSerial, reader: &str, province: u8) -> Result<Claim, StoreError> {
+    pub fn claim_next_person(
+        &self,
+        chip: &ChipSerial,
+        reader: &str,
+        province: u8,
+    ) -> Result<Claim, StoreError> {
         let serial = serial_text(chip);
         self.write(async |connection| {
             if let Some(card) = card_on_chip(connection, &serial).await? {
@@ -132,7 +142,9 @@ impl Store {
                 };
             }
             demand_blank(connection, &serial).await?;
-            let Some(person) = next_waiting(connection).await? else { return Ok(Claim::NobodyWaiting) };
+            let Some(person) = next_waiting(connection).await? else {
+                return Ok(Claim::NobodyWaiting);
+            };
             set_blank_state(connection, &serial, "assigned").await?;
             let number = next_card_number(connection, province).await?;
             sqlx::query(
@@ -173,7 +185,9 @@ impl Store {
     /// [`StoreError::Database`].
     pub fn cards(&self) -> Result<Vec<Card>, StoreError> {
         self.read(async |connection| {
-            let rows = sqlx::query("SELECT * FROM card ORDER BY number").fetch_all(connection).await?;
+            let rows = sqlx::query("SELECT * FROM card ORDER BY number")
+                .fetch_all(connection)
+                .await?;
             rows.iter().map(card_from).collect()
         })
     }
@@ -204,7 +218,11 @@ impl Store {
                 .await?;
             rows.iter()
                 .map(|row| {
-                    Ok(Step { step: row.try_get("step")?, note: row.try_get("note")?, reader: row.try_get("reader")? })
+                    Ok(Step {
+                        step: row.try_get("step")?,
+                        note: row.try_get("note")?,
+                        reader: row.try_get("reader")?,
+                    })
                 })
                 .collect()
         })
@@ -219,7 +237,9 @@ impl Store {
             let card = card(connection, number).await?;
             match card.state {
                 CardState::Planned => set_state(connection, number, CardState::KeysReplaced).await,
-                CardState::Blocked | CardState::Abandoned => Err(wrong_state(&card, "a card in personalization")),
+                CardState::Blocked | CardState::Abandoned => {
+                    Err(wrong_state(&card, "a card in personalization"))
+                }
                 _ => Ok(()),
             }
         })
@@ -307,7 +327,9 @@ impl Store {
         self.write(async |connection| {
             let card = card(connection, number).await?;
             let end = match card.state {
-                CardState::Planned | CardState::KeysReplaced | CardState::KeysGenerated => CardState::Abandoned,
+                CardState::Planned | CardState::KeysReplaced | CardState::KeysGenerated => {
+                    CardState::Abandoned
+                }
                 CardState::CsoReleased => CardState::Blocked,
                 _ => return Err(wrong_state(&card, "an unfinished card")),
             };
@@ -343,8 +365,12 @@ impl Store {
     /// [`StoreError::Database`].
     pub fn blocked_cards(&self) -> Result<Vec<(CardNumber, u8)>, StoreError> {
         self.read(async |connection| {
-            let rows = sqlx::query("SELECT card, reason FROM block ORDER BY card").fetch_all(connection).await?;
-            rows.iter().map(|row| Ok((card_number(row, "card")?, number(row, "reason")?))).collect()
+            let rows = sqlx::query("SELECT card, reason FROM block ORDER BY card")
+                .fetch_all(connection)
+                .await?;
+            rows.iter()
+                .map(|row| Ok((card_number(row, "card")?, number(row, "reason")?)))
+                .collect()
         })
     }
 }
@@ -354,16 +380,32 @@ async fn demand_blank(connection: &mut AnyConnection, serial: &str) -> Result<()
         .bind(serial)
         .fetch_optional(&mut *connection)
         .await?
-        .ok_or_else(|| StoreError::NotFound { what: "chip", name: serial.to_owned() })?;
+        .ok_or_else(|| StoreError::NotFound {
+            what: "chip",
+            name: serial.to_owned(),
+        })?;
     let state: String = row.try_get("state")?;
     if state != "blank" {
-        return Err(StoreError::WrongState { what: "chip", name: serial.to_owned(), state, needed: "a blank chip" });
+        return Err(StoreError::WrongState {
+            what: "chip",
+            name: serial.to_owned(),
+            state,
+            needed: "a blank chip",
+        });
     }
     Ok(())
 }
 
-async fn set_blank_state(connection: &mut AnyConnection, serial: &str, state: &str) -> Result<(), StoreError> {
-    sqlx::query("UPDATE blank SET state = $2 WHERE chip_serial = $1").bind(serial).bind(state).execute(connection).await?;
+async fn set_blank_state(
+    connection: &mut AnyConnection,
+    serial: &str,
+    state: &str,
+) -> Result<(), StoreError> {
+    sqlx::query("UPDATE blank SET state = $2 WHERE chip_serial = $1")
+        .bind(serial)
+        .bind(state)
+        .execute(connection)
+        .await?;
     Ok(())
 }
 
@@ -375,7 +417,8 @@ async fn next_waiting(connection: &mut AnyConnection) -> Result<Option<PersonRef
 }
 
 async fn next_card_number(connection: &mut AnyConnection, province: u8) -> Result<CardNumber, StoreError> {
-    let serial = u64::try_from(draw(connection, "card").await?).map_err(|_| StoreError::Malformed("series"))?;
+    let serial =
+        u64::try_from(draw(connection, "card").await?).map_err(|_| StoreError::Malformed("series"))?;
     CardNumber::new(province, serial).ok_or(StoreError::OutOfRange("the next card number"))
 }
 
@@ -407,7 +450,9 @@ async fn refuse_known_key(
     agreement_key: &[u8; 65],
     signing_key: &[u8; 65],
 ) -> Result<(), StoreError> {
-    let seen = StoreError::KeySeenBefore { number: number.to_string() };
+    let seen = StoreError::KeySeenBefore {
+        number: number.to_string(),
+    };
     if agreement_key == signing_key {
         return Err(seen);
     }
@@ -422,10 +467,20 @@ async fn refuse_known_key(
 }
 
 fn key_seen(error: sqlx::Error, number: &CardNumber) -> StoreError {
-    if is_duplicate(&error) { StoreError::KeySeenBefore { number: number.to_string() } } else { error.into() }
+    if is_duplicate(&error) {
+        StoreError::KeySeenBefore {
+            number: number.to_string(),
+        }
+    } else {
+        error.into()
+    }
 }
 
-async fn set_state(connection: &mut AnyConnection, number: &CardNumber, state: CardState) -> Result<(), StoreError> {
+async fn set_state(
+    connection: &mut AnyConnection,
+    number: &CardNumber,
+    state: CardState,
+) -> Result<(), StoreError> {
     sqlx::query("UPDATE card SET state = $2 WHERE number = $1")
         .bind(number.to_string())
         .bind(state.name())
@@ -443,7 +498,11 @@ async fn set_cso(connection: &mut AnyConnection, number: &CardNumber, cso: &[u8]
     Ok(())
 }
 
-async fn insert_block(connection: &mut AnyConnection, number: &CardNumber, reason: BlockReason) -> Result<(), StoreError> {
+async fn insert_block(
+    connection: &mut AnyConnection,
+    number: &CardNumber,
+    reason: BlockReason,
+) -> Result<(), StoreError> {
     sqlx::query("INSERT INTO block (card, reason, blocked_at) VALUES ($1, $2, $3)")
         .bind(number.to_string())
         .bind(signed(reason as u64, "a block reason")?)
@@ -454,7 +513,10 @@ async fn insert_block(connection: &mut AnyConnection, number: &CardNumber, reaso
 }
 
 async fn card_on_chip(connection: &mut AnyConnection, serial: &str) -> Result<Option<Card>, StoreError> {
-    let row = sqlx::query("SELECT * FROM card WHERE chip_serial = $1").bind(serial).fetch_optional(connection).await?;
+    let row = sqlx::query("SELECT * FROM card WHERE chip_serial = $1")
+        .bind(serial)
+        .fetch_optional(connection)
+        .await?;
     row.as_ref().map(card_from).transpose()
 }
 
@@ -463,7 +525,10 @@ async fn card(connection: &mut AnyConnection, number: &CardNumber) -> Result<Car
         .bind(number.to_string())
         .fetch_optional(connection)
         .await?
-        .ok_or_else(|| StoreError::NotFound { what: "card", name: number.to_string() })?;
+        .ok_or_else(|| StoreError::NotFound {
+            what: "card",
+            name: number.to_string(),
+        })?;
     card_from(&row)
 }
 
@@ -484,14 +549,23 @@ fn card_from(row: &AnyRow) -> Result<Card, StoreError> {
 }
 
 pub(crate) fn card_number(row: &AnyRow, column: &str) -> Result<CardNumber, StoreError> {
-    row.try_get::<String, _>(column)?.parse().map_err(|_| StoreError::Malformed("card number"))
+    row.try_get::<String, _>(column)?
+        .parse()
+        .map_err(|_| StoreError::Malformed("card number"))
 }
 
 fn optional_key(row: &AnyRow, column: &'static str) -> Result<Option<[u8; 65]>, StoreError> {
     let bytes: Option<Vec<u8>> = row.try_get(column)?;
-    bytes.map(|bytes| bytes.try_into().map_err(|_| StoreError::Malformed(column))).transpose()
+    bytes
+        .map(|bytes| bytes.try_into().map_err(|_| StoreError::Malformed(column)))
+        .transpose()
 }
 
 fn wrong_state(card: &Card, needed: &'static str) -> StoreError {
-    StoreError::WrongState { what: "card", name: card.number.to_string(), state: card.state.name().to_owned(), needed }
+    StoreError::WrongState {
+        what: "card",
+        name: card.number.to_string(),
+        state: card.state.name().to_owned(),
+        needed,
+    }
 }

@@ -61,7 +61,10 @@ impl Store {
                 .bind(&serial)
                 .fetch_optional(connection)
                 .await?
-                .ok_or_else(|| StoreError::NotFound { what: "chip", name: serial.clone() })?;
+                .ok_or_else(|| StoreError::NotFound {
+                    what: "chip",
+                    name: serial.clone(),
+                })?;
             Ok(Delivery {
                 name: row.try_get("name")?,
                 key_version: number(&row, "key_version")?,
@@ -76,7 +79,9 @@ impl Store {
     /// [`StoreError::Database`].
     pub fn delivery_names(&self) -> Result<Vec<String>, StoreError> {
         self.read(async |connection| {
-            let rows = sqlx::query("SELECT name FROM delivery ORDER BY name").fetch_all(connection).await?;
+            let rows = sqlx::query("SELECT name FROM delivery ORDER BY name")
+                .fetch_all(connection)
+                .await?;
             rows.iter().map(|row| Ok(row.try_get("name")?)).collect()
         })
     }
@@ -87,7 +92,9 @@ impl Store {
     /// [`StoreError::Database`].
     pub fn blank_cards(&self) -> Result<u64, StoreError> {
         self.read(async |connection| {
-            let row = sqlx::query("SELECT count(*) AS total FROM blank WHERE state = 'blank'").fetch_one(connection).await?;
+            let row = sqlx::query("SELECT count(*) AS total FROM blank WHERE state = 'blank'")
+                .fetch_one(connection)
+                .await?;
             number(&row, "total")
         })
     }
@@ -99,5 +106,12 @@ pub(crate) fn serial_text(serial: &ChipSerial) -> String {
 }
 
 fn exists(error: sqlx::Error, what: &'static str, name: &str) -> StoreError {
-    if is_duplicate(&error) { StoreError::Exists { what, name: name.to_owned() } } else { error.into() }
+    if is_duplicate(&error) {
+        StoreError::Exists {
+            what,
+            name: name.to_owned(),
+        }
+    } else {
+        error.into()
+    }
 }

@@ -39,13 +39,17 @@ pub enum StoreError {
         needed: &'static str,
     },
     /// A public key was seen before: some chip's key generation is broken or a card was copied.
-    #[error("card {number}: its public key belongs to another card already. Keep the chip apart and tell the vendor: its key generation is broken or it was copied")]
+    #[error(
+        "card {number}: its public key belongs to another card already. Keep the chip apart and tell the vendor: its key generation is broken or it was copied"
+    )]
     KeySeenBefore {
         /// The card being personalized.
         number: String,
     },
     /// Two entries for one (terminal, sequence), or an entry that does not follow the last one held.
-    #[error("terminal {terminal}, entry {sequence}: it does not follow what is stored, or differs from the entry stored under this number. Keep both files and start an investigation; nothing was stored")]
+    #[error(
+        "terminal {terminal}, entry {sequence}: it does not follow what is stored, or differs from the entry stored under this number. Keep both files and start an investigation; nothing was stored"
+    )]
     Equivocation {
         /// The terminal.
         terminal: String,

@@ -65,7 +65,10 @@ impl Store {
                             previous_hash: octets(row, "previous_hash")?,
                         },
                         kind: row.try_get("kind")?,
-                        signed: SignedObject { body_hash: octets(row, "body_hash")?, object: row.try_get("object")? },
+                        signed: SignedObject {
+                            body_hash: octets(row, "body_hash")?,
+                            object: row.try_get("object")?,
+                        },
                     })
                 })
                 .collect()
@@ -84,16 +87,21 @@ impl Store {
                 .await?;
             if let Some(row) = known {
                 let same = row.try_get::<Vec<u8>, _>("object")? == object;
-                let exists = StoreError::Exists { what: "certificate", name: holder.to_owned() };
+                let exists = StoreError::Exists {
+                    what: "certificate",
+                    name: holder.to_owned(),
+                };
                 return if same { Ok(()) } else { Err(exists) };
             }
-            sqlx::query("INSERT INTO certificate (holder, authority, object, stored_at) VALUES ($1, $2, $3, $4)")
-                .bind(holder)
-                .bind(authority)
-                .bind(object)
-                .bind(now())
-                .execute(connection)
-                .await?;
+            sqlx::query(
+                "INSERT INTO certificate (holder, authority, object, stored_at) VALUES ($1, $2, $3, $4)",
+            )
+            .bind(holder)
+            .bind(authority)
+            .bind(object)
+            .bind(now())
+            .execute(connection)
+            .await?;
             Ok(())
         })
     }
@@ -108,7 +116,10 @@ impl Store {
                 .bind(holder)
                 .fetch_optional(connection)
                 .await?
-                .ok_or_else(|| StoreError::NotFound { what: "certificate", name: holder.to_owned() })?;
+                .ok_or_else(|| StoreError::NotFound {
+                    what: "certificate",
+                    name: holder.to_owned(),
+                })?;
             Ok(row.try_get("object")?)
         })
     }
@@ -119,8 +130,12 @@ impl Store {
     /// [`StoreError::Database`].
     pub fn certificates(&self) -> Result<Vec<(String, Vec<u8>)>, StoreError> {
         self.read(async |connection| {
-            let rows = sqlx::query("SELECT holder, object FROM certificate ORDER BY holder").fetch_all(connection).await?;
-            rows.iter().map(|row| Ok((row.try_get("holder")?, row.try_get("object")?))).collect()
+            let rows = sqlx::query("SELECT holder, object FROM certificate ORDER BY holder")
+                .fetch_all(connection)
+                .await?;
+            rows.iter()
+                .map(|row| Ok((row.try_get("holder")?, row.try_get("object")?)))
+                .collect()
         })
     }
 }
@@ -140,13 +155,23 @@ pub(crate) async fn append<E: From<StoreError>>(
 
 async fn next_position(connection: &mut AnyConnection, issuer: Issuer<'_>) -> Result<Position, StoreError> {
     let sql = "SELECT sequence, body_hash FROM issuer_log WHERE issuer = $1 ORDER BY sequence DESC LIMIT 1";
-    let Some(last) = sqlx::query(sql).bind(issuer.reference).fetch_optional(connection).await? else {
-        return Ok(Position { sequence: 1, previous_hash: issuer.certificate_hash });
+    let Some(last) = sqlx::query(sql)
+        .bind(issuer.reference)
+        .fetch_optional(connection)
+        .await?
+    else {
+        return Ok(Position {
+            sequence: 1,
+            previous_hash: issuer.certificate_hash,
+        });
     };
     let sequence = number::<u64>(&last, "sequence")?
         .checked_add(1)
         .ok_or(StoreError::OutOfRange("the issuer's sequence number"))?;
-    Ok(Position { sequence, previous_hash: octets(&last, "body_hash")? })
+    Ok(Position {
+        sequence,
+        previous_hash: octets(&last, "body_hash")?,
+    })
 }
 
 async fn store(

@@ -98,7 +98,8 @@ impl Store {
                     result.booked += 1;
                 } else {
                     let subject = format!("{terminal}-{}", payment.intent);
-                    operations::log(connection, "ansinh", "refused to book a second payment", &subject).await?;
+                    operations::log(connection, "ansinh", "refused to book a second payment", &subject)
+                        .await?;
                     result.paid_twice.push(payment.intent);
                 }
             }
@@ -138,14 +139,25 @@ impl Store {
         sign: impl FnOnce(JournalHead) -> Result<Vec<u8>, E>,
     ) -> Result<Acknowledgement, E> {
         self.write(async |connection| {
-            let nothing = || StoreError::NotFound { what: "journal of terminal", name: terminal.to_owned() };
+            let nothing = || StoreError::NotFound {
+                what: "journal of terminal",
+                name: terminal.to_owned(),
+            };
             let head = head(connection, terminal).await?.ok_or_else(nothing)?;
             if let Some(object) = acknowledged(connection, terminal, head.sequence).await? {
-                return Ok(Acknowledgement { terminal: terminal.to_owned(), sequence: head.sequence, object });
+                return Ok(Acknowledgement {
+                    terminal: terminal.to_owned(),
+                    sequence: head.sequence,
+                    object,
+                });
             }
             let object = sign(head)?;
             insert_acknowledgement(connection, terminal, head, &object).await?;
-            Ok(Acknowledgement { terminal: terminal.to_owned(), sequence: head.sequence, object })
+            Ok(Acknowledgement {
+                terminal: terminal.to_owned(),
+                sequence: head.sequence,
+                object,
+            })
         })
     }
 
@@ -196,16 +208,27 @@ impl Store {
 }
 
 /// Stores an entry; `false` if the same one is there already.
-async fn store_entry(connection: &mut AnyConnection, terminal: &str, entry: &JournalEntry) -> Result<bool, StoreError> {
+async fn store_entry(
+    connection: &mut AnyConnection,
+    terminal: &str,
+    entry: &JournalEntry,
+) -> Result<bool, StoreError> {
     let sequence = entry.sequence;
-    let equivocation = || StoreError::Equivocation { terminal: terminal.to_owned(), sequence: sequence.into() };
+    let equivocation = || StoreError::Equivocation {
+        terminal: terminal.to_owned(),
+        sequence: sequence.into(),
+    };
     let known = sqlx::query("SELECT hash FROM journal_entry WHERE terminal = $1 AND sequence = $2")
         .bind(terminal)
         .bind(i64::from(sequence))
         .fetch_optional(&mut *connection)
         .await?;
     if let Some(row) = known {
-        return if octets::<32>(&row, "hash")? == entry.hash { Ok(false) } else { Err(equivocation()) };
+        return if octets::<32>(&row, "hash")? == entry.hash {
+            Ok(false)
+        } else {
+            Err(equivocation())
+        };
     }
     let last = head(connection, terminal).await?.map_or(0, |head| head.sequence);
     if last.checked_add(1) != Some(sequence) {
@@ -252,7 +275,13 @@ async fn book(connection: &mut AnyConnection, terminal: &str, payment: &Payment)
 async fn head(connection: &mut AnyConnection, terminal: &str) -> Result<Option<JournalHead>, StoreError> {
     let sql = "SELECT sequence, hash FROM journal_entry WHERE terminal = $1 ORDER BY sequence DESC LIMIT 1";
     let row = sqlx::query(sql).bind(terminal).fetch_optional(connection).await?;
-    row.map(|row| Ok(JournalHead { sequence: number(&row, "sequence")?, hash: octets(&row, "hash")? })).transpose()
+    row.map(|row| {
+        Ok(JournalHead {
+            sequence: number(&row, "sequence")?,
+            hash: octets(&row, "hash")?,
+        })
+    })
+    .transpose()
 }
 
 async fn acknowledged(

@@ -124,7 +124,9 @@ impl Store {
                 Ok::<_, E>(header)
             })
             .await?;
-            let Some(list) = made else { return Err(StoreError::Malformed("payment list").into()) };
+            let Some(list) = made else {
+                return Err(StoreError::Malformed("payment list").into());
+            };
             insert_list(connection, list_number, terminal, issuer, position, &list).await?;
             Ok(PaymentList {
                 number: list_number,
@@ -188,7 +190,11 @@ impl Store {
                 .execute(connection)
                 .await
                 .map_err(StoreError::from)?;
-            Ok(BlockList { number: list_number, header: header.object, entries })
+            Ok(BlockList {
+                number: list_number,
+                header: header.object,
+                entries,
+            })
         })
     }
 
@@ -197,7 +203,8 @@ impl Store {
     /// # Errors
     /// [`StoreError::Database`].
     pub fn block_lists(&self) -> Result<Vec<BlockList>, StoreError> {
-        let sql = "SELECT block_list.number, block_list.cards, issuer_log.object FROM block_list JOIN issuer_log
+        let sql =
+            "SELECT block_list.number, block_list.cards, issuer_log.object FROM block_list JOIN issuer_log
                    ON issuer_log.issuer = block_list.issuer AND issuer_log.sequence = block_list.sequence
                    ORDER BY block_list.number";
         self.read(async |connection| {

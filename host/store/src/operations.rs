@@ -57,13 +57,15 @@ pub(crate) async fn log(
     subject: &str,
 ) -> Result<(), StoreError> {
     let position = draw(connection, "operation").await?;
-    sqlx::query("INSERT INTO operation (position, at, operator, action, subject) VALUES ($1, $2, $3, $4, $5)")
-        .bind(position)
-        .bind(now())
-        .bind(operator)
-        .bind(action)
-        .bind(subject)
-        .execute(connection)
-        .await?;
+    sqlx::query(
+        "INSERT INTO operation (position, at, operator, action, subject) VALUES ($1, $2, $3, $4, $5)",
+    )
+    .bind(position)
+    .bind(now())
+    .bind(operator)
+    .bind(action)
+    .bind(subject)
+    .execute(connection)
+    .await?;
     Ok(())
 }

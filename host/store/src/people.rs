@@ -212,15 +212,19 @@ impl Store {
                 .bind(reference.to_vec())
                 .fetch_optional(&mut *connection)
                 .await?
-                .ok_or_else(|| StoreError::NotFound { what: "person", name: hex::encode(reference) })?;
+                .ok_or_else(|| StoreError::NotFound {
+                    what: "person",
+                    name: hex::encode(reference),
+                })?;
             let entitlements = sqlx::query("SELECT * FROM entitlement WHERE person = $1 ORDER BY number")
                 .bind(reference.to_vec())
                 .fetch_all(&mut *connection)
                 .await?;
-            let representatives = sqlx::query("SELECT * FROM representative WHERE person = $1 ORDER BY personal_id")
-                .bind(reference.to_vec())
-                .fetch_all(&mut *connection)
-                .await?;
+            let representatives =
+                sqlx::query("SELECT * FROM representative WHERE person = $1 ORDER BY personal_id")
+                    .bind(reference.to_vec())
+                    .fetch_all(&mut *connection)
+                    .await?;
             Ok(Holder {
                 reference: *reference,
                 person: person_from(&row)?,
@@ -228,7 +232,10 @@ impl Store {
                     .iter()
                     .map(|row| Ok((number(row, "number")?, entitlement_from(row)?)))
                     .collect::<Result<_, StoreError>>()?,
-                representatives: representatives.iter().map(representative_from).collect::<Result<_, StoreError>>()?,
+                representatives: representatives
+                    .iter()
+                    .map(representative_from)
+                    .collect::<Result<_, StoreError>>()?,
             })
         })
     }
@@ -250,7 +257,10 @@ async fn import(connection: &mut AnyConnection, list: &ApprovedList) -> Result<I
         .fetch_optional(&mut *connection)
         .await?;
     if known.is_some() {
-        return Ok(ImportCounts { known_file: true, ..ImportCounts::default() });
+        return Ok(ImportCounts {
+            known_file: true,
+            ..ImportCounts::default()
+        });
     }
     sqlx::query("INSERT INTO import (file_hash, file_name, lines, imported_at) VALUES ($1, $2, $3, $4)")
         .bind(list.file_hash.to_vec())
@@ -259,11 +269,20 @@ async fn import(connection: &mut AnyConnection, list: &ApprovedList) -> Result<I
         .bind(now())
         .execute(&mut *connection)
         .await?;
-    let mut import = Import { connection, file_hash: &list.file_hash, counts: ImportCounts::default(), wrong: Vec::new() };
+    let mut import = Import {
+        connection,
+        file_hash: &list.file_hash,
+        counts: ImportCounts::default(),
+        wrong: Vec::new(),
+    };
     for line in &list.lines {
         import.line(line).await?;
     }
-    if import.wrong.is_empty() { Ok(import.counts) } else { Err(ImportError::Contradictions(import.wrong)) }
+    if import.wrong.is_empty() {
+        Ok(import.counts)
+    } else {
+        Err(ImportError::Contradictions(import.wrong))
+    }
 }
 
 /// An import under way, within its transaction.
@@ -288,7 +307,11 @@ impl Import<'_> {
     }
 
     fn contradicts(&mut self, line: &ApprovedLine, column: &'static str, rule: &'static str) {
-        self.wrong.push(Contradiction { file_line: line.file_line, column, rule });
+        self.wrong.push(Contradiction {
+            file_line: line.file_line,
+            column,
+            rule,
+        });
     }
 
     /// The reference of the line's person, newly made if the identity number is new.
@@ -297,7 +320,9 @@ impl Import<'_> {
             .bind(&line.person.personal_id)
             .fetch_optional(&mut *self.connection)
             .await?;
-        let Some(row) = known else { return self.new_person(&line.person).await };
+        let Some(row) = known else {
+            return self.new_person(&line.person).await;
+        };
         for column in differences(&person_from(&row)?, &line.person) {
             self.contradicts(line, column, "differs from the person registered under this số định danh: correct the list, or the register");
         }
@@ -306,7 +331,9 @@ impl Import<'_> {
 
     async fn new_person(&mut self, person: &Person) -> Result<PersonReference, StoreError> {
         let mut reference = [0; 16];
-        SysRng.try_fill_bytes(&mut reference).map_err(|_| StoreError::Random)?;
+        SysRng
+            .try_fill_bytes(&mut reference)
+            .map_err(|_| StoreError::Random)?;
         let position = draw(self.connection, "person").await?;
         sqlx::query(
             "INSERT INTO person (reference, position, personal_id, full_name, birth_date, sex, province, commune, pay_point,
@@ -331,7 +358,11 @@ impl Import<'_> {
         Ok(reference)
     }
 
-    async fn representative(&mut self, person: &PersonReference, who: &Representative) -> Result<(), StoreError> {
+    async fn representative(
+        &mut self,
+        person: &PersonReference,
+        who: &Representative,
+    ) -> Result<(), StoreError> {
         sqlx::query(
             "INSERT INTO representative (person, personal_id, full_name, relation, document, valid_to)
              VALUES ($1, $2, $3, $4, $5, $6)
@@ -350,14 +381,20 @@ impl Import<'_> {
     }
 
     /// The number of the line's decision, the next one of the person if the decision is new (DATA.md 1).
-    async fn entitlement(&mut self, person: &PersonReference, line: &ApprovedLine) -> Result<i64, StoreError> {
+    async fn entitlement(
+        &mut self,
+        person: &PersonReference,
+        line: &ApprovedLine,
+    ) -> Result<i64, StoreError> {
         let entitlement = &line.entitlement;
-        let known = sqlx::query("SELECT number FROM entitlement WHERE person = $1 AND programme = $2 AND decision = $3")
-            .bind(person.to_vec())
-            .bind(&entitlement.programme)
-            .bind(&entitlement.decision)
-            .fetch_optional(&mut *self.connection)
-            .await?;
+        let known = sqlx::query(
+            "SELECT number FROM entitlement WHERE person = $1 AND programme = $2 AND decision = $3",
+        )
+        .bind(person.to_vec())
+        .bind(&entitlement.programme)
+        .bind(&entitlement.decision)
+        .fetch_optional(&mut *self.connection)
+        .await?;
         if let Some(row) = known {
             return Ok(row.try_get("number")?);
         }
@@ -477,7 +514,11 @@ fn differences(known: &Person, given: &Person) -> HashSet<&'static str> {
         ("gioi_tinh", known.sex == given.sex),
         ("ma_xa", known.commune == given.commune),
     ];
-    pairs.into_iter().filter(|(_, same)| !same).map(|(column, _)| column).collect()
+    pairs
+        .into_iter()
+        .filter(|(_, same)| !same)
+        .map(|(column, _)| column)
+        .collect()
 }
 
 fn person_from(row: &AnyRow) -> Result<Person, StoreError> {

@@ -36,7 +36,10 @@ impl Store {
     /// [`StoreError::Exists`] if there is a file; [`StoreError::Database`], [`StoreError::Schema`].
     pub fn create(path: &Path) -> Result<Self, StoreError> {
         if path.exists() {
-            return Err(StoreError::Exists { what: "store", name: path.display().to_string() });
+            return Err(StoreError::Exists {
+                what: "store",
+                name: path.display().to_string(),
+            });
         }
         Self::connect(path, "rwc")
     }
@@ -47,7 +50,9 @@ impl Store {
     /// [`StoreError::NoStore`], [`StoreError::Database`], [`StoreError::Schema`].
     pub fn open(path: &Path) -> Result<Self, StoreError> {
         if !path.is_file() {
-            return Err(StoreError::NoStore { path: path.display().to_string() });
+            return Err(StoreError::NoStore {
+                path: path.display().to_string(),
+            });
         }
         Self::connect(path, "rw")
     }
@@ -93,7 +98,11 @@ impl Store {
         work: impl AsyncFnOnce(&mut AnyConnection) -> Result<T, E>,
     ) -> Result<T, E> {
         self.runtime.block_on(async {
-            let mut transaction = self.pool.begin_with(BEGIN_WRITE).await.map_err(StoreError::from)?;
+            let mut transaction = self
+                .pool
+                .begin_with(BEGIN_WRITE)
+                .await
+                .map_err(StoreError::from)?;
             let result = work(&mut transaction).await?;
             transaction.commit().await.map_err(StoreError::from)?;
             Ok(result)
@@ -103,7 +112,13 @@ impl Store {
 
 fn migrations() -> Migrator {
     let ledger = include_str!("../migrations/0001_ledger.sql").into_sql_str();
-    Migrator::with_migrations(vec![Migration::new(1, "ledger".into(), MigrationType::Simple, ledger, false)])
+    Migrator::with_migrations(vec![Migration::new(
+        1,
+        "ledger".into(),
+        MigrationType::Simple,
+        ledger,
+        false,
+    )])
 }
 
 /// The present moment, RFC 3339 in UTC, to the second.
@@ -116,12 +131,18 @@ pub(crate) fn now() -> String {
 pub(crate) async fn draw(connection: &mut AnyConnection, series: &str) -> Result<i64, StoreError> {
     let sql = "INSERT INTO series (name, last) VALUES ($1, 1)
                ON CONFLICT (name) DO UPDATE SET last = series.last + 1 RETURNING last";
-    Ok(sqlx::query(sql).bind(series).fetch_one(connection).await?.try_get("last")?)
+    Ok(sqlx::query(sql)
+        .bind(series)
+        .fetch_one(connection)
+        .await?
+        .try_get("last")?)
 }
 
 /// Whether an error is the refusal of a second row under a unique key.
 pub(crate) fn is_duplicate(error: &sqlx::Error) -> bool {
-    error.as_database_error().is_some_and(sqlx::error::DatabaseError::is_unique_violation)
+    error
+        .as_database_error()
+        .is_some_and(sqlx::error::DatabaseError::is_unique_violation)
 }
 
 /// A stored byte string of fixed length.

@@ -68,7 +68,9 @@ impl Store {
     /// [`StoreError::Database`].
     pub fn terminals(&self) -> Result<Vec<Terminal>, StoreError> {
         self.read(async |connection| {
-            let rows = sqlx::query("SELECT * FROM terminal ORDER BY name").fetch_all(connection).await?;
+            let rows = sqlx::query("SELECT * FROM terminal ORDER BY name")
+                .fetch_all(connection)
+                .await?;
             rows.iter().map(terminal_from).collect()
         })
     }
@@ -77,11 +79,17 @@ impl Store {
 /// The terminal, or [`StoreError::NotFound`].
 pub(crate) async fn demand(connection: &mut AnyConnection, name: &str) -> Result<Terminal, StoreError> {
     let found = find(connection, name).await?;
-    found.ok_or_else(|| StoreError::NotFound { what: "terminal", name: name.to_owned() })
+    found.ok_or_else(|| StoreError::NotFound {
+        what: "terminal",
+        name: name.to_owned(),
+    })
 }
 
 async fn find(connection: &mut AnyConnection, name: &str) -> Result<Option<Terminal>, StoreError> {
-    let row = sqlx::query("SELECT * FROM terminal WHERE name = $1").bind(name).fetch_optional(connection).await?;
+    let row = sqlx::query("SELECT * FROM terminal WHERE name = $1")
+        .bind(name)
+        .fetch_optional(connection)
+        .await?;
     row.as_ref().map(terminal_from).transpose()
 }
 

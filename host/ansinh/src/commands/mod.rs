@@ -1,0 +1,168 @@
+//! The command line: what all subcommands share. Each subcommand is a file of its own beside this one.
+
+mod completion;
+mod delivery;
+mod import;
+mod init;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use ansinh::delivery::DeliveryError;
+use ansinh::home::Home;
+use ansinh_keys::{KeyError, Passphrase};
+use anyhow::{Context as _, Result};
+use clap::{Args, Parser, Subcommand};
+use zeroize::Zeroizing;
+
+const ABOUT: &str =
+    "Issues electronic social security cards and runs the terminals that pay benefits against them.";
+
+const AFTER_HELP: &str = "\
+A station from nothing:
+  ansinh init --province 79
+  ansinh delivery add 2026-11-A.json
+  ansinh import danh-sach-11-2026.csv --dry-run
+  ansinh import danh-sach-11-2026.csv
+
+The passphrase of the keys comes from --passphrase-file, else from the environment variable ANSINH_PASSPHRASE,
+else from a prompt.
+
+Exit codes: 0 done; 1 failed (the message says what to do); 2 wrong use of the command line;
+65 the data given was refused and nothing was changed; 77 the passphrase does not open a key.";
+
+#[derive(Parser)]
+#[command(name = "ansinh", version, about = ABOUT, after_help = AFTER_HELP)]
+struct Cli {
+    #[command(flatten)]
+    options: Options,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// Options of every subcommand.
+#[derive(Args)]
+pub(crate) struct Options {
+    /// Folder of the station: keys, certificates, ledger
+    #[arg(
+        long,
+        value_name = "DIR",
+        env = "ANSINH_HOME",
+        default_value = "ansinh-station",
+        global = true
+    )]
+    store: PathBuf,
+    /// File that holds the passphrase of the keys, and nothing else
+    #[arg(long, value_name = "FILE", global = true)]
+    passphrase_file: Option<PathBuf>,
+    /// Name of the operator, for the operations log
+    #[arg(
+        long,
+        value_name = "NAME",
+        env = "ANSINH_OPERATOR",
+        default_value = "operator",
+        global = true
+    )]
+    pub(crate) operator: String,
+    /// Print the result as JSON on standard output
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+}
+
+impl Options {
+    /// The station's folder.
+    pub(crate) fn home(&self) -> Home {
+        Home::new(&self.store)
+    }
+
+    /// The passphrase of existing keys.
+    pub(crate) fn passphrase(&self) -> Result<Passphrase> {
+        if let Some(given) = self.given_passphrase()? {
+            return Ok(given);
+        }
+        let typed = dialoguer::Password::new()
+            .with_prompt("Mật khẩu của khóa / Passphrase of the keys")
+            .interact()
+            .context("no terminal to ask for the passphrase: use --passphrase-file or ANSINH_PASSPHRASE")?;
+        Ok(Passphrase::new(typed))
+    }
+
+    /// The passphrase for new keys, typed twice, since a typing error would lock the keys for ever.
+    pub(crate) fn new_passphrase(&self) -> Result<Passphrase> {
+        let passphrase = match self.given_passphrase()? {
+            Some(given) => given,
+            None => Passphrase::new(
+                dialoguer::Password::new()
+                    .with_prompt("Đặt mật khẩu cho khóa / New passphrase of the keys")
+                    .with_confirmation("Nhập lại / Once more", "Hai lần nhập khác nhau / The two differ")
+                    .interact()
+                    .context(
+                        "no terminal to ask for the passphrase: use --passphrase-file or ANSINH_PASSPHRASE",
+                    )?,
+            ),
+        };
+        passphrase.check_for_new_key()?;
+        Ok(passphrase)
+    }
+
+    fn given_passphrase(&self) -> Result<Option<Passphrase>> {
+        if let Some(path) = &self.passphrase_file {
+            let text = std::fs::read_to_string(path)
+                .with_context(|| format!("{}: cannot be read", path.display()))?;
+            return Ok(Some(Passphrase::new(text)));
+        }
+        Ok(std::env::var("ANSINH_PASSPHRASE").ok().map(Passphrase::new))
+    }
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Set up a station: root, provincial issuer and terminal CA keys, certificates, ledger
+    Init(init::Init),
+    /// Register deliveries of blank cards
+    #[command(subcommand)]
+    Delivery(delivery::Delivery),
+    /// Take in an approved list of beneficiaries
+    Import(import::Import),
+    /// Print a completion script for a shell
+    Completion(completion::Completion),
+}
+
+/// Data that was given was refused; the reasons were printed already.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct Refused(pub(crate) String);
+
+/// Parses the command line, runs the subcommand, prints the error, if any.
+pub(crate) fn run() -> ExitCode {
+    let Cli { options, command } = Cli::parse();
+    let result = match command {
+        Command::Init(init) => init.run(&options),
+        Command::Delivery(delivery) => delivery.run(&options),
+        Command::Import(import) => import.run(&options),
+        Command::Completion(completion) => completion.run::<Cli>(),
+    };
+    let Err(error) = result else {
+        return ExitCode::SUCCESS;
+    };
+    eprintln!("ansinh: {error:#}");
+    ExitCode::from(exit_code(&error))
+}
+
+/// sysexits.h where it fits: 65 EX_DATAERR, 77 EX_NOPERM.
+fn exit_code(error: &anyhow::Error) -> u8 {
+    if let Some(KeyError::WrongPassphrase { .. }) = error.downcast_ref() {
+        return 77;
+    }
+    if error.is::<Refused>() || error.is::<DeliveryError>() {
+        return 65;
+    }
+    1
+}
+
+/// Reads a file given on the command line; wiped after use, because it may hold keys or personal data.
+pub(crate) fn read_input(path: &std::path::Path) -> Result<Zeroizing<Vec<u8>>> {
+    std::fs::read(path)
+        .map(Zeroizing::new)
+        .with_context(|| format!("{}: cannot be read", path.display()))
+}

@@ -1,0 +1,302 @@
+//! The rules for one line: every field, then what the fields say together.
+
+use ansinh_store::people::{ApprovedLine, Due, Entitlement, Person, Representative};
+use jiff::civil;
+
+use super::row::Row;
+use super::rules;
+use crate::home::today;
+use crate::reference::Reference;
+
+/// Columns that become payment lines, with their line type (DATA.md 1).
+const SUMS: [(&str, u8); 4] = [
+    ("so_tien_thang", 1),
+    ("truy_linh", 2),
+    ("mai_tang_phi", 3),
+    ("phu_cap", 6),
+];
+
+const AMOUNT: &str = "whole đồng in digits only, at most 12, without separators";
+const DAY: &str = "a day yyyymmdd that the calendar has";
+const MONTH: &str = "a month yyyymm";
+const NAME: &str = "a name of letters, at most 64 characters and 192 bytes (what a card holds; agree on a short form with the person)";
+const PERSONAL_ID: &str = "12 digits";
+
+/// Checks one line. `None` if it has an error; every error of the line was noted then.
+pub(super) fn check(row: &mut Row<'_>, reference: &Reference, province: &str) -> Option<ApprovedLine> {
+    let period = row.required("ky_chi_tra", MONTH, rules::month);
+    // Without a month the codes cannot be judged; the month's own error is noted.
+    let day = period.as_deref().and_then(rules::first_day);
+    let person = person(row, reference, province, day);
+    let representative = representative(row, reference, day);
+    let entitlement = entitlement(row, reference, period.as_deref(), day);
+    let method = row.required(
+        "phuong_thuc_chi_tra",
+        "a payment method in force: 1 to 5",
+        |text| {
+            let known = day.is_none_or(|day| reference.is_payment_method(text, day));
+            text.parse().ok().filter(|_| known)
+        },
+    );
+    let due = sums(row);
+
+    let (person, representative, entitlement) = (person?, representative?, entitlement?);
+    check_together(
+        row,
+        &person,
+        representative.as_ref(),
+        &entitlement,
+        period.as_deref()?,
+    )?;
+    Some(ApprovedLine {
+        file_line: row.number(),
+        person,
+        representative,
+        entitlement,
+        period: period?,
+        method: method?,
+        due: due?,
+    })
+}
+
+fn person(
+    row: &mut Row<'_>,
+    reference: &Reference,
+    province: &str,
+    day: Option<civil::Date>,
+) -> Option<Person> {
+    let today = today();
+    let personal_id = row.required("so_dinh_danh", PERSONAL_ID, |text| rules::digits(text, 12));
+    let full_name = row.required("ho_ten", NAME, rules::name);
+    let birth_rule = "a birth date yyyymmdd, 00 for an unknown month or day, from 1900 to today";
+    let birth_date = row.required("ngay_sinh", birth_rule, |text| rules::birth_date(text, today));
+    let sex = row.required(
+        "gioi_tinh",
+        "1 male, 2 female, 3 undetermined",
+        |text| match text {
+            "1" => Some(1),
+            "2" => Some(2),
+            "3" => Some(3),
+            _ => None,
+        },
+    );
+    let province_rule = "a province code in force in the month paid (Decision 19/2025/QD-TTg), 2 digits";
+    let given_province = row.optional("ma_tinh", province_rule, |text| {
+        let known = day.is_none_or(|day| reference.is_province(text, day));
+        rules::digits(text, 2).filter(|_| known)
+    });
+    let commune = row.required("ma_xa", "a commune code, 5 digits", |text| {
+        rules::digits(text, 5).filter(|code| code != "00000")
+    });
+    let pay_point = row.optional(
+        "ma_diem_chi_tra",
+        "a code of at most 12 ASCII characters",
+        |text| rules::code(text, 12),
+    );
+    let own_id = personal_id.clone().unwrap_or_default();
+    let social = row.optional("ma_so_bhxh", "10 digits, or the same as so_dinh_danh", |text| {
+        rules::social_insurance_number(text, &own_id)
+    });
+    let health = row.optional(
+        "ma_the_bhyt",
+        "15 capitals and digits, or 10 digits",
+        rules::health_insurance_code,
+    );
+    Some(Person {
+        personal_id: personal_id?,
+        full_name: full_name?,
+        birth_date: birth_date?,
+        sex: sex?,
+        province: given_province?.unwrap_or_else(|| province.to_owned()),
+        commune: commune?,
+        pay_point: pay_point?,
+        social_insurance_number: social?.flatten(),
+        health_insurance_code: health?,
+    })
+}
+
+/// The columns of a representative are given all (the document's number may be missing) or not at all.
+fn representative(
+    row: &mut Row<'_>,
+    reference: &Reference,
+    day: Option<civil::Date>,
+) -> Option<Option<Representative>> {
+    let document = row.optional("so_giay_uy_quyen", "at most 30 ASCII characters", |text| {
+        rules::code(text, 30)
+    });
+    let columns = [
+        "nguoi_nhan_thay",
+        "so_dinh_danh_nguoi_nhan_thay",
+        "quan_he",
+        "ngay_het_han_uy_quyen",
+    ];
+    if columns.iter().all(|column| row.text(column).is_none()) {
+        if row.text("so_giay_uy_quyen").is_some() {
+            row.error("so_giay_uy_quyen", "an authorization without nguoi_nhan_thay");
+            return None;
+        }
+        return document.map(|_| None);
+    }
+    let full_name = row.required("nguoi_nhan_thay", NAME, rules::name);
+    let personal_id = row.required("so_dinh_danh_nguoi_nhan_thay", PERSONAL_ID, |text| {
+        rules::digits(text, 12)
+    });
+    let relation = row.required("quan_he", "a relation code in force, 2 digits", |text| {
+        let known = day.is_none_or(|day| reference.is_relation(text, day));
+        rules::digits(text, 2).filter(|_| known)
+    });
+    let valid_to = row.required(
+        "ngay_het_han_uy_quyen",
+        "a day yyyymmdd of 2000 to 2099",
+        rules::card_day,
+    );
+    Some(Some(Representative {
+        personal_id: personal_id?,
+        full_name: full_name?,
+        relation: relation?,
+        document: document?,
+        valid_to: valid_to?,
+    }))
+}
+
+fn entitlement(
+    row: &mut Row<'_>,
+    reference: &Reference,
+    period: Option<&str>,
+    day: Option<civil::Date>,
+) -> Option<Entitlement> {
+    let programme_rule = "a programme code in force in the month paid: BTXH, HTXH, NGCC, LHBH, TCTN or DXUA";
+    let programme = row.required("ma_che_do", programme_rule, |text| {
+        day.is_none_or(|day| reference.is_programme(text, day))
+            .then(|| text.to_owned())
+    });
+    let sub_code = row.optional("ma_doi_tuong", "a code of at most 8 ASCII characters", |text| {
+        rules::code(text, 8)
+    });
+    let decision = row.required(
+        "so_quyet_dinh",
+        "a decision number of at most 30 characters",
+        |text| rules::plain(text, 30),
+    );
+    let decision_date = row.optional("ngay_quyet_dinh", DAY, rules::day);
+    let decided_by = row.optional("co_quan_quyet_dinh", "at most 100 characters", |text| {
+        rules::plain(text, 100)
+    });
+    let from = row.optional("ngay_bat_dau", DAY, rules::day);
+    let to = row.optional("ngay_thoi_huong", DAY, rules::day);
+    let first_month = row.optional("tu_thang", MONTH, rules::month);
+    let last_month = row.optional("den_thang", MONTH, rules::month);
+    let monthly_amount = row.text("so_tien_thang").as_deref().and_then(rules::amount);
+    if let (Some(Some(first)), Some(Some(last))) = (&first_month, &last_month)
+        && first > last
+    {
+        row.error("den_thang", "lies before tu_thang");
+        return None;
+    }
+    let month_of = |day: &str| day.get(..6).map(str::to_owned);
+    let start = from?
+        .as_deref()
+        .and_then(month_of)
+        .filter(|month| rules::month(month).is_some());
+    Some(Entitlement {
+        programme: programme?,
+        sub_code: sub_code?,
+        decision: decision?,
+        decision_date: decision_date?,
+        decided_by: decided_by?,
+        month_from: start.or(first_month?).or(period.map(str::to_owned))?,
+        month_to: to?.as_deref().and_then(month_of),
+        active: true,
+        monthly_amount: monthly_amount?,
+    })
+}
+
+/// The sums of the line; their total must be the one that was approved.
+fn sums(row: &mut Row<'_>) -> Option<Vec<Due>> {
+    let total = row.required("tong_so_tien", AMOUNT, rules::amount);
+    let recovery = row.optional("thu_hoi", AMOUNT, rules::amount);
+    if let Some(Some(1..)) = recovery {
+        let rule = "a recovery is not paid by card in this version: settle it apart and give 0";
+        row.error("thu_hoi", rule);
+    }
+    let monthly = row.required("so_tien_thang", AMOUNT, rules::amount);
+    let others = SUMS.map(|(column, line_type)| (line_type, row_sum(row, column, monthly)));
+    let mut due = Vec::new();
+    let mut sum = 0_u64;
+    for (line_type, amount) in others {
+        let amount = amount?;
+        sum = sum.saturating_add(amount);
+        if amount > 0 {
+            due.push(Due { line_type, amount });
+        }
+    }
+    let total = total?;
+    if !matches!(recovery?, None | Some(0)) {
+        return None;
+    }
+    if sum != total {
+        let rule =
+            format!("must be the sum of so_tien_thang, phu_cap, truy_linh and mai_tang_phi, which is {sum}");
+        row.error("tong_so_tien", rule);
+        return None;
+    }
+    if due.is_empty() {
+        row.error("tong_so_tien", "nothing is due on this line: leave it out");
+        return None;
+    }
+    Some(due)
+}
+
+/// `so_tien_thang` was read already; the others may be missing, which is zero.
+fn row_sum(row: &mut Row<'_>, column: &str, monthly: Option<u64>) -> Option<u64> {
+    if column == "so_tien_thang" {
+        return monthly;
+    }
+    row.optional(column, AMOUNT, rules::amount)
+        .map(Option::unwrap_or_default)
+}
+
+/// What the fields say together.
+fn check_together(
+    row: &mut Row<'_>,
+    person: &Person,
+    representative: Option<&Representative>,
+    entitlement: &Entitlement,
+    period: &str,
+) -> Option<()> {
+    for difference in rules::id_differences(&person.personal_id, &person.birth_date, person.sex) {
+        row.warn("so_dinh_danh", difference);
+    }
+    if entitlement.month_to.as_deref().is_some_and(|last| last < period) {
+        row.error(
+            "ngay_thoi_huong",
+            "the entitlement ended before the month that is to be paid",
+        );
+        return None;
+    }
+    if entitlement.month_from.as_str() > period {
+        row.error(
+            "ngay_bat_dau",
+            "the entitlement begins after the month that is to be paid",
+        );
+        return None;
+    }
+    let Some(representative) = representative else {
+        return Some(());
+    };
+    if representative.personal_id == person.personal_id {
+        row.error("so_dinh_danh_nguoi_nhan_thay", "is the holder's own number");
+        return None;
+    }
+    if representative
+        .valid_to
+        .get(..6)
+        .is_some_and(|month| month < period)
+    {
+        row.warn(
+            "ngay_het_han_uy_quyen",
+            "the authorization ends before the month that is to be paid",
+        );
+    }
+    Some(())
+}

@@ -1,0 +1,8 @@
+//! What the `ansinh` command is made of, apart from its command line: the station's folder, deliveries, import of lists.
+//!
+//! It is a library so that tests and tools use the same code as the operator.
+
+pub mod delivery;
+pub mod home;
+pub mod import;
+pub mod reference;
