@@ -270,14 +270,18 @@ impl QemuTerminal {
     ///
     /// # Errors
     /// When the screen cannot be written.
-    pub fn attach(mut self, mut keys: impl Read + Send + 'static, mut screen: impl Write) -> Result<()> {
+    pub fn attach(
+        mut self,
+        mut keys: impl Read + Send + 'static,
+        mut screen: impl Write,
+    ) -> Result<ExitStatus> {
         let mut keyboard = self.qemu.stdin.take().context(NO_CONSOLE)?;
         thread::spawn(move || io::copy(&mut keys, &mut keyboard));
         while let Ok(shown) = self.screen.recv() {
             screen.write_all(&shown)?;
             screen.flush()?;
         }
-        Ok(())
+        Ok(self.qemu.wait()?)
     }
 
     /// Waits until the screen shows `text`; returns everything shown since the last call, up to and with it.

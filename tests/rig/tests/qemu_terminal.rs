@@ -3,10 +3,11 @@
 #![allow(clippy::unwrap_used)]
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{Read, Seek, SeekFrom, Write};
+use std::io::{BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::net::TcpListener;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
+use std::process::{Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
@@ -340,6 +341,53 @@ fn what_the_plugin_cannot_do_is_an_error() {
         // QEMU announces its pty before it looks at plugins.
         let started = bench.machine.clone().arguments(arguments).start();
         assert!(started.unwrap().wait_for("boots", SOON).is_err(), "{wrong}");
+    }
+}
+
+fn program(bench: &Bench, more: &[&str]) -> Command {
+    let path = |name| bench.folder.path().join(name);
+    let mut program = Command::new(env!("CARGO_BIN_EXE_qemu-terminal"));
+    program
+        .arg("--image")
+        .arg(firmware_image("self-test").unwrap())
+        .arg("--flash")
+        .arg(path("flash"))
+        .args(["--card-reader", "127.0.0.1:9", "--host-link"])
+        .arg(path("tty"))
+        .args(more)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped());
+    program
+}
+
+#[test]
+fn the_program_connects_keys_and_screen_and_its_kill_is_a_power_cut() {
+    let bench = Bench::plain();
+    for boots in 0..2 {
+        let mut running = program(&bench, &[]).spawn().unwrap();
+        let mut screen = BufReader::new(running.stdout.take().unwrap()).lines();
+        assert_eq!(screen.next().unwrap().unwrap(), format!("boots Ok({boots})"));
+        running.stdin.as_mut().unwrap().write_all(b"t").unwrap();
+        assert!(screen.next().unwrap().unwrap().starts_with("waited "));
+        running.kill().unwrap();
+        running.wait().unwrap();
+        // The screen ends when QEMU has died with its launcher.
+        assert!(screen.next().is_none());
+    }
+}
+
+#[test]
+fn the_program_cuts_the_power_in_time() {
+    let bench = Bench::plain();
+    let status = program(&bench, &["--cut-power", "no_such_function=1"]).status();
+    assert_eq!(status.unwrap().code(), Some(1));
+    let status = program(&bench, &["--cut-power", "Flash::store=5"]).status();
+    assert_eq!(status.unwrap().code(), Some(137));
+    for wrong in ["Flash::store", "Flash::store=", "Flash::store=-1"] {
+        let status = program(&bench, &["--cut-power", wrong])
+            .stderr(Stdio::null())
+            .status();
+        assert_eq!(status.unwrap().code(), Some(2), "{wrong}");
     }
 }
 
