@@ -74,10 +74,14 @@ fn insert(card: &Control, reader: &VirtualReader, events: &Events) {
     );
 }
 
-/// Puts a card back that was torn out, once pcscd has noticed that it is out.
+/// Puts a card back that was torn out.
 fn insert_again(card: &Control, reader: &VirtualReader, events: &Events) {
+    card.insert();
     wait_for(events, |event| *event == Event::CardRemoved(reader.name.clone()));
-    insert(card, reader, events);
+    wait_for(
+        events,
+        |event| matches!(event, Event::CardInserted { reader: at, .. } if *at == reader.name),
+    );
 }
 
 fn wait_for(events: &Events, wanted: impl Fn(&Event) -> bool) {

@@ -137,7 +137,7 @@ impl Control {
         !hand.ended
     }
 
-    /// For transports: the connection to cut when the card is removed. Refused when it is out already.
+    /// For transports: the connection to cut when the card is removed; at once when it is out already.
     ///
     /// # Errors
     /// Those of duplicating the connection's handle.

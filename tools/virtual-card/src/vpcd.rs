@@ -19,6 +19,10 @@ const ANSWER_TO_RESET: u8 = 4;
 /// pcscd opens its readers' ports within 0.1 s for 16 readers; a busy machine gets more.
 const READER_START: Duration = Duration::from_secs(10);
 
+/// pcscd looks at a reader every 0.4 s. A card that was back sooner, as no hand can put it, would never have been out, or
+/// never be in again, by what pcscd believes.
+const OUT_AT_LEAST: Duration = Duration::from_millis(600);
+
 /// Serves the chip in the reader at `address` (host:port), over insertions and removals, until [`Control::end`].
 ///
 /// # Errors
@@ -29,6 +33,8 @@ pub fn run(chip: &mut impl Chip, address: &str, control: &Control) -> io::Result
         control.attach(&reader)?;
         // The connection ends when either side hangs up; a card still inserted then finds out by connecting anew.
         let _ = serve(chip, &mut reader, control);
+        drop(reader);
+        thread::sleep(OUT_AT_LEAST);
     }
     Ok(())
 }
