@@ -182,21 +182,25 @@ impl Control {
         let place = if self.is_inserted() { "inserted" } else { "removed" };
         Ok(format!("ok {place} commands={}", self.commands()))
     }
+}
 
-    /// Obeys lines until they end, and answers each with one line.
-    ///
-    /// # Errors
-    /// Those of reading and writing.
-    pub fn obey_lines(&self, orders: impl BufRead, mut answers: impl Write) -> io::Result<()> {
-        for line in orders.lines() {
-            match self.obey(&line?) {
-                Ok(state) => writeln!(answers, "{state}")?,
-                Err(error) => writeln!(answers, "error: {error}")?,
-            }
-            answers.flush()?;
+/// Answers each line of orders with one line, as `obey` says, until they end.
+///
+/// # Errors
+/// Those of reading and writing.
+pub fn answer_lines<E: fmt::Display>(
+    orders: impl BufRead,
+    mut answers: impl Write,
+    obey: impl Fn(&str) -> Result<String, E>,
+) -> io::Result<()> {
+    for line in orders.lines() {
+        match obey(&line?) {
+            Ok(state) => writeln!(answers, "{state}")?,
+            Err(error) => writeln!(answers, "error: {error}")?,
         }
-        Ok(())
+        answers.flush()?;
     }
+    Ok(())
 }
 
 impl Hand {

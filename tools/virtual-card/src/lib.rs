@@ -7,8 +7,10 @@ pub mod pn532;
 pub mod vpcd;
 
 mod chip;
+mod holder;
 mod reference;
 
 pub use chip::Chip;
 pub use control::{Control, Moment};
+pub use holder::Holder;
 pub use reference::ReferenceCard;

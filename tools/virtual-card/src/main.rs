@@ -8,12 +8,13 @@ use std::thread;
 
 use anyhow::{Context, Result, bail};
 use clap::{Args, Parser, Subcommand};
-use virtual_card::{Control, ReferenceCard, blank, pn532, vpcd};
+use virtual_card::control::answer_lines;
+use virtual_card::{Control, Holder, ReferenceCard, blank, pn532, vpcd};
 
 /// A card in a process. Orders come as lines on standard input or at the control socket, each answered by one line:
 /// insert, remove, status, tear-after N before|after (the power goes at the N-th command from now, before or after the
-/// chip carries it out), tear-at-write N before|after (at the N-th write into its memory). A torn card is out until
-/// the next insert.
+/// chip carries it out), tear-at-write N before|after (at the N-th write into its memory), load FILE (takes the
+/// card out and holds another, with that memory, ready for the next insert). A torn card is out until the next insert.
 #[derive(Parser)]
 #[command(
     version,
@@ -92,37 +93,65 @@ fn main() -> Result<()> {
 
 fn serve(card: &Card) -> Result<()> {
     let control = Control::default();
-    let mut chip = ReferenceCard::open(&card.memory, control.writes_fuse(), card.sync)
-        .with_context(|| format!("{}", card.memory.display()))?;
+    let owner = Owner {
+        place: Holder::new(open(&card.memory, &control, card.sync)?),
+        control,
+        sync: card.sync,
+    };
     if !card.removed {
-        control.insert();
+        owner.control.insert();
     }
     if let Some(path) = &card.control {
-        obey_socket(path, &control)?;
+        obey_socket(path, &owner)?;
     }
-    let hand = control.clone();
+    let hand = owner.clone();
     // The end of the input ends the orders, not the card.
-    thread::spawn(move || hand.obey_lines(stdin().lock(), stdout()));
+    thread::spawn(move || answer_lines(stdin().lock(), stdout(), |line| hand.obey(line)));
+    let mut chip = owner.place.clone();
     match (&card.vpcd, &card.pn532) {
-        (Some(address), _) => Ok(vpcd::run(&mut chip, address, &control)?),
+        (Some(address), _) => Ok(vpcd::run(&mut chip, address, &owner.control)?),
         (_, Some(address)) => {
             let listener = TcpListener::bind(address).with_context(|| address.clone())?;
-            Ok(pn532::run(&mut chip, &listener, &control)?)
+            Ok(pn532::run(&mut chip, &listener, &owner.control)?)
         }
         (None, None) => bail!("no reader given: see --help"),
     }
 }
 
+fn open(memory: &Path, control: &Control, sync: bool) -> Result<ReferenceCard> {
+    ReferenceCard::open(memory, control.writes_fuse(), sync).with_context(|| format!("{}", memory.display()))
+}
+
+/// Who holds the cards, and obeys orders about them.
+#[derive(Clone)]
+struct Owner {
+    control: Control,
+    place: Holder<ReferenceCard>,
+    sync: bool,
+}
+
+impl Owner {
+    fn obey(&self, line: &str) -> Result<String> {
+        let Some(memory) = line.strip_prefix("load ") else {
+            return Ok(self.control.obey(line)?);
+        };
+        let card = open(Path::new(memory.trim()), &self.control, self.sync)?;
+        self.control.remove();
+        self.place.exchange(card);
+        Ok(self.control.obey("status")?)
+    }
+}
+
 /// Obeys whoever connects, one after the other. A socket that a killed process left behind is replaced.
-fn obey_socket(path: &Path, control: &Control) -> Result<()> {
+fn obey_socket(path: &Path, owner: &Owner) -> Result<()> {
     // Missing in the normal case; anything else shows when binding.
     let _ = std::fs::remove_file(path);
     let listener = UnixListener::bind(path).with_context(|| format!("{}", path.display()))?;
-    let hand = control.clone();
+    let hand = owner.clone();
     thread::spawn(move || {
-        for owner in listener.incoming().flatten() {
+        for connection in listener.incoming().flatten() {
             // An owner that hangs up in the middle of a line has given no order.
-            let _ = hand.obey_lines(BufReader::new(&owner), &owner);
+            let _ = answer_lines(BufReader::new(&connection), &connection, |line| hand.obey(line));
         }
     });
     Ok(())
