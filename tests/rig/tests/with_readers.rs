@@ -1,6 +1,7 @@
 //! The rig itself: what it offers inside, and that it hides no failure.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::process::{Command, Output};
 
 use rig::inside_readers;
