@@ -5,4 +5,5 @@
 pub mod delivery;
 pub mod home;
 pub mod import;
+pub mod issue;
 pub mod reference;

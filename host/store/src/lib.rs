@@ -12,6 +12,7 @@
 //! | [`people`] | persons, entitlements, representatives, imports, what is due |
 //! | [`deliveries`] | deliveries of blank cards |
 //! | [`cards`] | cards from claim to activation, the journal of each personalization, blocking |
+//! | [`issuance`] | what a station asks between cards |
 //! | [`issuer_log`] | every object an issuer signed, chained; certificates |
 //! | [`lists`] | payment lists and block lists |
 //! | [`terminals`] | terminals, their acknowledgements |
@@ -21,6 +22,7 @@
 pub mod cards;
 pub mod deliveries;
 mod error;
+pub mod issuance;
 pub mod issuer_log;
 pub mod journal;
 pub mod lists;

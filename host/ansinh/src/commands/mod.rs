@@ -4,6 +4,7 @@ mod completion;
 mod delivery;
 mod import;
 mod init;
+mod issue;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -28,7 +29,7 @@ A station from nothing:
 The passphrase of the keys comes from --passphrase-file, else from the environment variable ANSINH_PASSPHRASE,
 else from a prompt.
 
-Exit codes: 0 done; 1 failed (the message says what to do); 2 wrong use of the command line;
+Exit codes: 0 done; 1 failed (the message says what to do); 2 wrong use of the command line; 3 issuing is not complete;
 65 the data given was refused and nothing was changed; 77 the passphrase does not open a key.";
 
 #[derive(Parser)]
@@ -124,6 +125,8 @@ enum Command {
     Delivery(delivery::Delivery),
     /// Take in an approved list of beneficiaries
     Import(import::Import),
+    /// Personalize a card for everybody who waits, in several readers at once
+    Issue(issue::Issue),
     /// Print a completion script for a shell
     Completion(completion::Completion),
 }
@@ -140,6 +143,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Init(init) => init.run(&options),
         Command::Delivery(delivery) => delivery.run(&options),
         Command::Import(import) => import.run(&options),
+        Command::Issue(issue) => issue.run(&options),
         Command::Completion(completion) => completion.run::<Cli>(),
     };
     let Err(error) = result else {
@@ -156,6 +160,9 @@ fn exit_code(error: &anyhow::Error) -> u8 {
     }
     if error.is::<Refused>() || error.is::<DeliveryError>() {
         return 65;
+    }
+    if error.is::<issue::Incomplete>() {
+        return issue::Incomplete::EXIT_CODE;
     }
     1
 }

@@ -1,0 +1,145 @@
+//! `ansinh issue`: cards for everybody who waits.
+
+use std::time::Duration;
+
+use ansinh::issue::pin::{PinCommand, PinPrompt};
+use ansinh::issue::{IssuingKeys, Office, PinSource, Plan, Report, Summary, issue};
+use ansinh_issuance::{Station, Terms};
+use ansinh_keys::Role;
+use anyhow::{Context as _, Result};
+use card_spec::values::Date;
+use clap::{ArgGroup, Args};
+use jiff::Zoned;
+
+use super::Options;
+
+#[derive(Args)]
+#[command(group = ArgGroup::new("where").required(true), after_help = "\
+Each chosen reader works by itself: insert a blank card, take it out when the line says so, insert the next. A card that
+was torn out, or left unfinished by a crash, is finished when it is inserted again, in any reader. Ends when nobody waits
+any more, when --limit is reached, or when nothing happened for --wait seconds.
+
+--pin-command is run by /bin/sh once for each card, with the card's number in ANSINH_CARD_NUMBER and the reader's name in
+ANSINH_READER, and prints six digits and nothing else. A card taken up again asks again; the PIN given last counts.
+
+Examples:
+  ansinh issue --all-readers
+  ansinh issue --reader 'ACS ACR39U 00 00' --limit 1
+  ansinh issue --all-readers --pin-command ./pin-pad --wait 30 --json
+
+Exit codes: 0 everybody has a card; 3 some cards failed, are unfinished, or persons still wait (the lines say which).")]
+pub(crate) struct Issue {
+    /// PC/SC name of a reader to use; may be given several times
+    #[arg(long, value_name = "NAME", group = "where")]
+    reader: Vec<String>,
+    /// Use every reader, those plugged in later included
+    #[arg(long, group = "where")]
+    all_readers: bool,
+    /// Program that prints the PIN of a card; default: a prompt
+    #[arg(long, value_name = "CMD")]
+    pin_command: Option<String>,
+    /// Issue at most this many cards
+    #[arg(long, value_name = "N")]
+    limit: Option<u64>,
+    /// End when no card came or went for this long
+    #[arg(long, value_name = "SECONDS")]
+    wait: Option<u64>,
+}
+
+/// Not everything that was to be done is done; the lines before said what.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct Incomplete(String);
+
+impl Incomplete {
+    /// The exit code.
+    pub(crate) const EXIT_CODE: u8 = 3;
+}
+
+impl Issue {
+    pub(crate) fn run(self, options: &Options) -> Result<()> {
+        let home = options.home();
+        let settings = home.station()?;
+        let store = home.open_store()?;
+        let passphrase = options.passphrase()?;
+        let keys = IssuingKeys::open(&home, &store, &passphrase)?;
+        drop(passphrase);
+        let station = Station::new(
+            &home.certificate(&settings.reference(Role::Root)?)?,
+            &home.certificate(&settings.reference(Role::Issuer)?)?,
+            Terms::standard(today()?, &settings.agency),
+        )?;
+        let report = Report::new(store.waiting_persons()? + store.unfinished_cards()?, options.json);
+        let command = self.pin_command.map(PinCommand);
+        let prompt = PinPrompt::new(&report);
+        let pins: &dyn PinSource = command.as_ref().map_or(&prompt, |command| command);
+        let plan = Plan {
+            readers: self.reader,
+            limit: self.limit,
+            wait: self.wait.map(Duration::from_secs),
+        };
+        let province = settings.province_number()?;
+        let summary = issue(
+            Office {
+                store: &store,
+                keys: &keys,
+                station: &station,
+                province,
+                pins,
+                report: &report,
+            },
+            &plan,
+        )?;
+        store.log_operation(&options.operator, "issued cards", &summary.issued.to_string())?;
+        print(options, &summary);
+        if summary.is_complete() {
+            Ok(())
+        } else {
+            Err(Incomplete(missing(&summary)).into())
+        }
+    }
+}
+
+fn today() -> Result<Date> {
+    let today = Zoned::now().date();
+    Date::new(
+        today.year().try_into()?,
+        today.month().try_into()?,
+        today.day().try_into()?,
+    )
+    .context("the computer's clock is outside the years 2000 to 2099")
+}
+
+fn print(options: &Options, summary: &Summary) {
+    let Summary {
+        issued,
+        failed_attempts,
+        spoilt,
+        unfinished,
+        waiting,
+        ..
+    } = *summary;
+    if options.json {
+        let object = serde_json::json!({
+            "summary": { "issued": issued, "failed_attempts": failed_attempts, "spoilt": spoilt,
+                         "unfinished": unfinished, "waiting": waiting }
+        });
+        println!("{object}");
+        return;
+    }
+    println!("Đã phát hành / Issued: {issued}");
+}
+
+fn missing(summary: &Summary) -> String {
+    let Summary {
+        spoilt,
+        unfinished,
+        waiting,
+        ..
+    } = summary;
+    format!(
+        "chưa xong: {unfinished} thẻ dở dang, {waiting} người còn chờ, {spoilt} chip hỏng. Đưa lại thẻ dở dang, thêm thẻ \
+         trắng rồi chạy lại / not complete: {unfinished} unfinished card(s), {waiting} waiting person(s), {spoilt} spoilt \
+         chip(s). Insert the unfinished cards again, add blank cards, run again"
+    )
+}

@@ -1,0 +1,258 @@
+//! Does what a personalization asks of ledger and keys.
+
+use std::collections::BTreeMap;
+
+use ansinh_issuance::person::{EntitlementRecord, RepresentativeRecord};
+use ansinh_issuance::{
+    Assignment, CardKeys, CsoDraft, Event, Failure, JournalStep, LedgerWrite, PersonRecord, Progress,
+    Station, Step,
+};
+use ansinh_keys::{KeyError, MasterKeys, Passphrase, Role, SigningKey};
+use ansinh_store::cards::{Card, CardState, Claim};
+use ansinh_store::issuer_log::{Issuer, Position, SignedObject};
+use ansinh_store::people::Holder;
+use ansinh_store::{Store, StoreError};
+use anyhow::Result;
+use card_spec::cso::{CardSecurityObject, MAXIMUM_LENGTH};
+use card_spec::scp03::ChipSerial;
+use card_spec::signed::{SignError, Signed, sign};
+use card_spec::values::CardNumber;
+
+use crate::home::Home;
+
+/// The keys that issuing needs, opened.
+pub struct IssuingKeys {
+    signing: SigningKey,
+    cards: MasterKeys,
+    deliveries: BTreeMap<String, MasterKeys>,
+}
+
+impl IssuingKeys {
+    /// Opens the issuer's keys and the transport keys of all deliveries.
+    ///
+    /// # Errors
+    /// A key file is missing, damaged, or under another passphrase.
+    pub fn open(home: &Home, store: &Store, passphrase: &Passphrase) -> Result<Self> {
+        let names = store.delivery_names()?;
+        let deliveries = names.into_iter().map(|name| {
+            let keys = home.transport_keys(&name, passphrase)?;
+            Ok((name, keys))
+        });
+        Ok(Self {
+            signing: home.signing_key(Role::Issuer, passphrase)?,
+            cards: home.card_master_keys(passphrase)?,
+            deliveries: deliveries.collect::<Result<_>>()?,
+        })
+    }
+}
+
+/// Ledger and keys as one reader uses them.
+#[derive(Clone, Copy)]
+pub struct Ledger<'a> {
+    /// The store.
+    pub store: &'a Store,
+    /// The keys.
+    pub keys: &'a IssuingKeys,
+    /// Certificates and terms.
+    pub station: &'a Station,
+    /// Province in new card numbers.
+    pub province: u8,
+    /// Name of the reader, for the journal.
+    pub reader: &'a str,
+}
+
+impl Ledger<'_> {
+    /// Answers a step that concerns ledger or keys; any other one is given back.
+    ///
+    /// # Errors
+    /// The step, if it is for card or operator.
+    pub fn answer(&self, step: Step) -> Result<Event, Step> {
+        let answer = match step {
+            Step::FindKeys(chip) => self.find_keys(&chip),
+            Step::Claim { chip, blank } => self.claim(&chip, blank),
+            Step::Write(number, write) => self.write(&number, &write),
+            Step::SignCso(draft) => self.sign_cso(&draft),
+            other => return Err(other),
+        };
+        Ok(answer.unwrap_or_else(Event::Refused))
+    }
+
+    fn find_keys(&self, chip: &ChipSerial) -> Result<Event, Failure> {
+        let delivery = self.store.delivery_of(chip).map_err(|error| match error {
+            StoreError::NotFound { .. } => Failure::UnknownChip,
+            other => ledger_failure(other),
+        })?;
+        let transport = self.keys.deliveries.get(&delivery.name);
+        let transport = transport
+            .ok_or_else(|| Failure::Keys("a delivery was added since the start: start again".to_owned()))?;
+        Ok(Event::Keys(Box::new(CardKeys {
+            transport: transport.card_keys(chip),
+            issuer: self.keys.cards.card_keys(chip),
+        })))
+    }
+
+    fn claim(&self, chip: &ChipSerial, blank: bool) -> Result<Event, Failure> {
+        let card = if blank {
+            match self
+                .store
+                .claim_next_person(chip, self.reader, self.province)
+                .map_err(ledger_failure)?
+            {
+                Claim::New(card) | Claim::Resumed(card) => card,
+                Claim::NobodyWaiting => return Ok(Event::NobodyWaiting),
+            }
+        } else {
+            self.store
+                .card_by_chip(chip)
+                .map_err(ledger_failure)?
+                .ok_or(Failure::UnrecordedCard)?
+        };
+        let person = self.store.holder(&card.person).map_err(ledger_failure)?;
+        Ok(Event::Assigned(Box::new(Assignment {
+            number: card.number,
+            reference: card.person,
+            version: card.version,
+            progress: self.progress(card)?,
+            person: person_record(person),
+        })))
+    }
+
+    fn progress(&self, card: Card) -> Result<Progress, Failure> {
+        Ok(match card.state {
+            CardState::Planned => Progress::Claimed,
+            CardState::KeysReplaced | CardState::KeysGenerated => Progress::KeysReplaced,
+            CardState::CsoReleased => {
+                let groups = self
+                    .store
+                    .newest_note(&card.number, JournalStep::RELEASE_CSO)
+                    .map_err(ledger_failure)?;
+                Progress::Released {
+                    cso: card.cso.ok_or(Failure::LedgerCso)?,
+                    groups: groups.ok_or(Failure::LedgerCso)?,
+                }
+            }
+            CardState::Active => Progress::Active,
+            CardState::Blocked | CardState::Abandoned => return Err(Failure::RetiredChip),
+        })
+    }
+
+    fn write(&self, number: &CardNumber, write: &LedgerWrite) -> Result<Event, Failure> {
+        let Self { store, reader, .. } = self;
+        match write {
+            LedgerWrite::Journal(step) => store.record_step(number, step.name(), note(step), reader),
+            LedgerWrite::KeysReplaced => store.keys_replaced(number),
+            LedgerWrite::KeysProven(keys) => {
+                store.keys_generated(number, keys.agreement().as_bytes(), keys.signing().as_bytes())
+            }
+            LedgerWrite::Activated => store.activated(number),
+            LedgerWrite::GivenUp => store.give_up(number).map(drop),
+        }
+        .map_err(ledger_failure)?;
+        Ok(Event::Written)
+    }
+
+    fn sign_cso(&self, draft: &CsoDraft) -> Result<Event, Failure> {
+        let reference = self.station.issuer();
+        let issuer = Issuer {
+            reference: reference.as_str(),
+            certificate_hash: self.station.certificate_hash(),
+        };
+        let cso = self.store.release_cso(&draft.card_number(), issuer, |position| {
+            self.sign(draft, position)
+        })?;
+        Ok(Event::Signed(cso))
+    }
+
+    fn sign(&self, draft: &CsoDraft, position: Position) -> Result<SignedObject, SigningFailure> {
+        let mut buffer = [0; MAXIMUM_LENGTH];
+        let body = draft.at(position.sequence, position.previous_hash);
+        let object = sign(&body, &self.keys.signing, &mut buffer)?;
+        let signed = Signed::<CardSecurityObject>::parse(object).map_err(SignError::Encoding)?;
+        Ok(SignedObject {
+            body_hash: signed.hash(),
+            object: object.to_vec(),
+        })
+    }
+}
+
+/// What keeps a CSO from being released.
+enum SigningFailure {
+    Ledger(StoreError),
+    Signing(SignError<KeyError>),
+}
+
+impl From<StoreError> for SigningFailure {
+    fn from(error: StoreError) -> Self {
+        Self::Ledger(error)
+    }
+}
+
+impl From<SignError<KeyError>> for SigningFailure {
+    fn from(error: SignError<KeyError>) -> Self {
+        Self::Signing(error)
+    }
+}
+
+impl From<SigningFailure> for Failure {
+    fn from(failure: SigningFailure) -> Self {
+        match failure {
+            SigningFailure::Ledger(error) => ledger_failure(error),
+            SigningFailure::Signing(SignError::Key(error)) => Self::Keys(error.to_string()),
+            SigningFailure::Signing(SignError::Encoding(_)) => Self::TooMuchData,
+        }
+    }
+}
+
+fn ledger_failure(error: StoreError) -> Failure {
+    match error {
+        StoreError::KeySeenBefore { .. } => Failure::DuplicateKey,
+        StoreError::WrongState { .. } => Failure::RetiredChip,
+        other => Failure::Ledger(other.to_string()),
+    }
+}
+
+fn note(step: &JournalStep) -> Option<&[u8]> {
+    match step {
+        JournalStep::ReleaseCso { groups } => Some(groups),
+        _ => None,
+    }
+}
+
+fn person_record(holder: Holder) -> PersonRecord {
+    let Holder {
+        person,
+        entitlements,
+        representatives,
+        ..
+    } = holder;
+    PersonRecord {
+        full_name: person.full_name,
+        birth_date: person.birth_date,
+        sex: person.sex,
+        personal_id: person.personal_id,
+        province: person.province,
+        commune: person.commune,
+        pay_point: person.pay_point,
+        social_insurance_number: person.social_insurance_number,
+        health_insurance_code: person.health_insurance_code,
+        entitlements: entitlements
+            .into_iter()
+            .map(|(_, entitlement)| EntitlementRecord {
+                programme: entitlement.programme,
+                month_from: entitlement.month_from,
+                month_to: entitlement.month_to,
+                active: entitlement.active,
+            })
+            .collect(),
+        representatives: representatives
+            .into_iter()
+            .map(|representative| RepresentativeRecord {
+                full_name: representative.full_name,
+                personal_id: representative.personal_id,
+                relation: representative.relation,
+                document: representative.document,
+                valid_to: representative.valid_to,
+            })
+            .collect(),
+    }
+}
