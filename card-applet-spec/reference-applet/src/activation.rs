@@ -20,7 +20,7 @@ pub(crate) fn first_ledger(memory: &impl Memory) -> Result<Ledger, Stop> {
     let pairs = KeyPairs::load(memory, Slot::KeyPairs)?.ok_or(Stop::LIFE_CYCLE)?;
     StoredPin::load(memory, Slot::Pin)?.ok_or(Stop::LIFE_CYCLE)?;
     let issuer = issuer(&content)?;
-    let object = content.object(Object::SecurityObject)?;
+    let object = content.object(Object::Cso)?;
     let signed = Signed::<CardSecurityObject>::parse(&object).map_err(|_| Stop::LIFE_CYCLE)?;
     let cso = cso::verify(&PortableP256, &issuer, signed).map_err(|_| Stop::LIFE_CYCLE)?;
     let keys = [cso.agreement_key.as_bytes(), cso.signing_key.as_bytes()];

@@ -21,7 +21,7 @@ pub(crate) const MAX_OBJECT: usize = 768;
 pub(crate) enum Object {
     TrustAnchor,
     IssuerCertificate,
-    SecurityObject,
+    Cso,
     Holder,
     Programmes,
     LinkedNumbers,
@@ -33,7 +33,7 @@ impl Object {
     pub(crate) const ALL: [Self; 8] = [
         Self::TrustAnchor,
         Self::IssuerCertificate,
-        Self::SecurityObject,
+        Self::Cso,
         Self::Holder,
         Self::Programmes,
         Self::LinkedNumbers,
@@ -45,7 +45,7 @@ impl Object {
         match self {
             Self::TrustAnchor => [0xFF, 0x38],
             Self::IssuerCertificate => [0x7F, 0x21],
-            Self::SecurityObject => [0xFF, 0x20],
+            Self::Cso => [0xFF, 0x20],
             Self::Holder => [0xFF, 0x31],
             Self::Programmes => [0xFF, 0x33],
             Self::LinkedNumbers => [0xFF, 0x34],
@@ -62,7 +62,7 @@ impl Object {
             0x04 => Self::LinkedNumbers,
             0x05 => Self::Representatives,
             0x06 => Self::Issuance,
-            0x1D => Self::SecurityObject,
+            0x1D => Self::Cso,
             _ => return None,
         })
     }
@@ -157,7 +157,7 @@ pub(crate) struct LoadedSecurityObject {
 impl<M: Memory> Content<'_, M> {
     /// The CSO; `6A80` if what was loaded is none.
     pub(crate) fn security_object(&self) -> Result<LoadedSecurityObject, Stop> {
-        let object = self.object(Object::SecurityObject)?;
+        let object = self.object(Object::Cso)?;
         let signed = Signed::<CardSecurityObject>::parse(&object)?;
         Ok(LoadedSecurityObject {
             body: *signed.claimed(),

@@ -170,6 +170,11 @@ fn in_row(number: u8, row: Row, month: u16, window: Window) -> Standing {
 }
 
 #[cfg(test)]
+#[allow(
+    clippy::arithmetic_side_effects,
+    clippy::panic,
+    reason = "a test that panics has done its work"
+)]
 mod tests {
     extern crate std;
 

@@ -71,7 +71,10 @@ fn places(ledger: &Ledger) -> impl Iterator<Item = u8> {
 }
 
 fn place(counter: u32) -> u8 {
-    u8::try_from(counter % u32::from(RING)).unwrap_or_default()
+    let place = counter.checked_rem(u32::from(RING));
+    place
+        .and_then(|place| u8::try_from(place).ok())
+        .unwrap_or_default()
 }
 
 fn copy(receipt: &[u8]) -> Result<StoredReceipt, Stop> {

@@ -90,9 +90,9 @@ impl<M: Memory, R: CryptoRng> Card<M, R> {
             return Err(Stop::SECURITY);
         }
         match FileAddress::of(command)? {
-            FileAddress::Start(Some(Object::SecurityObject)) => self.read_part(Object::SecurityObject, 0),
+            FileAddress::Start(Some(Object::Cso)) => self.read_part(Object::Cso, 0),
             FileAddress::Start(_) => Err(Stop::SECURITY),
-            FileAddress::Offset(offset) => self.read_part(Object::SecurityObject, offset),
+            FileAddress::Offset(offset) => self.read_part(Object::Cso, offset),
         }
     }
 

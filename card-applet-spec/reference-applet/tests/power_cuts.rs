@@ -1,6 +1,15 @@
 //! The power goes at every single write, before and after it. The flow goes on where it stopped, and nothing is lost,
 //! doubled or half done (SPEC 6.12, 9.3).
 
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test that panics has done its work"
+)]
+
 mod common;
 
 use card_spec::command::LifeCycle;

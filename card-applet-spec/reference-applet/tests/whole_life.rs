@@ -1,5 +1,14 @@
 //! One card's whole way: blank, personalized, paying.
 
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test that panics has done its work"
+)]
+
 mod common;
 
 use card_spec::crypto::sha256;

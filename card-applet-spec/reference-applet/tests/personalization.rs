@@ -1,0 +1,619 @@
+//! SPEC 6: what the issuer's session allows, and what ACTIVATE will not let through.
+
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test that panics has done its work"
+)]
+
+mod common;
+
+use card_spec::certificate::{Authorization, AuthorizationBits, Flags, Role, TrustAnchor};
+use card_spec::command::{CardStatus, GeneratedKeys, LifeCycle};
+use card_spec::cso::{CardSecurityObject, GroupDigests};
+use card_spec::groups::ProgrammeStatus;
+use card_spec::scp03::{HostHandshake, InitializeUpdateResponse, SecurityLevel, StaticKeys, encode_put_key};
+use card_spec::values::Programme;
+use common::issuer::{
+    IssuerHost, Objects, Office, Plan, active_card, cso, encoded, issuer_keys, objects, plan, reference,
+    secret, signed,
+};
+use common::{Card, Failure, SELECT, blank_card, date, plain, raw, status, transport_keys};
+
+const HEADERS: [[u8; 4]; 5] = [
+    [0x80, 0x47, 0x00, 0x00],
+    [0x80, 0xE2, 0x00, 0x00],
+    [0x80, 0x24, 0x01, 0x81],
+    [0x80, 0x44, 0x00, 0x00],
+    [0x80, 0xB0, 0x9D, 0x00],
+];
+
+/// A card with issuer keys and key pairs, and the session that made them.
+fn card_with_keys() -> (Card, IssuerHost, GeneratedKeys) {
+    let mut card = blank_card();
+    let mut host = IssuerHost::open(&mut card).unwrap();
+    host.put_key(&mut card).unwrap();
+    let keys = host.key_pairs(&mut card, 0, plan().number).unwrap();
+    (card, host, keys)
+}
+
+#[test]
+fn select_names_the_life_cycle_and_nobody() {
+    let office = Office::new();
+    let expected = |life_cycle| {
+        [
+            b"\x6F\x12\x84\x08\xF0ANSINH\x01\x8A\x01",
+            &[life_cycle][..],
+            b"\xA5\x03\x80\x01\x01",
+        ]
+        .concat()
+    };
+    let mut card = blank_card();
+    assert_eq!(plain(&mut card, &SELECT), Ok(expected(0x01)));
+    IssuerHost::open(&mut card).unwrap().put_key(&mut card).unwrap();
+    assert_eq!(plain(&mut card, &SELECT), Ok(expected(0x03)));
+    let mut card = active_card(&office, &plan());
+    assert_eq!(plain(&mut card, &SELECT), Ok(expected(0x05)));
+
+    let mut other = SELECT;
+    other[12] = 0x02;
+    assert_eq!(status(&mut card, &other), 0x6A82);
+    other = SELECT;
+    other[3] = 0x04;
+    assert_eq!(status(&mut card, &other), 0x6A86);
+}
+
+#[test]
+fn a_blank_card_takes_nothing_but_keys() {
+    let mut card = blank_card();
+    let mut host = IssuerHost::open(&mut card).unwrap();
+    for header in HEADERS {
+        assert_eq!(
+            host.secure.status(&mut card, header, &[]),
+            0x6985,
+            "{header:02X?}"
+        );
+    }
+    let status = host.card_status(&mut card).unwrap();
+    assert_eq!(
+        (status.life_cycle, status.key_version, status.flags),
+        (LifeCycle::Blank, 1, 0)
+    );
+    host.put_key(&mut card).unwrap();
+    assert_eq!(
+        host.card_status(&mut card).unwrap().life_cycle,
+        LifeCycle::Personalizing
+    );
+}
+
+#[test]
+fn keys_come_one_version_after_the_other_and_whole() {
+    let mut card = blank_card();
+    let mut host = IssuerHost::open(&mut card).unwrap();
+    let put = |host: &mut IssuerHost, card: &mut Card, data: &[u8]| {
+        host.secure.status(card, [0x80, 0xD8, 0x00, 0x81], data)
+    };
+    let right = encode_put_key(2, &issuer_keys(2), &host.keys.dek).unwrap();
+    for version in [0, 1, 3, 0xFF] {
+        let data = encode_put_key(version, &issuer_keys(2), &host.keys.dek).unwrap();
+        assert_eq!(put(&mut host, &mut card, &data), 0x6A80, "version {version}");
+    }
+    let other_dek = encode_put_key(2, &issuer_keys(2), &issuer_keys(9).dek).unwrap();
+    assert_eq!(put(&mut host, &mut card, &other_dek), 0x6A80);
+    for place in 0..right.len() {
+        let mut damaged = right;
+        damaged[place] ^= 0x01;
+        assert_eq!(put(&mut host, &mut card, &damaged), 0x6A80, "byte {place}");
+        assert_eq!(
+            put(&mut host, &mut card, &right[..place]),
+            0x6A80,
+            "{place} bytes"
+        );
+    }
+    assert_eq!(host.card_status(&mut card).unwrap().key_version, 1);
+    assert_eq!(
+        host.secure.status(&mut card, [0x80, 0xD8, 0x01, 0x81], &right),
+        0x6A86
+    );
+    host.put_key(&mut card).unwrap();
+    // The session stays open, under the keys it began with; the next one needs the new keys.
+    assert_eq!(host.card_status(&mut card).unwrap().key_version, 2);
+    assert_eq!(IssuerHost::open(&mut card).unwrap().key_version, 2);
+}
+
+/// One EXTERNAL AUTHENTICATE under `keys`.
+fn authenticate(card: &mut Card, keys: &StaticKeys) -> u16 {
+    plain(card, &SELECT).unwrap();
+    let handshake = HostHandshake::new([7; 8]);
+    let (answer, data) = raw(card, &handshake.initialize_update(0)).unwrap();
+    if answer.0 != 0x9000 {
+        return answer.0;
+    }
+    let mut response = InitializeUpdateResponse::parse(&data).unwrap();
+    // A wrong host does not mind the card's cryptogram: it computes the one it expects.
+    response.card_cryptogram = expected_cryptogram(keys, &handshake, &response);
+    let (_, apdu) = handshake.card_response(keys, &response).unwrap();
+    status(card, &apdu)
+}
+
+fn expected_cryptogram(
+    keys: &StaticKeys,
+    handshake: &HostHandshake,
+    response: &InitializeUpdateResponse,
+) -> [u8; 8] {
+    use card_spec::apdu::Command;
+    use card_spec::scp03::CardHandshake;
+    let apdu = handshake.initialize_update(0);
+    let command = Command::parse(&apdu).unwrap();
+    let challenge = response.card_challenge;
+    let (_, answer) = CardHandshake::initialize_update(
+        &command,
+        keys,
+        response.key_version,
+        response.chip_serial,
+        challenge,
+    )
+    .unwrap();
+    InitializeUpdateResponse::parse(&answer).unwrap().card_cryptogram
+}
+
+#[test]
+fn ten_wrong_keys_in_a_row_end_it_until_power_off() {
+    let mut card = blank_card();
+    let (right, wrong) = (transport_keys(), issuer_keys(5));
+    for _ in 0..9 {
+        assert_eq!(authenticate(&mut card, &wrong), 0x6982);
+    }
+    // A right one clears the count.
+    assert_eq!(authenticate(&mut card, &right), 0x9000);
+    for _ in 0..10 {
+        assert_eq!(authenticate(&mut card, &wrong), 0x6982);
+    }
+    assert_eq!(authenticate(&mut card, &right), 0x6983);
+    card.reset();
+    assert_eq!(authenticate(&mut card, &right), 0x9000);
+}
+
+#[test]
+fn a_failed_or_repeated_authentication_leaves_no_session() {
+    let mut card = blank_card();
+    let handshake = HostHandshake::new([7; 8]);
+    let open = |card: &mut Card| {
+        plain(card, &SELECT).unwrap();
+        let handshake = HostHandshake::new([7; 8]);
+        let data = plain(card, &handshake.initialize_update(0)).unwrap();
+        let response = InitializeUpdateResponse::parse(&data).unwrap();
+        handshake.card_response(&transport_keys(), &response).unwrap().1
+    };
+    for place in 5..21 {
+        let mut apdu = open(&mut card);
+        apdu[place] ^= 0x80;
+        assert_eq!(status(&mut card, &apdu), 0x6982, "byte {place}");
+        // Dead: even the right one, even a new challenge.
+        apdu[place] ^= 0x80;
+        assert_eq!(status(&mut card, &apdu), 0x6982);
+        assert_eq!(status(&mut card, &handshake.initialize_update(0)), 0x6982);
+        card.reset();
+    }
+    // Replayed after success it is a plain command in a session.
+    let apdu = open(&mut card);
+    assert_eq!(status(&mut card, &apdu), 0x9000);
+    assert_eq!(status(&mut card, &apdu), 0x6988);
+    assert_eq!(status(&mut card, &apdu), 0x6982);
+}
+
+#[test]
+fn only_the_full_security_level() {
+    for level in [
+        SecurityLevel::C_MAC,
+        SecurityLevel::C_MAC_C_DECRYPTION,
+        SecurityLevel::C_MAC_R_MAC,
+    ] {
+        let mut card = blank_card();
+        plain(&mut card, &SELECT).unwrap();
+        let handshake = HostHandshake::new([7; 8]).at_level(level);
+        let data = plain(&mut card, &handshake.initialize_update(0)).unwrap();
+        let response = InitializeUpdateResponse::parse(&data).unwrap();
+        let (_, apdu) = handshake.card_response(&transport_keys(), &response).unwrap();
+        assert_eq!(status(&mut card, &apdu), 0x6A86);
+    }
+}
+
+#[test]
+fn initialize_update_has_one_form() {
+    let mut card = blank_card();
+    let right = HostHandshake::new([7; 8]).initialize_update(0);
+    assert_eq!(status(&mut card, &right), 0x6982, "nothing before SELECT");
+    plain(&mut card, &SELECT).unwrap();
+    let with = |place: usize, value: u8| {
+        let mut apdu = right;
+        apdu[place] = value;
+        apdu
+    };
+    assert_eq!(status(&mut card, &with(2, 0x01)), 0x6A86);
+    assert_eq!(status(&mut card, &with(3, 0x01)), 0x6A86);
+    assert_eq!(status(&mut card, &with(0, 0x00)), 0x6D00);
+    assert_eq!(status(&mut card, &with(0, 0x81)), 0x6E00);
+    assert_eq!(
+        status(&mut card, &[0x80, 0x50, 0, 0, 7, 1, 2, 3, 4, 5, 6, 7]),
+        0x6700
+    );
+    assert_eq!(status(&mut card, &right[..12]), 0x6700);
+    assert_eq!(status(&mut card, &right), 0x9000);
+}
+
+#[test]
+fn key_pairs_change_until_a_cso_names_them() {
+    let office = Office::new();
+    let (mut card, mut host, first) = card_with_keys();
+    let proven = host.key_pairs(&mut card, 1, plan().number).unwrap();
+    assert_eq!(
+        (proven.agreement_key, proven.signing_key),
+        (first.agreement_key, first.signing_key)
+    );
+    let second = host.key_pairs(&mut card, 0, plan().number).unwrap();
+    assert_ne!(first.signing_key, second.signing_key);
+    assert_ne!(first.agreement_key, second.agreement_key);
+
+    // A CSO for keys that are gone binds nothing; one for the present keys does, and starting anew does not free them.
+    host.store(&mut card, &objects(&office, &plan(), &first).concatenated(), 223)
+        .unwrap();
+    let third = host.key_pairs(&mut card, 0, plan().number).unwrap();
+    let loaded = objects(&office, &plan(), &third).concatenated();
+    host.store(&mut card, &loaded, 223).unwrap();
+    let again = Err(Failure::Refused(card_spec::apdu::StatusWord(0x6985)));
+    assert_eq!(host.key_pairs(&mut card, 0, plan().number), again);
+    assert_eq!(
+        host.secure
+            .status(&mut card, [0x80, 0xE2, 0x00, 0x00], &loaded[..100]),
+        0x9000
+    );
+    assert_eq!(host.key_pairs(&mut card, 0, plan().number), again);
+    assert!(host.key_pairs(&mut card, 1, plan().number).is_ok());
+}
+
+#[test]
+fn there_is_nothing_to_prove_without_keys() {
+    let mut card = blank_card();
+    let mut host = IssuerHost::open(&mut card).unwrap();
+    host.put_key(&mut card).unwrap();
+    let none = card_spec::apdu::StatusWord(0x6A88);
+    assert_eq!(
+        host.key_pairs(&mut card, 1, plan().number),
+        Err(Failure::Refused(none))
+    );
+    assert_eq!(
+        host.secure.status(&mut card, [0x80, 0x47, 0x02, 0x00], &[]),
+        0x6A86
+    );
+    assert_eq!(
+        host.secure
+            .status(&mut card, [0x80, 0x47, 0x00, 0x00], &[0x5A, 0]),
+        0x6A80
+    );
+    let flags = host.card_status(&mut card).unwrap().flags;
+    assert_eq!(flags & CardStatus::KEYS_PRESENT, 0, "a refused command made keys");
+}
+
+#[test]
+fn data_come_in_order_and_fit() {
+    let office = Office::new();
+    let (mut card, mut host, keys) = card_with_keys();
+    let data = objects(&office, &plan(), &keys).concatenated();
+    let send = |host: &mut IssuerHost, card: &mut Card, p1: u8, p2: u8, block: &[u8]| {
+        host.secure.status(card, [0x80, 0xE2, p1, p2], block)
+    };
+    // A block that is not the next one, and again after the first: the loading has to begin anew.
+    assert_eq!(send(&mut host, &mut card, 0x00, 1, &data[..100]), 0x6A86);
+    assert_eq!(send(&mut host, &mut card, 0x00, 0, &data[..100]), 0x9000);
+    assert_eq!(send(&mut host, &mut card, 0x00, 2, &data[100..200]), 0x6A86);
+    assert_eq!(send(&mut host, &mut card, 0x00, 1, &data[100..200]), 0x6A86);
+    assert_eq!(send(&mut host, &mut card, 0x40, 0, &data[..100]), 0x6A86);
+    assert_eq!(send(&mut host, &mut card, 0x00, 0, &[]), 0x6700);
+    // An unfinished or a shortened loading is none.
+    host.store(&mut card, &data, 223).unwrap();
+    assert_eq!(send(&mut host, &mut card, 0x00, 0, &data[..100]), 0x9000);
+    assert_eq!(
+        host.card_status(&mut card).unwrap().flags & CardStatus::DATA_LOADED,
+        0
+    );
+    assert_eq!(send(&mut host, &mut card, 0x80, 1, &data[100..300]), 0x6A80);
+    assert_eq!(host.card_status(&mut card).unwrap().cso_hash, None);
+    // 2,560 bytes and not one more.
+    let large = [0x5A; 2_561];
+    for (number, block) in large[..2_408].chunks(223).enumerate() {
+        assert_eq!(send(&mut host, &mut card, 0x00, number as u8, block), 0x9000);
+    }
+    assert_eq!(send(&mut host, &mut card, 0x00, 11, &large[..153]), 0x6A84);
+    // Blocks of any size give the same card.
+    for size in [1 + data.len() / 200, 37, 200, 223] {
+        host.store(&mut card, &data, size).unwrap();
+        host.set_pin(&mut card, b"123456").unwrap();
+        assert!(host.secure.done(&mut card, [0x80, 0xB0, 0x9D, 0x00], &[]).is_ok());
+    }
+    host.activate(&mut card).unwrap();
+}
+
+#[test]
+fn a_pin_is_six_digits() {
+    let (mut card, mut host, _) = card_with_keys();
+    for wrong in [
+        &b""[..],
+        b"12345",
+        b"1234567",
+        b"12345a",
+        b"12345\xFF",
+        b"\x12\x34\x56\xFF\xFF\xFF",
+    ] {
+        assert_eq!(
+            host.secure.status(&mut card, [0x80, 0x24, 0x01, 0x81], wrong),
+            0x6A80,
+            "{wrong:?}"
+        );
+    }
+    assert_eq!(
+        host.secure.status(&mut card, [0x80, 0x24, 0x00, 0x81], b"123456"),
+        0x6A86
+    );
+    assert_eq!(
+        host.card_status(&mut card).unwrap().flags & CardStatus::PIN_SET,
+        0
+    );
+    host.set_pin(&mut card, b"123456").unwrap();
+    assert_eq!(
+        host.card_status(&mut card).unwrap().flags & CardStatus::PIN_SET,
+        CardStatus::PIN_SET
+    );
+}
+
+/// Loads what `change` made of the right objects; ACTIVATE refuses it, and activates the right ones afterwards.
+fn does_not_activate(name: &str, change: impl FnOnce(&Office, &GeneratedKeys, &mut Objects)) {
+    let office = Office::new();
+    let (mut card, mut host, keys) = card_with_keys();
+    host.set_pin(&mut card, &plan().pin).unwrap();
+    let right = objects(&office, &plan(), &keys);
+    let mut changed = right.clone();
+    change(&office, &keys, &mut changed);
+    assert!(
+        changed.concatenated() != right.concatenated(),
+        "{name}: nothing changed"
+    );
+    host.store(&mut card, &changed.concatenated(), 223).unwrap();
+    assert_eq!(
+        host.secure.status(&mut card, [0x80, 0x44, 0x00, 0x00], &[]),
+        0x6985,
+        "{name}"
+    );
+    assert_eq!(
+        host.card_status(&mut card).unwrap().life_cycle,
+        LifeCycle::Personalizing,
+        "{name}"
+    );
+    host.store(&mut card, &right.concatenated(), 223).unwrap();
+    host.activate(&mut card).unwrap();
+}
+
+/// The same with the CSO changed and signed again by the issuer.
+fn cso_does_not_activate(name: &str, change: impl FnOnce(&mut CardSecurityObject)) {
+    does_not_activate(name, |office, keys, objects| {
+        let mut body = cso(&plan(), &objects.groups, keys);
+        change(&mut body);
+        objects.cso = signed(&body, &office.issuer);
+    });
+}
+
+#[test]
+fn activate_checks_the_chain() {
+    does_not_activate("root key", |_, _, objects| {
+        let anchor = TrustAnchor {
+            key: secret(77).public_key(),
+            ..Office::new().trust_anchor()
+        };
+        objects.anchor = encoded(&anchor, TrustAnchor::TAG);
+    });
+    does_not_activate("root role", |office, _, objects| {
+        let bits = AuthorizationBits(Authorization {
+            role: Role::Issuer,
+            flags: Flags::Test,
+        });
+        let anchor = TrustAnchor {
+            authorization: bits,
+            ..office.trust_anchor()
+        };
+        objects.anchor = encoded(&anchor, TrustAnchor::TAG);
+    });
+    does_not_activate("a test issuer under a production root", |office, _, objects| {
+        let bits = AuthorizationBits(Authorization {
+            role: Role::Root,
+            flags: Flags::Production,
+        });
+        let anchor = TrustAnchor {
+            authorization: bits,
+            ..office.trust_anchor()
+        };
+        objects.anchor = encoded(&anchor, TrustAnchor::TAG);
+    });
+    does_not_activate("issuer signed by itself", |office, _, objects| {
+        objects.issuer = office
+            .issuer_plan()
+            .sign(&office.issuer, office.issuer.public_key());
+    });
+    does_not_activate("issuer's key", |office, _, objects| {
+        objects.issuer = office.issuer_plan().sign(&office.root, secret(77).public_key());
+    });
+    does_not_activate("issuer's role", |office, _, objects| {
+        objects.issuer = office
+            .terminal_ca_plan()
+            .sign(&office.root, office.issuer.public_key());
+    });
+    does_not_activate("issuer's name", |office, _, objects| {
+        let plan = common::issuer::CertificatePlan {
+            holder: "VNISS8000001",
+            ..office.issuer_plan()
+        };
+        objects.issuer = plan.sign(&office.root, office.issuer.public_key());
+    });
+    does_not_activate("issuer beyond the root's dates", |office, _, objects| {
+        let dates = (date(2026, 1, 1), date(2057, 1, 1));
+        let plan = common::issuer::CertificatePlan {
+            dates,
+            ..office.issuer_plan()
+        };
+        objects.issuer = plan.sign(&office.root, office.issuer.public_key());
+    });
+}
+
+#[test]
+fn activate_checks_the_security_object() {
+    does_not_activate("signature", |_, _, objects| {
+        *objects.cso.last_mut().unwrap() ^= 0x01;
+    });
+    does_not_activate("signer", |_, keys, objects| {
+        objects.cso = signed(&cso(&plan(), &objects.groups, keys), &secret(77));
+    });
+    does_not_activate("a byte of the body", |_, _, objects| {
+        let person = objects
+            .cso
+            .windows(16)
+            .position(|bytes| bytes == [0xBE; 16])
+            .unwrap();
+        objects.cso[person] ^= 0x01;
+    });
+    cso_does_not_activate("issuer named", |body| body.issuer = reference("VNISS8000001"));
+    cso_does_not_activate("agreement key", |body| {
+        body.agreement_key = secret(77).public_key()
+    });
+    cso_does_not_activate("signing key", |body| body.signing_key = secret(77).public_key());
+    cso_does_not_activate("keys exchanged", |body| {
+        (body.agreement_key, body.signing_key) = (body.signing_key, body.agreement_key);
+    });
+}
+
+#[test]
+fn activate_checks_every_digest() {
+    type Change = fn(&mut GroupDigests);
+    let changes: [(&str, Change); 5] = [
+        ("holder", |digests| digests.holder[0] ^= 1),
+        ("programmes", |digests| digests.programmes[0] ^= 1),
+        ("linked numbers", |digests| digests.linked_numbers[0] ^= 1),
+        ("representatives", |digests| digests.representatives[0] ^= 1),
+        ("issuance", |digests| digests.issuance[31] ^= 1),
+    ];
+    for (name, change) in changes {
+        cso_does_not_activate(name, |body| change(&mut body.digests));
+    }
+    for group in 0..5 {
+        does_not_activate("a salt", |_, _, objects| objects.groups[group][7] ^= 0x01);
+    }
+}
+
+#[test]
+fn activate_checks_that_groups_make_sense() {
+    // Each group is altered and the CSO signed over what it became, so that only its meaning is wrong.
+    let broken: [(&str, usize, &[u8], &[u8]); 4] = [
+        ("sex", 0, &[0x5F, 0x35, 0x01, 0x32], &[0x5F, 0x35, 0x01, 0x34]),
+        ("tag", 2, &[0x81, 0x0A], &[0x84, 0x0A]),
+        ("relation's tag", 3, &[0x81, 0x02], &[0x89, 0x02]),
+        ("date of issue", 4, &[2, 6, 1, 1, 0, 1], &[2, 6, 1, 3, 0, 1]),
+    ];
+    for (name, group, old, new) in broken {
+        does_not_activate(name, |office, keys, objects| {
+            let bytes = &mut objects.groups[group];
+            let at = bytes.windows(old.len()).position(|window| window == old).unwrap();
+            bytes[at..at + new.len()].copy_from_slice(new);
+            objects.cso = signed(&cso(&plan(), &objects.groups, keys), &office.issuer);
+        });
+    }
+    does_not_activate("no sudden relief", |office, keys, objects| {
+        let programmes = vec![(Programme::from_bytes(*b"BTXH").unwrap(), ProgrammeStatus::Active)];
+        objects.groups = common::issuer::groups(&Plan { programmes, ..plan() });
+        objects.cso = signed(&cso(&plan(), &objects.groups, keys), &office.issuer);
+    });
+}
+
+#[test]
+fn activate_needs_keys_data_and_pin() {
+    let office = Office::new();
+    let mut card = blank_card();
+    let mut host = IssuerHost::open(&mut card).unwrap();
+    host.put_key(&mut card).unwrap();
+    let refused = |host: &mut IssuerHost, card: &mut Card| {
+        assert_eq!(host.secure.status(card, [0x80, 0x44, 0x00, 0x00], &[]), 0x6985);
+    };
+    refused(&mut host, &mut card);
+    let keys = host.key_pairs(&mut card, 0, plan().number).unwrap();
+    refused(&mut host, &mut card);
+    host.store(&mut card, &objects(&office, &plan(), &keys).concatenated(), 223)
+        .unwrap();
+    refused(&mut host, &mut card);
+    host.set_pin(&mut card, &plan().pin).unwrap();
+    host.activate(&mut card).unwrap();
+    // Its confirmation may have been lost.
+    host.activate(&mut card).unwrap();
+}
+
+#[test]
+fn an_active_card_gives_the_issuer_no_hold_on_money() {
+    let office = Office::new();
+    let mut card = active_card(&office, &plan());
+    let mut host = IssuerHost::open(&mut card).unwrap();
+    let before = card.memory().slots.clone();
+    for instruction in 0..=0xFFu8 {
+        let allowed =
+            matches!(instruction, 0xCA | 0xD8 | 0x44 | 0xB0) || matches!(instruction & 0xF0, 0x60 | 0x90);
+        if !allowed {
+            let answer = host
+                .secure
+                .status(&mut card, [0x80, instruction, 0x00, 0x00], &[0x5A; 20]);
+            assert_eq!(answer, 0x6985, "{instruction:02X}");
+        }
+    }
+    host.activate(&mut card).unwrap();
+    assert!(card.memory().slots == before);
+    let status = host.card_status(&mut card).unwrap();
+    assert_eq!(
+        (status.life_cycle, status.flags, status.pin_tries),
+        (LifeCycle::Active, 7, 3)
+    );
+    assert_eq!(
+        (status.counter, status.head, status.date),
+        (0, status.cso_hash, Some(plan().dates.0))
+    );
+    host.put_key(&mut card).unwrap();
+    assert_eq!(IssuerHost::open(&mut card).unwrap().key_version, 3);
+}
+
+#[test]
+fn the_issuer_reads_every_file_back() {
+    let office = Office::new();
+    let mut card = active_card(&office, &plan());
+    let mut host = IssuerHost::open(&mut card).unwrap();
+    let groups = common::issuer::groups(&plan());
+    for (file, group) in [0x81, 0x83, 0x84, 0x85, 0x86].into_iter().zip(&groups) {
+        let first = host
+            .secure
+            .done(&mut card, [0x80, 0xB0, file, 0x00], &[])
+            .unwrap();
+        assert_eq!(first, group[..group.len().min(239)]);
+        let [high, low] = (group.len() as u16).to_be_bytes();
+        assert_eq!(
+            host.secure.status(&mut card, [0x80, 0xB0, high, low], &[]),
+            0x6B00
+        );
+        assert_eq!(
+            host.secure
+                .done(&mut card, [0x80, 0xB0, 0x00, 0x05], &[])
+                .unwrap(),
+            first[5..]
+        );
+    }
+    for missing in [0x80, 0x82, 0x87, 0x9E] {
+        assert_eq!(
+            host.secure.status(&mut card, [0x80, 0xB0, missing, 0x00], &[]),
+            0x6A82
+        );
+    }
+}
