@@ -118,21 +118,12 @@ impl Control {
     /// Waits until the card is in the reader; `false` when it never will be again.
     #[must_use]
     pub fn wait_until_inserted(&self) -> bool {
-        self.wait_while(|hand| !hand.inserted)
-    }
-
-    /// Waits until the card is out of the reader.
-    pub fn wait_until_removed(&self) {
-        self.wait_while(|hand| hand.inserted);
-    }
-
-    fn wait_while(&self, still: impl Fn(&Hand) -> bool) -> bool {
         let hand = lock(&self.0.hand);
-        let condition = |hand: &mut Hand| still(hand) && !hand.ended;
+        let outside = |hand: &mut Hand| !hand.inserted && !hand.ended;
         let hand = self
             .0
             .moved
-            .wait_while(hand, condition)
+            .wait_while(hand, outside)
             .unwrap_or_else(PoisonError::into_inner);
         !hand.ended
     }
