@@ -1,6 +1,7 @@
 //! A firmware image's ELF file: the bytes that end up in flash, and where its functions are.
 
 use std::fs;
+use std::ops::Range;
 use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
@@ -12,6 +13,7 @@ use object::{LittleEndian, Object, ObjectSymbol, SymbolKind};
 pub struct Image {
     flash: Vec<u8>,
     functions: Vec<(String, u32)>,
+    stack: Range<u32>,
 }
 
 impl Image {
@@ -38,13 +40,28 @@ impl Image {
             .filter(|symbol| symbol.kind() == SymbolKind::Text)
             .filter_map(|symbol| Some((readable(symbol.name().ok()?), address(symbol.address()))))
             .collect();
-        Ok(Self { flash, functions })
+        let place = |name| {
+            let symbol = elf.symbols().find(|symbol| symbol.name() == Ok(name));
+            let symbol = symbol.with_context(|| format!("{} has no symbol {name}", path.display()));
+            symbol.map(|symbol| address(symbol.address()))
+        };
+        Ok(Self {
+            flash,
+            functions,
+            stack: place("_stack_end")?..place("_stack_start")?,
+        })
     }
 
     /// The image as it lies in flash, from address 0.
     #[must_use]
     pub fn flash(&self) -> &[u8] {
         &self.flash
+    }
+
+    /// The memory that the stack may take; it grows from the end towards the start.
+    #[must_use]
+    pub fn stack(&self) -> Range<u32> {
+        self.stack.clone()
     }
 
     /// The addresses of all functions whose demangled name contains `part`.

@@ -3,7 +3,9 @@
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
+use std::ops::Range;
 use std::os::unix::fs::symlink;
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
@@ -11,6 +13,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
+use tempfile::TempDir;
+
+use crate::image::Image;
 
 /// Bytes of the flash file: the machine's PSRAM.
 const FLASH_SIZE: u64 = 16 << 20;
@@ -47,6 +52,11 @@ enum Seed {
     Given([u8; 64]),
     AsItIs,
 }
+
+/// The socket of QEMU's monitor, in the terminal's own folder.
+const MONITOR: &str = "monitor";
+/// What cortex-m-rt (feature `paint-stack`) fills the unused stack with.
+const PAINT: u8 = 0xCC;
 
 /// What to start. `start` can be called again after a kill: the same flash file is the same device.
 #[derive(Debug, Clone)]
@@ -119,8 +129,9 @@ impl Machine {
         );
         self.prepare_flash()
             .with_context(|| format!("flash file {}", self.flash.display()))?;
+        let folder = tempfile::tempdir()?;
         let mut qemu = self
-            .command()
+            .command(&folder.path().join(MONITOR))
             .spawn()
             .context("setpriv is missing: install Debian's util-linux")?;
         let mut screen = BufReader::new(qemu.stdout.take().context(NO_CONSOLE)?);
@@ -144,6 +155,7 @@ impl Machine {
             screen: follow(screen),
             unread: Vec::new(),
             host_link,
+            folder,
         })
     }
 
@@ -170,7 +182,7 @@ impl Machine {
         Ok(())
     }
 
-    fn command(&self) -> Command {
+    fn command(&self, monitor: &Path) -> Command {
         let mut command = Command::new("setpriv");
         command
             .args(["--pdeathsig", "KILL", "qemu-system-arm"])
@@ -201,6 +213,8 @@ impl Machine {
                 "memory-backend-file,id=flash,mem-path={},size={FLASH_SIZE},share=on",
                 self.flash.display()
             ))
+            .arg("-qmp")
+            .arg(format!("unix:{},server=on,wait=off", monitor.display()))
             .arg("-kernel")
             .arg(&self.image)
             .args(&self.arguments)
@@ -247,6 +261,7 @@ pub struct QemuTerminal {
     screen: Receiver<Vec<u8>>,
     unread: Vec<u8>,
     host_link: PathBuf,
+    folder: TempDir,
 }
 
 impl QemuTerminal {
@@ -313,6 +328,41 @@ impl QemuTerminal {
                 String::from_utf8_lossy(&self.unread)
             );
         }
+    }
+
+    /// How many bytes of stack the firmware, running `image`, has used at most since its start.
+    ///
+    /// # Errors
+    /// Those of QEMU's monitor; when the stack has run over its end.
+    pub fn stack_used(&self, image: &Image) -> Result<u32> {
+        let stack = image.stack();
+        let dump = self.folder.path().join("stack");
+        self.save_memory(&stack, &dump)?;
+        let untouched = fs::read(&dump)?.iter().take_while(|byte| **byte == PAINT).count();
+        let used = stack.end - stack.start - u32::try_from(untouched)?;
+        ensure!(untouched > 0, "the stack of {used} bytes is not enough");
+        Ok(used)
+    }
+
+    /// QMP's `pmemsave`: one JSON object a line; the greeting comes first.
+    fn save_memory(&self, range: &Range<u32>, file: &Path) -> Result<()> {
+        let mut monitor = UnixStream::connect(self.folder.path().join(MONITOR))?;
+        let mut answers = BufReader::new(monitor.try_clone()?).lines();
+        answers.next().context("QEMU's monitor is mute")??;
+        for order in [
+            r#"{"execute":"qmp_capabilities"}"#.to_owned(),
+            format!(
+                r#"{{"execute":"pmemsave","arguments":{{"val":{},"size":{},"filename":"{}"}}}}"#,
+                range.start,
+                range.end - range.start,
+                file.display()
+            ),
+        ] {
+            writeln!(monitor, "{order}")?;
+            let answer = answers.next().context("QEMU's monitor is mute")??;
+            ensure!(answer.contains("\"return\""), "QEMU's monitor: {answer}");
+        }
+        Ok(())
     }
 
     /// Cuts the power: `kill -9`.

@@ -325,6 +325,23 @@ fn instructions_are_counted_apart_and_alike_in_every_run() {
 }
 
 #[test]
+fn the_stack_tells_how_deep_it_was() {
+    let bench = Bench::plain();
+    let image = Image::open(&firmware_image("self-test").unwrap()).unwrap();
+    let mut terminal = bench.start();
+    terminal.wait_for("boots", SOON).unwrap();
+    let at_boot = terminal.stack_used(&image).unwrap();
+    answer(&mut terminal, "i", "image");
+    bench.card.insert();
+    answer(&mut terminal, "c", "card");
+    let later = terminal.stack_used(&image).unwrap();
+    assert!(
+        (100..8192).contains(&at_boot) && (at_boot..8192).contains(&later),
+        "{at_boot} {later}"
+    );
+}
+
+#[test]
 fn what_the_plugin_cannot_do_is_an_error() {
     let image = Image::open(&firmware_image("self-test").unwrap()).unwrap();
     let mut instructions = Instructions::new().unwrap();
