@@ -30,12 +30,16 @@ void qemu_plugin_register_vcpu_insn_exec_cb(struct qemu_plugin_insn *instruction
                                             void (*executed)(unsigned int cpu, void *data), int no_registers, void *data);
 __attribute__((visibility("default"))) int qemu_plugin_version = 1;
 
-enum { GROUPS = 16, FUNCTIONS = 64 };
+enum { GROUPS = 16, FUNCTIONS = 64, DEPTH = 1024 };
 static struct { uint32_t address, group; } functions[FUNCTIONS];
 static size_t function_count;
 static uint64_t *counters;
-static uint32_t cut_address = UINT32_MAX, inside, return_address, after_call;
+static uint32_t cut_address = UINT32_MAX, inside;
 static uint64_t cut_in;
+/* Where the calls under way will return to. Kept here, because a function reached by a jump at another's end (a tail call)
+ * returns to that one's caller. */
+static uint32_t returns[DEPTH];
+static size_t depth, inside_depth;
 
 /* What is known of an instruction when it is translated, packed into the pointer that comes back when it is executed:
  * address (32 bits), size (4), is it a call (1), does the power cut wait here (1), group of the function that begins here. */
@@ -52,16 +56,19 @@ static void executed(unsigned int cpu, void *data)
     (void)cpu;
     if (packed >> 37 & 1 && --cut_in == 0)
         kill(getpid(), SIGKILL);
-    if (inside && address == return_address)
-        inside = 0;
-    if (!inside && group && after_call) {
+    if (depth && address == returns[depth - 1])
+        depth--;
+    if (depth < inside_depth)
+        inside = inside_depth = 0;
+    if (!inside && group && depth) {
         inside = group;
-        return_address = after_call;
+        inside_depth = depth;
     }
     counters[0]++;
     if (inside)
         counters[inside]++;
-    after_call = packed >> 36 & 1 ? address + (packed >> 32 & 0xF) : 0;
+    if (packed >> 36 & 1 && depth < DEPTH)
+        returns[depth++] = address + (packed >> 32 & 0xF);
 }
 
 /* BL, and BLX by register, in Thumb encoding (Armv7-M, A7.7.18 and A7.7.19). */

@@ -325,6 +325,32 @@ fn instructions_are_counted_apart_and_alike_in_every_run() {
 }
 
 #[test]
+fn cryptography_works_on_the_board_at_a_known_price() {
+    let bench = Bench::plain();
+    let image = Image::open(&firmware_image("self-test").unwrap()).unwrap();
+    let mut instructions = Instructions::new().unwrap();
+    let groups = ["make_key", "sign", "verify", "agree"].map(|name| {
+        let group = instructions.count_inside(&image, &format!("self_test::{name}"));
+        (name, group.unwrap())
+    });
+    let mut terminal = bench
+        .machine
+        .clone()
+        .arguments(instructions.arguments())
+        .start()
+        .unwrap();
+    assert_eq!(answer(&mut terminal, "k", "keys"), "true false true");
+    let counts = instructions.read().unwrap();
+    for (name, group) in groups {
+        // Each of them runs twice, but for signing.
+        let millions = counts.inside(group) as f64 / if name == "sign" { 1e6 } else { 2e6 };
+        println!("{name}: {millions:.2} million instructions");
+        assert!((0.1..20.0).contains(&millions), "{name}: {millions}");
+    }
+    println!("stack: {} bytes", terminal.stack_used(&image).unwrap());
+}
+
+#[test]
 fn the_stack_tells_how_deep_it_was() {
     let bench = Bench::plain();
     let image = Image::open(&firmware_image("self-test").unwrap()).unwrap();

@@ -2,8 +2,12 @@
 #![no_std]
 #![no_main]
 
+use core::convert::Infallible;
 use core::fmt::{Arguments, Write as _};
 
+use card_spec::crypto::{
+    Agree, InvalidSignature, PortableP256, PublicKey, SecretKey, SharedSecret, Sign, Signature, Verify,
+};
 use chacha20::ChaCha20Rng;
 use chacha20::rand_core::Rng;
 use cortex_m_rt::entry;
@@ -79,11 +83,12 @@ impl Parts {
                 [b'C'] => self.hold_card().await,
                 [b'f'] => self.try_flash().await,
                 [b'i'] => self.hash_image().await,
+                [b'k'] => self.try_keys().await,
                 [b'r'] => self.draw_random().await,
                 [b't'] => self.measure_time().await,
                 [b'p'] => provoke_panic(key.len()),
                 [b'h'] => provoke_fault(),
-                _ => self.say(format_args!("keys: c C f i r t p h")).await,
+                _ => self.say(format_args!("keys: c C f i k r t p h")).await,
             }
         }
     }
@@ -190,6 +195,23 @@ impl Parts {
         self.say(format_args!("image {hash}")).await;
     }
 
+    /// The cryptography that a payment costs most in.
+    async fn try_keys(&mut self) {
+        let Ok(random) = &mut self.random else {
+            return self.say(format_args!("no seed page")).await;
+        };
+        let message = b"self-test";
+        let key = make_key(random);
+        let Ok(signature) = sign(&key, message);
+        let good = verify(&key.public_key(), message, &signature);
+        let bad = verify(&key.public_key(), b"another", &signature);
+        let other = make_key(random);
+        let agreed =
+            agree(&key, &other.public_key()).as_bytes() == agree(&other, &key.public_key()).as_bytes();
+        self.say(format_args!("keys {} {} {agreed}", good.is_ok(), bad.is_ok()))
+            .await;
+    }
+
     /// A wait of 300 ms, measured by the counter.
     async fn measure_time(&mut self) {
         let begun = Instant::now();
@@ -197,6 +219,26 @@ impl Parts {
         let elapsed = begun.elapsed().as_millis();
         self.say(format_args!("waited {elapsed} ms")).await;
     }
+}
+
+#[inline(never)]
+fn make_key(random: &mut ChaCha20Rng) -> SecretKey {
+    SecretKey::generate(random)
+}
+
+#[inline(never)]
+fn sign(key: &SecretKey, message: &[u8]) -> Result<Signature, Infallible> {
+    key.sign(message)
+}
+
+#[inline(never)]
+fn verify(key: &PublicKey, message: &[u8], signature: &Signature) -> Result<(), InvalidSignature> {
+    PortableP256.verify(key, message, signature)
+}
+
+#[inline(never)]
+fn agree(key: &SecretKey, peer: &PublicKey) -> SharedSecret {
+    key.agree(peer)
 }
 
 fn provoke_panic(one: usize) {
