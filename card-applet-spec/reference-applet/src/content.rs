@@ -1,6 +1,7 @@
 //! The objects that STORE DATA loads (SPEC 6.6): taken in blocks, kept in slots of 256 bytes, read back by object.
 
 use card_spec::apdu::StatusWord;
+use card_spec::command::MAXIMUM_LOAD;
 use card_spec::crypto::Digest;
 use card_spec::cso::CardSecurityObject;
 use card_spec::signed::Signed;
@@ -11,8 +12,11 @@ use crate::answer::Stop;
 use crate::memory::{CONTENT_BLOCK, CONTENT_BLOCKS, Memory, Slot};
 use crate::record::{Record as _, record};
 
-/// Bytes that STORE DATA takes in all (SPEC 6.6).
-pub(crate) const CAPACITY: usize = CONTENT_BLOCK * CONTENT_BLOCKS as usize;
+const _: () = assert!(
+    MAXIMUM_LOAD == CONTENT_BLOCK * CONTENT_BLOCKS as usize,
+    "the slots hold a whole load"
+);
+
 /// The longest single object: a CSO has about 530 bytes, two representatives with the longest names about 600.
 pub(crate) const MAX_OBJECT: usize = 768;
 
@@ -167,7 +171,7 @@ impl<M: Memory> Content<'_, M> {
 }
 
 /// A loading under way. It lives in the session: after a tear the host begins anew with block 0.
-#[derive(Default)]
+#[derive(Clone, Copy, Default)]
 pub(crate) struct Loading {
     next_block: u8,
     /// Bytes taken so far.
@@ -186,10 +190,9 @@ impl Loading {
         self.next_block
     }
 
-    /// Takes one block.
-    pub(crate) fn append(&mut self, memory: &mut impl Memory, block: &[u8]) -> Result<(), Stop> {
-        let end = self.length.saturating_add(block.len());
-        if end > CAPACITY {
+    /// Takes one block. The bytes before it stay as they are, so a loading may go on from any earlier state of it.
+    pub(crate) fn append(mut self, memory: &mut impl Memory, block: &[u8]) -> Result<Self, Stop> {
+        if self.length.saturating_add(block.len()) > MAXIMUM_LOAD {
             return Err(Stop::Refused(StatusWord::NOT_ENOUGH_MEMORY));
         }
         let mut rest = block;
@@ -199,7 +202,7 @@ impl Loading {
             self.length = self.length.saturating_add(taken);
         }
         self.next_block = self.next_block.saturating_add(1);
-        Ok(())
+        Ok(self)
     }
 
     /// Writes as much as the current slot takes, and returns how much that was.

@@ -139,7 +139,7 @@ impl<M: Memory, R: CryptoRng> Card<M, R> {
         Ok(pairs)
     }
 
-    /// STORE DATA (SPEC 6.6). Whatever breaks the sequence ends the loading.
+    /// STORE DATA (SPEC 6.6). A refused block leaves the loading where it was.
     fn store_data(&mut self, loading: &mut Option<Loading>, command: &Command<'_>) -> Result<Answer, Stop> {
         let last = match command.p1 {
             0x00 => false,
@@ -149,17 +149,16 @@ impl<M: Memory, R: CryptoRng> Card<M, R> {
         if command.data.is_empty() || command.data.len() > MAX_COMMAND_DATA {
             return Err(Stop::LENGTH);
         }
-        let mut current = match (command.p2, loading.take()) {
-            (0x00, _) => Loading::begin(&mut self.memory)?,
-            (block, Some(current)) if block == current.next_block() => current,
+        let before = match (command.p2, &*loading) {
+            (0x00, _) => *loading.insert(Loading::begin(&mut self.memory)?),
+            (block, Some(before)) if block == before.next_block() => *before,
             _ => return Err(Stop::P1_P2),
         };
-        current.append(&mut self.memory, command.data)?;
+        let current = before.append(&mut self.memory, command.data)?;
         if last {
             self.complete(current.index(&self.memory)?)?;
-        } else {
-            *loading = Some(current);
         }
+        *loading = (!last).then_some(current);
         Ok(Answer::done())
     }
 

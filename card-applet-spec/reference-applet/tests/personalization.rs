@@ -306,13 +306,25 @@ fn data_come_in_order_and_fit() {
     let send = |host: &mut IssuerHost, card: &mut Card, p1: u8, p2: u8, block: &[u8]| {
         host.secure.status(card, [0x80, 0xE2, p1, p2], block)
     };
-    // A block that is not the next one, and again after the first: the loading has to begin anew.
+    // A block that is not the next one is refused and changes nothing: the next one still fits.
     assert_eq!(send(&mut host, &mut card, 0x00, 1, &data[..100]), 0x6A86);
     assert_eq!(send(&mut host, &mut card, 0x00, 0, &data[..100]), 0x9000);
-    assert_eq!(send(&mut host, &mut card, 0x00, 2, &data[100..200]), 0x6A86);
-    assert_eq!(send(&mut host, &mut card, 0x00, 1, &data[100..200]), 0x6A86);
-    assert_eq!(send(&mut host, &mut card, 0x40, 0, &data[..100]), 0x6A86);
-    assert_eq!(send(&mut host, &mut card, 0x00, 0, &[]), 0x6700);
+    for number in [2, 1 + 16, 0xFF] {
+        assert_eq!(send(&mut host, &mut card, 0x00, number, &data[100..200]), 0x6A86);
+    }
+    assert_eq!(send(&mut host, &mut card, 0x40, 1, &data[100..200]), 0x6A86);
+    assert_eq!(send(&mut host, &mut card, 0x00, 1, &[]), 0x6700);
+    assert_eq!(
+        send(&mut host, &mut card, 0x80, 1, &data[100..200]),
+        0x6A80,
+        "not the last block of anything"
+    );
+    for (block, number) in data[100..].chunks(200).zip(1..) {
+        assert_eq!(send(&mut host, &mut card, 0x00, number, block), 0x9000);
+    }
+    // A loading belongs to its session.
+    host = IssuerHost::open(&mut card).unwrap();
+    assert_eq!(send(&mut host, &mut card, 0x80, 1, &data[..100]), 0x6A86);
     // An unfinished or a shortened loading is none.
     host.store(&mut card, &data, 223).unwrap();
     assert_eq!(send(&mut host, &mut card, 0x00, 0, &data[..100]), 0x9000);

@@ -14,7 +14,7 @@ mod common;
 
 use card_spec::command::LifeCycle;
 use card_spec::payment::Order;
-use common::issuer::{IssuerHost, Office, Plan, active_card, personalize, plan};
+use common::issuer::{IssuerHost, Office, Plan, active_card, objects, personalize, plan};
 use common::terminal::{Session, Terminal, receipt};
 use common::{Card, Cut, Failure, blank_card, cut_at};
 
@@ -68,6 +68,53 @@ fn personalization_survives_every_cut() {
     // Keys, key pairs, the start of loading, 7 blocks in 6 slots, the keys kept, the index, the PIN, the ledger.
     println!("personalization: {writes} writes, {} cuts", writes * 2);
     assert!(writes > 12, "only {writes} writes were cut");
+}
+
+#[test]
+fn loading_anew_survives_every_cut() {
+    let (office, plan) = (Office::new(), plan());
+    let load = |card: &mut Card, plan: &Plan| {
+        let mut host = IssuerHost::open(card)?;
+        let keys = host.key_pairs(card, 1, plan.number)?;
+        host.store(card, &objects(&office, plan, &keys).concatenated(), 223)
+    };
+    let other = Plan {
+        person: [0xAA; 16],
+        ..plan.clone()
+    };
+    let hash_of = |plan: &Plan| {
+        let mut card = card_with_data(&office, plan);
+        let mut host = IssuerHost::open(&mut card).unwrap();
+        host.card_status(&mut card).unwrap().cso_hash
+    };
+    let (old, new) = (hash_of(&plan), hash_of(&other));
+    assert!(old != new && old.is_some());
+    let writes = cut_everywhere(
+        || card_with_data(&office, &plan),
+        |card| load(card, &other),
+        |card| {
+            // Old and new never mix: one of them, or neither.
+            let mut host = IssuerHost::open(card).unwrap();
+            let hash = host.card_status(card).unwrap().cso_hash;
+            assert!(hash.is_none() || hash == old || hash == new);
+            let activated = host.activate(card).is_ok();
+            assert_eq!(activated, hash.is_some());
+        },
+    );
+    println!("loading anew: {writes} writes, {} cuts", writes * 2);
+    assert!(writes > 8, "only {writes} writes were cut");
+}
+
+/// A card with everything but ACTIVATE.
+fn card_with_data(office: &Office, plan: &Plan) -> Card {
+    let mut card = blank_card();
+    let mut host = IssuerHost::open(&mut card).unwrap();
+    host.put_key(&mut card).unwrap();
+    let keys = host.key_pairs(&mut card, 0, plan.number).unwrap();
+    host.store(&mut card, &objects(office, plan, &keys).concatenated(), 223)
+        .unwrap();
+    host.set_pin(&mut card, &plan.pin).unwrap();
+    card
 }
 
 fn pays_a_month(card: &mut Card, office: &Office, plan: &Plan) {

@@ -82,6 +82,9 @@ impl Memory for TestMemory {
     }
 }
 
+/// The most that a card may answer: a PN532 frame has no room for more (SPEC 8.2).
+pub const LONGEST_RESPONSE: usize = 252;
+
 pub type Card = Applet<TestMemory, TestRandom>;
 
 pub const CHIP_SERIAL: [u8; 10] = [0x80, 0x50, 0, 0, 0, 0, 0, 0, 0, 0x01];
@@ -124,6 +127,7 @@ pub type Outcome<T> = Result<T, Failure>;
 /// Sends a plain APDU; returns status word and data.
 pub fn raw(card: &mut Card, apdu: &[u8]) -> Outcome<(StatusWord, Vec<u8>)> {
     let octets = card.transmit(apdu);
+    assert!(octets.len() <= LONGEST_RESPONSE);
     let response = Response::parse(&octets).map_err(|_| Failure::Gone)?;
     let data = octets[..octets.len() - 2].to_vec();
     Ok((response.status(), data))
@@ -174,6 +178,7 @@ impl SecureHost {
             .wrap(&command, &mut buffer)
             .map_err(|_| Failure::NotGenuine)?;
         let octets = card.transmit(apdu);
+        assert!(octets.len() <= LONGEST_RESPONSE && apdu.len() <= LONGEST_RESPONSE);
         let mut buffer = [0; 258];
         if octets.is_empty() {
             return Err(Failure::Gone);
