@@ -1,0 +1,15 @@
+//! The whole job with every part real: cards issued through pcscd, paid at the firmware image in QEMU, audited from files.
+//!
+//! | module | stands for |
+//! |---|---|
+//! | [`programs`] | the programs under test |
+//! | [`station`] | an issuance station and its operator |
+//! | [`issuing`] | the hands that put blank cards into readers |
+//! | [`pay_point`] | a terminal, its clerk and the people who come |
+//! | [`witnesses`] | tools that are not ours: openssl, cvc-print, sqlite3 |
+
+pub mod issuing;
+pub mod pay_point;
+pub mod programs;
+pub mod station;
+pub mod witnesses;

@@ -1,0 +1,1 @@
+//! A terminal, its clerk and the people who come.

@@ -1,0 +1,126 @@
+//! An issuance station: its folder, and an operator who types `ansinh` commands.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use anyhow::{Context, Result, bail, ensure};
+use serde_json::Value;
+
+use crate::programs::program;
+use crate::witnesses;
+
+/// Prints a card's PIN as the holder has chosen it: in this demonstration, the six digits before the last of the number.
+///
+/// `ansinh issue` calls it for each card; no file holds PINs.
+const PIN_COMMAND: &str = "printf '%s' \"$ANSINH_CARD_NUMBER\" | cut -c10-15";
+
+/// The PIN that [`PIN_COMMAND`] prints.
+#[must_use]
+pub fn pin_of(card_number: &str) -> &str {
+    card_number.get(9..15).unwrap_or_default()
+}
+
+/// A station.
+#[derive(Debug)]
+pub struct Station {
+    folder: PathBuf,
+    passphrase: String,
+}
+
+impl Station {
+    /// Sets up a station with TEST keys under a random passphrase.
+    ///
+    /// # Errors
+    /// What `ansinh init` says.
+    pub fn set_up(folder: PathBuf, province: &str) -> Result<Self> {
+        let mut random = [0; 16];
+        getrandom::fill(&mut random)?;
+        let station = Self { folder, passphrase: hex::encode(random) };
+        station.run(&["init", "--province", province, "--test"])?;
+        Ok(station)
+    }
+
+    /// The station's folder.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// An `ansinh` command of this station, not started.
+    ///
+    /// # Errors
+    /// When the program was not built.
+    pub fn command(&self, arguments: &[&str]) -> Result<Command> {
+        let mut command = Command::new(program("ansinh")?);
+        command
+            .args(arguments)
+            .arg("--store")
+            .arg(&self.folder)
+            .env("ANSINH_PASSPHRASE", &self.passphrase)
+            .stdin(Stdio::null());
+        Ok(command)
+    }
+
+    /// Runs a command that must succeed; returns its standard output.
+    ///
+    /// # Errors
+    /// What the command said when it failed.
+    pub fn run(&self, arguments: &[&str]) -> Result<String> {
+        let output = self.output(arguments)?;
+        ensure!(
+            output.status.success(),
+            "ansinh {}: {}\n{}{}",
+            arguments.join(" "),
+            output.status,
+            String::from_utf8_lossy(&output.stdout),
+            String::from_utf8_lossy(&output.stderr)
+        );
+        Ok(String::from_utf8(output.stdout)?)
+    }
+
+    /// Runs a command that must succeed, with `--json`; returns what it reports.
+    ///
+    /// # Errors
+    /// What the command said when it failed, or output that is not JSON.
+    pub fn json(&self, arguments: &[&str]) -> Result<Value> {
+        let output = self.run(&[arguments, &["--json"]].concat())?;
+        serde_json::from_str(&output).with_context(|| format!("ansinh {}: {output}", arguments.join(" ")))
+    }
+
+    /// Runs a command that must be refused; returns everything it said.
+    ///
+    /// # Errors
+    /// When it succeeds.
+    pub fn refused(&self, arguments: &[&str]) -> Result<String> {
+        let output = self.output(arguments)?;
+        if output.status.success() {
+            bail!("ansinh {} was not refused", arguments.join(" "));
+        }
+        let said = [output.stdout, output.stderr].concat();
+        Ok(String::from_utf8_lossy(&said).into_owned())
+    }
+
+    fn output(&self, arguments: &[&str]) -> Result<Output> {
+        Ok(self.command(arguments)?.output()?)
+    }
+
+    /// `ansinh issue` for the readers given, reporting one JSON object a card on its standard output.
+    ///
+    /// # Errors
+    /// When the program was not built.
+    pub fn issue_command(&self, readers: &[&str]) -> Result<Command> {
+        let mut command = self.command(&["issue", "--json", "--pin-command", PIN_COMMAND])?;
+        for reader in readers {
+            command.args(["--reader", reader]);
+        }
+        Ok(command)
+    }
+
+    /// Rows of the ledger, read by `sqlite3`.
+    ///
+    /// # Errors
+    /// What sqlite3 says.
+    pub fn ledger(&self, query: &str) -> Result<Vec<Value>> {
+        witnesses::sqlite(&self.folder.join("store.sqlite"), query)
+    }
+}
