@@ -47,8 +47,9 @@ pub fn deliver(station: &Station, folder: &Path, count: usize) -> Result<Vec<Pat
     let cards = folder.join("blank-cards");
     blank::deliver("DEMO-1", &delivery, &cards, count)?;
     station.run(&["delivery", "add", &delivery.to_string_lossy()])?;
-    let mut memories: Vec<PathBuf> =
-        std::fs::read_dir(&cards)?.map(|entry| Ok(entry?.path())).collect::<Result<_>>()?;
+    let mut memories: Vec<PathBuf> = std::fs::read_dir(&cards)?
+        .map(|entry| Ok(entry?.path()))
+        .collect::<Result<_>>()?;
     memories.sort();
     Ok(memories)
 }
@@ -85,8 +86,12 @@ fn feed(
     let mut issued = Vec::new();
     for line in lines {
         let line = line?;
-        let Ok(done) = serde_json::from_str::<Line>(&line) else { continue };
-        let place = places.get_mut(&done.reader).context("a reader that is not ours")?;
+        let Ok(done) = serde_json::from_str::<Line>(&line) else {
+            continue;
+        };
+        let place = places
+            .get_mut(&done.reader)
+            .context("a reader that is not ours")?;
         match (done.outcome.as_str(), done.card) {
             ("issued", Some(number)) => issued.push(Issued {
                 number,
@@ -105,7 +110,11 @@ fn feed(
     Ok(issued)
 }
 
-fn finish(mut issuing: Child, places: &BTreeMap<String, Place>, issued: Result<Vec<Issued>>) -> Result<Vec<Issued>> {
+fn finish(
+    mut issuing: Child,
+    places: &BTreeMap<String, Place>,
+    issued: Result<Vec<Issued>>,
+) -> Result<Vec<Issued>> {
     if issued.is_err() {
         // It may wait for cards that nobody brings any more.
         let _ = issuing.kill();
@@ -130,7 +139,8 @@ impl Place {
 
     fn exchange(&mut self, memory: PathBuf) -> Result<()> {
         self.hand.remove();
-        self.holder.exchange(ReferenceCard::open(&memory, self.hand.writes_fuse(), false)?);
+        self.holder
+            .exchange(ReferenceCard::open(&memory, self.hand.writes_fuse(), false)?);
         self.memory = memory;
         self.hand.insert();
         Ok(())

@@ -12,8 +12,15 @@ use anyhow::{Context, Result, ensure};
 pub fn program(name: &str) -> Result<PathBuf> {
     let own = env::current_exe()?;
     let folder = own.parent().context("no folder")?;
-    let folder = if folder.ends_with("deps") { folder.parent().context("no folder")? } else { folder };
+    let folder = if folder.ends_with("deps") {
+        folder.parent().context("no folder")?
+    } else {
+        folder
+    };
     let path = folder.join(name);
-    ensure!(path.exists(), "{name} is not built: run cargo build --workspace --bins first");
+    ensure!(
+        path.exists(),
+        "{name} is not built: run cargo build --workspace --bins first"
+    );
     Ok(path)
 }

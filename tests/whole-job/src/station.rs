@@ -35,7 +35,10 @@ impl Station {
     pub fn set_up(folder: PathBuf, province: &str) -> Result<Self> {
         let mut random = [0; 16];
         getrandom::fill(&mut random)?;
-        let station = Self { folder, passphrase: hex::encode(random) };
+        let station = Self {
+            folder,
+            passphrase: hex::encode(random),
+        };
         station.run(&["init", "--province", province, "--test"])?;
         Ok(station)
     }

@@ -18,7 +18,11 @@ pub fn sqlite(database: &Path, query: &str) -> Result<Vec<Value>> {
         .arg(query)
         .output()
         .context("sqlite3 is missing: install Debian's sqlite3")?;
-    ensure!(output.status.success(), "sqlite3: {}", String::from_utf8_lossy(&output.stderr));
+    ensure!(
+        output.status.success(),
+        "sqlite3: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     // No rows, no output.
     if output.stdout.is_empty() {
         return Ok(Vec::new());
@@ -64,23 +68,39 @@ pub fn cvc_print_verifies(folder: &Path, certificate: &Path) -> Result<bool> {
 pub fn check_artefacts(folder: &Path) -> Result<[usize; 3]> {
     let mut counts = [0; 3];
     for card in entries(&folder.join("cards"))? {
-        let holds = openssl_verifies(&folder.join("issuer.pem"), &card.join("cso.sig.der"), &card.join("cso.signed.bin"))?;
+        let holds = openssl_verifies(
+            &folder.join("issuer.pem"),
+            &card.join("cso.sig.der"),
+            &card.join("cso.signed.bin"),
+        )?;
         ensure!(holds, "openssl refuses {}", card.display());
         counts[0] += 1;
     }
     for signed in entries(&folder.join("receipts"))? {
         let name = signed.to_string_lossy().into_owned();
-        let Some(stem) = name.strip_suffix(".signed.bin") else { continue };
+        let Some(stem) = name.strip_suffix(".signed.bin") else {
+            continue;
+        };
         let signature = format!("{stem}.sig.der");
-        let key = folder.join("cards").join(card_of_receipt(&signed)?).join("card-signing.pem");
-        ensure!(openssl_verifies(&key, Path::new(&signature), &signed)?, "openssl refuses {name}");
+        let key = folder
+            .join("cards")
+            .join(card_of_receipt(&signed)?)
+            .join("card-signing.pem");
+        ensure!(
+            openssl_verifies(&key, Path::new(&signature), &signed)?,
+            "openssl refuses {name}"
+        );
         counts[1] += 1;
     }
     for certificate in entries(&folder.join("certificates"))? {
         if certificate.extension().is_none_or(|extension| extension != "cvc") {
             continue;
         }
-        ensure!(cvc_print_verifies(folder, &certificate)?, "cvc-print refuses {}", certificate.display());
+        ensure!(
+            cvc_print_verifies(folder, &certificate)?,
+            "cvc-print refuses {}",
+            certificate.display()
+        );
         counts[2] += 1;
     }
     Ok(counts)
@@ -90,12 +110,16 @@ pub fn check_artefacts(folder: &Path) -> Result<[usize; 3]> {
 fn card_of_receipt(signed: &Path) -> Result<String> {
     let bytes = fs::read(signed)?;
     let number = bytes.windows(10).find(|window| window.starts_with(&[0x5A, 0x08]));
-    Ok(hex::encode(&number.context("no card number in the receipt")?[2..]))
+    Ok(hex::encode(
+        &number.context("no card number in the receipt")?[2..],
+    ))
 }
 
 fn entries(folder: &Path) -> Result<Vec<std::path::PathBuf>> {
     let folder = fs::read_dir(folder).with_context(|| folder.display().to_string())?;
-    let mut paths = folder.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>>>()?;
+    let mut paths = folder
+        .map(|entry| Ok(entry?.path()))
+        .collect::<Result<Vec<_>>>()?;
     paths.sort();
     Ok(paths)
 }
