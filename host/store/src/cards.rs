@@ -358,21 +358,18 @@ impl Store {
             insert_block(connection, number, reason).await
         })
     }
+}
 
-    /// Blocked cards with the reason's code, ascending by number: the content of the next block list (DATA.md 4).
-    ///
-    /// # Errors
-    /// [`StoreError::Database`].
-    pub fn blocked_cards(&self) -> Result<Vec<(CardNumber, u8)>, StoreError> {
-        self.read(async |connection| {
-            let rows = sqlx::query("SELECT card, reason FROM block ORDER BY card")
-                .fetch_all(connection)
-                .await?;
-            rows.iter()
-                .map(|row| Ok((card_number(row, "card")?, number(row, "reason")?)))
-                .collect()
-        })
-    }
+/// Blocked cards with the reason's code, ascending by number: the content of the next block list (DATA.md 4).
+pub(crate) async fn blocked_cards(
+    connection: &mut AnyConnection,
+) -> Result<Vec<(CardNumber, u8)>, StoreError> {
+    let rows = sqlx::query("SELECT card, reason FROM block ORDER BY card")
+        .fetch_all(connection)
+        .await?;
+    rows.iter()
+        .map(|row| Ok((card_number(row, "card")?, number(row, "reason")?)))
+        .collect()
 }
 
 async fn demand_blank(connection: &mut AnyConnection, serial: &str) -> Result<(), StoreError> {

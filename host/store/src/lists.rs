@@ -4,7 +4,7 @@ use card_spec::values::CardNumber;
 use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, Row as _};
 
-use crate::cards::card_number;
+use crate::cards::{blocked_cards, card_number};
 use crate::issuer_log::{Issuer, Position, SignedObject, append};
 use crate::people::PersonReference;
 use crate::store::{draw, number, octets, signed};
@@ -172,8 +172,8 @@ impl Store {
         issuer: Issuer<'_>,
         make: impl FnOnce(u32, Position, &[(CardNumber, u8)]) -> Result<(SignedObject, Vec<u8>), E>,
     ) -> Result<BlockList, E> {
-        let blocked = self.blocked_cards()?;
         self.write(async |connection| {
+            let blocked = blocked_cards(connection).await?;
             let list_number = next_number(connection, "block-list").await?;
             let mut entries = Vec::new();
             let (position, header) = append(connection, issuer, "block-list", |position| {

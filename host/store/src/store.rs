@@ -110,6 +110,13 @@ impl Store {
     }
 }
 
+impl Drop for Store {
+    /// Closes the connections in order, so that SQLite folds its write-ahead log into the one file that gets copied and audited.
+    fn drop(&mut self) {
+        self.runtime.block_on(self.pool.close());
+    }
+}
+
 fn migrations() -> Migrator {
     let ledger = include_str!("../migrations/0001_ledger.sql").into_sql_str();
     Migrator::with_migrations(vec![Migration::new(
