@@ -1,9 +1,12 @@
-//! Test rig: real card readers' software without readers.
+//! Test rig: the real software of card readers and terminals without their hardware.
 //!
 //! [`inside_readers`] runs a test, and the program `with-readers` runs a command, in Linux namespaces of their own in
 //! which the real `pcscd` serves 1 to 16 virtual readers (Debian package `vsmartcard-vpcd`). A card is any process that
 //! connects to a reader's TCP port, such as `virtual-card`. Rigs run side by side on the same ports, need no
 //! privileges, leave nothing behind, and everything started inside dies with them.
+//!
+//! [`Machine`], and the program `qemu-terminal`, run the terminal's firmware in QEMU on a flash file that outlives a kill;
+//! [`Instructions`] counts what it executes and cuts its power at an exact place.
 
 mod image;
 mod instructions;

@@ -186,15 +186,8 @@ impl Machine {
         let mut command = Command::new("setpriv");
         command
             .args(["--pdeathsig", "KILL", "qemu-system-arm"])
-            .args([
-                "-M",
-                "mps2-an386,memory-backend=flash",
-                "-monitor",
-                "none",
-                "-display",
-                "none",
-            ])
-            .args(["-chardev", "pty,id=host", "-serial", "chardev:host"])
+            .args("-M mps2-an386,memory-backend=flash -monitor none -display none".split(' '))
+            .args("-chardev pty,id=host -serial chardev:host".split(' '))
             // The simulated reader may start later, and outlives the terminal.
             .arg("-chardev")
             .arg(format!(
@@ -202,12 +195,7 @@ impl Machine {
                 host_and_port(&self.card_reader)
             ))
             .args(["-serial", "chardev:reader"])
-            .args([
-                "-chardev",
-                "stdio,id=console,signal=off",
-                "-serial",
-                "chardev:console",
-            ])
+            .args("-chardev stdio,id=console,signal=off -serial chardev:console".split(' '))
             .arg("-object")
             .arg(format!(
                 "memory-backend-file,id=flash,mem-path={},size={FLASH_SIZE},share=on",
