@@ -7,3 +7,4 @@ pub mod home;
 pub mod import;
 pub mod issue;
 pub mod reference;
+pub mod terminal_link;

@@ -198,6 +198,7 @@ fn entitlement(
         .as_deref()
         .and_then(month_of)
         .filter(|month| rules::month(month).is_some());
+    let last = to?.as_deref().and_then(month_of);
     Some(Entitlement {
         programme: programme?,
         sub_code: sub_code?,
@@ -205,8 +206,11 @@ fn entitlement(
         decision_date: decision_date?,
         decided_by: decided_by?,
         month_from: start.or(first_month?).or(period.map(str::to_owned))?,
-        month_to: to?.as_deref().and_then(month_of),
-        active: true,
+        active: last
+            .as_deref()
+            .zip(period)
+            .is_none_or(|(last, period)| period <= last),
+        month_to: last,
         monthly_amount: monthly_amount?,
     })
 }
@@ -267,7 +271,8 @@ fn check_together(
     for difference in rules::id_differences(&person.personal_id, &person.birth_date, person.sex) {
         row.warn("so_dinh_danh", difference);
     }
-    if entitlement.month_to.as_deref().is_some_and(|last| last < period) {
+    // Arrears and a funeral allowance may still be due after the end.
+    if !entitlement.active && entitlement.monthly_amount > 0 {
         row.error(
             "ngay_thoi_huong",
             "the entitlement ended before the month that is to be paid",

@@ -2,6 +2,7 @@
 
 use card_spec::values::{Amount, BirthDate, Date, Period};
 use jiff::civil;
+use unicode_normalization::char::is_combining_mark;
 
 /// Longest name that a card holds: 64 characters, 192 bytes (DATA.md; names have no legal limit).
 const NAME_CHARACTERS: usize = 64;
@@ -22,11 +23,12 @@ pub(super) fn plain(text: &str, longest: usize) -> Option<String> {
     (text.chars().count() <= longest && !text.chars().any(char::is_control)).then(|| text.to_owned())
 }
 
-/// A person's name. Letters of any Latin alphabet are allowed: minority names use F, J, W, Z and others (Civil Code, Art. 26).
+/// A person's name. Letters of any Latin alphabet are allowed: minority names use F, J, W, Z and others (Civil Code, Art. 26),
+/// some of which (ê̆, ơ̆ of Ê Đê) exist only with a combining mark.
 pub(super) fn name(text: &str) -> Option<String> {
-    let letter_or_mark = |c: char| c.is_alphabetic() || " '’-.".contains(c);
+    let allowed = |c: char| c.is_alphabetic() || is_combining_mark(c) || " '’-.".contains(c);
     let fits = text.chars().count() <= NAME_CHARACTERS && text.len() <= NAME_BYTES;
-    let good = fits && text.chars().all(letter_or_mark) && text.chars().any(char::is_alphabetic);
+    let good = fits && text.chars().all(allowed) && text.chars().any(char::is_alphabetic);
     good.then(|| text.to_owned())
 }
 

@@ -1,0 +1,389 @@
+//! The host's side of the serial line to a terminal (DATA 8): one request at a time, time-outs, bounded repeats.
+//!
+//! Requests carry no number, so an answer that comes too late could be taken for the answer to the next request. Before
+//! anything is repeated, the host therefore says Hello and drops what comes before the answer to that: terminals answer in
+//! order. Repeated is always a whole use case, never a single message of it, because a list's lines would count twice
+//! and a nonce serves once:
+//!
+//! | use case | why it may be repeated |
+//! |---|---|
+//! | [`TerminalLink::hello`], [`TerminalLink::read_journal`] | change nothing |
+//! | [`TerminalLink::make_keys`] | keys without certificates are replaced by new ones |
+//! | [`TerminalLink::install`] | the same certificates once more change nothing |
+//! | [`TerminalLink::set_time`] | begins with a new nonce |
+//! | [`TerminalLink::load_list`], [`TerminalLink::load_block_list`] | begin anew, unless Hello names the number already |
+//! | [`TerminalLink::acknowledge`] | unless Hello says it is acknowledged already |
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use link::{
+    Answer, Encoded, FrameDecoder, Hello, MAX_BYTES, MAX_ENCODED, MessageError, Refusal, Request,
+    TerminalName, VERSION, receive, send,
+};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::runtime::{Builder, Runtime};
+use tokio::time::timeout;
+use tokio_serial::SerialStream;
+
+/// Any value serves on USB and in the emulator; a real UART is wired for this one.
+const BAUD: u32 = 115_200;
+/// A terminal that runs answers Hello at once.
+const HELLO_PATIENCE: Duration = Duration::from_secs(2);
+/// How often it is asked: a terminal that was just switched on needs a few seconds.
+const HELLOS: u32 = 8;
+/// The longest work of a terminal is the hashing of a full list and erasing flash for it.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// How often a use case is tried.
+const ATTEMPTS: u32 = 3;
+
+/// Why a terminal did not do what was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum LinkError {
+    /// The port cannot be opened.
+    #[error(
+        "{port}: không mở được cổng nối tiếp / the serial port cannot be opened ({source}). Check cable and name, and that no other program uses it"
+    )]
+    Port {
+        /// The port.
+        port: String,
+        /// The driver's answer.
+        source: tokio_serial::Error,
+    },
+    /// The line broke.
+    #[error(
+        "mất kết nối với thiết bị / the line to the terminal broke ({0}). What the terminal confirmed is kept; check the cable and run the command again"
+    )]
+    Line(#[from] std::io::Error),
+    /// No answer, however often it was asked.
+    #[error(
+        "thiết bị không trả lời / the terminal does not answer. Check that it is switched on, not in a payment, and that the port is right; then run the command again"
+    )]
+    Silent,
+    /// Refused, with the terminal's reason.
+    #[error("{0}")]
+    Refused(Refusal),
+    /// An answer to something else.
+    #[error(
+        "thiết bị trả lời sai / the terminal answered out of turn. Nothing was taken from it; run the command again, and report it if it stays"
+    )]
+    Unexpected,
+    /// The terminal speaks another version.
+    #[error(
+        "thiết bị dùng phiên bản khác / the terminal speaks version {0} of the protocol, this program {VERSION}. Update the older one"
+    )]
+    Version(u8),
+    /// A message cannot be made.
+    #[error("the message to the terminal could not be made ({0}); nothing was sent")]
+    Message(#[from] MessageError),
+}
+
+impl LinkError {
+    /// Whether it may go well the next time.
+    fn is_passing(&self) -> bool {
+        matches!(self, Self::Silent | Self::Unexpected)
+    }
+}
+
+/// The two certificate requests of a terminal (SPEC 3.5), encoded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Requests {
+    /// For its key agreement key.
+    pub agreement: Vec<u8>,
+    /// For its journal key.
+    pub journal: Vec<u8>,
+}
+
+/// How long and how often the terminal is asked.
+#[derive(Debug, Clone, Copy)]
+pub struct Patience {
+    /// For the answer to Hello.
+    pub hello: Duration,
+    /// For any other answer.
+    pub answer: Duration,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self {
+            hello: HELLO_PATIENCE,
+            answer: PATIENCE,
+        }
+    }
+}
+
+/// An open line to a terminal.
+pub struct TerminalLink<L> {
+    runtime: Runtime,
+    line: L,
+    decoder: Box<FrameDecoder>,
+    /// Received and not yet decoded.
+    received: VecDeque<u8>,
+    patience: Patience,
+}
+
+impl TerminalLink<SerialStream> {
+    /// Opens a serial port, for this process alone.
+    ///
+    /// # Errors
+    /// [`LinkError::Port`], [`LinkError::Line`].
+    pub fn open(port: &str) -> Result<Self, LinkError> {
+        let runtime = Builder::new_current_thread().enable_all().build()?;
+        let line = {
+            let _context = runtime.enter();
+            SerialStream::open(&tokio_serial::new(port, BAUD)).map_err(|source| LinkError::Port {
+                port: port.to_owned(),
+                source,
+            })?
+        };
+        Ok(Self::over(runtime, line, Patience::default()))
+    }
+}
+
+impl<L: AsyncRead + AsyncWrite + Unpin> TerminalLink<L> {
+    /// Speaks over any line; `line` must belong to `runtime`.
+    pub fn over(runtime: Runtime, line: L, patience: Patience) -> Self {
+        Self {
+            runtime,
+            line,
+            decoder: Box::default(),
+            received: VecDeque::new(),
+            patience,
+        }
+    }
+
+    /// Who is there.
+    ///
+    /// # Errors
+    /// [`LinkError::Silent`], [`LinkError::Version`].
+    pub fn hello(&mut self) -> Result<Hello, LinkError> {
+        let ask = Request::Hello { version: VERSION };
+        for _ in 0..HELLOS {
+            self.write(&ask)?;
+            match self.await_hello() {
+                Err(LinkError::Silent) => {}
+                Ok(hello) if hello.version != VERSION => return Err(LinkError::Version(hello.version)),
+                other => return other,
+            }
+        }
+        Err(LinkError::Silent)
+    }
+
+    /// Lets the terminal make both key pairs under a new name.
+    ///
+    /// # Errors
+    /// [`LinkError::Refused`] and those of the line.
+    pub fn make_keys(&mut self, name: TerminalName) -> Result<Requests, LinkError> {
+        self.repeat(|link| {
+            link.ask(&Request::MakeKeys { name }, |answer| match answer {
+                Answer::Requests { agreement, journal } => Some(Requests {
+                    agreement: agreement.to_vec(),
+                    journal: journal.to_vec(),
+                }),
+                _ => None,
+            })
+        })
+    }
+
+    /// Installs the certificates; the trust anchor goes along unless the terminal has it already, which then must be the
+    /// same, or the certificates do not verify under it.
+    ///
+    /// # Errors
+    /// [`LinkError::Refused`] and those of the line.
+    pub fn install(&mut self, anchor: &[u8], certificates: &[u8]) -> Result<(), LinkError> {
+        let all = [anchor, certificates].concat();
+        self.repeat(|link| match link.done(&Request::Install { objects: &all }) {
+            Err(LinkError::Refused(Refusal::AnchorInstalled)) => link.done(&Request::Install {
+                objects: certificates,
+            }),
+            other => other,
+        })
+    }
+
+    /// Sets the clock: `statement` signs the time over the terminal's nonce.
+    ///
+    /// # Errors
+    /// [`LinkError::Refused`], those of the line, and of `statement`.
+    pub fn set_time<E: From<LinkError>>(
+        &mut self,
+        mut statement: impl FnMut([u8; 16]) -> Result<Vec<u8>, E>,
+    ) -> Result<(), E> {
+        self.repeat(|link| {
+            let nonce = link.ask(&Request::TimeNonce, |answer| match answer {
+                Answer::Nonce { nonce } => Some(nonce),
+                _ => None,
+            });
+            let signed = match nonce.map(&mut statement) {
+                Ok(Ok(signed)) => signed,
+                Ok(Err(error)) => return Ok(Err(error)),
+                Err(error) => return Err(error),
+            };
+            link.done(&Request::SetTime { signed: &signed }).map(Ok)
+        })?
+    }
+
+    /// Sends a payment list: it is in force once this returns.
+    ///
+    /// # Errors
+    /// [`LinkError::Refused`] and those of the line; the list before it stays then.
+    pub fn load_list(&mut self, number: u32, header: &[u8], lines: &[Vec<u8>]) -> Result<(), LinkError> {
+        self.repeat(|link| {
+            if link.hello()?.list_number == number {
+                return Ok(());
+            }
+            link.done(&Request::ListBegin { header })?;
+            for bytes in messages(lines.iter().map(Vec::as_slice)) {
+                link.done(&Request::ListLines { bytes: &bytes })?;
+            }
+            link.done(&Request::ListEnd)
+        })
+    }
+
+    /// Sends a block list of concatenated entries of `entry_length` bytes: it is in force once this returns.
+    ///
+    /// # Errors
+    /// [`LinkError::Refused`] and those of the line; the block list before it stays then.
+    pub fn load_block_list(
+        &mut self,
+        number: u32,
+        header: &[u8],
+        entries: &[u8],
+        entry_length: usize,
+    ) -> Result<(), LinkError> {
+        self.repeat(|link| {
+            if link.hello()?.block_list_number == number {
+                return Ok(());
+            }
+            link.done(&Request::BlockBegin { header })?;
+            for bytes in messages(entries.chunks(entry_length)) {
+                link.done(&Request::BlockEntries { bytes: &bytes })?;
+            }
+            link.done(&Request::BlockEnd)
+        })
+    }
+
+    /// Whole journal entries from one on, oldest first; empty if there are no more.
+    ///
+    /// # Errors
+    /// [`LinkError::Refused`] and those of the line.
+    pub fn read_journal(&mut self, from: u32) -> Result<Vec<u8>, LinkError> {
+        self.repeat(|link| {
+            link.ask(&Request::ReadJournal { from }, |answer| match answer {
+                Answer::Entries { bytes } => Some(bytes.to_vec()),
+                _ => None,
+            })
+        })
+    }
+
+    /// Hands over the signed acknowledgement of the entries up to `sequence`.
+    ///
+    /// # Errors
+    /// [`LinkError::Refused`] and those of the line.
+    pub fn acknowledge(&mut self, sequence: u32, signed: &[u8]) -> Result<(), LinkError> {
+        self.repeat(|link| {
+            if link.hello()?.acknowledged >= sequence {
+                return Ok(());
+            }
+            link.done(&Request::Acknowledge { signed })
+        })
+    }
+
+    /// Tries a use case again while the terminal is silent or out of step.
+    fn repeat<T>(
+        &mut self,
+        mut attempt: impl FnMut(&mut Self) -> Result<T, LinkError>,
+    ) -> Result<T, LinkError> {
+        let mut result = attempt(self);
+        for _ in 1..ATTEMPTS {
+            if !result.as_ref().is_err_and(LinkError::is_passing) {
+                break;
+            }
+            self.hello()?;
+            result = attempt(self);
+        }
+        result
+    }
+
+    fn done(&mut self, request: &Request<'_>) -> Result<(), LinkError> {
+        self.ask(request, |answer| matches!(answer, Answer::Done).then_some(()))
+    }
+
+    /// Asks once. Late answers to a repeated Hello are dropped.
+    fn ask<T>(
+        &mut self,
+        request: &Request<'_>,
+        expected: impl Fn(Answer<'_>) -> Option<T>,
+    ) -> Result<T, LinkError> {
+        self.write(request)?;
+        self.read(self.patience.answer, |answer| match answer {
+            Answer::Hello(_) => None,
+            Answer::Refused { code } => Some(Err(LinkError::Refused(code))),
+            other => Some(expected(other).ok_or(LinkError::Unexpected)),
+        })
+    }
+
+    fn await_hello(&mut self) -> Result<Hello, LinkError> {
+        self.read(self.patience.hello, |answer| match answer {
+            Answer::Hello(hello) => Some(Ok(hello)),
+            _ => None,
+        })
+    }
+
+    fn write(&mut self, request: &Request<'_>) -> Result<(), LinkError> {
+        let mut encoded: Encoded = [0; MAX_ENCODED];
+        let frame = send(request, &mut encoded).map_err(MessageError::from)?;
+        let Self { runtime, line, .. } = self;
+        let written = runtime.block_on(timeout(self.patience.answer, async {
+            line.write_all(frame).await?;
+            line.flush().await
+        }));
+        written.map_err(|_| LinkError::Silent)?.map_err(LinkError::from)
+    }
+
+    /// Reads until `select` takes an answer, or until the time is over. Frames that cannot be read are no answers.
+    fn read<T>(
+        &mut self,
+        patience: Duration,
+        select: impl Fn(Answer<'_>) -> Option<Result<T, LinkError>>,
+    ) -> Result<T, LinkError> {
+        let Self {
+            runtime,
+            line,
+            decoder,
+            received,
+            ..
+        } = self;
+        let found = runtime.block_on(timeout(patience, async {
+            let mut buffer = [0; MAX_ENCODED];
+            loop {
+                while let Some(byte) = received.pop_front() {
+                    let Some(Ok(message)) = decoder.feed(byte) else {
+                        continue;
+                    };
+                    let Ok(answer) = receive(message) else { continue };
+                    if let Some(result) = select(answer) {
+                        return result;
+                    }
+                }
+                let length = line.read(&mut buffer).await?;
+                if length == 0 {
+                    return Err(LinkError::Line(std::io::ErrorKind::UnexpectedEof.into()));
+                }
+                received.extend(buffer.iter().take(length));
+            }
+        }));
+        found.unwrap_or(Err(LinkError::Silent))
+    }
+}
+
+/// Puts whole items together into messages as long as the link allows.
+fn messages<'i>(items: impl Iterator<Item = &'i [u8]>) -> Vec<Vec<u8>> {
+    let mut messages: Vec<Vec<u8>> = Vec::new();
+    for item in items {
+        match messages.last_mut() {
+            Some(message) if message.len() + item.len() <= MAX_BYTES => message.extend_from_slice(item),
+            _ => messages.push(item.to_vec()),
+        }
+    }
+    messages
+}
