@@ -1,0 +1,154 @@
+//! Which file is what, by the layout of DATA 2, in any number of folders at any depth.
+
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use card_spec::certificate::Reference;
+use card_spec::values::{CardNumber, TerminalName};
+
+/// The files of one card.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct CardFiles {
+    pub(crate) cso: Option<PathBuf>,
+    pub(crate) signed: Option<PathBuf>,
+    pub(crate) signature: Option<PathBuf>,
+    pub(crate) key: Option<PathBuf>,
+}
+
+/// The two files of one receipt.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct ReceiptFiles {
+    pub(crate) signed: Option<PathBuf>,
+    pub(crate) signature: Option<PathBuf>,
+}
+
+/// Whose key a PEM file says it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum KeyOwner {
+    Root,
+    Issuer,
+    TerminalAuthority,
+    Terminal(TerminalName),
+}
+
+/// All files of an audit, sorted, so that two runs over the same files report the same.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Files {
+    pub(crate) keys: Vec<(KeyOwner, PathBuf)>,
+    pub(crate) certificates: Vec<(Reference, PathBuf)>,
+    /// By folder, for two folders may hold the same card.
+    pub(crate) cards: BTreeMap<(PathBuf, CardNumber), CardFiles>,
+    pub(crate) receipts: BTreeMap<(PathBuf, TerminalName, u32), ReceiptFiles>,
+    pub(crate) journals: BTreeMap<TerminalName, Vec<PathBuf>>,
+    pub(crate) lists: Vec<(String, PathBuf)>,
+    pub(crate) block_lists: Vec<(u32, PathBuf)>,
+    pub(crate) acknowledgements: Vec<(TerminalName, u32, PathBuf)>,
+    pub(crate) unknown: Vec<PathBuf>,
+}
+
+impl Files {
+    /// Lists the files below the given folders.
+    pub(crate) fn find(folders: &[PathBuf]) -> io::Result<Self> {
+        let mut files = Self::default();
+        for folder in folders {
+            files.walk(folder)?;
+        }
+        Ok(files)
+    }
+
+    fn walk(&mut self, folder: &Path) -> io::Result<()> {
+        let mut entries = std::fs::read_dir(folder)?.collect::<io::Result<Vec<_>>>()?;
+        entries.sort_by_key(std::fs::DirEntry::file_name);
+        for entry in entries {
+            let path = entry.path();
+            // A link is listed as unknown: what it points to is not among the files handed over.
+            if entry.file_type()?.is_dir() {
+                self.walk(&path)?;
+            } else if !entry.file_type()?.is_file() || self.classify(&path).is_none() {
+                self.unknown.push(path);
+            }
+        }
+        Ok(())
+    }
+
+    /// Puts the file where it belongs; `None` if its name and folder are not of the layout.
+    fn classify(&mut self, path: &Path) -> Option<()> {
+        let name = path.file_name()?.to_str()?;
+        let folder = path.parent()?;
+        let own = path.to_path_buf();
+        match folder.file_name().and_then(OsStr::to_str) {
+            Some("certificates") => {
+                let holder = Reference::new(name.strip_suffix(".cvc")?)?;
+                self.certificates.push((holder, own));
+            }
+            Some("journals") => {
+                let terminal = name.strip_suffix(".journal")?.parse().ok()?;
+                self.journals.entry(terminal).or_default().push(own);
+            }
+            Some("lists") => self.lists.push((name.strip_suffix(".list")?.to_owned(), own)),
+            Some("blocklists") => {
+                let number = decimal(name.strip_suffix(".blocklist")?)?;
+                self.block_lists.push((number, own));
+            }
+            Some("acks") => {
+                let (terminal, sequence) = terminal_and_sequence(name.strip_suffix(".ack")?)?;
+                self.acknowledgements.push((terminal, sequence, own));
+            }
+            Some("receipts") => self.classify_receipt(folder, name, own)?,
+            _ => self.classify_card(folder, name, &own).or_else(|| self.classify_key(name, own))?,
+        }
+        Some(())
+    }
+
+    fn classify_receipt(&mut self, folder: &Path, name: &str, path: PathBuf) -> Option<()> {
+        let (stem, is_body) = match name.strip_suffix(".signed.bin") {
+            Some(stem) => (stem, true),
+            None => (name.strip_suffix(".sig.der")?, false),
+        };
+        let (terminal, sequence) = terminal_and_sequence(stem)?;
+        let files = self.receipts.entry((folder.to_path_buf(), terminal, sequence)).or_default();
+        *(if is_body { &mut files.signed } else { &mut files.signature }) = Some(path);
+        Some(())
+    }
+
+    fn classify_card(&mut self, folder: &Path, name: &str, path: &Path) -> Option<()> {
+        if folder.parent()?.file_name()? != "cards" {
+            return None;
+        }
+        let number = folder.file_name()?.to_str()?.parse().ok()?;
+        let field: fn(&mut CardFiles) -> &mut Option<PathBuf> = match name {
+            "cso.tlv" => |files| &mut files.cso,
+            "cso.signed.bin" => |files| &mut files.signed,
+            "cso.sig.der" => |files| &mut files.signature,
+            "card-signing.pem" => |files| &mut files.key,
+            _ => return None,
+        };
+        let files = self.cards.entry((folder.to_path_buf(), number)).or_default();
+        *field(files) = Some(path.to_path_buf());
+        Some(())
+    }
+
+    fn classify_key(&mut self, name: &str, path: PathBuf) -> Option<()> {
+        let owner = match name.strip_suffix(".pem")? {
+            "root" => KeyOwner::Root,
+            "issuer" => KeyOwner::Issuer,
+            "terminal-ca" => KeyOwner::TerminalAuthority,
+            terminal => KeyOwner::Terminal(terminal.strip_prefix("terminal-")?.parse().ok()?),
+        };
+        self.keys.push((owner, path));
+        Some(())
+    }
+}
+
+/// A decimal number in its shortest form, so that one number has one file name.
+fn decimal(text: &str) -> Option<u32> {
+    let number: u32 = text.parse().ok()?;
+    (number.to_string() == text).then_some(number)
+}
+
+fn terminal_and_sequence(stem: &str) -> Option<(TerminalName, u32)> {
+    let (terminal, sequence) = stem.split_once('-')?;
+    Some((terminal.parse().ok()?, decimal(sequence)?))
+}

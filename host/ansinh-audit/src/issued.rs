@@ -1,0 +1,395 @@
+//! Payment lists and block lists: header, lines, Merkle root (DATA 3 and 4).
+
+use std::collections::{HashMap, HashSet};
+use std::num::NonZero;
+use std::path::Path;
+
+use card_spec::certificate::Reference;
+use card_spec::crypto::{Digest, Verify};
+use card_spec::list::{BlockEntry, BlockListHeader, ListHeader, ListLine, MAXIMUM_LINES};
+use card_spec::merkle::{RootBuilder, leaf_hash};
+use card_spec::payment::LineKey;
+use card_spec::signed::Signed;
+use card_spec::tlv::{self, Field, Reader};
+use card_spec::values::{CardNumber, Date, TerminalName, Time};
+
+use crate::cards::Cards;
+use crate::files::Files;
+use crate::finding::{Code, Findings, Place};
+use crate::issuer_sequence::{Link, Numbering, check_issuer};
+use crate::parallel;
+use crate::records::{Record, Records};
+use crate::trust::Trust;
+
+/// Bytes of the longest header.
+const LONGEST: usize = 512;
+
+/// A payment list.
+#[derive(Clone, Debug)]
+pub(crate) struct PaymentList {
+    pub(crate) number: u32,
+    pub(crate) terminal: TerminalName,
+    pub(crate) effective: Date,
+    pub(crate) expiry: Date,
+    /// Is the header verified?
+    pub(crate) proven: bool,
+    root: Digest,
+    header: Digest,
+    lines: HashMap<u32, ListLine>,
+    place: Place,
+}
+
+impl PaymentList {
+    pub(crate) fn line(&self, number: u32) -> Option<&ListLine> {
+        self.lines.get(&number)
+    }
+}
+
+/// A block list.
+#[derive(Clone, Debug)]
+pub(crate) struct BlockList {
+    pub(crate) number: u32,
+    pub(crate) issued: Time,
+    issuer: Reference,
+    header: Digest,
+    cards: HashSet<CardNumber>,
+}
+
+impl BlockList {
+    pub(crate) fn blocks(&self, card: &CardNumber) -> bool {
+        self.cards.contains(card)
+    }
+}
+
+/// All lists of an audit.
+#[derive(Debug, Default)]
+pub(crate) struct Issued {
+    lists: Vec<PaymentList>,
+    block_lists: Vec<BlockList>,
+    by_root: HashMap<Digest, usize>,
+    by_header: HashMap<Digest, usize>,
+    block_by_header: HashMap<Digest, usize>,
+}
+
+struct Loaded<T> {
+    findings: Findings,
+    list: Option<(T, Link)>,
+}
+
+impl Issued {
+    /// Reads and verifies all lists and block lists.
+    pub(crate) fn load(
+        files: &Files,
+        trust: &Trust,
+        verifier: &(impl Verify + Sync),
+        jobs: NonZero<usize>,
+        findings: &mut Findings,
+        links: &mut Vec<Link>,
+    ) -> Self {
+        let mut issued = Self::default();
+        let lists = parallel::map(&files.lists, jobs, |(id, path)| {
+            let mut findings = Findings::default();
+            let list = load_list(id, path, trust, verifier, &mut findings);
+            Loaded { findings, list }
+        });
+        for loaded in lists {
+            findings.append(loaded.findings);
+            issued.add_list(loaded.list, links);
+        }
+        let block_lists = parallel::map(&files.block_lists, jobs, |(number, path)| {
+            let mut findings = Findings::default();
+            let list = load_block_list(*number, path, trust, verifier, &mut findings);
+            Loaded { findings, list }
+        });
+        for loaded in block_lists {
+            findings.append(loaded.findings);
+            issued.add_block_list(loaded.list, links);
+        }
+        issued
+    }
+
+    fn add_list(&mut self, loaded: Option<(PaymentList, Link)>, links: &mut Vec<Link>) {
+        let Some((list, link)) = loaded.filter(|(list, _)| !self.by_header.contains_key(&list.header)) else {
+            return;
+        };
+        let index = self.lists.len();
+        self.by_root.insert(list.root, index);
+        self.by_header.insert(list.header, index);
+        self.lists.push(list);
+        links.push(link);
+    }
+
+    fn add_block_list(&mut self, loaded: Option<(BlockList, Link)>, links: &mut Vec<Link>) {
+        let Some((list, link)) = loaded.filter(|(list, _)| !self.block_by_header.contains_key(&list.header)) else {
+            return;
+        };
+        self.block_by_header.insert(list.header, self.block_lists.len());
+        self.block_lists.push(list);
+        links.push(link);
+    }
+
+    pub(crate) fn list_by_root(&self, root: &Digest) -> Option<(usize, &PaymentList)> {
+        let index = *self.by_root.get(root)?;
+        Some((index, self.lists.get(index)?))
+    }
+
+    pub(crate) fn list_by_header(&self, header: &Digest) -> Option<(usize, &PaymentList)> {
+        let index = *self.by_header.get(header)?;
+        Some((index, self.lists.get(index)?))
+    }
+
+    pub(crate) fn block_list_by_header(&self, header: &Digest) -> Option<&BlockList> {
+        self.block_lists.get(*self.block_by_header.get(header)?)
+    }
+
+    pub(crate) fn counts(&self) -> (usize, usize) {
+        (self.lists.len(), self.block_lists.len())
+    }
+
+    /// Cards on the newest block list of any issuer.
+    pub(crate) fn blocked_now(&self) -> HashSet<CardNumber> {
+        let mut newest: HashMap<Reference, &BlockList> = HashMap::new();
+        for list in &self.block_lists {
+            let known = newest.entry(list.issuer).or_insert(list);
+            if list.number > known.number {
+                *known = list;
+            }
+        }
+        newest.values().flat_map(|list| list.cards.iter().copied()).collect()
+    }
+
+    /// Every line names a card of its person, and a line key that stands in two lists is carried: told as a note.
+    pub(crate) fn check_lines(&self, cards: &Cards, findings: &mut Findings, notes: &mut Vec<String>) {
+        let mut keys: HashMap<LineKey, usize> = HashMap::new();
+        for (index, list) in self.lists.iter().enumerate() {
+            let mut lines: Vec<_> = list.lines.values().collect();
+            lines.sort_by_key(|line| line.number);
+            for line in lines {
+                check_line_card(line, cards, &list.place, findings);
+                match keys.insert(line.line_key, index) {
+                    Some(other) if other == index => {
+                        let text = format!("the key of line {} stands twice in the list", line.number);
+                        findings.add(Code::ListLineTwice, &list.place, text);
+                    }
+                    Some(_) => notes.push(format!("{}: line {} is carried from another list", list.place, line.number)),
+                    None => {}
+                }
+            }
+        }
+    }
+}
+
+fn check_line_card(line: &ListLine, cards: &Cards, place: &Place, findings: &mut Findings) {
+    let number = line.card_number;
+    match cards.by_number(&number) {
+        None if cards.is_unreadable(&number) => {}
+        None => {
+            let text = format!("line {}: there is no card {number}", line.number);
+            findings.add(Code::ListLineCard, place, text);
+        }
+        Some(card) if card.person != line.line_key.parts().person => {
+            let text = format!("line {}: card {number} belongs to another person", line.number);
+            findings.add(Code::ListLinePerson, place, text);
+        }
+        Some(_) => {}
+    }
+}
+
+/// The lines of a file behind its header, each with its Merkle leaf.
+struct Body<T> {
+    items: Vec<T>,
+    root: RootBuilder,
+    damaged: bool,
+}
+
+/// Reads header and lines; `on_header` gets the header's bytes.
+fn read_file<T: for<'a> Field<'a>, H>(
+    path: &Path,
+    tag: u16,
+    is_header: impl Fn(&[u8]) -> Result<(), tlv::Error>,
+    on_header: impl FnOnce(&[u8], &mut Findings) -> Option<H>,
+    findings: &mut Findings,
+) -> Option<(H, Body<T>)> {
+    let place = Place::file(path);
+    let item = |bytes: &[u8]| {
+        let mut reader = Reader::new(bytes);
+        let item = T::read(&mut reader, tag)?;
+        reader.finish().map(|()| item)
+    };
+    let test = |bytes: &[u8]| is_header(bytes).or_else(|error| item(bytes).map(|_| ()).map_err(|_| error));
+    let mut header = None;
+    let mut on_header = Some(on_header);
+    let mut body = Body {
+        items: Vec::new(),
+        root: RootBuilder::new(),
+        damaged: false,
+    };
+    let mut read = || -> std::io::Result<()> {
+        let mut records = Records::open(path, LONGEST)?;
+        while let Some(record) = records.next_record(test)? {
+            match record {
+                Record::Whole { offset: 0, bytes } if is_header(bytes).is_ok() => {
+                    header = on_header.take().and_then(|on_header| on_header(bytes, findings));
+                }
+                Record::Whole { bytes, .. } if item(bytes).is_ok() => {
+                    body.root.push(leaf_hash(bytes), |_, _, _| {});
+                    body.items.extend(item(bytes));
+                }
+                Record::Whole { offset, .. } => {
+                    body.damaged = true;
+                    findings.add(Code::Encoding, &place.at(offset), "a second header");
+                }
+                Record::Damaged { offset, length, reason } => {
+                    body.damaged = true;
+                    let text = format!("{length} bytes are no part of a list: {reason}");
+                    findings.add(Code::Encoding, &place.at(offset), text);
+                }
+            }
+        }
+        Ok(())
+    };
+    if let Err(error) = read() {
+        findings.add(Code::Unreadable, &place, error.to_string());
+    }
+    if header.is_none() && !body.damaged {
+        findings.add(Code::Encoding, &place, "there is no header that can be read");
+    }
+    Some((header?, body))
+}
+
+fn load_list(
+    id: &str,
+    path: &Path,
+    trust: &Trust,
+    verifier: &impl Verify,
+    findings: &mut Findings,
+) -> Option<(PaymentList, Link)> {
+    let mut stated = None;
+    let is_header = |bytes: &[u8]| Signed::<ListHeader<'_>>::parse(bytes).map(|_| ());
+    let on_header = |bytes: &[u8], findings: &mut Findings| {
+        let signed = Signed::<ListHeader<'_>>::parse(bytes).ok()?;
+        let header = signed.claimed();
+        let place = Place::file(path).numbered(header.issuer_sequence);
+        if header.list_id.as_str() != id {
+            findings.add(Code::FileName, &place, format!("holds the list {}", header.list_id.as_str()));
+        }
+        if header.effective > header.expiry {
+            findings.add(Code::ListDates, &place, "the last day of payment lies before the first");
+        }
+        let key = check_issuer(trust, &header.issuer, header.effective, &place, findings);
+        let proven = key.is_some_and(|key| signed.verify(verifier, &key).is_ok());
+        if key.is_some() && !proven {
+            findings.add(Code::ListSignature, &place, "the issuer's signature does not verify");
+        }
+        stated = Some((header.lines, header.total));
+        let list = PaymentList {
+            number: header.number,
+            terminal: header.terminal,
+            effective: header.effective,
+            expiry: header.expiry,
+            proven,
+            root: header.root,
+            header: signed.hash(),
+            lines: HashMap::new(),
+            place: place.clone(),
+        };
+        let link = Link {
+            issuer: header.issuer,
+            sequence: header.issuer_sequence,
+            previous: header.issuer_previous,
+            hash: signed.hash(),
+            number: Some(Numbering::List(header.number)),
+            place,
+        };
+        Some((list, link))
+    };
+    let ((mut list, link), body) = read_file::<ListLine, _>(path, ListLine::TAG, is_header, on_header, findings)?;
+    if let Some((count, total)) = stated.filter(|_| !body.damaged) {
+        check_list(&list, &body, count, total.vnd(), findings);
+    }
+    list.lines = body.items.into_iter().map(|line| (line.number, line)).collect();
+    Some((list, link))
+}
+
+fn check_list(list: &PaymentList, body: &Body<ListLine>, count: u32, total: u64, findings: &mut Findings) {
+    let place = &list.place;
+    let lines = body.items.len();
+    if u64::from(count) != lines as u64 || !(1..=MAXIMUM_LINES).contains(&count) {
+        findings.add(Code::ListCount, place, format!("states {count} lines and has {lines}"));
+    }
+    let sum: u64 = body.items.iter().map(|line| line.amount.vnd()).sum();
+    if sum != total {
+        findings.add(Code::ListTotal, place, format!("states {total} VND, its lines sum to {sum} VND"));
+    }
+    if let Some((expected, line)) = (1..).zip(&body.items).find(|(expected, line)| *expected != line.number) {
+        findings.add(Code::ListLineNumber, place, format!("line {expected} is numbered {}", line.number));
+    }
+    if body.root.root() != list.root {
+        findings.add(Code::ListRoot, place, "the lines are not the ones that the issuer signed");
+    }
+}
+
+fn load_block_list(
+    number: u32,
+    path: &Path,
+    trust: &Trust,
+    verifier: &impl Verify,
+    findings: &mut Findings,
+) -> Option<(BlockList, Link)> {
+    let mut stated = None;
+    let is_header = |bytes: &[u8]| Signed::<BlockListHeader>::parse(bytes).map(|_| ());
+    let on_header = |bytes: &[u8], findings: &mut Findings| {
+        let signed = Signed::<BlockListHeader>::parse(bytes).ok()?;
+        let header = *signed.claimed();
+        let place = Place::file(path).numbered(header.issuer_sequence);
+        if header.number != number {
+            findings.add(Code::FileName, &place, format!("holds the block list {}", header.number));
+        }
+        let Some(date) = header.issued.date() else {
+            findings.add(Code::Encoding, &place, "a block list without a date");
+            return None;
+        };
+        if let Some(key) = check_issuer(trust, &header.issuer, date, &place, findings)
+            && signed.verify(verifier, &key).is_err()
+        {
+            findings.add(Code::BlockListSignature, &place, "the issuer's signature does not verify");
+        }
+        stated = Some(header);
+        let link = Link {
+            issuer: header.issuer,
+            sequence: header.issuer_sequence,
+            previous: header.issuer_previous,
+            hash: signed.hash(),
+            number: Some(Numbering::BlockList(header.number)),
+            place,
+        };
+        Some(link)
+    };
+    let (link, body) = read_file::<BlockEntry, _>(path, BlockEntry::TAG, is_header, on_header, findings)?;
+    let header = stated?;
+    if !body.damaged {
+        check_block_list(&header, &body, &link.place, findings);
+    }
+    let list = BlockList {
+        number: header.number,
+        issued: header.issued,
+        issuer: header.issuer,
+        header: link.hash,
+        cards: body.items.iter().map(|entry| entry.card_number).collect(),
+    };
+    Some((list, link))
+}
+
+fn check_block_list(header: &BlockListHeader, body: &Body<BlockEntry>, place: &Place, findings: &mut Findings) {
+    let entries = body.items.len();
+    if u64::from(header.count) != entries as u64 {
+        let text = format!("states {} entries and has {entries}", header.count);
+        findings.add(Code::BlockListCount, place, text);
+    }
+    if !body.items.is_sorted_by(|a, b| a.card_number < b.card_number) {
+        findings.add(Code::BlockListOrder, place, "the entries do not ascend by card number");
+    }
+    if body.root.root() != header.root {
+        findings.add(Code::BlockListRoot, place, "the entries are not the ones that the issuer signed");
+    }
+}

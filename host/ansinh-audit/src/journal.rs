@@ -1,0 +1,360 @@
+//! One terminal's journal from its first entry to its last: signatures, chain, and what each kind of entry must agree
+//! with (DATA 5). Runs by itself, so journals are read in parallel; what concerns several terminals comes after.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::io;
+use std::path::PathBuf;
+
+use card_spec::certificate::Flags;
+use card_spec::crypto::{Digest, Signature, Verify};
+use card_spec::journal::{Entry, Event, MAXIMUM_ENTRY_LENGTH, genesis};
+use card_spec::payment::{ClockSource, LineKey, Receipt};
+use card_spec::signed::Signed;
+use card_spec::tlv;
+use card_spec::values::{CardNumber, TerminalName, Time};
+
+use crate::acknowledgements::Acknowledgements;
+use crate::cards::Cards;
+use crate::finding::{Code, Findings, Place};
+use crate::issued::{BlockList, Issued};
+use crate::orders::OpenIntent;
+use crate::records::{Record, Records};
+use crate::trust::{JournalKey, Trust};
+
+/// Fewest bytes of an entry with its signature: how many entries damaged bytes can have been.
+const SHORTEST_ENTRY: u64 = 160;
+
+/// What a journal is checked against.
+pub(crate) struct Context<'a, V> {
+    pub(crate) trust: &'a Trust,
+    pub(crate) cards: &'a Cards,
+    pub(crate) issued: &'a Issued,
+    pub(crate) acknowledgements: &'a Acknowledgements,
+    pub(crate) verifier: &'a V,
+}
+
+/// A payment as journal and receipt state it.
+#[derive(Clone, Debug)]
+pub(crate) struct Payment {
+    pub(crate) place: Place,
+    pub(crate) intent: u32,
+    pub(crate) line_key: LineKey,
+    pub(crate) amount: u64,
+    pub(crate) card: CardNumber,
+    pub(crate) counter: u32,
+    pub(crate) previous: Digest,
+    pub(crate) receipt_hash: Digest,
+    pub(crate) receipt_signature: Signature,
+    /// Do all signatures behind it verify, and do order, list and card agree?
+    pub(crate) proven: bool,
+}
+
+/// What one terminal's journal says.
+#[derive(Debug, Default)]
+pub(crate) struct Journal {
+    pub(crate) findings: Findings,
+    pub(crate) notes: Vec<String>,
+    pub(crate) payments: Vec<Payment>,
+    pub(crate) refused: BTreeMap<u8, u64>,
+    pub(crate) handed: u64,
+    pub(crate) entries: u64,
+    pub(crate) last: u32,
+    pub(crate) head: Option<Digest>,
+    /// Last entry of the unbroken chain from entry 1.
+    pub(crate) unbroken: u32,
+    /// Hashes of the entries that acknowledgements name.
+    pub(crate) acknowledged: HashMap<u32, Digest>,
+    pub(crate) place: Option<Place>,
+    pub(crate) open_intent: Option<u32>,
+    /// Receipts that answer no Intent at hand: no payments, but links of their cards' chains.
+    pub(crate) stray_receipts: Vec<(Place, Receipt, Digest)>,
+}
+
+/// The state between two entries.
+pub(crate) struct Pass<'a, V> {
+    pub(crate) context: &'a Context<'a, V>,
+    pub(crate) terminal: TerminalName,
+    pub(crate) key: Option<&'a JournalKey>,
+    pub(crate) journal: Journal,
+    pub(crate) lists: HashSet<usize>,
+    pub(crate) block_list: Option<&'a BlockList>,
+    pub(crate) open: Option<OpenIntent>,
+    /// Entries may have been lost just before: an Intent among them is no contradiction.
+    pub(crate) lost: bool,
+    /// Entries are missing or damaged somewhere before.
+    pub(crate) damage_before: bool,
+    /// The block list in force is not among the files: whom it blocks is not known.
+    pub(crate) block_list_lost: bool,
+    newest_list: u32,
+    previous: Option<Digest>,
+    boot_count: u32,
+    times: HashMap<ClockSource, Time>,
+    unhanded: HashSet<u32>,
+    synced: u32,
+    /// Bytes damaged since the last entry.
+    damaged: u64,
+    /// Hashes by sequence number, where several files may tell of one entry.
+    hashes: Option<HashMap<u32, Digest>>,
+}
+
+fn is_entry(bytes: &[u8]) -> Result<(), tlv::Error> {
+    Signed::<Entry<'_>>::parse(bytes).map(|_| ())
+}
+
+/// Audits all files of one terminal's journal.
+pub(crate) fn audit<V: Verify>(context: &Context<'_, V>, terminal: TerminalName, paths: &[PathBuf]) -> Journal {
+    let mut pass = Pass::new(context, terminal, paths);
+    let mut paths: Vec<_> = paths.iter().map(|path| (first_sequence(path), path)).collect();
+    paths.sort();
+    for (index, (_, path)) in paths.into_iter().enumerate() {
+        let place = Place::file(path);
+        pass.journal.place = Some(place.clone());
+        if let Err(error) = pass.read(path, &place, index > 0) {
+            pass.journal.findings.add(Code::Unreadable, &place, error.to_string());
+        }
+    }
+    pass.finish()
+}
+
+/// Where a file starts: parts of a journal in several folders are read in their order.
+fn first_sequence(path: &PathBuf) -> Option<u32> {
+    let mut records = Records::open(path, MAXIMUM_ENTRY_LENGTH).ok()?;
+    loop {
+        if let Record::Whole { bytes, .. } = records.next_record(is_entry).ok()?? {
+            return Some(Signed::<Entry<'_>>::parse(bytes).ok()?.claimed().sequence);
+        }
+    }
+}
+
+impl<'a, V: Verify> Pass<'a, V> {
+    fn new(context: &'a Context<'a, V>, terminal: TerminalName, paths: &[PathBuf]) -> Self {
+        let key = context.trust.journal_key(&terminal);
+        let mut journal = Journal::default();
+        if let (None, Some(path)) = (key, paths.first()) {
+            let text = format!("no valid certificate for the journal key of {terminal}: its entries prove nothing");
+            journal.findings.add(Code::JournalKey, &Place::file(path), text);
+        }
+        Self {
+            context,
+            terminal,
+            key,
+            journal,
+            lists: HashSet::new(),
+            block_list: None,
+            open: None,
+            lost: false,
+            damage_before: false,
+            block_list_lost: false,
+            newest_list: 0,
+            previous: key.map(|key| genesis(&key.key)),
+            boot_count: 0,
+            times: HashMap::new(),
+            unhanded: HashSet::new(),
+            synced: 0,
+            damaged: 0,
+            hashes: (paths.len() > 1).then(HashMap::new),
+        }
+    }
+
+    fn read(&mut self, path: &PathBuf, place: &Place, may_overlap: bool) -> io::Result<()> {
+        let mut records = Records::open(path, MAXIMUM_ENTRY_LENGTH)?;
+        while let Some(record) = records.next_record(is_entry)? {
+            match record {
+                Record::Whole { offset, bytes } => {
+                    // `is_entry` has parsed it, so this is always an entry.
+                    if let Ok(signed) = Signed::parse(bytes) {
+                        self.entry(&signed, &place.at(offset), may_overlap);
+                    }
+                }
+                Record::Damaged { offset, length, reason } => {
+                    self.damaged += length;
+                    let place = place.at(offset).numbered(self.journal.last + 1);
+                    self.find(Code::Encoding, &place, format!("{length} bytes are no journal entry: {reason}"));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    pub(crate) fn find(&mut self, code: Code, place: &Place, text: impl Into<String>) {
+        self.journal.findings.add(code, place, text);
+    }
+
+    fn entry(&mut self, signed: &Signed<'_, Entry<'_>>, place: &Place, may_overlap: bool) {
+        let entry = signed.claimed();
+        let place = &place.numbered(entry.sequence);
+        let hash = signed.hash();
+        if may_overlap && self.is_known(entry.sequence, &hash, place) {
+            return;
+        }
+        self.journal.entries += 1;
+        let genuine = self.check_signature(signed, place);
+        if entry.terminal != self.terminal {
+            self.find(Code::EntryTerminal, place, format!("is an entry of {}", entry.terminal));
+        }
+        if !self.check_sequence(entry, place) {
+            return;
+        }
+        if self.context.acknowledgements.names(&self.terminal, entry.sequence) {
+            self.journal.acknowledged.insert(entry.sequence, hash);
+        }
+        if let Some(hashes) = &mut self.hashes {
+            hashes.insert(entry.sequence, hash);
+        }
+        self.check_clock(entry, place);
+        self.event(entry, genuine, place);
+        self.previous = Some(hash);
+        self.journal.last = entry.sequence;
+        self.journal.head = Some(hash);
+    }
+
+    /// Has an earlier file told of this entry? Then it must have told the same.
+    fn is_known(&mut self, sequence: u32, hash: &Digest, place: &Place) -> bool {
+        let Some(known) = self.hashes.as_ref().and_then(|hashes| hashes.get(&sequence)) else {
+            return false;
+        };
+        if known != hash {
+            self.find(Code::EntryFork, place, "another file has another entry with this sequence number");
+        }
+        true
+    }
+
+    fn check_signature(&mut self, signed: &Signed<'_, Entry<'_>>, place: &Place) -> bool {
+        let Some(key) = self.key else {
+            return false;
+        };
+        let genuine = signed.verify(self.context.verifier, &key.key).is_ok();
+        if !genuine {
+            self.find(Code::EntrySignature, place, "the terminal's signature does not verify");
+        }
+        genuine
+    }
+
+    /// Does the entry come next? One that stands again or too late is reported and not taken.
+    fn check_sequence(&mut self, entry: &Entry<'_>, place: &Place) -> bool {
+        let expected = self.journal.last.saturating_add(1);
+        if entry.sequence < expected {
+            self.find(Code::EntryOrder, place, format!("stands where entry {expected} is expected"));
+            return false;
+        }
+        let missing = entry.sequence - expected;
+        let damaged = std::mem::take(&mut self.damaged);
+        if u64::from(missing) > damaged.div_ceil(SHORTEST_ENTRY) {
+            let text = format!("entries {expected} to {} are missing", entry.sequence - 1);
+            self.find(Code::EntryGap, place, text);
+        }
+        self.lost |= missing > 0;
+        self.damage_before |= missing > 0;
+        if missing > 0 {
+            return true;
+        }
+        let follows = self.previous == Some(entry.previous);
+        if self.previous.is_some() && !follows {
+            self.find(Code::EntryPrevious, place, "does not name the entry before it");
+        }
+        if follows && self.journal.unbroken + 1 == entry.sequence {
+            self.journal.unbroken = entry.sequence;
+        }
+        true
+    }
+
+    fn check_clock(&mut self, entry: &Entry<'_>, place: &Place) {
+        if entry.boot_count < self.boot_count {
+            self.find(Code::BootCount, place, format!("boot count {} after {}", entry.boot_count, self.boot_count));
+        }
+        self.boot_count = entry.boot_count;
+        if entry.clock == ClockSource::Unset {
+            return;
+        }
+        let before = self.times.insert(entry.clock, entry.time).unwrap_or(Time::UNSET);
+        if entry.time < before {
+            self.find(Code::EntryTime, place, format!("{} lies behind {before}", entry.time));
+        }
+    }
+
+    fn event(&mut self, entry: &Entry<'_>, genuine: bool, place: &Place) {
+        match &entry.event {
+            Event::Boot { flags, .. } => self.boot(*flags, place),
+            Event::ClockSet { .. } | Event::ShiftOpened { .. } => {}
+            Event::ListLoaded { header, number } => self.list_loaded(header, *number, place),
+            Event::BlockListLoaded { header, number } => self.block_list_loaded(header, *number, place),
+            Event::Intent(order) => self.intent(entry, order, genuine, place),
+            Event::Paid(receipt) => self.paid(receipt, genuine, place),
+            Event::Handed { intent } => self.handed(*intent, place),
+            Event::Refused(refusal) => self.refused(refusal, place),
+            Event::Synced { acknowledgement, sequence } => {
+                self.synced(entry.sequence, *sequence, acknowledgement, place);
+            }
+        }
+    }
+
+    fn boot(&mut self, flags: u8, place: &Place) {
+        let production = |key: &JournalKey| key.certificates.iter().any(|known| known.flags() == Flags::Production);
+        if flags & Flags::Test as u8 != 0 && self.key.is_some_and(production) {
+            self.find(Code::BootTest, place, "a TEST terminal with a production certificate");
+        }
+    }
+
+    fn list_loaded(&mut self, header: &Digest, number: u32, place: &Place) {
+        let Some((index, list)) = self.context.issued.list_by_header(header) else {
+            let text = format!("list number {number} was loaded and is not among the files");
+            return self.find(Code::ListMissing, place, text);
+        };
+        if list.terminal != self.terminal {
+            self.find(Code::ListLoaded, place, format!("the list is for {}", list.terminal));
+        }
+        if list.number != number || number <= self.newest_list {
+            let text = format!("number {number}; the list has {}, {} was loaded before", list.number, self.newest_list);
+            self.find(Code::ListLoaded, place, text);
+        }
+        self.newest_list = self.newest_list.max(number);
+        self.lists.insert(index);
+    }
+
+    fn block_list_loaded(&mut self, header: &Digest, number: u32, place: &Place) {
+        let Some(list) = self.context.issued.block_list_by_header(header) else {
+            let text = format!("block list number {number} was loaded and is not among the files");
+            self.block_list_lost = true;
+            return self.find(Code::BlockListMissing, place, text);
+        };
+        let before = self.block_list.map_or(0, |list| list.number);
+        if list.number != number || number <= before {
+            let text = format!("number {number}; the block list has {}, {before} was loaded before", list.number);
+            self.find(Code::BlockListLoaded, place, text);
+        }
+        self.block_list_lost = false;
+        self.block_list = Some(list);
+    }
+
+    fn handed(&mut self, intent: u32, place: &Place) {
+        if self.unhanded.remove(&intent) {
+            self.journal.handed += 1;
+        } else if !self.damage_before {
+            let text = format!("no payment of intent {intent} is waiting to be handed over");
+            self.find(Code::Handed, place, text);
+        }
+    }
+
+    pub(crate) fn add_payment(&mut self, payment: Payment) {
+        self.unhanded.insert(payment.intent);
+        self.journal.payments.push(payment);
+    }
+
+    fn synced(&mut self, sequence: u32, acknowledged: u32, acknowledgement: &Digest, place: &Place) {
+        if acknowledged >= sequence || acknowledged < self.synced {
+            let text = format!("entry {acknowledged} as acknowledged, after {}", self.synced);
+            self.find(Code::Synced, place, text);
+        }
+        self.synced = self.synced.max(acknowledged);
+        match self.context.acknowledgements.has(&self.terminal, acknowledged, acknowledgement) {
+            Some(true) => {}
+            Some(false) => self.find(Code::Synced, place, "names another acknowledgement than the files have"),
+            None => self.journal.notes.push(format!("{place}: its acknowledgement is not among the files")),
+        }
+    }
+
+    fn finish(mut self) -> Journal {
+        self.journal.open_intent = self.open.map(|open| open.sequence);
+        self.journal
+    }
+}

@@ -1,0 +1,203 @@
+//! Orders and receipts of a journal: an order repeats its list's line, a receipt answers its order (SPEC 9, DATA 5.3).
+
+use card_spec::cso::HolderCheckPolicy;
+use card_spec::crypto::{Digest, Verify};
+use card_spec::journal::{EncodedOrder, EncodedReceipt, Entry, Refusal};
+use card_spec::list::{BLOCK_LIST_MAXIMUM_AGE_DAYS, ListLine};
+use card_spec::payment::{HolderCheckMethod, LineKey, Order, Receipt, Recipient};
+use card_spec::signed::Signed;
+use card_spec::values::{CardNumber, Date};
+
+use crate::cards::Card;
+use crate::finding::{Code, Place};
+use crate::journal::{Pass, Payment};
+
+/// An Intent that waits for its receipt.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct OpenIntent {
+    pub(crate) sequence: u32,
+    order_hash: Digest,
+    line_key: LineKey,
+    amount: u64,
+    card: Option<CardNumber>,
+    method: HolderCheckMethod,
+    proven: bool,
+}
+
+impl<'a, V: Verify> Pass<'a, V> {
+    pub(crate) fn intent(&mut self, entry: &Entry<'_>, encoded: &EncodedOrder<'_>, genuine: bool, place: &Place) {
+        if let Some(open) = self.open.filter(|_| !self.lost) {
+            let text = format!("intent {} is still open", open.sequence);
+            self.find(Code::IntentOpen, place, text);
+        }
+        self.lost = false;
+        let order = encoded.order();
+        if order.terminal != entry.terminal || order.sequence != entry.sequence || order.log_head != entry.previous {
+            self.find(Code::OrderPlace, place, "the order names another terminal, sequence number or log head");
+        }
+        let card = self.context.cards.by_cso(&order.cso_hash);
+        let on_list = self.check_list(order, card, place);
+        let allowed = card.is_some_and(|card| self.check_card(order, card, place));
+        if card.is_none() {
+            self.find(Code::CardUnknown, place, "the order is for a card that is not among the files");
+        }
+        self.check_terminal_certificate(order, place);
+        self.check_block_list(order, card, place);
+        self.open = Some(OpenIntent {
+            sequence: entry.sequence,
+            order_hash: encoded.hash(),
+            line_key: order.line_key,
+            amount: order.amount.vnd(),
+            card: card.map(|card| card.number),
+            method: order.method,
+            proven: genuine && on_list && allowed,
+        });
+    }
+
+    /// The order repeats a line of a list that this terminal had loaded; false if that is not proven.
+    fn check_list(&mut self, order: &Order<'_>, card: Option<&Card>, place: &Place) -> bool {
+        let Some((index, list)) = self.context.issued.list_by_root(&order.list_root) else {
+            self.find(Code::OrderList, place, "the order's list is not among the files");
+            return false;
+        };
+        let loaded = self.lists.contains(&index);
+        if !loaded && !self.damage_before {
+            self.find(Code::OrderListNotLoaded, place, "this terminal had not loaded the order's list");
+        }
+        let in_time = order.time.date().is_some_and(|date| list.effective <= date && date <= list.expiry);
+        if !in_time {
+            let text = format!("{} is outside the list's days {} to {}", order.time, list.effective, list.expiry);
+            self.find(Code::OrderDate, place, text);
+        }
+        let matches = list.line(order.line_number).is_some_and(|line| repeats(order, line, card));
+        if !matches {
+            let text = format!("line, card, amount or recipient are not those of line {}", order.line_number);
+            self.find(Code::OrderLine, place, text);
+        }
+        list.proven && loaded && in_time && matches
+    }
+
+    fn check_card(&mut self, order: &Order<'_>, card: &Card, place: &Place) -> bool {
+        let in_time = order.time.date().is_some_and(|date| card.effective <= date && date <= card.expiry);
+        if !in_time {
+            self.find(Code::OrderDate, place, format!("card {} is not valid at {}", card.number, order.time));
+        }
+        let allowed = card.methods & method_bit(order.method) != 0;
+        if !allowed {
+            let text = format!("card {} does not allow {:?}", card.number, order.method);
+            self.find(Code::OrderMethod, place, text);
+        }
+        card.proven && in_time && allowed
+    }
+
+    fn check_terminal_certificate(&mut self, order: &Order<'_>, place: &Place) {
+        let valid = |date: Date| self.key.is_none_or(|key| key.valid_on(date));
+        if !order.time.date().is_some_and(valid) {
+            let text = format!("no certificate of the terminal is valid at {}", order.time);
+            self.find(Code::OrderDate, place, text);
+        }
+    }
+
+    /// With a stale block list a terminal pays nobody, and with a fresh one nobody on it (DATA 4).
+    fn check_block_list(&mut self, order: &Order<'_>, card: Option<&Card>, place: &Place) {
+        if self.block_list_lost {
+            return;
+        }
+        let Some(list) = self.block_list else {
+            if !self.damage_before {
+                self.find(Code::BlockListStale, place, "paid without a block list");
+            }
+            return;
+        };
+        let age = order.time.date().zip(list.issued.date()).map(|(now, issued)| {
+            now.day_number().saturating_sub(issued.day_number())
+        });
+        if age.is_none_or(|days| days > BLOCK_LIST_MAXIMUM_AGE_DAYS) {
+            let text = format!("block list {} of {} is too old at {}", list.number, list.issued, order.time);
+            self.find(Code::BlockListStale, place, text);
+        }
+        if let Some(card) = card.filter(|card| list.blocks(&card.number)) {
+            let text = format!("card {} is on block list {}, which the terminal had", card.number, list.number);
+            self.find(Code::BlockedCard, place, text);
+        }
+    }
+
+    pub(crate) fn paid(&mut self, receipt: &EncodedReceipt<'_>, genuine: bool, place: &Place) {
+        let signed = receipt.signed();
+        let body = *signed.claimed();
+        let Some(open) = self.open.take_if(|open| open.order_hash == body.order_hash) else {
+            self.find(Code::PaidWithoutIntent, place, "its receipt does not answer the open intent");
+            self.journal.stray_receipts.push((place.clone(), body, signed.hash()));
+            return;
+        };
+        self.lost = false;
+        let verified = self.check_receipt(&signed, &open, place);
+        self.add_payment(Payment {
+            place: place.clone(),
+            intent: open.sequence,
+            line_key: open.line_key,
+            amount: open.amount,
+            card: body.card_number,
+            counter: body.counter,
+            previous: body.previous,
+            receipt_hash: signed.hash(),
+            receipt_signature: *signed.signature(),
+            proven: genuine && verified && open.proven,
+        });
+    }
+
+    fn check_receipt(&mut self, signed: &Signed<'_, Receipt>, open: &OpenIntent, place: &Place) -> bool {
+        let body = signed.claimed();
+        let Some(card) = self.context.cards.by_number(&body.card_number) else {
+            let text = format!("card {} is not among the files: its receipt proves nothing", body.card_number);
+            self.find(Code::CardUnknown, place, text);
+            return false;
+        };
+        let own = open.card.is_none_or(|number| number == card.number) && body.cso_version == card.version;
+        if !own {
+            self.find(Code::ReceiptCard, place, "the receipt is of another card or version than the order");
+        }
+        let seen = open.method != HolderCheckMethod::Pin || body.holder_check.pin_verified;
+        if !seen {
+            self.find(Code::ReceiptHolderCheck, place, "the order states a PIN, the card saw none");
+        }
+        let verified = signed.verify(self.context.verifier, &card.signing_key).is_ok();
+        if !verified {
+            self.find(Code::ReceiptSignature, place, format!("does not verify under the key of card {}", card.number));
+        }
+        own && seen && verified
+    }
+
+    pub(crate) fn refused(&mut self, refusal: &Refusal, place: &Place) {
+        *self.journal.refused.entry(refusal.reason as u8).or_default() += 1;
+        let Some(closed) = refusal.closes_intent else {
+            return;
+        };
+        if self.open.take_if(|open| open.sequence == closed).is_none() && !self.lost {
+            self.find(Code::RefusedIntent, place, format!("intent {closed} is not open"));
+        }
+        // Only a protected answer of the card is a decision about an order (SPEC 8.3).
+        if !refusal.status_word.is_some_and(|status| (0x6340..=0x6349).contains(&status)) {
+            let text = format!("closes intent {closed} without the card's decision");
+            self.find(Code::RefusedIntent, place, text);
+        }
+    }
+}
+
+fn repeats(order: &Order<'_>, line: &ListLine, card: Option<&Card>) -> bool {
+    let recipient = match order.recipient {
+        Recipient::Holder => 0b01,
+        Recipient::Representative => 0b10,
+    };
+    line.line_key == order.line_key
+        && line.amount == order.amount
+        && line.recipients & recipient != 0
+        && card.is_none_or(|card| card.number == line.card_number)
+}
+
+fn method_bit(method: HolderCheckMethod) -> u8 {
+    match method {
+        HolderCheckMethod::Pin => HolderCheckPolicy::PIN,
+        HolderCheckMethod::PhotoDocument => HolderCheckPolicy::PHOTO_DOCUMENT,
+    }
+}

@@ -1,0 +1,191 @@
+//! Receipts beyond one journal: the files made for openssl, the chain of each card, and that no line is paid twice.
+
+use std::collections::{BTreeMap, HashMap};
+
+use card_spec::crypto::{Digest, Verify, sha256};
+use card_spec::payment::{LineKey, Receipt};
+use card_spec::signed::Body;
+use card_spec::tlv::{Field, Reader};
+use card_spec::values::{CardNumber, TerminalName};
+use serde::Serialize;
+
+use crate::acknowledgements::check_reach;
+use crate::cards::Cards;
+use crate::files::{Files, ReceiptFiles};
+use crate::finding::{Code, Findings, Place};
+use crate::journal::{Journal, Payment};
+use crate::pem;
+use crate::trust::read;
+
+/// Up to where the receipts of a card are proven complete.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct CardSummary {
+    /// Card number.
+    pub card: String,
+    /// Highest receipt counter seen.
+    pub counter: u32,
+    /// Counters missing before it, as first and last of each range.
+    pub missing: Vec<(u32, u32)>,
+}
+
+/// One receipt's place in its card's chain.
+struct ChainLink {
+    counter: u32,
+    hash: Digest,
+    previous: Digest,
+    place: Place,
+}
+
+/// The receipts of all cards.
+#[derive(Default)]
+pub(crate) struct Chains(BTreeMap<CardNumber, Vec<ChainLink>>);
+
+impl Chains {
+    /// From the journals.
+    pub(crate) fn collect(journals: &BTreeMap<TerminalName, Journal>) -> Self {
+        let mut chains = Self::default();
+        for journal in journals.values() {
+            for Payment { card, counter, receipt_hash, previous, place, .. } in &journal.payments {
+                chains.add(*card, *counter, *receipt_hash, *previous, place.clone());
+            }
+            for (place, receipt, hash) in &journal.stray_receipts {
+                chains.add(receipt.card_number, receipt.counter, *hash, receipt.previous, place.clone());
+            }
+        }
+        chains
+    }
+
+    fn add(&mut self, card: CardNumber, counter: u32, hash: Digest, previous: Digest, place: Place) {
+        let link = ChainLink { counter, hash, previous, place };
+        self.0.entry(card).or_default().push(link);
+    }
+
+    /// Compares the files under `receipts/` with the journals; a receipt that only a file has joins its card's chain.
+    pub(crate) fn check_files(
+        &mut self,
+        files: &Files,
+        journals: &BTreeMap<TerminalName, Journal>,
+        cards: &Cards,
+        verifier: &impl Verify,
+        findings: &mut Findings,
+    ) {
+        let mut by_intent: HashMap<(TerminalName, u32), &Payment> = HashMap::new();
+        for (terminal, journal) in journals {
+            by_intent.extend(journal.payments.iter().map(|payment| ((*terminal, payment.intent), payment)));
+        }
+        for ((folder, terminal, sequence), files) in &files.receipts {
+            if let Some(payment) = by_intent.get(&(*terminal, *sequence)) {
+                compare(files, payment, findings);
+                continue;
+            }
+            let place = Place::file(files.signed.as_ref().unwrap_or(folder)).numbered(*sequence);
+            if check_reach(journals, terminal, *sequence, &place, findings).is_some() {
+                let text = format!("the journal of {terminal} has no payment of intent {sequence}");
+                findings.add(Code::ReceiptUnpaid, &place, text);
+            }
+            self.add_witness(files, cards, verifier, findings);
+        }
+    }
+
+    fn add_witness(&mut self, files: &ReceiptFiles, cards: &Cards, verifier: &impl Verify, findings: &mut Findings) {
+        let Some((path, signature_path)) = files.signed.as_ref().zip(files.signature.as_ref()) else {
+            return;
+        };
+        let place = Place::file(path);
+        let Some((bytes, signature)) =
+            read(path, &place, findings).zip(read(signature_path, &Place::file(signature_path), findings))
+        else {
+            return;
+        };
+        let Ok(receipt) = Receipt::read(&mut Reader::new(&bytes), Receipt::TAG) else {
+            return findings.add(Code::Encoding, &place, "not the body of a receipt");
+        };
+        let verified = cards
+            .by_number(&receipt.card_number)
+            .zip(pem::signature(&signature))
+            .is_some_and(|(card, signature)| verifier.verify(&card.signing_key, &bytes, &signature).is_ok());
+        if verified {
+            self.add(receipt.card_number, receipt.counter, sha256(&[&bytes]), receipt.previous, place);
+        } else {
+            findings.add(Code::ReceiptSignature, &place, "does not verify under its card's key");
+        }
+    }
+
+    /// Each card's receipts count 1, 2, 3 … and each names the one before (SPEC 9.4).
+    pub(crate) fn check(mut self, cards: &Cards, findings: &mut Findings) -> Vec<CardSummary> {
+        let mut summaries = Vec::new();
+        for (number, links) in &mut self.0 {
+            links.sort_by(|a, b| (a.counter, &a.place).cmp(&(b.counter, &b.place)));
+            let activated = cards.by_number(number).map(|card| card.cso_hash);
+            summaries.push(check_chain(*number, links, activated, findings));
+        }
+        summaries
+    }
+}
+
+fn check_chain(
+    number: CardNumber,
+    links: &[ChainLink],
+    activated: Option<Digest>,
+    findings: &mut Findings,
+) -> CardSummary {
+    let mut missing = Vec::new();
+    let mut last = 0;
+    let mut head = activated;
+    for link in links {
+        if link.counter == last {
+            if head != Some(link.hash) {
+                let text = format!("card {number} has another receipt with counter {last}");
+                findings.add(Code::ReceiptFork, &link.place, text);
+            }
+            continue;
+        }
+        if link.counter > last + 1 {
+            let gap = (last + 1, link.counter - 1);
+            let text = format!(
+                "receipts {} to {} of card {number} are missing: paid where no journal at hand shows it, or begun and \
+                 not settled",
+                gap.0, gap.1
+            );
+            findings.add(Code::ReceiptGap, &link.place, text);
+            missing.push(gap);
+        } else if head.is_some_and(|head| head != link.previous) {
+            let text = format!("does not name the receipt before it of card {number}");
+            findings.add(Code::ReceiptPrevious, &link.place, text);
+        }
+        head = Some(link.hash);
+        last = link.counter;
+    }
+    CardSummary {
+        card: number.to_string(),
+        counter: last,
+        missing,
+    }
+}
+
+fn compare(files: &ReceiptFiles, payment: &Payment, findings: &mut Findings) {
+    let mut check = |path: &Option<std::path::PathBuf>, agrees: &dyn Fn(&[u8]) -> bool| {
+        let Some(path) = path else {
+            return;
+        };
+        let place = Place::file(path).numbered(payment.intent);
+        if read(path, &place, findings).is_some_and(|bytes| !agrees(&bytes)) {
+            findings.add(Code::ReceiptFile, &place, format!("differs from the receipt at {}", payment.place));
+        }
+    };
+    check(&files.signed, &|bytes| sha256(&[bytes]) == payment.receipt_hash);
+    check(&files.signature, &|bytes| pem::signature(bytes) == Some(payment.receipt_signature));
+}
+
+/// One (person, programme, entitlement, line type, period) is paid once, whatever list, card or terminal (promise 4).
+pub(crate) fn check_once(journals: &BTreeMap<TerminalName, Journal>, findings: &mut Findings) {
+    let mut paid: HashMap<LineKey, &Payment> = HashMap::new();
+    for payment in journals.values().flat_map(|journal| &journal.payments) {
+        if let Some(first) = paid.get(&payment.line_key) {
+            let text = format!("{} VND for a line that was paid at {}", payment.amount, first.place);
+            findings.add(Code::PaidTwice, &payment.place, text);
+        } else {
+            paid.insert(payment.line_key, payment);
+        }
+    }
+}
