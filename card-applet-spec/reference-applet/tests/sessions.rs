@@ -134,6 +134,26 @@ fn a_certificate_that_is_not_right_starts_the_chain_anew() {
 }
 
 #[test]
+fn an_issuer_is_no_terminal_ca() {
+    let (office, mut card) = ready();
+    let issuer = office
+        .issuer_plan()
+        .sign(&office.root, office.issuer.public_key());
+    assert_eq!(present(&mut card, 0x90, &issuer), refused(0x6982));
+}
+
+#[test]
+fn a_select_that_fails_ends_the_session_too() {
+    let (office, mut card) = ready();
+    let mut session = Terminal::new(&office).open(&mut card).unwrap();
+    let mut other = SELECT;
+    other[12] = 0x02;
+    assert_eq!(status(&mut card, &other), 0x6A82);
+    let next = next_command(&mut session);
+    assert_eq!(status(&mut card, &next), 0x6982);
+}
+
+#[test]
 fn every_flipped_byte_of_a_certificate_is_refused() {
     let (office, mut card) = ready();
     let terminal = Terminal::new(&office);
