@@ -1,0 +1,88 @@
+//! What the tests of issuance share: a station set up by the real `ansinh`, blank cards, and a desk without a reader at
+//! which the power can fail at any command, any write of the card and any write of the ledger.
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+
+pub mod bench;
+pub mod hostile;
+pub mod office;
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::OnceLock;
+
+use tempfile::TempDir;
+
+/// Passphrase of the keys of every test station.
+pub const PASSPHRASE: &str = "a passphrase for tests only";
+/// PIN of every test card.
+pub const PIN: &[u8] = b"271828";
+/// Month that the test lists are for.
+const PERIOD: &str = "202611";
+
+/// A station's folder with a list taken in and blank cards beside it.
+pub struct TestStation {
+    folder: TempDir,
+}
+
+impl TestStation {
+    /// Sets a station up with the real command: `init`, `delivery add`, `import`.
+    pub fn set_up(people: u32, cards: usize) -> Self {
+        let station = Self { folder: TempDir::new().expect("a temporary folder") };
+        let delivery = station.delivery_file();
+        virtual_card::blank::deliver("TEST", &delivery, &station.folder.path().join("cards"), cards).expect("blank cards");
+        let list = station.folder.path().join("list.csv");
+        let template = beneficiary_list::Template { people, seed: 1, period: PERIOD.to_owned() };
+        std::fs::write(&list, beneficiary_list::generate(&template).expect("a list")).expect("the list");
+        run(&mut station.ansinh(&["init", "--province", "79", "--test"]));
+        run(station.ansinh(&["delivery", "add"]).arg(&delivery));
+        run(station.ansinh(&["import"]).arg(&list));
+        station
+    }
+
+    /// The station's folder, `--store`.
+    pub fn home(&self) -> PathBuf {
+        self.folder.path().join("station")
+    }
+
+    /// The vendor's file with the transport keys.
+    pub fn delivery_file(&self) -> PathBuf {
+        self.folder.path().join("delivery.json")
+    }
+
+    /// The memories of the cards, by name.
+    pub fn cards(&self) -> Vec<PathBuf> {
+        let entries = std::fs::read_dir(self.folder.path().join("cards")).expect("the cards");
+        let mut cards: Vec<_> = entries.map(|entry| entry.expect("a card").path()).collect();
+        cards.sort();
+        cards
+    }
+
+    /// The `ansinh` command on this station.
+    pub fn ansinh(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(ansinh_binary());
+        command.args(arguments).arg("--store").arg(self.home()).env("ANSINH_PASSPHRASE", PASSPHRASE).stdin(Stdio::null());
+        command
+    }
+}
+
+fn run(command: &mut Command) {
+    let output = command.output().expect("ansinh starts");
+    assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
+}
+
+/// The `ansinh` binary of the profile under test, built if need be.
+pub fn ansinh_binary() -> &'static Path {
+    static BINARY: OnceLock<PathBuf> = OnceLock::new();
+    BINARY.get_or_init(|| {
+        let test = std::env::current_exe().expect("own path");
+        let folder = test.ancestors().find(|folder| folder.ends_with("debug") || folder.ends_with("release"));
+        let folder = folder.expect("a target folder");
+        let mut build = Command::new(env!("CARGO"));
+        build.args(["build", "--quiet", "--offline", "--package", "ansinh", "--bin", "ansinh"]);
+        if folder.ends_with("release") {
+            build.arg("--release");
+        }
+        assert!(build.status().expect("cargo starts").success(), "ansinh does not build");
+        folder.join("ansinh")
+    })
+}
