@@ -1,16 +1,37 @@
-//! Core of a payment terminal: sans-IO, no_std, no alloc.
+//! Machine of a payment terminal: sans-IO, no_std, no alloc.
 //!
 //! A board feeds [`Terminal`] with bytes of the host link, keys of the clerk, what the card reader sees, and the time
 //! since power-on; after every input it takes the outputs one by one from [`Terminal::poll`] until there is none.
 //! Nothing here waits, and nothing here touches a device.
 #![no_std]
 
+mod block_list;
+mod clerk;
+mod clock;
+mod device;
+mod flash;
+mod host;
+mod keys;
+mod log;
+mod machine;
+mod outbox;
+mod payment;
+mod payment_list;
+mod primitives;
+mod tap;
+mod text;
+
 use core::cell::RefCell;
+use core::fmt;
 use core::ops::Range;
 
 use card_spec::crypto::{Digest, Verify};
 use embedded_storage::nor_flash::NorFlash;
+use link::FrameDecoder;
 use rand_core::CryptoRng;
+
+use crate::flash::Shared;
+use crate::machine::Machine;
 
 /// Where things lie on the flash. All ranges are in bytes and begin and end with an erase block.
 #[derive(Clone, Debug)]
@@ -26,7 +47,7 @@ pub struct Layout {
 }
 
 /// Bytes of flash for one payment list of 4,000 lines: lines, Merkle nodes, marks of paid lines.
-pub const LIST_SPACE: u32 = 0x0009_0000;
+pub const LIST_SPACE: u32 = payment_list::SPACE;
 
 impl Layout {
     /// The parts one after the other from `start` in blocks of 4,096 bytes: block lists of 16,384 entries each, and a
@@ -79,20 +100,42 @@ pub struct CardLost;
 pub enum StartError {
     /// The flash fails, or its parts do not fit the layout.
     Flash,
-    /// The newest journal entry cannot be read: nothing can be chained to it.
+    /// The journal cannot be read to its end: nothing can be chained to it.
     Journal,
+    /// The certificates in flash do not verify, or are for the other kind of board (test or production).
+    Credentials,
 }
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Flash => {
+                "Bộ nhớ hỏng. Ngừng dùng thiết bị. / The flash has failed; stop using this terminal and keep it."
+            }
+            Self::Journal => {
+                "Nhật ký hỏng. Ngừng dùng thiết bị. / The journal cannot be read; stop using this terminal and keep it."
+            }
+            Self::Credentials => {
+                "Chứng thư hỏng. Ngừng dùng thiết bị. / The certificates do not verify; have the terminal examined."
+            }
+        })
+    }
+}
+
+impl core::error::Error for StartError {}
 
 /// A terminal.
 pub struct Terminal<'f, F, R, V> {
-    flash: &'f RefCell<F>,
-    random: R,
-    verifier: V,
+    decoder: FrameDecoder,
+    machine: Machine<'f, F, R, V>,
 }
 
 impl<'f, F: NorFlash, R: CryptoRng, V: Verify> Terminal<'f, F, R, V> {
     /// Starts up on its flash: a flash that holds no terminal becomes one without keys. `now` is in milliseconds since
     /// power-on, here and in [`Self::tick`].
+    ///
+    /// # Errors
+    /// [`StartError`]; the board shows it and stops.
     pub fn start(
         flash: &'f RefCell<F>,
         layout: Layout,
@@ -101,41 +144,50 @@ impl<'f, F: NorFlash, R: CryptoRng, V: Verify> Terminal<'f, F, R, V> {
         image: Image,
         now: u64,
     ) -> Result<Self, StartError> {
-        let _ = (layout, image, now);
-        Ok(Self {
-            flash,
-            random,
-            verifier,
-        })
+        let machine = Machine::start(Shared(flash), layout, random, verifier, image, now)?;
+        let mut terminal = Self {
+            decoder: FrameDecoder::new(),
+            machine,
+        };
+        terminal.machine.wish_field();
+        Ok(terminal)
     }
 
     /// Tells the time: at least once a second, and before any other input that came later than the last call.
     pub fn tick(&mut self, now: u64) {
-        let _ = now;
+        self.machine.out.settle();
+        self.machine.tick(now);
     }
 
-    /// Takes a byte from the host link.
+    /// Takes a byte from the host link. Frames that are broken are dropped, the host asks again.
     pub fn host_byte(&mut self, byte: u8) {
-        let _ = byte;
+        if let Some(Ok(message)) = self.decoder.feed(byte) {
+            self.machine.out.settle();
+            self.machine.host_message(message);
+        }
     }
 
-    /// Takes a byte of the clerk's keyboard: printable ASCII, CR or LF for Enter, BS or DEL, ESC to cancel.
+    /// Takes a byte of the clerk's keyboard: printable ASCII, CR or LF for Enter, BS or DEL, ESC or `c` to cancel.
     pub fn key(&mut self, key: u8) {
-        let _ = key;
+        self.machine.out.settle();
+        self.machine.key(key);
     }
 
-    /// A card came into the field, or left it.
+    /// What the reader sees while the field is on and no command is under way: a card or none. Told at every look, so
+    /// that a card that stays is not taken for a new one.
     pub fn card_present(&mut self, present: bool) {
-        let _ = present;
+        self.machine.out.settle();
+        self.machine.card_present(present);
     }
 
     /// Takes the card's answer to the last [`Output::Transmit`].
     pub fn card_response(&mut self, response: Result<&[u8], CardLost>) {
-        let _ = (response, &mut self.random, &self.verifier, self.flash);
+        self.machine.out.settle();
+        self.machine.card_response(response);
     }
 
     /// The next output, oldest of its kind first; `None` once all is said.
     pub fn poll(&mut self) -> Option<Output<'_>> {
-        None
+        self.machine.out.next()
     }
 }

@@ -1,0 +1,287 @@
+//! What the clerk does: opens a shift, types the holder's PIN, confirms the money handed over, cancels.
+
+use core::fmt::Write as _;
+
+use card_spec::command::Pin;
+use card_spec::crypto::Verify;
+use card_spec::journal::{Event, Refusal, RefusalReason};
+use card_spec::payment::Operator;
+use embedded_storage::nor_flash::NorFlash;
+use heapless::{String, Vec};
+use rand_core::CryptoRng;
+use zeroize::Zeroizing;
+
+use crate::log::{Log, Unhanded};
+use crate::machine::Machine;
+use crate::payment::{Customer, Disbursing};
+use crate::tap::{GenuineCard, Tap};
+use crate::text;
+
+/// Milliseconds that the clerk may be silent while a holder is served: then the PIN is forgotten.
+const PATIENCE: u64 = 120_000;
+
+const BACKSPACE: u8 = 0x08;
+const DELETE: u8 = 0x7F;
+const ESCAPE: u8 = 0x1B;
+
+/// Where the service of a holder is.
+pub(crate) enum Flow {
+    /// Nobody is served.
+    Idle,
+    /// The clerk types a name.
+    Naming(String<20>),
+    /// First tap.
+    Identifying(Tap),
+    /// First tap: reading data group 1.
+    Greeting(GenuineCard, Zeroizing<Vec<u8, 384>>),
+    /// The card is away and the holder's PIN is typed.
+    TypingPin(Customer, PinEntry),
+    /// The card is to come back.
+    Awaiting(Customer, Pin),
+    /// Second tap.
+    Returning(Customer, Pin, Tap),
+    /// Second tap: VERIFY was sent.
+    Verifying(Customer, GenuineCard),
+    /// An Intent is in flash and its order is on the way.
+    Disbursing(Disbursing),
+    /// The card of an open Intent is back.
+    Settling(Tap),
+}
+
+/// A PIN being typed, erased when dropped.
+#[derive(Default)]
+pub(crate) struct PinEntry {
+    digits: Zeroizing<[u8; 6]>,
+    length: usize,
+}
+
+impl PinEntry {
+    fn push(&mut self, digit: u8) -> bool {
+        let Some(place) = self.digits.get_mut(self.length) else {
+            return false;
+        };
+        *place = digit;
+        self.length = self.length.saturating_add(1);
+        true
+    }
+
+    fn pop(&mut self) -> bool {
+        let any = self.length > 0;
+        self.length = self.length.saturating_sub(1);
+        any
+    }
+
+    fn pin(&self) -> Option<Pin> {
+        self.digits.get(..self.length).and_then(Pin::new)
+    }
+}
+
+impl<F: NorFlash, R: CryptoRng, V: Verify> Machine<'_, F, R, V> {
+    /// Takes one key.
+    pub(crate) fn key(&mut self, key: u8) {
+        self.deadline = self
+            .deadline
+            .map(|_| self.clock.milliseconds().saturating_add(PATIENCE));
+        match core::mem::replace(&mut self.flow, Flow::Idle) {
+            Flow::Idle => self.idle_key(key),
+            Flow::Naming(name) => self.naming_key(name, key),
+            Flow::TypingPin(customer, entry) => self.pin_key(customer, entry, key),
+            Flow::Awaiting(customer, _) if matches!(key, b'c' | b'C' | ESCAPE) => self.cancel(&customer),
+            // While a card is in the field, keys have no meaning.
+            flow => self.flow = flow,
+        }
+        self.wish_field();
+    }
+
+    /// Ends what the clerk left lying.
+    pub(crate) fn tick(&mut self, now: u64) {
+        self.clock.tick(now);
+        if self
+            .deadline
+            .is_none_or(|deadline| self.clock.milliseconds() < deadline)
+        {
+            return;
+        }
+        self.deadline = None;
+        match core::mem::replace(&mut self.flow, Flow::Idle) {
+            Flow::TypingPin(customer, _) | Flow::Awaiting(customer, _) => self.cancel(&customer),
+            flow => self.flow = flow,
+        }
+        self.wish_field();
+    }
+
+    fn idle_key(&mut self, key: u8) {
+        match key {
+            b'o' | b'O' if self.log.is_some() => {
+                let _ = write!(self.out, "Tên người trả / Operator: ");
+                self.flow = Flow::Naming(String::new());
+            }
+            b'\r' | b'\n' if self.is_handing_over() => self.handed(),
+            _ => {}
+        }
+    }
+
+    fn naming_key(&mut self, mut name: String<20>, key: u8) {
+        match key {
+            b'\r' | b'\n' if !name.trim().is_empty() => return self.open_shift(&name),
+            ESCAPE => {
+                let _ = writeln!(self.out);
+                return self.prompt();
+            }
+            BACKSPACE | DELETE => {
+                if name.pop().is_some() {
+                    let _ = write!(self.out, "\x08 \x08");
+                }
+            }
+            0x20..=0x7E => {
+                if name.push(char::from(key)).is_ok() {
+                    let _ = write!(self.out, "{}", char::from(key));
+                }
+            }
+            _ => {}
+        }
+        self.flow = Flow::Naming(name);
+    }
+
+    fn open_shift(&mut self, name: &str) {
+        let _ = writeln!(self.out);
+        let Some((operator, kept)) = Operator::new(name.trim()).zip(String::try_from(name.trim()).ok())
+        else {
+            return self.prompt();
+        };
+        match self.record(Event::ShiftOpened { operator }) {
+            Ok(_) => {
+                self.operator = Some(kept);
+                self.armed = true;
+                let _ = writeln!(self.out, "Mở ca: {name} / Shift opened");
+            }
+            Err(_) => text::not_recorded(&mut self.out),
+        }
+        self.prompt();
+    }
+
+    fn pin_key(&mut self, customer: Customer, mut entry: PinEntry, key: u8) {
+        match key {
+            b'0'..=b'9' => {
+                if entry.push(key) {
+                    let _ = write!(self.out, "*");
+                }
+            }
+            BACKSPACE | DELETE => {
+                if entry.pop() {
+                    let _ = write!(self.out, "\x08 \x08");
+                }
+            }
+            b'c' | b'C' | ESCAPE => return self.cancel(&customer),
+            b'\r' | b'\n' => {
+                let _ = writeln!(self.out);
+                let Some(pin) = entry.pin() else {
+                    return self.ask_pin(customer, "Mã PIN có 6 chữ số. / A PIN has 6 digits.");
+                };
+                text::tap_again(&mut self.out);
+                // The clerk's Enter is what asks for the second tap, so a card that lies there already will do.
+                self.armed = true;
+                self.flow = Flow::Awaiting(customer, pin);
+                return;
+            }
+            _ => {}
+        }
+        self.flow = Flow::TypingPin(customer, entry);
+    }
+
+    /// Asks for the holder's PIN, after a line of explanation.
+    pub(crate) fn ask_pin(&mut self, customer: Customer, explanation: &str) {
+        if !explanation.is_empty() {
+            let _ = writeln!(self.out, "{explanation}");
+        }
+        let _ = write!(self.out, "Nhập PIN rồi Enter, c = hủy / Enter PIN, c = cancel: ");
+        self.deadline = Some(self.clock.milliseconds().saturating_add(PATIENCE));
+        self.flow = Flow::TypingPin(customer, PinEntry::default());
+    }
+
+    fn cancel(&mut self, customer: &Customer) {
+        let _ = writeln!(self.out);
+        self.refuse(Refusal {
+            reason: RefusalReason::Cancelled,
+            card_number: Some(customer.facts.number),
+            line_number: None,
+            status_word: None,
+            closes_intent: None,
+        });
+        self.end_service();
+    }
+
+    /// Back to where the next holder can come.
+    pub(crate) fn end_service(&mut self) {
+        self.deadline = None;
+        self.flow = Flow::Idle;
+        self.prompt();
+    }
+
+    /// The clerk has handed over what was paid.
+    fn handed(&mut self) {
+        let unhanded: Vec<Unhanded, { crate::log::MAXIMUM_UNHANDED }> = self
+            .log
+            .as_ref()
+            .map(Log::unhanded)
+            .unwrap_or_default()
+            .iter()
+            .copied()
+            .collect();
+        for payment in &unhanded {
+            let intent = payment.intent;
+            if self.record(Event::Handed { intent }).is_err() {
+                return text::not_recorded(&mut self.out);
+            }
+        }
+        let _ = writeln!(self.out, "Đã giao tiền. / Money handed over.");
+        self.armed = true;
+        self.prompt();
+    }
+
+    fn is_handing_over(&self) -> bool {
+        self.log
+            .as_ref()
+            .is_some_and(|log| log.open_intent().is_none() && !log.unhanded().is_empty())
+    }
+
+    /// Is a holder being served?
+    pub(crate) fn is_serving(&self) -> bool {
+        !matches!(self.flow, Flow::Idle | Flow::Naming(_))
+    }
+
+    /// Says what comes next when nobody is served.
+    pub(crate) fn prompt(&mut self) {
+        if !matches!(self.flow, Flow::Idle) {
+            return;
+        }
+        let Some(log) = &self.log else {
+            return text::not_provisioned(&mut self.out);
+        };
+        if let Some(intent) = log.open_intent() {
+            return text::unsettled(&mut self.out, intent);
+        }
+        if self.is_handing_over() {
+            return text::hand_over(&mut self.out, log.unhanded());
+        }
+        text::idle(&mut self.out, self.operator.is_some(), self.clock.today());
+    }
+
+    /// Tells the board whether cards are wanted.
+    pub(crate) fn wish_field(&mut self) {
+        let wanted = match &self.flow {
+            Flow::Idle => self.wants_first_tap(),
+            Flow::Naming(_) | Flow::TypingPin(..) => false,
+            _ => true,
+        };
+        self.out.field(wanted);
+    }
+
+    /// An open order is settled by anybody at any time; for all else there is a shift.
+    pub(crate) fn wants_first_tap(&self) -> bool {
+        let Some(log) = &self.log else {
+            return false;
+        };
+        log.open_intent().is_some() || (self.operator.is_some() && log.unhanded().is_empty())
+    }
+}

@@ -1,0 +1,332 @@
+//! Requests of the host (DATA 8): provisioning, clock, lists, journal.
+
+use card_spec::crypto::Verify;
+use card_spec::journal::{Acknowledgement, Event, TimeStatement};
+use card_spec::list::{BlockListHeader, ListHeader};
+use card_spec::signed::sign;
+use card_spec::values::TerminalName;
+use embedded_storage::nor_flash::NorFlash;
+use link::{Answer, Hello, Refusal, Request, TerminalState, VERSION, receive};
+use rand_core::CryptoRng;
+
+use crate::block_list::BlockLoading;
+use crate::device::{Device, InForce};
+use crate::keys::{Credentials, Keys, request, split_objects};
+use crate::log::Log;
+use crate::machine::{Loading, Machine, Payload, block_list_loaded, free_place, list_loaded};
+use crate::payment_list::ListLoading;
+use crate::primitives::{Signer, ansinh_mark_generate};
+
+impl<F: NorFlash, R: CryptoRng, V: Verify> Machine<'_, F, R, V> {
+    /// Answers one message.
+    pub(crate) fn host_message(&mut self, message: &[u8]) {
+        let mut payload = Payload::new();
+        let answer = match receive::<Request<'_>>(message) {
+            Ok(request) => self.serve(&request, &mut payload),
+            Err(_) => Err(Refusal::Malformed),
+        };
+        let answer = answer.unwrap_or_else(|code| Answer::Refused { code });
+        self.out.answer(&answer);
+        self.wish_field();
+    }
+
+    fn serve<'p>(&mut self, request: &Request<'_>, payload: &'p mut Payload) -> Result<Answer<'p>, Refusal> {
+        match *request {
+            Request::Hello { version } => return self.hello(version),
+            Request::ReadJournal { from } => {
+                let log = self.log.as_mut().ok_or(Refusal::OutOfOrder)?;
+                log.entries(from, payload)?;
+                return Ok(Answer::Entries { bytes: payload });
+            }
+            _ => {}
+        }
+        if self.is_serving() {
+            return Err(Refusal::Busy);
+        }
+        match *request {
+            Request::Hello { .. } | Request::ReadJournal { .. } => return Err(Refusal::Malformed),
+            Request::MakeKeys { name } => return self.make_keys(name, payload),
+            Request::TimeNonce => {
+                let mut nonce = [0; 16];
+                self.random.fill_bytes(&mut nonce);
+                self.nonce = Some(nonce);
+                return Ok(Answer::Nonce { nonce });
+            }
+            Request::Install { objects } => self.install(objects)?,
+            Request::SetTime { signed } => self.set_time(signed)?,
+            Request::ListBegin { header } => self.list_begin(header)?,
+            Request::BlockBegin { header } => self.block_begin(header)?,
+            Request::ListLines { bytes } => match &mut self.loading {
+                Loading::List(_, list) => list
+                    .lines(bytes)
+                    .inspect_err(|_| self.loading = Loading::Nothing)?,
+                _ => return Err(Refusal::OutOfOrder),
+            },
+            Request::BlockEntries { bytes } => match &mut self.loading {
+                Loading::Blocks(_, list) => {
+                    list.entries(bytes)
+                        .inspect_err(|_| self.loading = Loading::Nothing)?;
+                }
+                _ => return Err(Refusal::OutOfOrder),
+            },
+            Request::ListEnd => self.list_end()?,
+            Request::BlockEnd => self.block_end()?,
+            Request::Acknowledge { signed } => self.acknowledge(signed)?,
+        }
+        Ok(Answer::Done)
+    }
+
+    fn hello(&self, version: u8) -> Result<Answer<'static>, Refusal> {
+        let state = match (&self.keys, &self.credentials) {
+            (_, Some(_)) => TerminalState::Provisioned,
+            (Some(_), None) => TerminalState::KeysMade,
+            (None, None) => TerminalState::Blank,
+        };
+        // The identity is told to every version, so that the host can say which side is older.
+        let _ = version;
+        Ok(Answer::Hello(Hello {
+            version: VERSION,
+            name: self.keys.as_ref().map(|keys| keys.name.to_bytes()),
+            state,
+            test: self.image.test,
+            firmware: self.image.firmware,
+            journal_tail: self.log.as_ref().map_or(0, Log::tail_sequence),
+            acknowledged: self.log.as_ref().map_or(0, Log::acknowledged),
+            list_number: self.list.as_ref().map_or(0, |list| list.facts().number),
+            block_list_number: self.block_list.as_ref().map_or(0, |list| list.facts().number),
+        }))
+    }
+
+    /// Makes both key pairs. What belonged to older ones is forgotten, and it must have nothing to tell any more.
+    fn make_keys<'p>(&mut self, name: [u8; 10], payload: &'p mut Payload) -> Result<Answer<'p>, Refusal> {
+        let name = TerminalName::from_bytes(name).ok_or(Refusal::Malformed)?;
+        let range = self.layout.journal.clone();
+        if !Log::is_forgettable(self.flash, range.clone())? {
+            return Err(Refusal::Unacknowledged);
+        }
+        // DESIGN: provisioning anew means a new key and a new name; two journals of one name would contradict.
+        let used = self.device.certificates.is_some();
+        if used && self.keys.as_ref().is_some_and(|keys| keys.name == name) {
+            return Err(Refusal::NotNewer);
+        }
+        let keys = Keys {
+            name,
+            agreement: ansinh_mark_generate(&mut self.random),
+            journal: ansinh_mark_generate(&mut self.random),
+        };
+        let device = Device {
+            keys: Some(keys.to_stored()),
+            trust_anchor: self.device.trust_anchor.clone(),
+            time: self.newest_time().to_bytes(),
+            ..Device::default()
+        };
+        self.store.save(&device).map_err(|_| Refusal::Storage)?;
+        self.forget();
+        self.device = device;
+        Log::format(self.flash, range)?;
+        let agreement = append_request(&keys, 'A', payload)?;
+        append_request(&keys, 'J', payload)?;
+        self.keys = Some(keys);
+        let (agreement, journal) = payload.split_at_checked(agreement).ok_or(Refusal::Storage)?;
+        Ok(Answer::Requests { agreement, journal })
+    }
+
+    fn forget(&mut self) {
+        self.credentials = None;
+        self.log = None;
+        self.list = None;
+        self.block_list = None;
+        self.loading = Loading::Nothing;
+        self.operator = None;
+        self.nonce = None;
+    }
+
+    /// Takes trust anchor and certificates, all of them verified, for the terminal's own name and keys.
+    fn install(&mut self, objects: &[u8]) -> Result<(), Refusal> {
+        let keys = self.keys.as_ref().ok_or(Refusal::OutOfOrder)?;
+        let (anchor, certificates) = split_objects(objects)?;
+        let anchor = match (&self.device.trust_anchor, anchor) {
+            (Some(installed), Some(given)) if *installed != given => return Err(Refusal::AnchorInstalled),
+            (Some(installed), _) => installed.clone(),
+            (None, Some(given)) => given,
+            (None, None) => return Err(Refusal::OutOfOrder),
+        };
+        let credentials = Credentials::verify(&self.verifier, keys, self.image.test, &anchor, &certificates)?;
+        let device = Device {
+            trust_anchor: Some(anchor),
+            certificates: Some(certificates),
+            ..self.device.clone()
+        };
+        let fresh = match &self.log {
+            Some(_) => None,
+            None => Some(Log::open(
+                self.flash,
+                self.layout.journal.clone(),
+                keys,
+                self.image,
+                |_| (),
+            )?),
+        };
+        if fresh.as_ref().is_some_and(|log| log.tail_sequence() > 0) {
+            return Err(Refusal::Unacknowledged);
+        }
+        self.store.save(&device).map_err(|_| Refusal::Storage)?;
+        self.device = device;
+        self.credentials = Some(credentials);
+        let log = fresh.or(self.log.take()).ok_or(Refusal::Storage)?;
+        self.log.insert(log).boot(keys, self.clock.stamp())?;
+        self.prompt();
+        Ok(())
+    }
+
+    /// Sets the clock (DATA 7). The nonce is used up whatever comes of it.
+    fn set_time(&mut self, signed: &[u8]) -> Result<(), Refusal> {
+        let credentials = self.credentials.as_ref().ok_or(Refusal::OutOfOrder)?;
+        let nonce = self.nonce.take().ok_or(Refusal::TimeNotAccepted)?;
+        let statement = credentials
+            .verify_issued::<TimeStatement>(&self.verifier, signed, |statement| statement.issuer)?;
+        if self.keys.as_ref().map(|keys| keys.name) != Some(statement.terminal) {
+            return Err(Refusal::NotForThisTerminal);
+        }
+        if statement.nonce != nonce || statement.time.date().is_none() || statement.time < self.newest_time()
+        {
+            return Err(Refusal::TimeNotAccepted);
+        }
+        let before = self.clock.stamp().time;
+        self.clock.set(statement.time);
+        self.record(Event::ClockSet { before })?;
+        self.prompt();
+        Ok(())
+    }
+
+    fn list_begin(&mut self, header: &[u8]) -> Result<(), Refusal> {
+        self.loading = Loading::Nothing;
+        let credentials = self.credentials.as_ref().ok_or(Refusal::OutOfOrder)?;
+        let header =
+            credentials.verify_issued::<ListHeader<'_>>(&self.verifier, header, |header| header.issuer)?;
+        if self.keys.as_ref().map(|keys| keys.name) != Some(header.terminal) {
+            return Err(Refusal::NotForThisTerminal);
+        }
+        if self
+            .list
+            .as_ref()
+            .is_some_and(|list| header.number <= list.facts().number)
+        {
+            return Err(Refusal::NotNewer);
+        }
+        let place = free_place(self.device.list.as_ref());
+        self.loading = Loading::List(place, ListLoading::begin(self.list_area(place), &header)?);
+        Ok(())
+    }
+
+    /// Puts the list in force: in the device's state first, so that the entry always names what is paid from.
+    fn list_end(&mut self) -> Result<(), Refusal> {
+        let Loading::List(place, loading) = core::mem::replace(&mut self.loading, Loading::Nothing) else {
+            return Err(Refusal::OutOfOrder);
+        };
+        let (header, list) = loading.finish()?;
+        let in_force = InForce {
+            place,
+            header,
+            entry: self.next_entry()?,
+        };
+        let device = Device {
+            list: Some(in_force),
+            ..self.device.clone()
+        };
+        self.store.save(&device).map_err(|_| Refusal::Storage)?;
+        self.device = device;
+        let event = list_loaded(&list);
+        self.list = Some(list);
+        self.record(event)?;
+        self.prompt();
+        Ok(())
+    }
+
+    fn block_begin(&mut self, header: &[u8]) -> Result<(), Refusal> {
+        self.loading = Loading::Nothing;
+        let credentials = self.credentials.as_ref().ok_or(Refusal::OutOfOrder)?;
+        let header =
+            credentials.verify_issued::<BlockListHeader>(&self.verifier, header, |header| header.issuer)?;
+        let present = self.block_list.as_ref().map(|list| list.facts().number);
+        if present.is_some_and(|present| header.number <= present) {
+            return Err(Refusal::NotNewer);
+        }
+        let place = free_place(self.device.block_list.as_ref());
+        self.loading = Loading::Blocks(place, BlockLoading::begin(self.block_list_area(place), &header)?);
+        Ok(())
+    }
+
+    fn block_end(&mut self) -> Result<(), Refusal> {
+        let Loading::Blocks(place, loading) = core::mem::replace(&mut self.loading, Loading::Nothing) else {
+            return Err(Refusal::OutOfOrder);
+        };
+        let (header, list) = loading.finish()?;
+        let in_force = InForce {
+            place,
+            header,
+            entry: self.next_entry()?,
+        };
+        let device = Device {
+            block_list: Some(in_force),
+            ..self.device.clone()
+        };
+        self.store.save(&device).map_err(|_| Refusal::Storage)?;
+        self.device = device;
+        let event = block_list_loaded(&list);
+        self.block_list = Some(list);
+        self.record(event)?;
+        self.prompt();
+        Ok(())
+    }
+
+    /// Sequence number of the next entry. This start's Boot entry is written before, so that it stays the next.
+    fn next_entry(&mut self) -> Result<u32, Refusal> {
+        let (Some(log), Some(keys)) = (&mut self.log, &self.keys) else {
+            return Err(Refusal::OutOfOrder);
+        };
+        log.boot(keys, self.clock.stamp())?;
+        if !log.has_room()? {
+            return Err(Refusal::JournalFull);
+        }
+        log.next_sequence().ok_or(Refusal::JournalFull)
+    }
+
+    /// Lets go of entries that the host holds (DATA 6).
+    fn acknowledge(&mut self, signed: &[u8]) -> Result<(), Refusal> {
+        let credentials = self.credentials.as_ref().ok_or(Refusal::OutOfOrder)?;
+        let acknowledgement =
+            credentials.verify_issued::<Acknowledgement>(&self.verifier, signed, |body| body.issuer)?;
+        let (Some(log), Some(keys)) = (&mut self.log, &self.keys) else {
+            return Err(Refusal::OutOfOrder);
+        };
+        let acknowledged = log.check(keys, &acknowledgement)?;
+        // The entries' times go with them at the next start; the newest one is kept.
+        let time = self.newest_time().to_bytes();
+        if time != self.device.time {
+            self.device.time = time;
+            self.store.save(&self.device).map_err(|_| Refusal::Storage)?;
+        }
+        let stamp = self.clock.stamp();
+        let (Some(log), Some(keys)) = (&mut self.log, &self.keys) else {
+            return Err(Refusal::OutOfOrder);
+        };
+        Ok(log.release(keys, stamp, &acknowledged)?)
+    }
+}
+
+/// Appends a request signed by its own key; returns where it ends.
+fn append_request(keys: &Keys, purpose: char, payload: &mut Payload) -> Result<usize, Refusal> {
+    let key = if purpose == 'A' {
+        &keys.agreement
+    } else {
+        &keys.journal
+    };
+    let body = request(keys.name, purpose, key.public_key()).ok_or(Refusal::Malformed)?;
+    let mut buffer = [0; 512];
+    let encoding = sign(&body, &Signer(key), &mut buffer).map_err(|_| Refusal::Storage)?;
+    payload
+        .extend_from_slice(encoding)
+        .map_err(|_| Refusal::Storage)?;
+    Ok(payload.len())
+}

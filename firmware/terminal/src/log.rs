@@ -1,0 +1,414 @@
+//! The terminal's journal (DATA 5): signs and chains entries, and knows what they leave open.
+
+use core::ops::Range;
+
+use card_spec::crypto::Digest;
+use card_spec::journal::{Acknowledgement, EncodedOrder, Entry, Event, MAXIMUM_ENTRY_LENGTH, genesis};
+use card_spec::payment::Order;
+use card_spec::signed::{Signed, Verified, sign};
+use card_spec::values::{Amount, Time};
+use embedded_storage::nor_flash::NorFlash;
+use heapless::Vec;
+use journal::{Error, HostAcknowledgement, Item, Journal, MAX_RECORD, RecordId};
+use link::{MAX_BYTES, Refusal};
+
+use crate::Image;
+use crate::clock::Stamp;
+use crate::flash::{FlashError, Shared};
+use crate::keys::Keys;
+use crate::primitives::Signer;
+
+/// Entries for which there must be room before an order is begun: Intent, Paid, Handed, and after power cuts Boots.
+const RESERVE: u32 = 16;
+/// Payments whose hand-over can be outstanding: those of one tap.
+pub(crate) const MAXIMUM_UNHANDED: usize = 8;
+/// Flag of a Boot entry (DATA 5.2).
+const TEST: u8 = 0x80;
+
+/// An entry was not kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum LogError {
+    /// Its space is taken by entries that no host has acknowledged.
+    Full,
+    /// The flash failed, or what it holds cannot be read.
+    Failed,
+}
+
+impl From<Error<FlashError>> for LogError {
+    fn from(error: Error<FlashError>) -> Self {
+        match error {
+            Error::Full => Self::Full,
+            _ => Self::Failed,
+        }
+    }
+}
+
+impl From<LogError> for Refusal {
+    fn from(error: LogError) -> Self {
+        match error {
+            LogError::Full => Self::JournalFull,
+            LogError::Failed => Self::Storage,
+        }
+    }
+}
+
+/// An order that is in flash and whose outcome is not: nothing else is paid until it is (DATA 5.3).
+#[derive(Clone, Debug)]
+pub(crate) struct OpenIntent {
+    sequence: u32,
+    encoding: Vec<u8, { Order::MAXIMUM_LENGTH }>,
+}
+
+impl OpenIntent {
+    /// Sequence number of the Intent entry.
+    pub(crate) fn sequence(&self) -> u32 {
+        self.sequence
+    }
+
+    /// The order as the card gets it.
+    pub(crate) fn encoding(&self) -> &[u8] {
+        &self.encoding
+    }
+
+    /// The order; `None` never happens, for it was read before it was kept.
+    pub(crate) fn order(&self) -> Option<EncodedOrder<'_>> {
+        EncodedOrder::parse(&self.encoding).ok()
+    }
+}
+
+/// A payment in flash whose money the clerk has not confirmed to have handed over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Unhanded {
+    /// Sequence number of the Intent entry.
+    pub(crate) intent: u32,
+    pub(crate) amount: Amount,
+}
+
+/// A line that a Paid entry settles.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct PaidLine {
+    pub(crate) list_root: Digest,
+    pub(crate) number: u32,
+}
+
+/// What the entries so far say together.
+struct Standing {
+    tail: Option<(u32, Digest)>,
+    boot_count: u32,
+    newest: Time,
+    open: Option<OpenIntent>,
+    unhanded: Vec<Unhanded, MAXIMUM_UNHANDED>,
+}
+
+impl Standing {
+    fn new() -> Self {
+        Self {
+            tail: None,
+            boot_count: 0,
+            newest: Time::UNSET,
+            open: None,
+            unhanded: Vec::new(),
+        }
+    }
+
+    /// Takes the next entry into account; names the line that it shows to be paid.
+    fn observe(&mut self, entry: &Entry<'_>, hash: Digest) -> Option<PaidLine> {
+        self.tail = Some((entry.sequence, hash));
+        self.boot_count = entry.boot_count;
+        self.newest = self.newest.max(entry.time);
+        match &entry.event {
+            Event::Intent(order) => {
+                self.open = Vec::from_slice(order.encoding()).ok().map(|encoding| OpenIntent {
+                    sequence: entry.sequence,
+                    encoding,
+                });
+                None
+            }
+            Event::Paid(receipt) => self.close_paid(receipt.signed().claimed().order_hash),
+            Event::Refused(refusal) => {
+                self.open = self
+                    .open
+                    .take()
+                    .filter(|open| refusal.closes_intent != Some(open.sequence));
+                None
+            }
+            Event::Handed { intent } => {
+                self.unhanded.retain(|payment| payment.intent != *intent);
+                None
+            }
+            _ => None,
+        }
+    }
+
+    fn close_paid(&mut self, order_hash: Digest) -> Option<PaidLine> {
+        let intent = self.open.as_ref()?;
+        let order = intent.order()?;
+        if order.hash() != order_hash {
+            return None;
+        }
+        let payment = Unhanded {
+            intent: intent.sequence,
+            amount: order.order().amount,
+        };
+        let paid = PaidLine {
+            list_root: order.order().list_root,
+            number: order.order().line_number,
+        };
+        if self.unhanded.is_full() {
+            self.unhanded.remove(0);
+        }
+        // There is room now.
+        let _ = self.unhanded.push(payment);
+        self.open = None;
+        Some(paid)
+    }
+}
+
+/// The journal of a terminal that has certificates.
+pub(crate) struct Log<'f, F> {
+    journal: Journal<Shared<'f, F>>,
+    image: Image,
+    genesis: Digest,
+    standing: Standing,
+    /// Has this start its Boot entry yet? It has none while the journal is full.
+    booted: bool,
+}
+
+impl<'f, F: NorFlash> Log<'f, F> {
+    /// Opens the journal and reads the entries that no host has acknowledged; `paid` sees each line that they settle.
+    pub(crate) fn open(
+        flash: Shared<'f, F>,
+        range: Range<u32>,
+        keys: &Keys,
+        image: Image,
+        mut paid: impl FnMut(PaidLine),
+    ) -> Result<Self, LogError> {
+        let mut journal = Journal::open(flash, range)?;
+        let mut standing = Standing::new();
+        let mut buffer = [0; MAX_RECORD];
+        if let Some(tail) = journal.tail() {
+            let released = journal.released().map_or(0, |released| released.0);
+            // The last one is read even if it is released: the next one is chained to it.
+            let first = released.saturating_add(1).min(tail.0);
+            let mut cursor = journal.iter_from(RecordId(first))?;
+            while let Some(item) = journal.next(&mut cursor, &mut buffer)? {
+                let Item::Record { bytes, .. } = item else {
+                    continue;
+                };
+                let signed = Signed::<Entry<'_>>::parse(bytes).map_err(|_| LogError::Failed)?;
+                if let Some(line) = standing.observe(signed.claimed(), signed.hash()) {
+                    paid(line);
+                }
+            }
+            if standing.tail.map(|(sequence, _)| sequence) != Some(tail.0) {
+                return Err(LogError::Failed);
+            }
+        }
+        Ok(Self {
+            journal,
+            image,
+            genesis: genesis(&keys.journal.public_key()),
+            standing,
+            booted: false,
+        })
+    }
+
+    /// Is there nothing in the region that a new journal would destroy? A last Synced entry says only that the host has
+    /// all before it.
+    pub(crate) fn is_forgettable(flash: Shared<'f, F>, range: Range<u32>) -> Result<bool, LogError> {
+        let mut journal = match Journal::open(flash, range) {
+            Ok(journal) => journal,
+            Err(Error::NotFormatted) => return Ok(true),
+            Err(error) => return Err(error.into()),
+        };
+        let Some(tail) = journal.tail() else {
+            return Ok(true);
+        };
+        let released = journal.released().map_or(0, |released| released.0);
+        if released >= tail.0 {
+            return Ok(true);
+        }
+        let mut buffer = [0; MAX_RECORD];
+        let Item::Record { bytes, .. } = journal.read(tail, &mut buffer)? else {
+            return Ok(false);
+        };
+        let synced = Signed::<Entry<'_>>::parse(bytes)
+            .is_ok_and(|entry| matches!(entry.claimed().event, Event::Synced { .. }));
+        Ok(synced && released.saturating_add(1) == tail.0)
+    }
+
+    /// Makes an empty journal in the region, which [`Self::is_forgettable`].
+    pub(crate) fn format(flash: Shared<'f, F>, range: Range<u32>) -> Result<(), LogError> {
+        Journal::format(flash, range)?;
+        Ok(())
+    }
+
+    /// Signs and keeps an entry, and before the first one of this start its Boot entry. After `Ok` it survives any
+    /// power cut. Returns its sequence number.
+    pub(crate) fn append(&mut self, keys: &Keys, stamp: Stamp, event: Event<'_>) -> Result<u32, LogError> {
+        self.boot(keys, stamp)?;
+        self.write(keys, stamp, event)
+    }
+
+    /// Keeps the Boot entry of this start, unless that was done.
+    pub(crate) fn boot(&mut self, keys: &Keys, stamp: Stamp) -> Result<(), LogError> {
+        if self.booted {
+            return Ok(());
+        }
+        self.standing.boot_count = self.standing.boot_count.saturating_add(1);
+        let event = Event::Boot {
+            firmware: self.image.firmware,
+            flags: if self.image.test { TEST } else { 0 },
+        };
+        let written = self.write(keys, stamp, event);
+        if written.is_err() {
+            self.standing.boot_count = self.standing.boot_count.saturating_sub(1);
+        }
+        written?;
+        self.booted = true;
+        Ok(())
+    }
+
+    fn write(&mut self, keys: &Keys, stamp: Stamp, event: Event<'_>) -> Result<u32, LogError> {
+        let entry = Entry {
+            terminal: keys.name,
+            sequence: self.next_sequence().ok_or(LogError::Failed)?,
+            boot_count: self.standing.boot_count,
+            time: stamp.time,
+            clock: stamp.source,
+            previous: self.head(),
+            event,
+        };
+        let mut buffer = [0; MAXIMUM_ENTRY_LENGTH];
+        let encoding = sign(&entry, &Signer(&keys.journal), &mut buffer).map_err(|_| LogError::Failed)?;
+        let signed = Signed::<Entry<'_>>::parse(encoding).map_err(|_| LogError::Failed)?;
+        let record = self.journal.append(encoding)?;
+        if record.0 != entry.sequence {
+            return Err(LogError::Failed);
+        }
+        self.standing.observe(&entry, signed.hash());
+        Ok(entry.sequence)
+    }
+
+    /// Is there room for a payment with all that may follow it?
+    pub(crate) fn has_room(&mut self) -> Result<bool, LogError> {
+        Ok(self.journal.free_records(MAXIMUM_ENTRY_LENGTH)? >= RESERVE)
+    }
+
+    /// Sequence number of the next entry, once [`Self::boot`] is done.
+    pub(crate) fn next_sequence(&self) -> Option<u32> {
+        self.tail_sequence().checked_add(1)
+    }
+
+    /// Sequence number of the last entry, 0 for none.
+    pub(crate) fn tail_sequence(&self) -> u32 {
+        self.standing.tail.map_or(0, |(sequence, _)| sequence)
+    }
+
+    /// Hash that the next entry names as the one before.
+    pub(crate) fn head(&self) -> Digest {
+        self.standing.tail.map_or(self.genesis, |(_, hash)| hash)
+    }
+
+    /// Sequence number of the last acknowledged entry, 0 for none.
+    pub(crate) fn acknowledged(&self) -> u32 {
+        self.journal.released().map_or(0, |released| released.0)
+    }
+
+    /// The newest time in the entries that were read or written since power-on.
+    pub(crate) fn newest_time(&self) -> Time {
+        self.standing.newest
+    }
+
+    /// The order whose outcome is not known.
+    pub(crate) fn open_intent(&self) -> Option<&OpenIntent> {
+        self.standing.open.as_ref()
+    }
+
+    /// Payments whose hand-over is not confirmed.
+    pub(crate) fn unhanded(&self) -> &[Unhanded] {
+        &self.standing.unhanded
+    }
+
+    /// Whole entries from a sequence number on, as many as fit. Damaged ones are left out: the chain shows the gap.
+    pub(crate) fn entries(&mut self, from: u32, out: &mut Vec<u8, MAX_BYTES>) -> Result<(), LogError> {
+        let mut buffer = [0; MAX_RECORD];
+        let mut cursor = self.journal.iter_from(RecordId(from))?;
+        while let Some(item) = self.journal.next(&mut cursor, &mut buffer)? {
+            let Item::Record { bytes, .. } = item else {
+                continue;
+            };
+            if out.extend_from_slice(bytes).is_err() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Checks that a verified acknowledgement speaks of this journal (DATA 6).
+    pub(crate) fn check(
+        &mut self,
+        keys: &Keys,
+        acknowledgement: &Verified<'_, Acknowledgement>,
+    ) -> Result<Acknowledged, Refusal> {
+        if acknowledgement.terminal != keys.name || acknowledgement.journal_key != self.genesis {
+            return Err(Refusal::NotForThisTerminal);
+        }
+        let mut buffer = [0; MAX_RECORD];
+        let item = self
+            .journal
+            .read(RecordId(acknowledgement.sequence), &mut buffer)
+            .map_err(|error| match error {
+                Error::NoSuchRecord => Refusal::UnknownEntry,
+                _ => Refusal::Storage,
+            })?;
+        let same = match item {
+            Item::Record { bytes, .. } => {
+                Signed::<Entry<'_>>::parse(bytes).is_ok_and(|entry| entry.hash() == acknowledgement.head)
+            }
+            Item::Damaged { .. } => false,
+        };
+        if !same {
+            return Err(Refusal::UnknownEntry);
+        }
+        // An open order stays: it will be sent to its card again.
+        let kept_from = self.open_intent().map_or(u32::MAX, OpenIntent::sequence);
+        Ok(Acknowledged {
+            last: RecordId(acknowledgement.sequence.min(kept_from.saturating_sub(1))),
+            sequence: acknowledgement.sequence,
+            hash: acknowledgement.hash(),
+        })
+    }
+
+    /// Gives the acknowledged space free, and says so in an entry. Again for the same entries: nothing happens.
+    pub(crate) fn release(
+        &mut self,
+        keys: &Keys,
+        stamp: Stamp,
+        acknowledged: &Acknowledged,
+    ) -> Result<(), LogError> {
+        if acknowledged.last.0 <= self.acknowledged() {
+            return Ok(());
+        }
+        self.journal.release_until(acknowledged)?;
+        let event = Event::Synced {
+            acknowledgement: acknowledged.hash,
+            sequence: acknowledged.sequence,
+        };
+        self.append(keys, stamp, event)?;
+        Ok(())
+    }
+}
+
+/// Proof that the issuer's signed acknowledgement names an entry of this journal. Made by [`Log::check`] only.
+pub(crate) struct Acknowledged {
+    last: RecordId,
+    sequence: u32,
+    hash: Digest,
+}
+
+impl HostAcknowledgement for Acknowledged {
+    fn last_record(&self) -> RecordId {
+        self.last
+    }
+}

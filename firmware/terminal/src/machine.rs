@@ -1,0 +1,295 @@
+//! The terminal without its surface: what it keeps, what it knows since power-on, and whether it may pay.
+
+use core::fmt::Write as _;
+
+use card_spec::crypto::Verify;
+use card_spec::journal::{Event, Refusal, RefusalReason};
+use card_spec::list::BLOCK_LIST_MAXIMUM_AGE_DAYS;
+use card_spec::values::{Date, Time};
+use embedded_storage::nor_flash::NorFlash;
+use heapless::{String, Vec};
+use rand_core::CryptoRng;
+
+use crate::block_list::{BlockList, BlockLoading};
+use crate::clerk::Flow;
+use crate::clock::{Clock, Stamp};
+use crate::device::{Device, DeviceStore, InForce};
+use crate::flash::{Area, Shared};
+use crate::keys::{Credentials, Keys};
+use crate::log::{Log, LogError, PaidLine};
+use crate::outbox::Outbox;
+use crate::payment_list::{ListLoading, PaymentList};
+use crate::primitives::Verifier;
+use crate::tap::Context;
+use crate::{Image, Layout, StartError, text};
+
+/// A list on its way from the host.
+pub(crate) enum Loading<'f, F> {
+    Nothing,
+    List(u8, ListLoading<'f, F>),
+    Blocks(u8, BlockLoading<'f, F>),
+}
+
+/// The terminal.
+pub(crate) struct Machine<'f, F, R, V> {
+    pub(crate) flash: Shared<'f, F>,
+    pub(crate) layout: Layout,
+    pub(crate) image: Image,
+    pub(crate) random: R,
+    pub(crate) verifier: Verifier<V>,
+    pub(crate) store: DeviceStore<'f, F>,
+    pub(crate) device: Device,
+    pub(crate) keys: Option<Keys>,
+    pub(crate) credentials: Option<Credentials>,
+    /// There is one as soon as there are certificates.
+    pub(crate) log: Option<Log<'f, F>>,
+    pub(crate) list: Option<PaymentList<'f, F>>,
+    pub(crate) block_list: Option<BlockList<'f, F>>,
+    pub(crate) loading: Loading<'f, F>,
+    pub(crate) clock: Clock,
+    /// Good for one time statement.
+    pub(crate) nonce: Option<[u8; 16]>,
+    /// Who works here since power-on.
+    pub(crate) operator: Option<String<20>>,
+    pub(crate) flow: Flow,
+    /// When the clerk's silence ends what was begun, in milliseconds since power-on.
+    pub(crate) deadline: Option<u64>,
+    /// A card that comes into the field is a new tap: none has been lying there since the last one.
+    pub(crate) armed: bool,
+    pub(crate) out: Outbox,
+}
+
+impl<'f, F: NorFlash, R: CryptoRng, V: Verify> Machine<'f, F, R, V> {
+    pub(crate) fn start(
+        flash: Shared<'f, F>,
+        layout: Layout,
+        random: R,
+        verifier: V,
+        image: Image,
+        now: u64,
+    ) -> Result<Self, StartError> {
+        let (store, device) =
+            DeviceStore::open(flash, layout.device.clone()).map_err(|_| StartError::Flash)?;
+        let keys = device.keys.as_ref().and_then(Keys::load);
+        let mut machine = Self {
+            flash,
+            layout,
+            image,
+            random,
+            verifier: Verifier(verifier),
+            store,
+            device,
+            keys,
+            credentials: None,
+            log: None,
+            list: None,
+            block_list: None,
+            loading: Loading::Nothing,
+            clock: Clock::new(now),
+            nonce: None,
+            operator: None,
+            flow: Flow::Idle,
+            deadline: None,
+            armed: true,
+            out: Outbox::new(),
+        };
+        machine.restore()?;
+        machine.greet();
+        machine.prompt();
+        Ok(machine)
+    }
+
+    /// Takes up what the flash holds.
+    fn restore(&mut self) -> Result<(), StartError> {
+        let Some(keys) = &self.keys else {
+            return Ok(());
+        };
+        if self.device.certificates.is_none() {
+            // Without certificates there are no entries: the power was cut while the journal was made, at most.
+            let range = self.layout.journal.clone();
+            if Log::is_forgettable(self.flash, range.clone()) == Ok(true) {
+                Log::format(self.flash, range).map_err(|_| StartError::Flash)?;
+            }
+            return Ok(());
+        }
+        let credentials = Credentials::load(&self.verifier, keys, self.image.test, &self.device);
+        self.credentials = Some(credentials.map_err(|_| StartError::Credentials)?);
+        self.open_lists();
+        self.open_log()
+    }
+
+    fn open_lists(&mut self) {
+        if let Some(in_force) = &self.device.list {
+            let area = self.list_area(in_force.place);
+            self.list = PaymentList::open(area, &in_force.header);
+        }
+        if let Some(in_force) = &self.device.block_list {
+            let area = self.block_list_area(in_force.place);
+            self.block_list = BlockList::open(area, &in_force.header);
+        }
+    }
+
+    /// Opens the journal, finds what it leaves open, and completes what a power cut left out.
+    fn open_log(&mut self) -> Result<(), StartError> {
+        let Some(keys) = &self.keys else {
+            return Ok(());
+        };
+        let range = self.layout.journal.clone();
+        let list = &mut self.list;
+        let mark = |line: PaidLine| mark_paid(list, line);
+        let mut log =
+            Log::open(self.flash, range, keys, self.image, mark).map_err(|_| StartError::Journal)?;
+        // These would have been the next entries when the power went. They name what is in force already.
+        let stamp = self.clock.stamp();
+        let list = self.device.list.as_ref().zip(self.list.as_ref());
+        let list = list.map(|(in_force, list)| (in_force, list_loaded(list)));
+        let blocks = self.device.block_list.as_ref().zip(self.block_list.as_ref());
+        let blocks = blocks.map(|(in_force, list)| (in_force, block_list_loaded(list)));
+        for (in_force, event) in list.into_iter().chain(blocks) {
+            if log.tail_sequence() < in_force.entry {
+                tolerate_full(log.append(keys, stamp, event).map(drop))?;
+            }
+        }
+        // With a full journal the terminal starts, to be read out. The Boot entry then precedes the next one.
+        tolerate_full(log.boot(keys, stamp))?;
+        self.log = Some(log);
+        Ok(())
+    }
+
+    pub(crate) fn list_area(&self, place: u8) -> Area<'f, F> {
+        let [first, second] = &self.layout.lists;
+        let range = if place == 0 { first } else { second };
+        Area::new(self.flash, range.clone())
+    }
+
+    pub(crate) fn block_list_area(&self, place: u8) -> Area<'f, F> {
+        let [first, second] = &self.layout.block_lists;
+        let range = if place == 0 { first } else { second };
+        Area::new(self.flash, range.clone())
+    }
+
+    /// Keeps an entry.
+    pub(crate) fn record(&mut self, event: Event<'_>) -> Result<u32, LogError> {
+        let stamp = self.clock.stamp();
+        let (Some(log), Some(keys)) = (&mut self.log, &self.keys) else {
+            return Err(LogError::Failed);
+        };
+        log.append(keys, stamp, event)
+    }
+
+    /// Records that a payment was refused and tells the clerk. Without room the refusal stands, and is not recorded.
+    pub(crate) fn refuse(&mut self, refusal: Refusal) {
+        let recorded = self.record(Event::Refused(refusal));
+        text::refusal(&mut self.out, &refusal);
+        if recorded.is_err() {
+            text::not_recorded(&mut self.out);
+        }
+    }
+
+    /// May the terminal pay now? The first reason against it, if there is one.
+    pub(crate) fn may_pay(&mut self) -> Result<Stamp, RefusalReason> {
+        let stamp = self.clock.stamp();
+        let today = stamp.time.date().ok_or(RefusalReason::ClockUnset)?;
+        let certified = self
+            .credentials
+            .as_ref()
+            .is_some_and(|credentials| credentials.valid_on(today));
+        if !certified {
+            return Err(RefusalReason::CertificateExpired);
+        }
+        let list = self.list.as_ref().map(PaymentList::facts);
+        if !list.is_some_and(|list| list.effective <= today && today <= list.expiry) {
+            return Err(RefusalReason::ListNotValid);
+        }
+        let issued = self
+            .block_list
+            .as_ref()
+            .and_then(|list| list.facts().issued.date());
+        if !issued.is_some_and(|issued| is_fresh(issued, today)) {
+            return Err(RefusalReason::BlockListStale);
+        }
+        match self.log.as_mut().map(Log::has_room) {
+            Some(Ok(true)) => Ok(stamp),
+            _ => Err(RefusalReason::JournalFull),
+        }
+    }
+
+    /// The newest time that the terminal has signed or seen signed: the clock never falls behind it.
+    pub(crate) fn newest_time(&self) -> Time {
+        let kept = Time::from_bytes(self.device.time).unwrap_or(Time::UNSET);
+        let entries = self.log.as_ref().map_or(Time::UNSET, Log::newest_time);
+        let certified = self.credentials.as_ref().map(Credentials::newest_day);
+        let certified = certified.and_then(|day| Time::new(day, 0, 0, 0));
+        let issued = self.block_list.as_ref().map(|list| list.facts().issued);
+        kept.max(entries)
+            .max(certified.unwrap_or(Time::UNSET))
+            .max(issued.unwrap_or(Time::UNSET))
+    }
+
+    /// What a session needs, beside the random source and the place for the command.
+    #[expect(clippy::type_complexity, reason = "the parts of one struct, borrowed apart")]
+    pub(crate) fn session(&mut self) -> Option<(Context<'_, Verifier<V>>, &mut R, &mut Outbox)> {
+        let context = Context {
+            verifier: &self.verifier,
+            keys: self.keys.as_ref()?,
+            credentials: self.credentials.as_ref()?,
+            certificates: self.device.certificates.as_ref()?,
+        };
+        Some((context, &mut self.random, &mut self.out))
+    }
+
+    fn greet(&mut self) {
+        let _ = match &self.keys {
+            Some(keys) => writeln!(self.out, "\nansinh {}", keys.name),
+            None => writeln!(self.out, "\nansinh"),
+        };
+        if self.image.test {
+            let _ = writeln!(self.out, "*** TEST – KHÔNG DÙNG THẬT / TEST TERMINAL ***");
+        }
+    }
+}
+
+/// Remembers that a line is paid. If the flash refuses, the card still does not pay it again.
+pub(crate) fn mark_paid<F: NorFlash>(list: &mut Option<PaymentList<'_, F>>, line: PaidLine) {
+    if let Some(list) = list.as_mut().filter(|list| list.facts().root == line.list_root) {
+        let _ = list.mark_paid(line.number);
+    }
+}
+
+fn is_fresh(issued: Date, today: Date) -> bool {
+    today.day_number().saturating_sub(issued.day_number()) <= BLOCK_LIST_MAXIMUM_AGE_DAYS
+}
+
+fn tolerate_full(result: Result<(), LogError>) -> Result<(), StartError> {
+    match result {
+        Ok(()) | Err(LogError::Full) => Ok(()),
+        Err(LogError::Failed) => Err(StartError::Journal),
+    }
+}
+
+/// The entry for a list in force.
+pub(crate) fn list_loaded<F: NorFlash>(list: &PaymentList<'_, F>) -> Event<'static> {
+    Event::ListLoaded {
+        header: list.facts().hash,
+        number: list.facts().number,
+    }
+}
+
+/// The entry for a block list in force.
+pub(crate) fn block_list_loaded<F: NorFlash>(list: &BlockList<'_, F>) -> Event<'static> {
+    Event::BlockListLoaded {
+        header: list.facts().hash,
+        number: list.facts().number,
+    }
+}
+
+/// A list goes to the place that the one in force does not have.
+pub(crate) fn free_place(in_force: Option<&InForce>) -> u8 {
+    match in_force {
+        Some(InForce { place: 0, .. }) => 1,
+        _ => 0,
+    }
+}
+
+/// Bytes for an answer to the host.
+pub(crate) type Payload = Vec<u8, { link::MAX_BYTES }>;

@@ -1,0 +1,536 @@
+//! What happens while a card is in the field: who it is, what is due, and the payment itself.
+//!
+//! Intent before action: an order is in flash before it is sent, its receipt before the clerk sees "paid". Only a
+//! protected answer of the card decides (SPEC 8.3); anything else leaves the order open, for the same card to settle.
+
+use core::fmt::Write as _;
+
+use card_spec::apdu::StatusWord;
+use card_spec::command::instruction::{DISBURSE, VERIFY};
+use card_spec::command::{PIN_REFERENCE, Pin, VerifyData};
+use card_spec::crypto::{Verify, ct_eq, sha256};
+use card_spec::groups::Holder;
+use card_spec::journal::{EncodedOrder, EncodedReceipt, Event, Refusal, RefusalReason};
+use card_spec::payment::{HolderCheckMethod, Operator, Order, Recipient};
+use card_spec::scp03::{MAX_COMMAND_DATA, MAX_PROTECTED_RESPONSE, Reply};
+use card_spec::tlv::{Field as _, Reader};
+use card_spec::values::Amount;
+use embedded_storage::nor_flash::NorFlash;
+use heapless::Vec;
+use rand_core::CryptoRng;
+use zeroize::Zeroizing;
+
+use crate::CardLost;
+use crate::clerk::Flow;
+use crate::clock::Stamp;
+use crate::log::{Log, OpenIntent, PaidLine};
+use crate::machine::{Machine, mark_paid};
+use crate::payment_list::{DueLine, Entitlements, MAXIMUM_DUE};
+use crate::tap::{CardFacts, GenuineCard, Progress, Tap, TapError};
+use crate::text;
+
+/// Short file identifier of data group 1 (SPEC 5.1).
+const HOLDER_FILE: u8 = 0x01;
+const HOLDER_TAG: u16 = 0xFF31;
+
+/// Somebody who was identified, and what is due.
+pub(crate) struct Customer {
+    pub(crate) facts: CardFacts,
+    /// Line numbers, the next one last.
+    due: Vec<u32, MAXIMUM_DUE>,
+    total: Amount,
+}
+
+/// An order on its way to the card.
+pub(crate) struct Disbursing {
+    card: GenuineCard,
+    /// Lines still to be paid, the next one last.
+    due: Vec<u32, MAXIMUM_DUE>,
+    /// Bytes of the order that were sent.
+    sent: usize,
+}
+
+/// What the card says to an order.
+enum Verdict {
+    /// It wants the rest of the order.
+    Continue,
+    /// It has paid; the receipt was verified.
+    Paid(Vec<u8, MAX_PROTECTED_RESPONSE>),
+    /// It will not pay.
+    Refused(RefusalReason, StatusWord),
+    /// Nothing that decides.
+    Undecided(RefusalReason, Option<StatusWord>),
+}
+
+fn refusal(reason: RefusalReason, facts: Option<&CardFacts>) -> Refusal {
+    Refusal {
+        reason,
+        card_number: facts.map(|facts| facts.number),
+        line_number: None,
+        status_word: None,
+        closes_intent: None,
+    }
+}
+
+impl<F: NorFlash, R: CryptoRng, V: Verify> Machine<'_, F, R, V> {
+    /// A card came or left.
+    pub(crate) fn card_present(&mut self, present: bool) {
+        if !present {
+            self.armed = true;
+            return;
+        }
+        if !core::mem::replace(&mut self.armed, false) {
+            return;
+        }
+        match core::mem::replace(&mut self.flow, Flow::Idle) {
+            Flow::Idle if self.wants_first_tap() => self.first_tap(),
+            Flow::Awaiting(customer, pin) => self.second_tap(customer, pin),
+            flow => self.flow = flow,
+        }
+        self.wish_field();
+    }
+
+    fn first_tap(&mut self) {
+        let settles = self.log.as_ref().is_some_and(|log| log.open_intent().is_some());
+        if !settles && let Err(reason) = self.may_pay() {
+            self.refuse(refusal(reason, None));
+            return self.end_service();
+        }
+        match Tap::begin(self.out.command()) {
+            Some(tap) if settles => self.flow = Flow::Settling(tap),
+            Some(tap) => self.flow = Flow::Identifying(tap),
+            None => self.end_service(),
+        }
+    }
+
+    fn second_tap(&mut self, customer: Customer, pin: Pin) {
+        if let Err(reason) = self.may_pay() {
+            self.refuse(refusal(reason, Some(&customer.facts)));
+            return self.end_service();
+        }
+        self.deadline = None;
+        match Tap::begin(self.out.command()) {
+            Some(tap) => self.flow = Flow::Returning(customer, pin, tap),
+            None => self.end_service(),
+        }
+    }
+
+    /// Takes the card's answer.
+    pub(crate) fn card_response(&mut self, response: Result<&[u8], CardLost>) {
+        // PC/SC and some readers report a card that left as an answer without a status word.
+        let response = response.ok().filter(|response| response.len() >= 2);
+        self.armed |= response.is_none();
+        match core::mem::replace(&mut self.flow, Flow::Idle) {
+            Flow::Identifying(tap) => match self.advance(tap, response) {
+                Ok(Progress::Next(tap)) => self.flow = Flow::Identifying(tap),
+                Ok(Progress::Genuine(card)) => self.identified(card),
+                Err(refusal) => self.give_up(refusal),
+            },
+            Flow::Greeting(card, file) => self.holder_read(card, file, response),
+            Flow::Returning(customer, pin, tap) => match self.advance(tap, response) {
+                Ok(Progress::Next(tap)) => self.flow = Flow::Returning(customer, pin, tap),
+                Ok(Progress::Genuine(card)) => self.returned(customer, pin, card),
+                Err(refusal) => {
+                    let refusal = Refusal {
+                        card_number: Some(customer.facts.number),
+                        ..refusal
+                    };
+                    self.come_back(customer, pin, refusal);
+                }
+            },
+            Flow::Verifying(customer, card) => self.verified(customer, card, response),
+            Flow::Disbursing(disbursing) => self.disbursed(disbursing, response),
+            Flow::Settling(tap) => match self.advance(tap, response) {
+                Ok(Progress::Next(tap)) => self.flow = Flow::Settling(tap),
+                Ok(Progress::Genuine(card)) => self.settle(card),
+                Err(refusal) => self.give_up(refusal),
+            },
+            flow => self.flow = flow,
+        }
+        self.wish_field();
+    }
+
+    /// Takes the next step of a session; the refusal says why there is none.
+    fn advance(&mut self, tap: Tap, response: Option<&[u8]>) -> Result<Progress, Refusal> {
+        let response = response.ok_or(refusal(RefusalReason::CardRemoved, None))?;
+        let genuine = |error| match error {
+            TapError::NotGenuine => refusal(RefusalReason::NotGenuine, None),
+            TapError::Refused(status) => Refusal {
+                status_word: Some(status.0),
+                ..refusal(RefusalReason::RefusedByCard, None)
+            },
+        };
+        let (context, random, out) = self.session().ok_or(refusal(RefusalReason::NotGenuine, None))?;
+        tap.answer(&context, random, response, out.command())
+            .map_err(genuine)
+    }
+
+    fn give_up(&mut self, refusal: Refusal) {
+        self.refuse(refusal);
+        self.end_service();
+    }
+
+    /// The card was torn away before anything was decided: it may come back with the PIN still known.
+    fn come_back(&mut self, customer: Customer, pin: Pin, refusal: Refusal) {
+        let removed = refusal.reason == RefusalReason::CardRemoved;
+        self.refuse(refusal);
+        if !removed {
+            return self.end_service();
+        }
+        text::tap_again(&mut self.out);
+        self.flow = Flow::Awaiting(customer, pin);
+    }
+
+    /// First tap, genuine card: is anything due?
+    fn identified(&mut self, mut card: GenuineCard) {
+        if let Err(refusal) = self.may_be_paid(card.facts()) {
+            return self.give_up(refusal);
+        }
+        match card.read(HOLDER_FILE, 0, self.out.command()) {
+            Ok(()) => self.flow = Flow::Greeting(card, Zeroizing::new(Vec::new())),
+            Err(_) => self.give_up(refusal(RefusalReason::NotGenuine, Some(card.facts()))),
+        }
+    }
+
+    /// Dates and block list.
+    fn may_be_paid(&mut self, facts: &CardFacts) -> Result<(), Refusal> {
+        let today = self.clock.today();
+        if !today.is_some_and(|today| facts.effective <= today && today <= facts.expiry) {
+            return Err(refusal(RefusalReason::CardExpired, Some(facts)));
+        }
+        // A block list that cannot be read blocks.
+        let blocked = self.block_list.as_ref().map(|list| list.reason(facts.number));
+        if !matches!(blocked, Some(Ok(None))) {
+            return Err(refusal(RefusalReason::CardBlocked, Some(facts)));
+        }
+        Ok(())
+    }
+
+    /// Data group 1 comes in; once it is there, shows who it is and what is due.
+    fn holder_read(
+        &mut self,
+        mut card: GenuineCard,
+        mut file: Zeroizing<Vec<u8, 384>>,
+        response: Option<&[u8]>,
+    ) {
+        let facts = *card.facts();
+        let Some(response) = response else {
+            return self.give_up(refusal(RefusalReason::CardRemoved, Some(&facts)));
+        };
+        let complete = card.receive_part(response, &mut file);
+        if complete == Ok(false) && card.read(HOLDER_FILE, file.len(), self.out.command()).is_ok() {
+            self.flow = Flow::Greeting(card, file);
+            return;
+        }
+        let genuine = complete == Ok(true) && ct_eq(&sha256(&[&file]), &facts.holder_digest);
+        let holder = Holder::read(&mut Reader::new(&file), HOLDER_TAG);
+        let (true, Ok(holder)) = (genuine, holder) else {
+            return self.give_up(refusal(RefusalReason::NotGenuine, Some(&facts)));
+        };
+        text::holder(&mut self.out, facts.number, holder.name.as_str());
+        match self.customer(facts) {
+            Ok(customer) => self.ask_pin(customer, ""),
+            Err(refusal) => self.give_up(refusal),
+        }
+    }
+
+    /// What is due, checked line by line and shown.
+    fn customer(&mut self, facts: CardFacts) -> Result<Customer, Refusal> {
+        let unreadable = refusal(RefusalReason::ListNotValid, Some(&facts));
+        let list = self.list.as_ref().ok_or(unreadable)?;
+        // One PIN authorizes so many orders (SPEC 4.1, policy).
+        let most = usize::from(facts.policy.orders_per_verify);
+        let found: Entitlements = list.entitlements(facts.number, most).map_err(|_| unreadable)?;
+        let Entitlements { mut due, paid, more } = found;
+        if due.is_empty() {
+            let reason = match paid {
+                Some(_) => RefusalReason::AlreadyPaid,
+                None => RefusalReason::NotOnList,
+            };
+            return Err(Refusal {
+                line_number: paid,
+                ..refusal(reason, Some(&facts))
+            });
+        }
+        let mut total = Amount::default();
+        for number in &due {
+            let line = list
+                .due_line(*number, facts.number)
+                .ok()
+                .flatten()
+                .ok_or(Refusal {
+                    line_number: Some(*number),
+                    ..unreadable
+                })?;
+            total = total.checked_add(line.line().amount).ok_or(unreadable)?;
+            text::due_line(&mut self.out, line.line());
+        }
+        text::total(&mut self.out, total, more);
+        due.reverse();
+        Ok(Customer { facts, due, total })
+    }
+
+    /// Second tap, genuine card: is it the one from before?
+    fn returned(&mut self, customer: Customer, pin: Pin, mut card: GenuineCard) {
+        if card.facts().cso_hash != customer.facts.cso_hash {
+            return self.ask_pin(
+                customer,
+                "Thẻ khác! Hãy dùng thẻ lúc đầu. / Another card: present the first one.",
+            );
+        }
+        if let Err(refusal) = self.may_be_paid(card.facts()) {
+            return self.give_up(refusal);
+        }
+        let claim = VerifyData {
+            pin,
+            orders: u8::try_from(customer.due.len()).unwrap_or(u8::MAX),
+            total: customer.total,
+        };
+        let mut buffer = Zeroizing::new([0; 64]);
+        let sent = claim
+            .encode(buffer.as_mut())
+            .map_err(|_| TapError::NotGenuine)
+            .and_then(|data| card.send(VERIFY, [0x00, PIN_REFERENCE], data, false, self.out.command()));
+        match sent {
+            Ok(()) => self.flow = Flow::Verifying(customer, card),
+            Err(_) => self.give_up(refusal(RefusalReason::NotGenuine, Some(&customer.facts))),
+        }
+    }
+
+    /// The card has compared the PIN.
+    fn verified(&mut self, customer: Customer, mut card: GenuineCard, response: Option<&[u8]>) {
+        let facts = customer.facts;
+        let Some(response) = response else {
+            self.refuse(refusal(RefusalReason::CardRemoved, Some(&facts)));
+            return self.ask_pin(customer, "");
+        };
+        let mut plain = [0; MAX_PROTECTED_RESPONSE];
+        let (protected, status) = match card.receive(response, &mut plain) {
+            Ok(Reply::Authenticated(response)) => (true, response.status()),
+            Ok(Reply::Unauthenticated(response)) => (false, response.status()),
+            Err(_) => return self.give_up(refusal(RefusalReason::NotGenuine, Some(&facts))),
+        };
+        let refused = |reason| Refusal {
+            status_word: Some(status.0),
+            ..refusal(reason, Some(&facts))
+        };
+        match (protected, status, status.tries()) {
+            (true, StatusWord::SUCCESS, _) => self.disburse_next(card, customer.due),
+            (true, _, Some(tries)) if tries > 0 => {
+                self.refuse(refused(RefusalReason::WrongPin));
+                text::tries_left(&mut self.out, tries);
+                self.ask_pin(customer, "");
+            }
+            (true, _, Some(_)) => {
+                self.refuse(refused(RefusalReason::WrongPin));
+                self.give_up(refused(RefusalReason::PinBlocked));
+            }
+            // It comes bare, so it may be forged: then it costs a retry, never money.
+            (_, StatusWord::AUTHENTICATION_METHOD_BLOCKED, _) => {
+                self.give_up(refused(RefusalReason::PinBlocked));
+            }
+            _ => self.give_up(refused(RefusalReason::RefusedByCard)),
+        }
+    }
+
+    /// Begins the next order, if a line is left: Intent into flash, then DISBURSE.
+    fn disburse_next(&mut self, card: GenuineCard, mut due: Vec<u32, MAXIMUM_DUE>) {
+        let Some(number) = due.pop() else {
+            return self.end_service();
+        };
+        let facts = *card.facts();
+        let line_refusal = |reason| Refusal {
+            line_number: Some(number),
+            ..refusal(reason, Some(&facts))
+        };
+        let stamp = match self.may_pay() {
+            Ok(stamp) => stamp,
+            Err(reason) => return self.give_up(line_refusal(reason)),
+        };
+        let line = self.list.as_ref().map(|list| list.due_line(number, facts.number));
+        let Some(Ok(Some(line))) = line else {
+            return self.give_up(line_refusal(RefusalReason::ListNotValid));
+        };
+        if self.intend(&line, &facts, stamp).is_none() {
+            return self.give_up(line_refusal(RefusalReason::JournalFull));
+        }
+        self.send_order(Disbursing { card, due, sent: 0 });
+    }
+
+    /// Writes the order into flash.
+    fn intend(&mut self, line: &DueLine, facts: &CardFacts, stamp: Stamp) -> Option<()> {
+        let mut nonce = [0; 16];
+        self.random.fill_bytes(&mut nonce);
+        let keys = self.keys.as_ref()?;
+        let log = self.log.as_mut()?;
+        log.boot(keys, stamp).ok()?;
+        let holder = line.line().recipients & 0x01 != 0;
+        let order = Order {
+            terminal: keys.name,
+            sequence: log.next_sequence()?,
+            log_head: log.head(),
+            list_root: line.root(),
+            cso_hash: facts.cso_hash,
+            line_number: line.line().number,
+            line_key: line.line().line_key,
+            amount: line.line().amount,
+            recipient: if holder {
+                Recipient::Holder
+            } else {
+                Recipient::Representative
+            },
+            method: HolderCheckMethod::Pin,
+            operator: Operator::new(self.operator.as_ref()?)?,
+            time: stamp.time,
+            clock: stamp.source,
+            nonce,
+        };
+        let mut buffer = [0; Order::MAXIMUM_LENGTH];
+        let order = EncodedOrder::parse(order.encode(&mut buffer).ok()?).ok()?;
+        log.append(keys, stamp, Event::Intent(order)).ok()?;
+        Some(())
+    }
+
+    /// Sends the next part of the order that is open.
+    fn send_order(&mut self, mut disbursing: Disbursing) {
+        let Some(intent) = self.log.as_ref().and_then(Log::open_intent) else {
+            return self.end_service();
+        };
+        let rest = intent.encoding().get(disbursing.sent..).unwrap_or_default();
+        let part = rest.get(..MAX_COMMAND_DATA).unwrap_or(rest);
+        let more = part.len() < rest.len();
+        disbursing.sent = disbursing.sent.saturating_add(part.len());
+        let sent = disbursing
+            .card
+            .send(DISBURSE, [0x00, 0x00], part, more, self.out.command());
+        match sent {
+            Ok(()) => self.flow = Flow::Disbursing(disbursing),
+            Err(_) => self.end_service(),
+        }
+    }
+
+    /// The card has answered to a part of the order.
+    fn disbursed(&mut self, mut disbursing: Disbursing, response: Option<&[u8]>) {
+        let facts = *disbursing.card.facts();
+        let verdict = self.verdict(&mut disbursing, response);
+        let Some((sequence, line)) = self.open_line() else {
+            return self.end_service();
+        };
+        let line_refusal = |reason, status: Option<StatusWord>| Refusal {
+            line_number: Some(line.number),
+            status_word: status.map(|status| status.0),
+            ..refusal(reason, Some(&facts))
+        };
+        match verdict {
+            Verdict::Continue => self.send_order(disbursing),
+            Verdict::Paid(receipt) => {
+                if self.keep_receipt(&receipt, line).is_none() {
+                    // The order stays open, and the card will give the receipt again.
+                    text::not_recorded(&mut self.out);
+                    return self.end_service();
+                }
+                self.disburse_next(disbursing.card, disbursing.due);
+            }
+            Verdict::Refused(reason, status) => {
+                self.refuse(Refusal {
+                    closes_intent: Some(sequence),
+                    ..line_refusal(reason, Some(status))
+                });
+                let open = self.log.as_ref().is_some_and(|log| log.open_intent().is_some());
+                if open {
+                    return self.end_service();
+                }
+                self.disburse_next(disbursing.card, disbursing.due);
+            }
+            Verdict::Undecided(reason, status) => self.give_up(line_refusal(reason, status)),
+        }
+    }
+
+    fn open_line(&self) -> Option<(u32, PaidLine)> {
+        let intent = self.log.as_ref()?.open_intent()?;
+        let order = intent.order()?;
+        let line = PaidLine {
+            list_root: order.order().list_root,
+            number: order.order().line_number,
+        };
+        Some((intent.sequence(), line))
+    }
+
+    /// Reads the card's answer to the open order.
+    fn verdict(&self, disbursing: &mut Disbursing, response: Option<&[u8]>) -> Verdict {
+        const FORGED: Verdict = Verdict::Undecided(RefusalReason::NotGenuine, None);
+        let Some(response) = response else {
+            return Verdict::Undecided(RefusalReason::CardRemoved, None);
+        };
+        let intent = self.log.as_ref().and_then(Log::open_intent);
+        let Some((intent, order_hash)) = intent.and_then(|intent| Some((intent, intent.order()?.hash())))
+        else {
+            return FORGED;
+        };
+        let mut plain = [0; MAX_PROTECTED_RESPONSE];
+        let response = match disbursing.card.receive(response, &mut plain) {
+            Ok(Reply::Authenticated(response)) => response,
+            // SPEC 8.3: a bare status word is no decision about money.
+            Ok(Reply::Unauthenticated(response)) => {
+                return Verdict::Undecided(RefusalReason::RefusedByCard, Some(response.status()));
+            }
+            Err(_) => return FORGED,
+        };
+        let status = response.status();
+        let receipt = |data: &[u8]| {
+            disbursing
+                .card
+                .facts()
+                .verify_receipt(&self.verifier, data, order_hash)
+                .and_then(|receipt| Vec::from_slice(receipt.encoding()).ok())
+        };
+        match status.0 {
+            0x9000 if disbursing.sent < intent.encoding().len() => Verdict::Continue,
+            0x9000 => response.ok().ok().and_then(receipt).map_or(FORGED, Verdict::Paid),
+            // DATA 5.3: the standing receipt of this very order is a payment.
+            0x6340 => {
+                let standing = response.checked(status).ok().and_then(receipt);
+                standing.map_or(
+                    Verdict::Refused(RefusalReason::AlreadyPaid, status),
+                    Verdict::Paid,
+                )
+            }
+            0x6341..=0x6349 => Verdict::Refused(RefusalReason::RefusedByCard, status),
+            _ => Verdict::Undecided(RefusalReason::NotGenuine, Some(status)),
+        }
+    }
+
+    /// Writes the receipt into flash; only then does the clerk see that it is paid.
+    fn keep_receipt(&mut self, receipt: &[u8], line: PaidLine) -> Option<()> {
+        let receipt = EncodedReceipt::parse(receipt).ok()?;
+        let amount = self
+            .log
+            .as_ref()
+            .and_then(Log::open_intent)
+            .and_then(OpenIntent::order)
+            .map(|order| order.order().amount)?;
+        self.record(Event::Paid(receipt)).ok()?;
+        mark_paid(&mut self.list, line);
+        text::paid(&mut self.out, line.number, amount);
+        Some(())
+    }
+
+    /// The card is back for an open order: the same order again yields the same receipt, or the card's refusal.
+    fn settle(&mut self, card: GenuineCard) {
+        let same = self
+            .log
+            .as_ref()
+            .and_then(Log::open_intent)
+            .and_then(OpenIntent::order)
+            .is_some_and(|order| order.order().cso_hash == card.facts().cso_hash);
+        if !same {
+            let _ = writeln!(self.out, "Thẻ khác! / Another card.");
+            return self.end_service();
+        }
+        self.send_order(Disbursing {
+            card,
+            due: Vec::new(),
+            sent: 0,
+        });
+    }
+}

@@ -1,0 +1,248 @@
+//! What the clerk reads: Vietnamese first, English second.
+
+use core::fmt::{self, Write};
+
+use card_spec::journal::{Refusal, RefusalReason};
+use card_spec::list::ListLine;
+use card_spec::payment::LineType;
+use card_spec::values::{Amount, CardNumber, Date, Programme};
+
+use crate::log::{OpenIntent, Unhanded};
+use crate::outbox::Outbox;
+
+/// Writes a line; an outbox that is full cuts it off.
+macro_rules! say {
+    ($out:expr, $($argument:tt)*) => {{
+        let _ = writeln!($out, $($argument)*);
+    }};
+}
+
+/// An amount with its thousands apart, as on Vietnamese money orders.
+struct Dong(Amount);
+
+impl fmt::Display for Dong {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut digits = heapless::String::<16>::new();
+        write!(digits, "{}", self.0.vnd())?;
+        let length = digits.len();
+        for (index, digit) in digits.chars().enumerate() {
+            let left = length.saturating_sub(index);
+            if index > 0 && left.is_multiple_of(3) {
+                f.write_char('.')?;
+            }
+            f.write_char(digit)?;
+        }
+        f.write_str(" đồng")
+    }
+}
+
+/// A programme in words (DATA 1).
+fn programme(programme: Programme) -> (&'static str, &'static str) {
+    match &programme.to_bytes() {
+        b"BTXH" => ("Trợ cấp xã hội", "social assistance"),
+        b"HTXH" => ("Trợ cấp hưu trí xã hội", "social pension"),
+        b"NGCC" => ("Ưu đãi người có công", "meritorious services"),
+        b"LHBH" => ("Lương hưu", "social insurance pension"),
+        b"TCTN" => ("Trợ cấp thất nghiệp", "unemployment benefit"),
+        b"DXUA" => ("Cứu trợ đột xuất", "sudden relief"),
+        _ => ("Chương trình khác", "other programme"),
+    }
+}
+
+fn line_type(line_type: LineType) -> &'static str {
+    match line_type {
+        LineType::Regular => "hằng tháng / monthly",
+        LineType::Arrears => "truy lĩnh / arrears",
+        LineType::Funeral => "mai táng phí / funeral",
+        LineType::OneOff => "một lần / once",
+        LineType::Advance => "tạm ứng / advance",
+        LineType::Supplement => "bổ sung / supplement",
+        LineType::Recovery => "thu hồi / recovery",
+    }
+}
+
+pub(crate) fn not_provisioned(out: &mut Outbox) {
+    say!(
+        out,
+        "Thiết bị chưa có chứng thư. Hãy nối với máy chủ. / No certificates yet: connect the host."
+    );
+}
+
+pub(crate) fn idle(out: &mut Outbox, shift: bool, today: Option<Date>) {
+    if today.is_none() {
+        say!(
+            out,
+            "Chưa có giờ. Hãy đồng bộ với máy chủ. / Clock unset: sync with the host."
+        );
+    }
+    if shift {
+        say!(out, "Chạm thẻ / Tap card");
+    } else {
+        say!(
+            out,
+            "Bấm o và nhập tên để mở ca. / Press o and a name to open a shift."
+        );
+    }
+}
+
+pub(crate) fn unsettled(out: &mut Outbox, intent: &OpenIntent) {
+    say!(
+        out,
+        "CHƯA RÕ KẾT QUẢ – KHÔNG ĐƯA TIỀN / OUTCOME UNKNOWN – HAND OVER NOTHING"
+    );
+    if let Some(order) = intent.order() {
+        let order = order.order();
+        say!(
+            out,
+            "Dòng / line {}: {}, {}",
+            order.line_number,
+            Dong(order.amount),
+            order.time
+        );
+    }
+    say!(out, "Chạm lại cùng thẻ. / Tap the same card again.");
+}
+
+pub(crate) fn hand_over(out: &mut Outbox, payments: &[Unhanded]) {
+    let sum = payments.iter().fold(Amount::default(), |sum, payment| {
+        sum.checked_add(payment.amount).unwrap_or(Amount::MAXIMUM)
+    });
+    say!(
+        out,
+        "Đưa {} rồi bấm Enter. / Hand over the money, then press Enter.",
+        Dong(sum)
+    );
+}
+
+pub(crate) fn holder(out: &mut Outbox, card: CardNumber, name: &str) {
+    say!(out, "Thẻ / card {card}: {name}");
+}
+
+pub(crate) fn due_line(out: &mut Outbox, line: &ListLine) {
+    let parts = line.line_key.parts();
+    let (vietnamese, english) = programme(parts.programme);
+    let representative = if line.recipients & 0x01 == 0 {
+        ", người đại diện nhận / representative"
+    } else {
+        ""
+    };
+    say!(
+        out,
+        "{:>4}. {vietnamese} / {english}, {} {:02}/{}: {}{representative}",
+        line.number,
+        line_type(parts.line_type),
+        parts.period.month(),
+        parts.period.year(),
+        Dong(line.amount)
+    );
+}
+
+pub(crate) fn total(out: &mut Outbox, total: Amount, more: bool) {
+    say!(out, "Cộng / total: {}", Dong(total));
+    if more {
+        say!(
+            out,
+            "Còn khoản khác ở lần chạm sau. / More is due: tap again afterwards."
+        );
+    }
+}
+
+pub(crate) fn tap_again(out: &mut Outbox) {
+    say!(out, "Chạm lại thẻ, c = hủy / Tap the card again, c = cancel");
+}
+
+pub(crate) fn tries_left(out: &mut Outbox, tries: u8) {
+    say!(out, "Còn {tries} lần thử. / {tries} tries left.");
+}
+
+pub(crate) fn paid(out: &mut Outbox, line: u32, amount: Amount) {
+    say!(out, "ĐÃ TRẢ / PAID: dòng / line {line}, {}", Dong(amount));
+}
+
+pub(crate) fn not_recorded(out: &mut Outbox) {
+    say!(
+        out,
+        "Không ghi được nhật ký. Hãy đồng bộ; nếu còn lỗi, ngừng dùng. / The journal took no entry: sync; if it \
+         persists, stop using this terminal."
+    );
+}
+
+/// Says that nothing is paid, why, and what to do.
+pub(crate) fn refusal(out: &mut Outbox, refusal: &Refusal) {
+    let (vietnamese, english) = reason(refusal.reason);
+    say!(out, "KHÔNG TRẢ: {vietnamese}");
+    say!(out, "NOT PAID: {english}");
+    if let Some(status) = refusal.status_word {
+        say!(out, "Mã / code {status:04X}{}", decision(status));
+    }
+}
+
+fn reason(reason: RefusalReason) -> (&'static str, &'static str) {
+    match reason {
+        RefusalReason::NotOnList => (
+            "thẻ không có trong danh sách của điểm này.",
+            "the card is not on this list; look up the person's pay point.",
+        ),
+        RefusalReason::WrongPin => ("sai mã PIN.", "wrong PIN."),
+        RefusalReason::PinBlocked => (
+            "PIN đã bị khóa. Đến nơi cấp thẻ để mở.",
+            "the PIN is blocked; the issuing station unblocks it.",
+        ),
+        RefusalReason::CardBlocked => (
+            "thẻ bị khóa. Giữ thẻ, báo nơi cấp.",
+            "the card is on the block list; keep it and tell the issuer.",
+        ),
+        RefusalReason::CardExpired => (
+            "thẻ hết hạn hoặc chưa có hiệu lực.",
+            "the card is expired or not yet valid; the issuer replaces it.",
+        ),
+        RefusalReason::AlreadyPaid => ("khoản này đã trả rồi.", "it is already paid."),
+        RefusalReason::NotGenuine => (
+            "thẻ không hợp lệ hoặc có can thiệp. Không đưa tiền.",
+            "the card is not genuine or was tampered with; hand over nothing, report it.",
+        ),
+        RefusalReason::ClockUnset => (
+            "chưa có giờ. Đồng bộ với máy chủ.",
+            "the clock is unset; sync with the host.",
+        ),
+        RefusalReason::BlockListStale => (
+            "danh sách khóa thẻ quá 35 ngày. Đồng bộ với máy chủ.",
+            "the block list is older than 35 days; sync with the host.",
+        ),
+        RefusalReason::CertificateExpired => (
+            "chứng thư thiết bị không còn hiệu lực. Đồng bộ với máy chủ.",
+            "the terminal's certificate is not valid today; sync with the host.",
+        ),
+        RefusalReason::JournalFull => (
+            "nhật ký đầy. Đồng bộ với máy chủ.",
+            "the journal is full; sync with the host.",
+        ),
+        RefusalReason::RefusedByCard => ("thẻ từ chối.", "the card refuses."),
+        RefusalReason::ListNotValid => (
+            "không có danh sách chi trả cho hôm nay.",
+            "there is no payment list for today; sync with the host.",
+        ),
+        RefusalReason::CardRemoved => (
+            "thẻ bị nhấc ra quá sớm. Chạm lại và giữ yên.",
+            "the card left too soon; tap again and hold it still.",
+        ),
+        RefusalReason::Cancelled => ("đã hủy.", "cancelled."),
+    }
+}
+
+/// What the card's decision means (SPEC 9.3).
+fn decision(status: u16) -> &'static str {
+    match status {
+        0x6340 => ": đã trả ở nơi khác / paid elsewhere",
+        0x6341 => ": chương trình không còn trên thẻ / programme not active on the card",
+        0x6342 => ": kỳ trả quá xa / period out of range",
+        0x6343 => ": vượt mức một lần / above the cap of an order",
+        0x6344 => ": vượt mức tháng / above the cap of a month",
+        0x6345 => ": ngày không hợp lệ / date out of range",
+        0x6346 => ": chưa nhập đúng PIN / holder not checked",
+        0x6347 => ": bộ nhớ thẻ đầy / no room on the card",
+        0x6348 => ": thẻ hết số biên nhận / counter exhausted",
+        0x6349 => ": lệnh cho thẻ khác / order for another card",
+        _ => "",
+    }
+}
