@@ -9,7 +9,8 @@
 //!
 //! | module | what it keeps |
 //! |---|---|
-//! | [`people`] | persons, entitlements, representatives, imports, what is due |
+//! | [`import`] | approved lists, what is due |
+//! | [`people`] | persons, entitlements, representatives |
 //! | [`deliveries`] | deliveries of blank cards |
 //! | [`cards`] | cards from claim to activation, the journal of each personalization, blocking |
 //! | [`issuance`] | what a station asks between cards |
@@ -19,15 +20,18 @@
 //! | [`journal`] | ingested journal entries and payments |
 //! | [`operations`] | who did what |
 
+mod backup;
 pub mod cards;
 pub mod deliveries;
 mod error;
+pub mod import;
 pub mod issuance;
 pub mod issuer_log;
 pub mod journal;
 pub mod lists;
 pub mod operations;
 pub mod people;
+mod personalization;
 mod store;
 pub mod terminals;
 

@@ -9,10 +9,11 @@ use std::thread;
 
 use ansinh_store::cards::{BlockReason, Card, CardState, Claim};
 use ansinh_store::deliveries::{ChipSerial, Delivery};
+use ansinh_store::import::{ApprovedLine, ApprovedList, Due, ImportError, ImportMode};
 use ansinh_store::issuer_log::{Issuer, Position, SignedObject};
 use ansinh_store::journal::{JournalEntry, Payment};
 use ansinh_store::lists::{DueLine, NewPaymentList};
-use ansinh_store::people::{ApprovedLine, ApprovedList, Due, Entitlement, ImportError, ImportMode, Person};
+use ansinh_store::people::{Entitlement, Person};
 use ansinh_store::terminals::Terminal;
 use ansinh_store::{Store, StoreError};
 use tempfile::TempDir;

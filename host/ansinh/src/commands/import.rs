@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use ansinh::import::{self, Finding};
 use ansinh::reference::Reference;
-use ansinh_store::people::{Contradiction, ImportCounts, ImportError, ImportMode};
+use ansinh_store::import::{Contradiction, ImportCounts, ImportError, ImportMode};
 use anyhow::Result;
 use clap::Args;
 use serde_json::json;

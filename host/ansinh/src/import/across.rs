@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use ansinh_store::people::{ApprovedLine, Person};
+use ansinh_store::import::ApprovedLine;
+use ansinh_store::people::Person;
 
 use super::{Finding, Findings};
 

@@ -1,6 +1,7 @@
 //! The rules for one line: every field, then what the fields say together.
 
-use ansinh_store::people::{ApprovedLine, Due, Entitlement, Person, Representative};
+use ansinh_store::import::{ApprovedLine, Due};
+use ansinh_store::people::{Entitlement, Person, Representative};
 use jiff::civil;
 
 use super::row::Row;

@@ -9,7 +9,7 @@ mod line;
 mod row;
 mod rules;
 
-use ansinh_store::people::ApprovedList;
+use ansinh_store::import::ApprovedList;
 use card_spec::crypto::sha256;
 use serde::Serialize;
 
