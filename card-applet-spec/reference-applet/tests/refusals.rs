@@ -13,70 +13,11 @@ mod common;
 
 use card_spec::cso::HolderCheckPolicy;
 use card_spec::payment::{ClockSource, HolderCheckMethod, LineKey, LineKeyParts, LineType, Order};
-use card_spec::values::{Amount, Time};
+use card_spec::values::Time;
 use common::issuer::{IssuerHost, Office, Plan, active_card, plan, programme};
-use common::terminal::{Decision, Session, Terminal, bytes, line, receipt};
-use common::{Card, Failure, Outcome, date};
-use reference_applet::Slot;
-use reference_applet::memory::RING;
-
-struct Till {
-    card: Card,
-    session: Session,
-    plan: Plan,
-}
-
-impl Till {
-    fn with(plan: Plan) -> Self {
-        let office = Office::new();
-        let mut card = active_card(&office, &plan);
-        let mut session = Terminal::new(&office).open(&mut card).unwrap();
-        assert_eq!(
-            session.verify(
-                &mut card,
-                &plan.pin,
-                plan.policy.orders_per_verify,
-                900_000_000_000
-            ),
-            0x9000
-        );
-        Self { card, session, plan }
-    }
-
-    fn new() -> Self {
-        Self::with(plan())
-    }
-
-    fn order(&self) -> Order<'static> {
-        self.session.order((2026, 11), 1_000_000, 1)
-    }
-
-    fn disburse(&mut self, order: &Order<'_>) -> Outcome<Decision> {
-        self.session.disburse(&mut self.card, order)
-    }
-
-    /// The order is refused with this status word, protected and without data, and nothing persistent changed.
-    fn refuses(&mut self, status: u16, order: &Order<'_>) {
-        let before = self.card.memory().slots.clone();
-        assert_eq!(self.disburse(order), Ok((status, Vec::new())));
-        assert!(self.card.memory().slots == before, "a refusal wrote");
-    }
-
-    fn pays(&mut self, order: &Order<'_>) -> Vec<u8> {
-        let (status, object) = self.disburse(order).unwrap();
-        assert_eq!(status, 0x9000);
-        receipt(&self.session.cso, &object);
-        object
-    }
-}
-
-fn amount(vnd: u64) -> Amount {
-    Amount::new(vnd).unwrap()
-}
-
-fn at(year: u16, month: u8, day: u8) -> Time {
-    Time::new(date(year, month, day), 12, 0, 0).unwrap()
-}
+use common::terminal::{Terminal, bytes, line, receipt};
+use common::till::{Till, amount, at};
+use common::{Failure, date};
 
 #[test]
 fn another_terminals_order() {
@@ -416,98 +357,6 @@ fn a_method_that_the_policy_does_not_allow() {
         method: HolderCheckMethod::PhotoDocument,
         ..right
     });
-}
-
-#[test]
-fn a_full_table_refuses_and_keeps_what_it_has() {
-    let caps = card_spec::cso::Caps {
-        order: amount(10),
-        month: amount(1_000),
-    };
-    let policy = HolderCheckPolicy {
-        orders_per_verify: 255,
-        ..plan().policy
-    };
-    let mut till = Till::with(Plan {
-        caps,
-        policy,
-        ..plan()
-    });
-    let right = Order {
-        amount: amount(1),
-        ..till.order()
-    };
-    let numbered = |number: u16| Order {
-        line_key: line([0xBE; 16], b"BTXH", number, (2026, 11)),
-        nonce: [number as u8; 16],
-        ..right
-    };
-    for number in 0..40 {
-        till.pays(&numbered(number));
-    }
-    till.refuses(0x6347, &numbered(40));
-    // A known row takes further months.
-    till.pays(&Order {
-        line_key: line([0xBE; 16], b"BTXH", 0, (2026, 12)),
-        ..right
-    });
-    // The receipt of line 0 was 41 payments ago: the line stays paid, its receipt is no longer there (SPEC 9.7).
-    assert_eq!(
-        till.disburse(&Order {
-            nonce: [99; 16],
-            ..numbered(0)
-        }),
-        Ok((0x6340, Vec::new()))
-    );
-    assert_eq!(till.disburse(&numbered(0)), Ok((0x6340, Vec::new())));
-    // 32 orders are kept: the oldest of them is the tenth, line 9's.
-    assert_eq!(till.disburse(&numbered(8)), Ok((0x6340, Vec::new())));
-    assert_eq!(till.disburse(&numbered(9)).unwrap().0, 0x9000);
-    assert_eq!(
-        till.disburse(&Order {
-            nonce: [99; 16],
-            ..numbered(9)
-        })
-        .unwrap()
-        .1
-        .len(),
-        172
-    );
-}
-
-#[test]
-fn the_last_receipt_number_is_used_once() {
-    let mut till = Till::new();
-    let right = till.order();
-    till.pays(&right);
-    // Nobody pays four thousand million times: the counter is set in the memory, and the ring filled with what is there.
-    let slots = &mut till.card.memory_mut().slots;
-    let index = |slot: Slot| usize::from(slot.index());
-    for place in 0..RING {
-        slots[index(Slot::Order(place))] = slots[index(Slot::Order(1))].clone();
-        slots[index(Slot::Receipt(place))] = slots[index(Slot::Receipt(1))].clone();
-    }
-    let ledger = &mut slots[index(Slot::Ledger)];
-    let at = ledger
-        .windows(6)
-        .position(|bytes| bytes == [0x80, 4, 0, 0, 0, 1])
-        .unwrap();
-    ledger[at + 2..at + 6].copy_from_slice(&[0xFF, 0xFF, 0xFF, 0xFE]);
-
-    let last = Order {
-        line_key: line([0xBE; 16], b"BTXH", 1, (2026, 12)),
-        ..right
-    };
-    let object = till.pays(&last);
-    assert_eq!(receipt(&till.session.cso, &object).0.counter, u32::MAX);
-    till.refuses(
-        0x6348,
-        &Order {
-            line_key: line([0xBE; 16], b"BTXH", 1, (2026, 10)),
-            ..right
-        },
-    );
-    assert_eq!(till.disburse(&last), Ok((0x9000, object)));
 }
 
 #[test]

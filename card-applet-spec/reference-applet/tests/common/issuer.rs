@@ -17,7 +17,7 @@ use card_spec::signed::{Body, encode_body, sign};
 use card_spec::tlv::{Field, Reader, Writer};
 use card_spec::values::{Amount, Ascii, BirthDate, CardNumber, Date, Period, Programme, Text};
 
-use super::{Card, Failure, Outcome, SELECT, SecureHost, TestRandom, date, plain};
+use super::{Card, Failure, Outcome, SELECT, SecureHost, TestRandom, blank_card, date, plain};
 
 pub fn secret(seed: u64) -> SecretKey {
     SecretKey::generate(&mut TestRandom(seed << 32))
@@ -405,4 +405,13 @@ pub fn active_card(office: &Office, plan: &Plan) -> Card {
     let mut card = super::blank_card();
     personalize(&mut card, office, plan).unwrap();
     card
+}
+
+/// A card with issuer keys and key pairs, and the session that made them.
+pub fn card_with_keys() -> (Card, IssuerHost, GeneratedKeys) {
+    let mut card = blank_card();
+    let mut host = IssuerHost::open(&mut card).unwrap();
+    host.put_key(&mut card).unwrap();
+    let keys = host.key_pairs(&mut card, 0, plan().number).unwrap();
+    (card, host, keys)
 }

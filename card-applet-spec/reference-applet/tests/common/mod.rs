@@ -7,6 +7,7 @@
 
 pub mod issuer;
 pub mod terminal;
+pub mod till;
 
 use std::convert::Infallible;
 
