@@ -114,8 +114,8 @@ impl Default for Patience {
 
 /// An open line to a terminal.
 pub struct TerminalLink<L> {
-    runtime: Runtime,
     line: L,
+    runtime: Runtime,
     decoder: Box<FrameDecoder>,
     /// Received and not yet decoded.
     received: VecDeque<u8>,
@@ -144,8 +144,8 @@ impl<L: AsyncRead + AsyncWrite + Unpin> TerminalLink<L> {
     /// Speaks over any line; `line` must belong to `runtime`.
     pub fn over(runtime: Runtime, line: L, patience: Patience) -> Self {
         Self {
-            runtime,
             line,
+            runtime,
             decoder: Box::default(),
             received: VecDeque::new(),
             patience,

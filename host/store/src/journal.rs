@@ -59,6 +59,8 @@ pub struct Ingestion {
     pub known: u64,
     /// Payments booked.
     pub booked: u64,
+    /// Their sum in VND.
+    pub booked_amount: u64,
     /// Sequence numbers (of the Intent) of payments for lines that are booked as paid already: money left twice.
     pub paid_twice: Vec<u32>,
 }
@@ -96,6 +98,7 @@ impl Store {
                 let Some(payment) = &entry.payment else { continue };
                 if book(connection, terminal, payment).await? {
                     result.booked += 1;
+                    result.booked_amount += payment.amount;
                 } else {
                     let subject = format!("{terminal}-{}", payment.intent);
                     operations::log(connection, "ansinh", "refused to book a second payment", &subject)

@@ -174,7 +174,8 @@ fn certificate_body(station: &Station, role: Role, key: &SigningKey) -> Result<C
     })
 }
 
-fn date(day: civil::Date) -> Result<Date> {
+/// A day as the formats have it.
+pub(crate) fn date(day: civil::Date) -> Result<Date> {
     Date::new(
         day.year().try_into()?,
         day.month().try_into()?,

@@ -1,10 +1,15 @@
 //! The command line: what all subcommands share. Each subcommand is a file of its own beside this one.
 
+mod block;
 mod completion;
 mod delivery;
+mod export;
 mod import;
 mod init;
 mod issue;
+mod list;
+mod signing;
+mod terminal;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -127,6 +132,17 @@ enum Command {
     Import(import::Import),
     /// Personalize a card for everybody who waits, in several readers at once
     Issue(issue::Issue),
+    /// Make payment lists for terminals
+    #[command(subcommand)]
+    List(list::List),
+    /// Block cards and publish the block list
+    #[command(subcommand)]
+    Block(block::Block),
+    /// Provision, load, synchronise terminals over a serial line
+    #[command(subcommand)]
+    Terminal(terminal::Terminal),
+    /// Write every signed object as files that others can check with their own tools
+    Export(export::Export),
     /// Print a completion script for a shell
     Completion(completion::Completion),
 }
@@ -144,6 +160,10 @@ pub(crate) fn run() -> ExitCode {
         Command::Delivery(delivery) => delivery.run(&options),
         Command::Import(import) => import.run(&options),
         Command::Issue(issue) => issue.run(&options),
+        Command::List(list) => list.run(&options),
+        Command::Block(block) => block.run(&options),
+        Command::Terminal(terminal) => terminal.run(&options),
+        Command::Export(export) => export.run(&options),
         Command::Completion(completion) => completion.run::<Cli>(),
     };
     let Err(error) = result else {

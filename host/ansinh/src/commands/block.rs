@@ -1,0 +1,111 @@
+//! `ansinh block`: cards that no terminal may pay, and the list that tells terminals so.
+
+use ansinh_payout::{make_block_list, vietnam_time};
+use ansinh_store::cards::BlockReason;
+use anyhow::Result;
+use card_spec::list::BlockEntry;
+use card_spec::values::CardNumber;
+use clap::{Args, Subcommand, ValueEnum};
+
+use super::Options;
+use super::signing::Signing;
+
+#[derive(Subcommand)]
+pub(crate) enum Block {
+    /// Block a card for good; terminals know it after `block publish` and `terminal load`
+    Add(Add),
+    /// Sign the next block list: every blocked card, in full
+    Publish(Publish),
+}
+
+#[derive(Args)]
+#[command(after_help = "\
+Example:
+  ansinh block add 7900000000000018 --reason lost
+  ansinh block publish")]
+pub(crate) struct Add {
+    /// Card number, 16 digits
+    card: CardNumber,
+    /// Why
+    #[arg(long, value_enum)]
+    reason: Reason,
+}
+
+#[derive(Args)]
+#[command(after_help = "\
+A terminal whose block list is older than 35 days does not pay: publish at least once a month, also without news.
+
+Example:
+  ansinh block publish
+  ansinh terminal load --port /dev/ttyUSB0")]
+pub(crate) struct Publish {}
+
+/// Reasons that an operator can give (DATA 4); the others follow from issuance.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Reason {
+    /// Lost
+    Lost,
+    /// Stolen
+    Stolen,
+    /// The holder died
+    Deceased,
+    /// The entitlement ended
+    Ended,
+}
+
+impl From<Reason> for BlockReason {
+    fn from(reason: Reason) -> Self {
+        match reason {
+            Reason::Lost => Self::Lost,
+            Reason::Stolen => Self::Stolen,
+            Reason::Deceased => Self::Deceased,
+            Reason::Ended => Self::Ended,
+        }
+    }
+}
+
+impl Block {
+    pub(crate) fn run(&self, options: &Options) -> Result<()> {
+        match self {
+            Self::Add(add) => add.run(options),
+            Self::Publish(Publish {}) => publish(options),
+        }
+    }
+}
+
+impl Add {
+    fn run(&self, options: &Options) -> Result<()> {
+        let store = options.home().open_store()?;
+        let card = self.card.to_string();
+        store.block(&self.card, self.reason.into())?;
+        store.log_operation(&options.operator, "blocked a card", &card)?;
+        if options.json {
+            println!("{}", serde_json::json!({ "card": card, "blocked": true }));
+        } else {
+            println!("Đã khóa thẻ {card} / Card {card} blocked");
+            println!("Hãy phát hành danh sách khóa / Publish it now: ansinh block publish");
+        }
+        Ok(())
+    }
+}
+
+fn publish(options: &Options) -> Result<()> {
+    let signing = Signing::open(options)?;
+    let list = make_block_list(&signing.store, &signing.issuer()?, vietnam_time()?)?;
+    let cards = list.entries.len() / BlockEntry::LENGTH;
+    signing.store.log_operation(
+        &options.operator,
+        "published a block list",
+        &list.number.to_string(),
+    )?;
+    if options.json {
+        println!("{}", serde_json::json!({ "number": list.number, "cards": cards }));
+    } else {
+        println!(
+            "Đã phát hành danh sách khóa số {0}: {cards} thẻ / Block list {0} published: {cards} cards",
+            list.number
+        );
+        println!("Hãy nạp vào mọi thiết bị / Load it into every terminal: ansinh terminal load --port …");
+    }
+    Ok(())
+}

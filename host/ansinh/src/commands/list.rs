@@ -1,0 +1,129 @@
+//! `ansinh list`: payment lists for terminals.
+
+use ansinh::home::today;
+use ansinh_payout::{ListTerms, make_payment_list};
+use ansinh_store::lists::PaymentList;
+use anyhow::{Context as _, Result};
+use card_spec::list::ListHeader;
+use card_spec::signed::Signed;
+use card_spec::values::{Period, TerminalName};
+use clap::{Args, Subcommand};
+use jiff::{ToSpan as _, civil};
+
+use super::init::date;
+use super::signing::Signing;
+use super::{Options, Refused};
+
+/// Days of payment unless told otherwise; a terminal's certificates do not last longer.
+const DAYS: i64 = 30;
+
+#[derive(Subcommand)]
+pub(crate) enum List {
+    /// Make and sign the next payment list of a terminal
+    Make(Make),
+}
+
+#[derive(Args)]
+#[command(after_help = "\
+The list holds every unpaid line up to the period whose person has an active card, unless another terminal's list has it.
+
+Example:
+  ansinh list make --period 202611 --terminal VNT0000001 --pay-point BD-26734
+  ansinh terminal load --port /dev/ttyUSB0")]
+pub(crate) struct Make {
+    /// The newest month that is paid; unpaid lines of months before go along
+    #[arg(long, value_name = "YYYYMM", value_parser = period)]
+    period: Period,
+    /// The terminal that may pay the list
+    #[arg(long, value_name = "NAME")]
+    terminal: TerminalName,
+    /// Where it is paid: 1 to 12 letters, digits or dashes
+    #[arg(long, value_name = "CODE", value_parser = pay_point)]
+    pay_point: String,
+    /// First day of payment; default: today
+    #[arg(long, value_name = "YYYY-MM-DD")]
+    valid_from: Option<civil::Date>,
+    /// Last day of payment; default: 30 days after the first
+    #[arg(long, value_name = "YYYY-MM-DD")]
+    valid_to: Option<civil::Date>,
+}
+
+impl List {
+    pub(crate) fn run(&self, options: &Options) -> Result<()> {
+        let Self::Make(make) = self;
+        make.run(options)
+    }
+}
+
+impl Make {
+    fn run(&self, options: &Options) -> Result<()> {
+        let terms = self.terms()?;
+        let signing = Signing::open(options)?;
+        let list = make_payment_list(&signing.store, &signing.issuer()?, &terms)?;
+        signing
+            .store
+            .log_operation(&options.operator, "made a payment list", &list.list_id)?;
+        report(options, &list)
+    }
+
+    fn terms(&self) -> Result<ListTerms> {
+        let first = self.valid_from.unwrap_or_else(today);
+        let last = match self.valid_to {
+            Some(last) => last,
+            None => first.checked_add(DAYS.days())?,
+        };
+        if last < first {
+            return Err(Refused(format!(
+                "the last day of payment ({last}) is before the first ({first})"
+            ))
+            .into());
+        }
+        Ok(ListTerms {
+            terminal: self.terminal,
+            pay_point: self.pay_point.clone(),
+            period: self.period,
+            effective: date(first)?,
+            expiry: date(last)?,
+        })
+    }
+}
+
+fn period(text: &str) -> Result<Period, String> {
+    let month = (text.len() == 6).then(|| text.split_at_checked(4)).flatten();
+    month
+        .and_then(|(year, month)| Period::new(year.parse().ok()?, month.parse().ok()?))
+        .ok_or_else(|| "a month is 4 digits of the year and 2 of the month, as in 202611".to_owned())
+}
+
+/// It becomes part of a file name.
+fn pay_point(text: &str) -> Result<String, String> {
+    let good = (1..=12).contains(&text.len())
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+    good.then(|| text.to_owned())
+        .ok_or_else(|| "a pay point is 1 to 12 letters, digits or dashes".to_owned())
+}
+
+fn report(options: &Options, list: &PaymentList) -> Result<()> {
+    let header = Signed::<ListHeader<'_>>::parse(&list.header).context("payment list")?;
+    let total = header.claimed().total.vnd();
+    let lines = list.lines.len();
+    if options.json {
+        let report = serde_json::json!({
+            "number": list.number,
+            "list": list.list_id,
+            "terminal": list.terminal,
+            "lines": lines,
+            "total_vnd": total,
+        });
+        println!("{report}");
+    } else {
+        println!(
+            "Đã lập danh sách chi trả {0} / Payment list {0} made: {lines} dòng / lines, {total} VND, {1}",
+            list.list_id, list.terminal
+        );
+        println!("Hãy nạp vào thiết bị / Load it now: ansinh terminal load --port …");
+    }
+    Ok(())
+}

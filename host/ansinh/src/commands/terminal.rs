@@ -1,0 +1,236 @@
+//! `ansinh terminal`: terminals at a serial port.
+
+mod provision;
+mod sync;
+
+use ansinh::terminal_link::TerminalLink;
+use ansinh_keys::SigningKey;
+use ansinh_payout::{IssuerKey, time_statement, vietnam_time};
+use ansinh_store::lists::PaymentList;
+use anyhow::{Context as _, Result};
+use card_spec::list::BlockEntry;
+use card_spec::values::TerminalName;
+use clap::{Args, Subcommand};
+use link::{Hello, TerminalState};
+use serde_json::json;
+use tokio_serial::SerialStream;
+
+use super::signing::Signing;
+use super::{Options, Refused};
+
+#[derive(Subcommand)]
+pub(crate) enum Terminal {
+    /// Let a terminal make its keys, certify them and set its clock
+    Provision(provision::Provision),
+    /// Send the newest payment list and block list, and the time
+    Load(Load),
+    /// Take in the journal: verify, store, acknowledge
+    Sync(sync::Sync),
+    /// Show who is at the port
+    Status(Status),
+}
+
+impl Terminal {
+    pub(crate) fn run(&self, options: &Options) -> Result<()> {
+        match self {
+            Self::Provision(provision) => provision.run(options),
+            Self::Load(load) => load.run(options),
+            Self::Sync(sync) => sync.run(options),
+            Self::Status(status) => status.run(options),
+        }
+    }
+}
+
+/// Where the terminal is.
+#[derive(Args)]
+struct Port {
+    /// Serial port of the terminal, as in /dev/ttyUSB0
+    #[arg(long)]
+    port: String,
+}
+
+type Line = TerminalLink<SerialStream>;
+
+impl Port {
+    fn open(&self) -> Result<(Line, Hello)> {
+        let mut link = TerminalLink::open(&self.port)?;
+        let hello = link.hello()?;
+        Ok((link, hello))
+    }
+}
+
+#[derive(Args)]
+#[command(after_help = "\
+What is in force already is not sent again. A terminal pays nothing without a block list of the last 35 days.
+
+Example:
+  ansinh terminal load --port /dev/ttyUSB0")]
+pub(crate) struct Load {
+    #[command(flatten)]
+    port: Port,
+}
+
+impl Load {
+    fn run(&self, options: &Options) -> Result<()> {
+        let signing = Signing::open(options)?;
+        let (mut link, hello) = self.port.open()?;
+        let terminal = provisioned_name(&hello)?;
+        set_clock(&mut link, &signing.issuer()?, terminal)?;
+        let block_list = load_block_list(&mut link, &signing, &hello)?;
+        let list = load_list(&mut link, &signing, &hello, terminal)?;
+        signing
+            .store
+            .log_operation(&options.operator, "loaded a terminal", terminal.as_str())?;
+        report_load(options, terminal, list.as_ref(), block_list);
+        Ok(())
+    }
+}
+
+fn load_block_list(link: &mut Line, signing: &Signing, hello: &Hello) -> Result<Option<u32>> {
+    let newest = signing.store.block_lists()?.into_iter().next_back();
+    let Some(list) = newest else { return Ok(None) };
+    if list.number > hello.block_list_number {
+        link.load_block_list(list.number, &list.header, &list.entries, BlockEntry::LENGTH)
+            .context("danh sách khóa / block list")?;
+    }
+    Ok(Some(list.number))
+}
+
+fn load_list(
+    link: &mut Line,
+    signing: &Signing,
+    hello: &Hello,
+    terminal: TerminalName,
+) -> Result<Option<PaymentList>> {
+    let mut lists = signing.store.payment_lists()?.into_iter();
+    let newest = lists.rfind(|list| list.terminal == terminal.as_str());
+    if let Some(list) = &newest
+        && list.number > hello.list_number
+    {
+        link.load_list(list.number, &list.header, &list.lines)
+            .context("danh sách chi trả / payment list")?;
+    }
+    Ok(newest)
+}
+
+fn report_load(
+    options: &Options,
+    terminal: TerminalName,
+    list: Option<&PaymentList>,
+    block_list: Option<u32>,
+) {
+    let lines = list.map_or(0, |list| list.lines.len());
+    if options.json {
+        let report = json!({
+            "terminal": terminal.as_str(),
+            "list": list.map(|list| &list.list_id),
+            "list_number": list.map(|list| list.number),
+            "lines": lines,
+            "block_list_number": block_list,
+        });
+        println!("{report}");
+        return;
+    }
+    println!("Thiết bị / Terminal {terminal}: đã đặt giờ / clock set");
+    match list {
+        Some(list) => println!(
+            "  danh sách chi trả / payment list {}, {lines} dòng / lines",
+            list.list_id
+        ),
+        None => println!("  chưa có danh sách chi trả / no payment list yet: ansinh list make …"),
+    }
+    match block_list {
+        Some(number) => println!("  danh sách khóa / block list {number}"),
+        None => println!(
+            "  chưa có danh sách khóa, thiết bị sẽ không chi trả / no block list yet, so it will not pay: ansinh block publish"
+        ),
+    }
+}
+
+#[derive(Args)]
+#[command(after_help = "\
+Example:
+  ansinh terminal status --port /dev/ttyUSB0 --json")]
+pub(crate) struct Status {
+    #[command(flatten)]
+    port: Port,
+}
+
+impl Status {
+    fn run(&self, options: &Options) -> Result<()> {
+        let store = options.home().open_store()?;
+        let (_, hello) = self.port.open()?;
+        let name = hello.name.and_then(TerminalName::from_bytes);
+        let stored = match name {
+            Some(name) => store.journal_head(name.as_str())?.map_or(0, |head| head.sequence),
+            None => 0,
+        };
+        if options.json {
+            let report = json!({
+                "terminal": name.map(|name| name.to_string()),
+                "state": state_name(hello.state),
+                "test": hello.test,
+                "firmware": hex::encode(hello.firmware),
+                "journal_tail": hello.journal_tail,
+                "acknowledged": hello.acknowledged,
+                "stored": stored,
+                "list_number": hello.list_number,
+                "block_list_number": hello.block_list_number,
+            });
+            println!("{report}");
+            return Ok(());
+        }
+        let test = if hello.test {
+            " (THỬ NGHIỆM / TEST)"
+        } else {
+            ""
+        };
+        let shown = name.map_or("–".to_owned(), |name| name.to_string());
+        println!("Thiết bị / Terminal            {shown}{test}");
+        println!("Trạng thái / State             {}", state_text(hello.state));
+        println!("Phần mềm / Firmware            {}", hex::encode(hello.firmware));
+        println!("Nhật ký / Journal up to        {}", hello.journal_tail);
+        println!("  đã xác nhận / acknowledged   {}", hello.acknowledged);
+        println!("  trong sổ / in the ledger     {stored}");
+        println!("Danh sách chi trả / List       {}", hello.list_number);
+        println!("Danh sách khóa / Block list    {}", hello.block_list_number);
+        Ok(())
+    }
+}
+
+fn state_name(state: TerminalState) -> &'static str {
+    match state {
+        TerminalState::Blank => "blank",
+        TerminalState::KeysMade => "keys-made",
+        TerminalState::Provisioned => "provisioned",
+    }
+}
+
+fn state_text(state: TerminalState) -> &'static str {
+    match state {
+        TerminalState::Blank => "chưa có khóa / blank",
+        TerminalState::KeysMade => "chờ chứng thư / waits for certificates",
+        TerminalState::Provisioned => "sẵn sàng / provisioned",
+    }
+}
+
+/// The name of a terminal that has its certificates.
+fn provisioned_name(hello: &Hello) -> Result<TerminalName> {
+    let name = hello.name.and_then(TerminalName::from_bytes);
+    match (hello.state, name) {
+        (TerminalState::Provisioned, Some(name)) => Ok(name),
+        _ => Err(Refused(
+            "thiết bị chưa được cấp chứng thư / the terminal has no certificates yet: ansinh terminal provision --port …"
+                .to_owned(),
+        )
+        .into()),
+    }
+}
+
+/// Sets the terminal's clock to the time in Vietnam.
+fn set_clock(link: &mut Line, issuer: &IssuerKey<'_, SigningKey>, terminal: TerminalName) -> Result<()> {
+    link.set_time(|nonce| -> Result<Vec<u8>> {
+        Ok(time_statement(issuer, terminal, nonce, vietnam_time()?)?)
+    })
+    .context("đồng hồ / clock")
+}

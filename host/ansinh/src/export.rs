@@ -1,0 +1,170 @@
+//! The ledger as files for people who do not trust our code (DATA 2): each signed object as it was signed, signatures in DER
+//! as openssl takes them, keys in PEM, and CA certificates under the names that `cvc-print` looks for.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use ansinh_keys::public_key_pem;
+use ansinh_store::Store;
+use ansinh_store::cards::Card;
+use ansinh_store::terminals::Terminal;
+use anyhow::{Context as _, Result, bail};
+use card_spec::certificate::{Certificate, Role};
+use card_spec::crypto::{PublicKey, Signature};
+use card_spec::cso::CardSecurityObject;
+use card_spec::journal::{Entry, Event};
+use card_spec::signed::Signed;
+
+/// How many objects of each kind were written.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Exported {
+    /// Certificates.
+    pub certificates: usize,
+    /// Cards with a CSO.
+    pub cards: usize,
+    /// Terminals with their journals.
+    pub terminals: usize,
+    /// Journal entries.
+    pub entries: usize,
+    /// Receipts in them.
+    pub receipts: usize,
+    /// Payment lists.
+    pub lists: usize,
+    /// Block lists.
+    pub block_lists: usize,
+    /// Acknowledgements.
+    pub acknowledgements: usize,
+}
+
+/// Writes everything into a new or empty folder. It holds personal data, because the ledger goes along: keep it accordingly.
+///
+/// # Errors
+/// If the folder is not empty or cannot be written, or if the ledger was changed from outside.
+pub fn export(store: &Store, folder: &Path) -> Result<Exported> {
+    let folder = Folder::create(folder)?;
+    let mut exported = Exported::default();
+    for (holder, certificate) in store.certificates()? {
+        write_certificate(&folder, &holder, &certificate)?;
+        exported.certificates += 1;
+    }
+    for card in store.cards()? {
+        if let Some(cso) = &card.cso {
+            write_card(&folder, &card, cso)?;
+            exported.cards += 1;
+        }
+    }
+    for terminal in store.terminals()? {
+        let entries = store.journal(&terminal.name)?;
+        exported.receipts += write_terminal(&folder, &terminal, &entries)?;
+        exported.entries += entries.len();
+        exported.terminals += 1;
+    }
+    for list in store.payment_lists()? {
+        let content = [list.header, list.lines.concat()].concat();
+        folder.write(&format!("lists/{}.list", list.list_id), &content)?;
+        exported.lists += 1;
+    }
+    for list in store.block_lists()? {
+        let content = [list.header, list.entries].concat();
+        folder.write(&format!("blocklists/{}.blocklist", list.number), &content)?;
+        exported.block_lists += 1;
+    }
+    for ack in store.acknowledgements()? {
+        folder.write(
+            &format!("acks/{}-{}.ack", ack.terminal, ack.sequence),
+            &ack.object,
+        )?;
+        exported.acknowledgements += 1;
+    }
+    store.copy_to(&folder.path("store.sqlite"))?;
+    Ok(exported)
+}
+
+/// Writes a certificate; of an authority also the key in PEM and copies under the bare reference.
+fn write_certificate(folder: &Folder, holder: &str, encoding: &[u8]) -> Result<()> {
+    let certificate =
+        Signed::<Certificate>::parse(encoding).with_context(|| format!("certificate {holder}"))?;
+    folder.write(&format!("certificates/{holder}.cvc"), encoding)?;
+    let key_file = match certificate.claimed().authorization.role {
+        Role::Root => "root.pem",
+        Role::Issuer => "issuer.pem",
+        Role::TerminalAuthority => "terminal-ca.pem",
+        Role::TerminalAgreement | Role::TerminalJournal => return Ok(()),
+    };
+    folder.write(
+        key_file,
+        public_key_pem(&certificate.claimed().public_key.key)?.as_bytes(),
+    )?;
+    // cvc-print looks for an authority under its bare reference in --cvc-dir.
+    folder.write(holder, encoding)?;
+    folder.write(&format!("certificates/{holder}"), encoding)
+}
+
+fn write_card(folder: &Folder, card: &Card, cso: &[u8]) -> Result<()> {
+    let number = card.number.to_string();
+    let signed = Signed::<CardSecurityObject>::parse(cso).with_context(|| format!("card {number}"))?;
+    let place = |name: &str| format!("cards/{number}/{name}");
+    folder.write(&place("cso.tlv"), cso)?;
+    folder.write(&place("cso.signed.bin"), signed.signed_bytes())?;
+    folder.write(&place("cso.sig.der"), &der(signed.signature())?)?;
+    let key = public_key_pem(&signed.claimed().signing_key)?;
+    folder.write(&place("card-signing.pem"), key.as_bytes())
+}
+
+/// Writes key, journal and receipts of a terminal; gives the number of receipts.
+fn write_terminal(folder: &Folder, terminal: &Terminal, entries: &[Vec<u8>]) -> Result<usize> {
+    let name = &terminal.name;
+    let key = PublicKey::from_sec1(&terminal.journal_key).with_context(|| format!("terminal {name}"))?;
+    folder.write(&format!("terminal-{name}.pem"), public_key_pem(&key)?.as_bytes())?;
+    folder.write(&format!("journals/{name}.journal"), &entries.concat())?;
+    let mut intent = 0;
+    let mut receipts = BTreeMap::new();
+    for entry in entries {
+        let entry = Signed::<Entry<'_>>::parse(entry).with_context(|| format!("journal of {name}"))?;
+        match entry.claimed().event {
+            Event::Intent(_) => intent = entry.claimed().sequence,
+            Event::Paid(receipt) => {
+                let receipt = receipt.signed();
+                receipts.insert(intent, (receipt.signed_bytes(), der(receipt.signature())?));
+            }
+            _ => {}
+        }
+    }
+    for (intent, (signed, signature)) in &receipts {
+        folder.write(&format!("receipts/{name}-{intent}.signed.bin"), signed)?;
+        folder.write(&format!("receipts/{name}-{intent}.sig.der"), signature)?;
+    }
+    Ok(receipts.len())
+}
+
+/// `SEQUENCE { INTEGER r, INTEGER s }` (RFC 3279, 2.2.3).
+fn der(signature: &Signature) -> Result<Vec<u8>> {
+    let signature = p256::ecdsa::Signature::from_slice(signature.as_bytes())
+        .context("a stored signature has r or s out of range: the ledger was changed from outside")?;
+    Ok(signature.to_der().as_bytes().to_vec())
+}
+
+/// Where the files go.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn create(path: &Path) -> Result<Self> {
+        if fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_some()) {
+            bail!("{}: not empty. Export into a new folder", path.display());
+        }
+        fs::create_dir_all(path).with_context(|| path.display().to_string())?;
+        Ok(Self(path.to_owned()))
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+
+    fn write(&self, name: &str, content: &[u8]) -> Result<()> {
+        let path = self.path(name);
+        let parent = path.parent().unwrap_or(&self.0);
+        let written = fs::create_dir_all(parent).and_then(|()| fs::write(&path, content));
+        written.with_context(|| format!("{}: cannot be written", path.display()))
+    }
+}
