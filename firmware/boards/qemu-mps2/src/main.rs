@@ -3,15 +3,16 @@
 #![no_main]
 
 use core::cell::RefCell;
+use core::fmt::{Display, Write as _};
 
 use card_spec::crypto::{PortableP256, sha256};
 use cortex_m_rt::entry;
 use embassy_time::Instant;
 use embedded_io_async::Write;
-use qemu_mps2::seed::NoRandomness;
+use heapless::String;
 use qemu_mps2::{clock, executor, flash, image, seed, uart};
 use runner::Lines;
-use terminal::{Image, Layout, StartError, Terminal};
+use terminal::{Image, Layout, Terminal};
 
 /// Room for some 4,600 journal entries.
 const JOURNAL: u32 = 2 << 20;
@@ -36,7 +37,7 @@ async fn terminal() {
     let parts = flash::take();
     let random = match seed::consume(parts.seed) {
         Ok(random) => random,
-        Err(reason) => return say(&mut console, without_randomness(reason)).await,
+        Err(reason) => return stop(&mut console, &reason).await,
     };
     let image = Image {
         firmware: sha256(&[image::bytes()]),
@@ -54,33 +55,14 @@ async fn terminal() {
             };
             runner::run(&mut terminal, lines).await
         }
-        Err(reason) => say(&mut console, without_start(reason)).await,
+        Err(reason) => stop(&mut console, &reason).await,
     }
 }
 
-fn without_randomness(reason: NoRandomness) -> &'static str {
-    match reason {
-        NoRandomness::Missing => {
-            "Máy không có nguồn ngẫu nhiên nên không thể chi trả.\r\n\
-             No seed page: without randomness this terminal does not start. Start it with its launcher.\r\n"
-        }
-        NoRandomness::Flash(_) => FLASH_FAILS,
-    }
-}
-
-const FLASH_FAILS: &str = "Bộ nhớ của máy bị hỏng. Giữ máy lại và báo cho tỉnh.\r\n\
-     The flash fails. Keep the terminal, what it holds may be needed, and report it.\r\n";
-
-fn without_start(reason: StartError) -> &'static str {
-    match reason {
-        StartError::Flash => FLASH_FAILS,
-        StartError::Journal => {
-            "Không đọc được nhật ký của máy. Giữ máy lại và báo cho tỉnh.\r\n\
-             The newest journal entry cannot be read. Keep the terminal and report it.\r\n"
-        }
-    }
-}
-
-async fn say(console: &mut uart::Uart, text: &str) {
+/// Says why the terminal does not start. It then stands still: what it holds stays as it is.
+async fn stop(console: &mut uart::Uart, reason: &impl Display) {
+    let mut text = String::<256>::new();
+    // Too long a text is cut.
+    let _ = write!(text, "{reason}\r\n");
     let Ok(()) = console.write_all(text.as_bytes()).await;
 }

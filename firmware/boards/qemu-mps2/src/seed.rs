@@ -10,6 +10,8 @@
 //! | 0 | 8 | `ANSINHSD` |
 //! | 8 | 64 | seed |
 
+use core::fmt;
+
 use chacha20::{ChaCha20Rng, rand_core::SeedableRng};
 use embedded_storage::nor_flash::{NorFlash, ReadNorFlash};
 use hkdf::Hkdf;
@@ -28,6 +30,20 @@ pub enum NoRandomness {
     Missing,
     /// The flash refused.
     Flash(FlashError),
+}
+
+impl fmt::Display for NoRandomness {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Missing => {
+                "Không có nguồn ngẫu nhiên, máy không khởi động. / \
+                 No seed page: without randomness this terminal does not start. Start it with its launcher."
+            }
+            Self::Flash(_) => {
+                "Bộ nhớ hỏng. Ngừng dùng thiết bị. / The flash has failed; stop using this terminal and keep it."
+            }
+        })
+    }
 }
 
 impl From<FlashError> for NoRandomness {

@@ -109,30 +109,25 @@ where
         self.terminal.tick(Instant::now().as_millis());
     }
 
-    /// Tells the core of a card that came or left.
+    /// Tells the core at every look whether a card is there. A card that failed to answer is not "gone" before a look
+    /// has found none: one that lies there and fails would be taken for a new one again and again.
     async fn look(&mut self) {
-        match self.field {
-            Field::Off => {}
-            Field::Looking => match self.reader.poll().await {
-                Ok(None) => self.complaint = None,
-                Ok(Some(target)) => {
-                    self.complaint = None;
-                    self.field = Field::Holding(target);
-                    self.terminal.card_present(true);
-                }
-                Err(error) => self.complain(error).await,
+        let seen = match self.field {
+            Field::Off => return,
+            Field::Looking => self.reader.poll().await,
+            Field::Holding(card) => match self.reader.is_present(card).await {
+                Ok(true) => Ok(Some(card)),
+                _ => Ok(None),
             },
-            Field::Holding(target) => {
-                if self.reader.is_present(target).await != Ok(true) {
-                    self.lose_card();
-                }
+        };
+        match seen {
+            Ok(card) => {
+                self.complaint = None;
+                self.field = card.map_or(Field::Looking, Field::Holding);
+                self.terminal.card_present(card.is_some());
             }
+            Err(error) => self.complain(error).await,
         }
-    }
-
-    fn lose_card(&mut self) {
-        self.field = Field::Looking;
-        self.terminal.card_present(false);
     }
 
     /// Carries out everything that the core asks for.
@@ -152,8 +147,8 @@ where
                     match answered.ok().and_then(|length| response.get(..length)) {
                         Some(response) => self.terminal.card_response(Ok(response)),
                         None => {
+                            self.field = Field::Looking;
                             self.terminal.card_response(Err(CardLost));
-                            self.lose_card();
                         }
                     }
                 }
