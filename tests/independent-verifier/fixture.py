@@ -1,0 +1,221 @@
+"""Builds a small folder of DATA chapter 2, signed with keys of its own, for the tests to bend.
+
+It encodes by itself: nothing here calls the verifier's parser.
+"""
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+TERMINAL, CARD, PERSON, PERIOD = b"VNT7900001", "7900000000000014", bytes(range(16)), "202611"
+P = 2**256 - 2**224 + 2**192 + 2**96 - 1
+DOMAIN = {  # clause 3.1: p, a, b, G, n, h
+    "81": f"{P:064x}", "82": f"{P - 3:064x}", "83": "5ac635d8aa3a93e7b3ebbd55769886bc651d06b0cc53b0f63bce3c3e27d2604b",
+    "84": "046b17d1f2e12c4247f8bce6e563a440f277037d812deb33a0f4a13945d898c296"
+          "4fe342e2fe1a7f9b8ee7eb4a7c0f9e162bce33576b315ececbb6406837bf51f5",
+    "85": "ffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551", "87": "01"}
+
+
+def tlv(tag: str, *parts: bytes) -> bytes:
+    """A data object in the canonical form."""
+    value = b"".join(parts)
+    size = len(value)
+    length = bytes([size]) if size < 128 else b"\x81" + bytes([size]) if size < 256 else b"\x82" + size.to_bytes(2, "big")
+    return bytes.fromhex(tag) + length + value
+
+
+def sha256(data: bytes) -> bytes:
+    return hashlib.sha256(data).digest()
+
+
+def tree(leaves: list[bytes]) -> bytes:
+    """The tree hash level by level, as certificate logs do it: a last node without a neighbour rises as it is."""
+    level = [sha256(b"\0" + leaf) for leaf in leaves]
+    while len(level) > 1:
+        pairs = [level[at:at + 2] for at in range(0, len(level), 2)]
+        level = [sha256(b"\1" + pair[0] + pair[1]) if len(pair) == 2 else pair[0] for pair in pairs]
+    return level[0] if level else sha256(b"")
+
+
+def date(text: str) -> bytes:
+    return bytes(int(digit) for digit in text)
+
+
+class Key:
+    """A key pair."""
+
+    def __init__(self):
+        self.secret = ec.generate_private_key(ec.SECP256R1())
+        self.pem = self.secret.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+        self.point = self.secret.public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
+
+    def der(self, body: bytes) -> bytes:
+        return self.secret.sign(body, ec.ECDSA(hashes.SHA256()))
+
+    def plain(self, der: bytes) -> bytes:
+        r, s = decode_dss_signature(der)
+        return r.to_bytes(32, "big") + s.to_bytes(32, "big")
+
+    def sign(self, outer: str, body: bytes) -> bytes:
+        return tlv(outer, body, tlv("5F37", self.plain(self.der(body))))
+
+
+class World:
+    """An issuer, a terminal and its journal, a card. `write` puts the files into a folder."""
+
+    def __init__(self):
+        self.files: dict[str, bytes] = {}
+        self.root, self.issuer, self.ca, self.agreement, self.journal, self.signing = (Key() for _ in range(6))
+        for name, key in {"root": self.root, "issuer": self.issuer, "terminal-ca": self.ca,
+                          f"terminal-{TERMINAL.decode()}": self.journal, f"cards/{CARD}/card-signing": self.signing}.items():
+            self.files[f"{name}.pem"] = key.pem
+        self.certificate("VNROOT00001", "C0", self.root, "VNROOT00001", self.root, "260101", "451231", DOMAIN)
+        self.issuer_head = self.certificate("VNISS7900001", "81", self.issuer, "VNROOT00001", self.root, "260101", "351231")
+        self.certificate("VNTCA00001", "82", self.ca, "VNROOT00001", self.root, "260101", "351231")
+        self.certificate("VNT7900001A00001", "01", self.agreement, "VNTCA00001", self.ca, "261101", "261205")
+        self.certificate("VNT7900001J00001", "02", self.journal, "VNTCA00001", self.ca, "261101", "261205")
+        self.issuer_number = 0
+        self.entries: list[bytes] = []
+        self.head = sha256(self.journal.point)
+
+    def certificate(self, holder, role, key, authority, signer, effective, expiry, domain=None, flag="80") -> bytes:
+        before = [tlv(tag, bytes.fromhex(value)) for tag, value in (domain or {}).items() if tag != "87"]
+        after = [tlv("87", bytes.fromhex(domain["87"]))] if domain else []
+        body = tlv("7F4E", tlv("5F29", b"\0"), tlv("42", authority.encode()),
+                   tlv("7F49", tlv("06", bytes.fromhex("04007F00070202020203")), *before, tlv("86", key.point), *after),
+                   tlv("5F20", holder.encode()),
+                   tlv("7F4C", tlv("06", bytes.fromhex("6983D0DCF9B681CBAABFDDB6C0AEB89693BC8722")),
+                       tlv("53", bytes.fromhex(role + flag))),
+                   tlv("5F25", date(effective)), tlv("5F24", date(expiry)))
+        self.files[f"certificates/{holder}.cvc"] = signer.sign("7F21", body)
+        return sha256(body)
+
+    def issue(self, tag: str, *members: bytes) -> tuple[bytes, bytes]:
+        """The next object in the issuer's sequence: its body and the signed object."""
+        self.issuer_number += 1
+        body = tlv(tag, *members, tlv("8A", self.issuer_number.to_bytes(8, "big")), tlv("8B", self.issuer_head))
+        self.issuer_head = sha256(body)
+        return body, self.issuer.sign("FF20", body)
+
+    def card(self, number=CARD, policy="030305", caps=(2_000_000, 3_000_000), person=PERSON) -> bytes:
+        """The CSO hash."""
+        digests = [tlv(f"8{group}", bytes(32)) for group in (1, 3, 4, 5, 6)]
+        body, signed = self.issue(
+            "FF21", tlv("80", b"\1"), tlv("81", b"\1"), tlv("42", b"VNISS7900001"), tlv("5A", bytes.fromhex(number)),
+            tlv("82", b"\0\1"), tlv("5F25", date("261101")), tlv("5F24", date("311031")), tlv("83", Key().point),
+            tlv("84", self.signing.point), tlv("85", person), tlv("86", bytes.fromhex(policy)),
+            tlv("87", *(cap.to_bytes(8, "big") for cap in caps)), tlv("A9", *digests))
+        signature = signed[-64:]
+        r, s = int.from_bytes(signature[:32], "big"), int.from_bytes(signature[32:], "big")
+        self.files[f"cards/{number}/cso.tlv"] = signed
+        self.files[f"cards/{number}/cso.signed.bin"] = body
+        self.files[f"cards/{number}/cso.sig.der"] = der(r, s)
+        self.card_head, self.counter, self.cso_hash = self.issuer_head, 0, self.issuer_head
+        return self.issuer_head
+
+    def list(self, lines, number=1, terminal=TERMINAL, first="261101", last="261130", total=None, recipients=3) -> None:
+        """Lines are (line key, amount) for the card; the list is loaded into the journal."""
+        encoded = [tlv("FF37", tlv("80", at.to_bytes(4, "big")), tlv("5A", bytes.fromhex(CARD)), tlv("81", key),
+                       tlv("82", amount.to_bytes(8, "big")), tlv("83", bytes([recipients])))
+                   for at, (key, amount) in enumerate(lines, 1)]
+        self.list_root = tree(encoded)
+        total = sum(amount for _, amount in lines) if total is None else total
+        _, signed = self.issue(
+            "FF22", tlv("80", b"\1"), tlv("81", b"\1"), tlv("42", b"VNISS7900001"), tlv("82", b"L%d" % number),
+            tlv("83", number.to_bytes(4, "big")), tlv("84", b"POINT-1"), tlv("85", terminal), tlv("5F25", date(first)),
+            tlv("5F24", date(last)), tlv("86", len(lines).to_bytes(4, "big")), tlv("87", self.list_root),
+            tlv("88", total.to_bytes(8, "big")))
+        self.files[f"lists/L{number}.list"] = signed + b"".join(encoded)
+        self.entry(3, tlv("80", self.issuer_head), tlv("81", number.to_bytes(4, "big")))
+
+    def block_list(self, *cards: str, number=1, issued="20261120080000") -> None:
+        entries = [tlv("FF39", tlv("5A", bytes.fromhex(card)), tlv("80", b"\1")) for card in cards]
+        _, signed = self.issue(
+            "FF25", tlv("80", b"\1"), tlv("81", b"\1"), tlv("42", b"VNISS7900001"), tlv("82", number.to_bytes(4, "big")),
+            tlv("83", len(entries).to_bytes(4, "big")), tlv("84", tree(entries)), tlv("85", bytes.fromhex(issued)))
+        self.files[f"blocklists/{number}.blocklist"] = signed + b"".join(entries)
+        self.entry(4, tlv("80", self.issuer_head), tlv("81", number.to_bytes(4, "big")))
+
+    def entry(self, kind: int, *content: bytes, boot=1, time="20261122090000", signer: Key | None = None) -> None:
+        """Appends a journal entry."""
+        body = tlv("FF26", tlv("80", b"\1"), tlv("81", TERMINAL), tlv("82", (len(self.entries) + 1).to_bytes(4, "big")),
+                   tlv("83", boot.to_bytes(4, "big")), tlv("84", bytes.fromhex(time)),
+                   tlv("85", b"\2" if int(time) else b"\0"), tlv("86", self.head), tlv("87", bytes([kind])),
+                   tlv("A8", *content))
+        self.entries.append((signer or self.journal).sign("FF20", body))
+        self.head = sha256(body)
+
+    def intent(self, key: bytes, amount: int, line=1, method=1, recipient=1, time="20261122090000", shift=0) -> bytes:
+        """Appends an Intent; the order's hash. `shift` moves the order to another place in the journal."""
+        order = tlv("FF23", tlv("81", TERMINAL), tlv("82", (len(self.entries) + 1 + shift).to_bytes(4, "big")),
+                    tlv("83", self.head), tlv("84", self.list_root), tlv("85", self.cso_hash),
+                    tlv("86", line.to_bytes(4, "big")), tlv("87", key), tlv("88", amount.to_bytes(8, "big")),
+                    tlv("89", bytes([recipient])), tlv("8A", bytes([method])), tlv("8B", b"LAN"),
+                    tlv("8D", bytes.fromhex(time)), tlv("8E", b"\2"), tlv("8F", bytes(16)))
+        self.entry(6, order)
+        return sha256(order)
+
+    def paid(self, order_hash: bytes, check="0103", step=1, signer: Key | None = None) -> None:
+        """Appends Paid with the card's next receipt and writes the receipt's files."""
+        intent, key = len(self.entries), signer or self.signing
+        self.counter += step
+        body = tlv("FF24", tlv("80", b"\1"), tlv("5A", bytes.fromhex(CARD)), tlv("81", b"\0\1"),
+                   tlv("82", self.counter.to_bytes(4, "big")), tlv("83", self.card_head), tlv("84", order_hash),
+                   tlv("85", bytes.fromhex(check)), tlv("86", b"\1"))
+        signature = key.der(body)
+        self.files[f"receipts/{TERMINAL.decode()}-{intent}.signed.bin"] = body
+        self.files[f"receipts/{TERMINAL.decode()}-{intent}.sig.der"] = signature
+        self.card_head = sha256(body)
+        self.entry(7, body, tlv("5F37", key.plain(signature)))
+
+    def acknowledge(self, upto: int | None = None) -> None:
+        """Acknowledges the newest entry and appends Synced."""
+        number = upto or len(self.entries)
+        body = tlv("FF27", tlv("80", b"\1"), tlv("42", b"VNISS7900001"), tlv("81", TERMINAL),
+                   tlv("82", number.to_bytes(4, "big")), tlv("83", self.head), tlv("84", sha256(self.journal.point)),
+                   tlv("85", bytes.fromhex("20261122180000")))
+        self.files[f"acks/{TERMINAL.decode()}-{number}.ack"] = self.issuer.sign("FF20", body)
+        self.entry(10, tlv("80", sha256(body)), tlv("81", number.to_bytes(4, "big")))
+
+    def write(self, folder: Path) -> None:
+        self.files[f"journals/{TERMINAL.decode()}.journal"] = b"".join(self.entries)
+        for name, content in self.files.items():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_bytes(content)
+
+
+def der(r: int, s: int) -> bytes:
+    """SEQUENCE of two INTEGERs, each in the fewest bytes with a clear sign bit."""
+    return tlv("30", *(tlv("02", number.to_bytes(number.bit_length() // 8 + 1, "big")) for number in (r, s)))
+
+
+def line_key(entitlement=1, line_type=1, person=PERSON, period=PERIOD, programme=b"BTXH") -> bytes:
+    return person + programme + entitlement.to_bytes(2, "big") + bytes([line_type]) + bytes.fromhex(period)
+
+
+def ready() -> World:
+    """A world up to the moment of paying: a list of two lines and an empty block list loaded, a shift opened."""
+    world = World()
+    world.card()
+    world.entry(1, tlv("80", bytes(32)), tlv("81", b"\x80"), time="0" * 14)
+    world.entry(2, tlv("80", bytes(7)))
+    world.list([(line_key(1), 500_000), (line_key(2), 700_000)])
+    world.block_list()
+    world.entry(5, tlv("80", b"LAN"))
+    return world
+
+
+def complete() -> World:
+    """A world with both lines paid and handed, a refusal, and everything acknowledged."""
+    world = ready()
+    world.paid(world.intent(line_key(1), 500_000))
+    world.entry(8, tlv("80", (len(world.entries) - 1).to_bytes(4, "big")))
+    world.paid(world.intent(line_key(2), 700_000, line=2, method=2, recipient=2), check="0003")
+    world.entry(9, tlv("80", b"\6"), tlv("5A", bytes.fromhex(CARD)), tlv("81", (1).to_bytes(4, "big")))
+    world.acknowledge()
+    return world

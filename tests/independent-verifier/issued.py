@@ -1,0 +1,115 @@
+"""What the issuer signed: card security objects, payment lists, block lists, and their one sequence (SPEC 4, DATA 3 and 4)."""
+from __future__ import annotations
+
+import datetime
+from types import SimpleNamespace
+from typing import NamedTuple
+
+from folder import Certificates, Folder
+from objects import BLOCK_LIST, BLOCKED, CSO, LINE, LIST, merkle_root, verify
+from tlv import Object, Refused, parse, read
+
+
+class Link(NamedTuple):
+    """The place of one body in its issuer's sequence (SPEC 4.3)."""
+
+    issuer: str
+    number: int
+    where: str
+    body: SimpleNamespace
+
+
+class Issued:
+    """Verified objects by the hash of their body; a list's body has `lines`, a block list's `cards`."""
+
+    def __init__(self, folder: Folder, certificates: Certificates):
+        self.folder, self.findings, self.certificates = folder, folder.findings, certificates
+        self.cards: dict[bytes, SimpleNamespace] = {}
+        self.lists: dict[bytes, SimpleNamespace] = {}
+        self.block_lists: dict[bytes, SimpleNamespace] = {}
+        self._links: list[Link] = []
+        for number in folder.names("cards", ""):
+            with self.findings.about(f"cards/{number}/cso.tlv"):
+                self._card(number)
+        for list_id in folder.names("lists", ".list"):
+            with self.findings.about(f"lists/{list_id}.list"):
+                self._list(list_id)
+        for number in folder.names("blocklists", ".blocklist"):
+            with self.findings.about(f"blocklists/{number}.blocklist"):
+                self._block_list(number)
+        for issuer in sorted({link.issuer for link in self._links}):
+            self._sequence(issuer)
+
+    def _accept(self, record: SimpleNamespace, day: datetime.date, where: str) -> SimpleNamespace:
+        """The body of an object that its issuer signed while its certificate was valid."""
+        body = record.body
+        verify(record, self.certificates.issuer(body.issuer, day).key)
+        self._links.append(Link(body.issuer, body.issuer_sequence, where, body))
+        return body
+
+    def _split(self, where: str) -> tuple[Object, list[Object]]:
+        """A signed header and what follows it."""
+        objects = list(read(self.folder.read(where)))
+        if not objects:
+            raise Refused("the file is empty (DATA 2)")
+        return objects[0], objects[1:]
+
+    def _card(self, number: str) -> None:
+        where = f"cards/{number}/cso.tlv"
+        record = parse(CSO, self.folder.read(where))
+        body = self._accept(record, record.body.valid_from, where)
+        self.cards[body.hash] = body
+        check = self.findings.check
+        check(body.card_number == number, where, f"is of card {body.card_number} (DATA 2)")
+        check(body.valid_from <= body.valid_to, where, "ends before it begins (SPEC 4.1)")
+        check(body.policy[0] in (1, 2, 3), where, "holder-check methods other than PIN and photo document (SPEC 4.1)")
+        self.folder.matches_signature(f"cards/{number}/cso", body.encoded, record.signature)
+        with self.findings.about(f"cards/{number}/card-signing.pem"):
+            self.folder.matches_pem(f"cards/{number}/card-signing.pem", body.signing_key)
+
+    def _list(self, list_id: str) -> None:
+        where = f"lists/{list_id}.list"
+        header, lines = self._split(where)
+        record = parse(LIST, header.encoded)
+        body = self._accept(record, record.body.first_day, where)
+        body.lines = {line.number: line for line in (parse(LINE, line.encoded) for line in lines)}
+        self.lists[body.hash] = body
+        check = self.findings.check
+        check(body.list_id == list_id, where, f"is list {body.list_id} (DATA 2)")
+        check(body.first_day <= body.last_day, where, "ends before it begins (DATA 3.1)")
+        check(len(lines) == body.count, where, f"{len(lines)} lines instead of {body.count} (DATA 3.1)")
+        check(list(body.lines) == list(range(1, len(lines) + 1)), where, "lines not numbered from 1 (DATA 3.2)")
+        check(merkle_root([line.encoded for line in lines]) == body.root, where, "Merkle root of other lines (DATA 3.3)")
+        check(sum(line.amount for line in body.lines.values()) == body.total, where, "wrong total (DATA 3.1)")
+        check(len({line.line_key for line in body.lines.values()}) == len(lines), where, "names a line key twice")
+
+    def _block_list(self, number: str) -> None:
+        where = f"blocklists/{number}.blocklist"
+        header, entries = self._split(where)
+        record = parse(BLOCK_LIST, header.encoded)
+        body = self._accept(record, record.body.issued.date(), where)
+        cards = [parse(BLOCKED, entry.encoded).card_number for entry in entries]
+        body.cards = set(cards)
+        self.block_lists[body.hash] = body
+        check = self.findings.check
+        check(str(body.number) == number, where, f"is number {body.number} (DATA 2)")
+        check(len(entries) == body.count, where, f"{len(entries)} entries instead of {body.count} (DATA 4)")
+        check(cards == sorted(body.cards), where, "entries not ascending, or one twice (DATA 4)")
+        check(merkle_root([entry.encoded for entry in entries]) == body.root, where, "Merkle root of other entries (DATA 4)")
+
+    def _sequence(self, issuer: str) -> None:
+        """SPEC 4.3: a removed object shows as a gap. Lists and block lists rise in it."""
+        expected, previous = 1, self.certificates.by_holder[issuer].hash
+        newest = {"lists": None, "blocklists": 0}
+        for _, number, where, body in sorted((link for link in self._links if link.issuer == issuer), key=lambda link: link.number):
+            self.findings.check(number == expected, where, f"is number {number} of {issuer}, expected {expected} (SPEC 4.3)")
+            self.findings.check(body.issuer_previous == previous, where, "does not follow the object before it (SPEC 4.3)")
+            expected, previous = number + 1, body.hash
+            kind = where.split("/")[0]
+            if kind == "lists":
+                rises_by_one = newest[kind] in (None, body.number - 1)
+                self.findings.check(rises_by_one, where, "list number does not rise by one (DATA 3.1)")
+            elif kind == "blocklists":
+                self.findings.check(body.number > newest[kind], where, "block list number does not rise (DATA 4)")
+            if kind in newest:
+                newest[kind] = body.number

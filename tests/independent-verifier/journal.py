@@ -1,0 +1,186 @@
+"""The terminals' journals, replayed entry by entry (DATA 5), and the receipts of each card in its own order (SPEC 9)."""
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import NamedTuple
+
+import objects as o
+from folder import AGREEMENT, JOURNAL, Certificates, Folder, key_bytes, load_key, sha256
+from issued import Issued
+from tlv import Refused, parse, parse_members, read
+
+PIN, NO_RECOVERY = 1, 6  # SPEC 9.2; DATA 1: line type 7 is never paid by a card
+BLOCK_LIST_DAYS = 35
+
+
+class Payment(NamedTuple):
+    """An order with the receipt that answers it."""
+
+    where: str
+    order: SimpleNamespace
+    receipt: SimpleNamespace
+
+
+class Journal:
+    """One terminal's journal: `entries` by sequence number with the hash of their bodies, `payments` in their order."""
+
+    def __init__(self, terminal: str, folder: Folder, certificates: Certificates, issued: Issued):
+        self.terminal, self.folder, self.findings = terminal, folder, folder.findings
+        self.certificates, self.issued = certificates, issued
+        self.key = load_key(folder.path / f"terminal-{terminal}.pem")
+        self.key_hash = sha256(key_bytes(self.key))
+        self.entries: dict[int, bytes] = {}
+        self.payments: list[Payment] = []
+        self.synced: set[bytes] = set()
+        self._certificates = [known for known in certificates.of_terminal(terminal, JOURNAL)
+                              if key_bytes(known.key) == key_bytes(self.key)]
+        self._lists: list[SimpleNamespace] = []
+        self._block_list: SimpleNamespace | None = None
+        self._open: SimpleNamespace | None = None
+        self._unhanded: set[int] = set()
+        where = f"journals/{terminal}.journal"
+        self.findings.check(bool(self._certificates), where, "no valid certificate of its key (SPEC 3.4)")
+        previous, boot = self.key_hash, 0
+        with self.findings.about(where):
+            for expected, found in enumerate(read(folder.read(where)), 1):
+                where = f"journals/{terminal}.journal entry {expected}"
+                with self.findings.about(where):
+                    entry = parse(o.ENTRY, found.encoded)
+                    self._place(where, entry, expected, previous, boot)
+                    previous, boot = entry.body.hash, entry.body.boot
+                    self.entries[entry.body.sequence] = entry.body.hash
+                    self._content(where, entry.body)
+
+    def _place(self, where: str, entry: SimpleNamespace, expected: int, previous: bytes, boot: int) -> None:
+        """DATA 5.1."""
+        body, check = entry.body, self.findings.check
+        with self.findings.about(where):
+            o.verify(entry, self.key)
+        check(body.terminal == self.terminal, where, f"is of terminal {body.terminal}")
+        check(body.sequence == expected, where, f"has sequence number {body.sequence} (DATA 5.1)")
+        check(body.previous == previous, where, "does not follow the entry before it (DATA 5.1)")
+        check((body.time is None) == (body.clock_source == 0), where, "time and clock source disagree (DATA 5.1)")
+        fits = body.boot > boot if body.kind == o.BOOT else body.boot == boot or expected == 1
+        check(fits, where, f"boot count {body.boot} after {boot} (DATA 5.1)")
+
+    def _content(self, where: str, body: SimpleNamespace) -> None:
+        content = parse_members(o.CONTENT[body.kind], body.content, 3)
+        replay = {
+            o.BOOT: self._boot, o.LIST_LOADED: self._list_loaded, o.BLOCK_LIST_LOADED: self._block_list_loaded,
+            o.INTENT: self._intent, o.PAID: self._paid, o.HANDED: self._handed, o.REFUSED: self._refused,
+            o.SYNCED: self._synced,
+        }.get(body.kind)
+        if replay:
+            replay(where, content, body)
+
+    def _boot(self, where: str, content: SimpleNamespace, _) -> None:
+        said = all(content.flags & o.TEST == known.flags & o.TEST for known in self._certificates)
+        self.findings.check(said, where, "TEST flag differs from the certificate's (DATA 8.3)")
+
+    def _list_loaded(self, where: str, content: SimpleNamespace, _) -> None:
+        loaded = self.issued.lists.get(content.hash)
+        if loaded is None:
+            raise Refused("loads a payment list that is not there")
+        check = self.findings.check
+        check(loaded.number == content.number, where, "gives another list number (DATA 5.2)")
+        check(loaded.terminal == self.terminal, where, "loads a list for another terminal (DATA 3.4)")
+        check(all(loaded.number > before.number for before in self._lists), where, "loads an older list (DATA 3.4)")
+        self._lists.append(loaded)
+
+    def _block_list_loaded(self, where: str, content: SimpleNamespace, _) -> None:
+        loaded = self.issued.block_lists.get(content.hash)
+        if loaded is None:
+            raise Refused("loads a block list that is not there")
+        self.findings.check(loaded.number == content.number, where, "gives another block list number (DATA 5.2)")
+        newer = self._block_list is None or loaded.number > self._block_list.number
+        self.findings.check(newer, where, "loads an older block list (DATA 4)")
+        self._block_list = loaded
+
+    def _intent(self, where: str, content: SimpleNamespace, body: SimpleNamespace) -> None:
+        order, check = content.order, self.findings.check
+        check(self._open is None, where, "while another Intent is open (DATA 5.3)")
+        self._open = order
+        check(order.terminal == self.terminal, where, "order of another terminal (SPEC 9.2)")
+        here = (order.sequence, order.previous) == (body.sequence, body.previous)
+        check(here, where, "order for another place in the journal (DATA 5.2)")
+        day = order.time.date()
+        agreement = self.certificates.of_terminal(self.terminal, AGREEMENT)
+        for role, known in (("journal", self._certificates), ("agreement", agreement)):
+            check(any(one.covers(day) for one in known), where, f"no valid {role} certificate on {day} (SPEC 9.3)")
+        blocked = self._block_list
+        check(blocked is not None and (day - blocked.issued.date()).days <= BLOCK_LIST_DAYS, where,
+              f"without a block list of the last {BLOCK_LIST_DAYS} days (DATA 4)")
+        self._order_fits_line(where, order, blocked.cards if blocked else set())
+
+    def _order_fits_line(self, where: str, order: SimpleNamespace, blocked: set[str]) -> None:
+        payment_list = next((known for known in reversed(self._lists) if known.root == order.list_root), None)
+        line = payment_list and payment_list.lines.get(order.line_number)
+        card = self.issued.cards.get(order.cso_hash)
+        if line is None or card is None:
+            raise Refused("order of a line or card that is not there (SPEC 9.2)")
+        check, day = self.findings.check, order.time.date()
+        check(payment_list.first_day <= day <= payment_list.last_day, where, f"list not valid on {day} (DATA 3.1)")
+        fits = (order.line_key, order.amount) == (line.line_key, line.amount)
+        check(fits, where, "order and list line disagree (DATA 3.2)")
+        check(bool(line.recipients & order.recipient), where, "recipient the line does not allow (DATA 3.2)")
+        check(order.line_key.line_type <= NO_RECOVERY, where, "a recovery is never paid by a card (DATA 1)")
+        owner = (card.card_number, card.person) == (line.card_number, order.line_key.person)
+        check(owner, where, "card of another number or person than the line's (DATA 3.2, SPEC 9.3)")
+        check(card.valid_from <= day <= card.valid_to, where, f"card not valid on {day} (SPEC 9.3)")
+        check(bool(card.policy[0] & order.method), where, "holder check the card's policy does not allow (SPEC 4.1)")
+        check(card.card_number not in blocked, where, "card is on the block list (DATA 4)")
+
+    def _paid(self, where: str, content: SimpleNamespace, _) -> None:
+        order, receipt = self._open, content.receipt
+        if order is None or receipt.order_hash != order.hash:
+            raise Refused("receipt is not for the open Intent (DATA 5.3)")
+        self._open = None
+        self._unhanded.add(order.sequence)
+        self.payments.append(Payment(where, order, receipt))
+        self.folder.matches_signature(f"receipts/{self.terminal}-{order.sequence}", receipt.encoded, content.signature)
+        card = self.issued.cards.get(order.cso_hash)
+        if card is None:
+            raise Refused("receipt of a card that is not there")
+        o.verify_bytes(receipt.encoded, content.signature, card.signing_key)
+        check = self.findings.check
+        fits = (receipt.card_number, receipt.version) == (card.card_number, card.version)
+        check(fits, where, "card number or version of another card security object (SPEC 9.4)")
+        method, tries = receipt.holder_check
+        seen = method == PIN if order.method == PIN else method in (0, PIN)
+        check(seen and tries <= card.policy[1], where, "holder check does not fit order and policy (SPEC 9.4)")
+
+    def _handed(self, where: str, content: SimpleNamespace, _) -> None:
+        self.findings.check(content.intent in self._unhanded, where, "no paid Intent, or handed before (DATA 5.2)")
+        self._unhanded.discard(content.intent)
+
+    def _refused(self, where: str, content: SimpleNamespace, _) -> None:
+        if content.intent is None:
+            return
+        if self._open is None or self._open.sequence != content.intent:
+            raise Refused("closes an Intent that is not open (DATA 5.3)")
+        self._open = None
+        by_card = content.status is not None and 0x6340 <= int.from_bytes(content.status, "big") <= 0x6349
+        self.findings.check(by_card, where, "closes an Intent without a 634X of the card (DATA 5.3)")
+
+    def _synced(self, where: str, content: SimpleNamespace, body: SimpleNamespace) -> None:
+        self.synced.add(content.hash)
+        self.findings.check(content.sequence < body.sequence, where, "acknowledges entries to come (DATA 5.2)")
+
+
+def check_receipts(payments: list[Payment], issued: Issued, findings) -> None:
+    """No line paid twice; each card's receipts in one chain (SPEC 9.4) and under its caps (SPEC 9.5)."""
+    paid: dict[o.LineKey, str] = {}
+    for payment in payments:
+        first = paid.setdefault(payment.order.line_key, payment.where)
+        findings.check(first is payment.where, payment.where, f"the line was paid before, {first} (SPEC 9.3)")
+    for cso_hash, card in issued.cards.items():
+        own = [payment for payment in payments if payment.order.cso_hash == cso_hash]
+        previous, month, spent = cso_hash, "", 0
+        for expected, (where, order, receipt) in enumerate(sorted(own, key=lambda one: one.receipt.counter), 1):
+            findings.check(receipt.counter == expected, where, f"receipt {receipt.counter}, expected {expected} (SPEC 9.4)")
+            findings.check(receipt.previous == previous, where, "does not follow the card's receipt before it (SPEC 9.4)")
+            previous = receipt.hash
+            ordered = order.time.strftime("%Y%m")
+            month, spent = (ordered, 0) if ordered > month else (month, spent)
+            spent += order.amount
+            findings.check(order.amount <= card.caps[0] and spent <= card.caps[1], where, "above the card's caps (SPEC 9.3)")

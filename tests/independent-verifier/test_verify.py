@@ -1,0 +1,295 @@
+"""The verifier against a folder made by `fixture.py`: clean it passes, and every single thing bent is found.
+
+    /usr/bin/python3 -m unittest discover --start-directory tests/independent-verifier
+"""
+import random
+import tempfile
+import unittest
+from pathlib import Path
+
+import fixture
+from fixture import CARD, Key, complete, line_key, ready, tlv
+from verify import verify_folder
+
+FIRST = line_key(1), 500_000
+JOURNAL = "journals/VNT7900001.journal"
+
+
+def findings(world: fixture.World) -> list[str]:
+    with tempfile.TemporaryDirectory() as folder:
+        world.write(Path(folder))
+        return verify_folder(Path(folder), Path(folder) / "root.pem")[0]
+
+
+def entries(count: int) -> bytes:
+    return count.to_bytes(4, "big")
+
+
+class Finding(unittest.TestCase):
+    def assert_found(self, world: fixture.World, part: str) -> None:
+        found = findings(world)
+        self.assertTrue(any(part in line for line in found), found)
+
+
+class Folder(Finding):
+    def test_a_complete_folder_passes(self):
+        self.assertEqual(findings(complete()), [])
+
+    def test_any_byte_changed_in_any_file_is_found(self):
+        chosen = random.Random(1)
+        with tempfile.TemporaryDirectory() as folder:
+            root, trusted = Path(folder), Path(folder) / "trusted.pem"
+            complete().write(root)
+            trusted.write_bytes((root / "root.pem").read_bytes())
+            for path in sorted(path for path in root.rglob("*") if path.is_file() and path != trusted):
+                good = path.read_bytes()
+                # In a PEM file the base64 of the point; elsewhere any byte.
+                places = range(70, 150) if path.suffix == ".pem" else range(len(good))
+                for at in chosen.sample(places, 12):
+                    bad = bytearray(good)
+                    bad[at] ^= 1 << chosen.randrange(8)
+                    path.write_bytes(bad)
+                    self.assertNotEqual(verify_folder(root, trusted)[0], [], f"{path.name} byte {at}")
+                path.write_bytes(good)
+            self.assertEqual(verify_folder(root, trusted)[0], [])
+
+    def test_any_missing_file_is_found(self):
+        # The last object of a sequence leaves no trace if all that names it goes too; a single file always does.
+        for name in complete().files:
+            if name == "root.pem" or name.endswith("A00001.cvc"):
+                continue
+            world = complete()
+            write = world.write
+
+            def write_without(folder, name=name, write=write):
+                write(folder)
+                (folder / name).unlink()
+            world.write = write_without
+            with self.subTest(name):
+                self.assertNotEqual(findings(world), [])
+
+    def test_another_root_is_refused(self):
+        world = complete()
+        world.files["root.pem"] = Key().pem
+        self.assert_found(world, "not the root whose key was given")
+
+    def test_stranger_file(self):
+        world = complete()
+        world.files["receipts/note.txt"] = b""
+        self.assert_found(world, "no file that DATA 2 names")
+
+
+class Certificates(Finding):
+    def test_faults(self):
+        cases = {
+            "role 81": ("VNT7900001J00001", "81", "VNTCA00001", "ca", "261101", "261205", None, "80"),
+            "authority VNISS7900001": ("VNT7900001J00001", "02", "VNISS7900001", "issuer", "261101", "261205", None, "80"),
+            "wrong signature": ("VNT7900001J00001", "02", "VNTCA00001", "root", "261101", "261205", None, "80"),
+            "35 days": ("VNT7900001J00001", "02", "VNTCA00001", "ca", "261101", "261206", None, "80"),
+            "within its authority's": ("VNT7900001J00001", "02", "VNTCA00001", "ca", "251231", "260105", None, "80"),
+            "domain parameters": ("VNT7900001J00001", "02", "VNTCA00001", "ca", "261101", "261205", fixture.DOMAIN, "80"),
+            "reserved flags": ("VNT7900001J00001", "02", "VNTCA00001", "ca", "261101", "261205", None, "81"),
+            "day is out of range": ("VNT7900001J00001", "02", "VNTCA00001", "ca", "261131", "261205", None, "80"),
+            "no valid journal certificate on": ("VNT7900001J00001", "02", "VNTCA00001", "ca", "261001", "261031", None, "80"),
+            "TEST flag differs": ("VNT7900001J00001", "02", "VNTCA00001", "ca", "261101", "261205", None, "00"),
+        }
+        for fault, (holder, role, authority, signer, effective, expiry, domain, flag) in cases.items():
+            with self.subTest(fault):
+                world = complete()
+                world.certificate(holder, role, world.journal, authority, getattr(world, signer), effective, expiry, domain, flag)
+                self.assert_found(world, fault)
+
+    def test_test_flag_below_a_production_root(self):
+        world = complete()
+        world.certificate("VNROOT00001", "C0", world.root, "VNROOT00001", world.root, "260101", "451231", fixture.DOMAIN, "00")
+        self.assert_found(world, "TEST certificate below a root without TEST")
+
+
+class Lists(Finding):
+    def test_faults_of_a_list(self):
+        cases = {
+            "wrong total": {"total": 1},
+            "another terminal": {"terminal": b"VNT7900002"},
+            "ends before it begins": {"first": "261130", "last": "261101"},
+            "rise by one": {"number": 3},
+        }
+        for fault, changed in cases.items():
+            with self.subTest(fault):
+                world = ready()
+                world.list(**{"lines": [FIRST], "number": 2} | changed)
+                self.assert_found(world, fault)
+
+    def test_line_key_twice(self):
+        world = ready()
+        world.list([FIRST, FIRST], number=2)
+        self.assert_found(world, "line key twice")
+
+    def test_line_cut_from_the_file(self):
+        world = ready()
+        line_size = 2 + 6 + 10 + 28 + 10 + 3 + 1
+        world.files["lists/L1.list"] = world.files["lists/L1.list"][:-line_size]
+        self.assert_found(world, "1 lines instead of 2")
+
+    def test_gap_in_the_issuers_sequence(self):
+        world = ready()
+        world.issue("FF25")  # signed, but in no file
+        world.block_list(number=2)
+        self.assert_found(world, "expected 4 (SPEC 4.3)")
+
+    def test_block_list_not_ascending(self):
+        world = ready()
+        world.block_list("7900000000000022", CARD, number=2)
+        self.assert_found(world, "not ascending")
+
+
+class Orders(Finding):
+    def test_faults_of_an_order(self):
+        cases = {
+            "disagree": {"amount": 500_001},
+            "not there": {"line": 3},
+            "order and list": {"line": 2},
+            "list not valid": {"time": "20261201090000"},
+            "another place": {"shift": 1},
+            "no valid agreement": {"time": "20261206090000"},
+            "last 35 days": {"time": "20261226090000"},
+            "holder check does not fit": {"method": 1, "check": "0003"},
+        }
+        for fault, changed in cases.items():
+            with self.subTest(fault):
+                world = ready()
+                check = changed.pop("check", "0103")
+                world.paid(world.intent(**{"key": FIRST[0], "amount": FIRST[1]} | changed), check)
+                self.assert_found(world, fault)
+
+    def test_amount_0_and_unset_time(self):
+        for changed in ({"amount": 0}, {"time": "0" * 14}, {"recipient": 3}, {"method": 0}):
+            world = ready()
+            world.intent(**{"key": FIRST[0], "amount": FIRST[1]} | changed)
+            self.assert_found(world, "FF23: ")
+
+    def test_recipient_the_line_does_not_allow(self):
+        world = ready()
+        world.list([(line_key(3), 1)], number=2, recipients=1)
+        world.intent(line_key(3), 1, recipient=2)
+        self.assert_found(world, "recipient")
+
+    def test_recovery_and_another_persons_line(self):
+        for key, fault in ((line_key(1, 7), "recovery"), (line_key(1, person=bytes(16)), "other number or person")):
+            world = ready()
+            world.list([(key, 1)], number=2)
+            world.intent(key, 1)
+            self.assert_found(world, fault)
+
+    def test_blocked_card(self):
+        world = ready()
+        world.block_list(CARD, number=2)
+        world.intent(*FIRST)
+        self.assert_found(world, "card is on the block list")
+
+    def test_a_line_paid_twice_by_two_lists(self):
+        world = ready()
+        world.paid(world.intent(*FIRST))
+        world.list([FIRST], number=2)
+        world.paid(world.intent(*FIRST))
+        self.assert_found(world, "the line was paid before")
+
+    def test_caps(self):
+        for amounts in ([2_000_001], [1_600_000, 1_600_000]):
+            world = ready()
+            lines = [(line_key(10 + at), amount) for at, amount in enumerate(amounts)]
+            world.list(lines, number=2)
+            for at, line in enumerate(lines, 1):
+                world.paid(world.intent(*line, line=at))
+            self.assert_found(world, "above the card's caps")
+
+    def test_a_new_month_starts_a_new_sum(self):
+        world = ready()
+        lines = [(line_key(10 + at), 1_600_000) for at in (0, 1)]
+        world.list(lines, number=2, last="261231")
+        world.paid(world.intent(*lines[0], line=1))
+        world.paid(world.intent(*lines[1], line=2, time="20261201090000"))
+        self.assertEqual(findings(world), [])
+
+
+class Receipts(Finding):
+    def test_faults(self):
+        cases = {"wrong signature": {"signer": Key()}, "expected 1 (SPEC 9.4)": {"step": 2}, "holder check": {"check": "0104"}}
+        for fault, changed in cases.items():
+            with self.subTest(fault):
+                world = ready()
+                world.paid(world.intent(*FIRST), **changed)
+                self.assert_found(world, fault)
+
+    def test_receipt_for_another_order(self):
+        world = ready()
+        world.intent(*FIRST)
+        world.paid(bytes(32))
+        self.assert_found(world, "not for the open Intent")
+
+    def test_receipt_outside_the_cards_chain(self):
+        world = ready()
+        world.card_head = bytes(32)
+        world.paid(world.intent(*FIRST))
+        self.assert_found(world, "does not follow the card's receipt before it")
+
+    def test_the_other_der_signature_is_found(self):
+        # (r, n - s) verifies as well (SPEC 2.3), but it is not the journal's.
+        world = complete()
+        body = next(name for name in world.files if name.endswith(".signed.bin") and name.startswith("receipts"))
+        world.files[body.replace(".signed.bin", ".sig.der")] = world.signing.der(world.files[body])
+        self.assert_found(world, "not the DER form")
+
+
+class Journals(Finding):
+    def test_an_open_intent_excludes_another(self):
+        world = ready()
+        world.intent(*FIRST)
+        world.intent(line_key(2), 700_000, line=2)
+        self.assert_found(world, "another Intent is open")
+
+    def test_handed_without_or_twice(self):
+        for numbers in ([5], [6, 6]):
+            world = ready()
+            world.paid(world.intent(*FIRST))
+            for number in numbers:
+                world.entry(8, tlv("80", entries(number)))
+            self.assert_found(world, "no paid Intent, or handed before")
+
+    def test_what_closes_an_intent(self):
+        cases = [("6344", 6, None), ("9000", 6, "without a 634X"), (None, 6, "without a 634X"), ("6344", 5, "not open")]
+        for status, number, fault in cases:
+            world = ready()
+            world.intent(*FIRST)
+            members = [tlv("80", b"\x0c")] + ([tlv("82", bytes.fromhex(status))] if status else [])
+            world.entry(9, *members, tlv("83", entries(number)))
+            if fault is None:
+                self.assertEqual(findings(world), [])
+            else:
+                self.assert_found(world, fault)
+
+    def test_faults_of_an_entry(self):
+        for fault, changed in {"wrong signature": {"signer": Key()}, "boot count": {"boot": 2}}.items():
+            world = ready()
+            world.entry(5, tlv("80", b"LAN"), **changed)
+            self.assert_found(world, fault)
+
+    def test_entries_removed_swapped_repeated(self):
+        for order in ([0, 1, 3, 4], [0, 2, 1, 3, 4], [0, 1, 1, 2, 3, 4]):
+            world = ready()
+            world.entries = [world.entries[at] for at in order]
+            self.assert_found(world, "does not follow the entry before it")
+
+    def test_unknown_kind_and_content(self):
+        for kind, content in ((11, tlv("80", b"x")), (5, tlv("81", b"x")), (5, tlv("80", b"x") * 2), (8, b"")):
+            world = ready()
+            world.entry(kind, content)
+            self.assertNotEqual(findings(world), [])
+
+    def test_journal_cut_after_its_acknowledgement(self):
+        world = complete()
+        world.entries = world.entries[:-2]
+        self.assert_found(world, "is another one or missing")
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,104 @@
+#!/usr/bin/python3
+"""Verifies a folder of DATA chapter 2 without any of the project's code: from SPEC.md and DATA.md alone.
+
+    verify.py FOLDER --root FOLDER/root.pem
+
+Prints a line for each finding and a last line with counts; exits 0 only without findings. Give the root key from a place
+you trust rather than from the folder. What was cut from the end of a journal or of the issuer's sequence, together with all
+that refers to it, leaves no trace in the folder.
+
+Needs Python 3.11 and Debian's package python3-cryptography.
+"""
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from folder import ISSUER, JOURNAL, ROOT, TERMINAL_CA, Certificates, Findings, Folder, key_bytes, load_key
+from issued import Issued
+from journal import Journal, check_receipts
+from objects import ACKNOWLEDGEMENT, verify
+from tlv import Refused, parse
+
+
+def check_keys(folder: Folder, certificates: Certificates) -> None:
+    """Each PEM file holds a key that is certified for its role."""
+    roles = {"root.pem": (ROOT, ""), "issuer.pem": (ISSUER, ""), "terminal-ca.pem": (TERMINAL_CA, "")}
+    for path in sorted(folder.path.glob("terminal-VNT*.pem")):
+        roles[path.name] = (JOURNAL, path.stem.removeprefix("terminal-"))
+    for name, (role, terminal) in roles.items():
+        with folder.findings.about(name):
+            key = key_bytes(load_key(folder.path / name))
+            certified = any(known.role == role and known.holder.startswith(terminal) and key_bytes(known.key) == key
+                            for known in certificates.by_holder.values())
+            folder.findings.check(certified, name, "no valid certificate of this key (SPEC 3.4)")
+
+
+def check_acknowledgement(name: str, folder: Folder, certificates: Certificates, journals: dict[str, Journal]) -> bytes:
+    """DATA 6; the hash of the acknowledgement's body."""
+    where = f"acks/{name}.ack"
+    record = parse(ACKNOWLEDGEMENT, folder.read(where))
+    body = record.body
+    verify(record, certificates.issuer(body.issuer, body.time.date()).key)
+    folder.findings.check(name == f"{body.terminal}-{body.sequence}", where, "its name does not fit (DATA 2)")
+    journal = journals.get(body.terminal)
+    if journal is None:
+        raise Refused(f"no journal of {body.terminal}")
+    entry = journal.entries.get(body.sequence)
+    folder.findings.check(entry == body.entry_hash, where, f"entry {body.sequence} is another one or missing (DATA 6)")
+    folder.findings.check(body.journal_key_hash == journal.key_hash, where, "of another journal key (DATA 6)")
+    return body.hash
+
+
+def verify_folder(path: Path, root: Path) -> tuple[list[str], str]:
+    """The findings, and the counts of what was looked at."""
+    findings = Findings()
+    folder = Folder(path, findings)
+    certificates = Certificates(folder, load_key(root))
+    check_keys(folder, certificates)
+    issued = Issued(folder, certificates)
+
+    journals: dict[str, Journal] = {}
+    for terminal in folder.names("journals", ".journal"):
+        with findings.about(f"journals/{terminal}.journal"):
+            journals[terminal] = Journal(terminal, folder, certificates, issued)
+    payments = [payment for journal in journals.values() for payment in journal.payments]
+    check_receipts(payments, issued, findings)
+
+    paid = {f"{payment.order.terminal}-{payment.order.sequence}" for payment in payments}
+    for name in folder.names("receipts", ".signed.bin", ".sig.der"):
+        findings.check(name in paid, f"receipts/{name}", "no Paid entry in a journal (DATA 2)")
+
+    acknowledged = set()
+    for name in folder.names("acks", ".ack"):
+        with findings.about(f"acks/{name}.ack"):
+            acknowledged.add(check_acknowledgement(name, folder, certificates, journals))
+    for terminal, journal in journals.items():
+        missing = len(journal.synced - acknowledged)
+        findings.check(not missing, f"journals/{terminal}.journal", f"{missing} Synced entries without their acknowledgement")
+
+    entries = sum(len(journal.entries) for journal in journals.values())
+    return findings.lines, (
+        f"{len(certificates.by_holder)} certificates, {len(issued.cards)} cards, {len(issued.lists)} payment lists, "
+        f"{len(issued.block_lists)} block lists, {len(journals)} journals with {entries} entries, {len(payments)} payments, "
+        f"{len(acknowledged)} acknowledgements")
+
+
+def main() -> int:
+    arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    arguments.add_argument("folder", type=Path, help="a folder as in DATA.md, chapter 2")
+    arguments.add_argument("--root", type=Path, required=True, help="the national root's public key, PEM")
+    given = arguments.parse_args()
+    try:
+        findings, counts = verify_folder(given.folder, given.root)
+    except Refused as refused:
+        findings, counts = [str(refused)], "nothing verified"
+    for finding in findings:
+        print(finding)
+    print(f"{counts}: {len(findings)} findings")
+    return 1 if findings else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
