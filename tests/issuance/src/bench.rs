@@ -42,10 +42,19 @@ fn template() -> &'static Template {
         let settings = home.station().unwrap();
         let certificate = |role| home.certificate(&settings.reference(role).unwrap()).unwrap();
         let (root, issuer) = (certificate(Role::Root), certificate(Role::Issuer));
-        let keys = IssuingKeys::open(&home, &home.open_store().unwrap(), &Passphrase::new(PASSPHRASE.to_owned())).unwrap();
+        let keys = IssuingKeys::open(
+            &home,
+            &home.open_store().unwrap(),
+            &Passphrase::new(PASSPHRASE.to_owned()),
+        )
+        .unwrap();
         let today = Signed::<Certificate>::parse(&issuer).unwrap().claimed().effective;
         let issuer = Station::new(&root, &issuer, Terms::standard(today, "H79")).unwrap();
-        Template { station, keys, issuer }
+        Template {
+            station,
+            keys,
+            issuer,
+        }
     })
 }
 
@@ -107,7 +116,11 @@ impl Bench {
             fs::copy(&card, folder.path().join(card.file_name().unwrap())).unwrap();
         }
         let store = Store::open(&folder.path().join("store.sqlite")).unwrap();
-        Self { folder, store, writes: Fuse::default() }
+        Self {
+            folder,
+            store,
+            writes: Fuse::default(),
+        }
     }
 
     /// Powers the chip of this place (from 0) up, as after an insertion.
@@ -119,7 +132,10 @@ impl Bench {
     /// The serial of the chip of this place.
     pub fn serial(place: usize) -> [u8; 10] {
         let card = template().station.cards()[place].clone();
-        hex::decode(card.file_stem().unwrap().to_str().unwrap()).unwrap().try_into().unwrap()
+        hex::decode(card.file_stem().unwrap().to_str().unwrap())
+            .unwrap()
+            .try_into()
+            .unwrap()
     }
 
     /// The vendor's delivery file.
@@ -130,14 +146,21 @@ impl Bench {
     /// Ledger and keys as a reader uses them.
     pub fn ledger(&self) -> Ledger<'_> {
         let Template { keys, issuer, .. } = template();
-        Ledger { store: &self.store, keys, station: issuer, province: 79, reader: "bench" }
+        Ledger {
+            store: &self.store,
+            keys,
+            station: issuer,
+            province: 79,
+            reader: "bench",
+        }
     }
 
     /// One attempt, which the fault may cut short.
     pub fn attempt(&self, chip: &mut impl Chip, fault: Fault) -> (End, Trace) {
         let mut trace = Trace::default();
         chip.reset();
-        let (mut issuance, mut step) = Issuance::start(&template().issuer, Randomness::draw(&mut SysRng).unwrap());
+        let (mut issuance, mut step) =
+            Issuance::start(&template().issuer, Randomness::draw(&mut SysRng).unwrap());
         loop {
             let event = match step {
                 Step::Done(done) => return (End::Ended(Ok(done)), trace),
@@ -152,7 +175,9 @@ impl Bench {
                     if fault == Fault::Ledger(trace.ledger, Moment::Before) {
                         return (End::Torn, trace);
                     }
-                    let Ok(event) = self.ledger().answer(step) else { unreachable!("all other steps are matched") };
+                    let Ok(event) = self.ledger().answer(step) else {
+                        unreachable!("all other steps are matched")
+                    };
                     if fault == Fault::Ledger(trace.ledger, Moment::After) {
                         return (End::Torn, trace);
                     }
@@ -178,7 +203,10 @@ impl Bench {
 
     /// Hashes of the CSOs that the issuer ever signed.
     pub fn signed_csos(&self) -> Vec<[u8; 32]> {
-        let entries = self.store.issuer_log(template().issuer.issuer().as_str()).unwrap();
+        let entries = self
+            .store
+            .issuer_log(template().issuer.issuer().as_str())
+            .unwrap();
         entries.iter().map(|entry| entry.signed.body_hash).collect()
     }
 
@@ -188,15 +216,27 @@ impl Bench {
         select(chip);
         let handshake = HostHandshake::new([7; 8]);
         let response = chip.transmit(&handshake.initialize_update(0));
-        let update = InitializeUpdateResponse::parse(Response::parse(&response).unwrap().ok().unwrap()).unwrap();
+        let update =
+            InitializeUpdateResponse::parse(Response::parse(&response).unwrap().ok().unwrap()).unwrap();
         let Ok(Event::Keys(keys)) = self.ledger().answer(Step::FindKeys(Self::serial(place))) else {
             unreachable!("the chip is of the test delivery")
         };
-        let present = if update.key_version == 1 { &keys.transport } else { &keys.issuer };
+        let present = if update.key_version == 1 {
+            &keys.transport
+        } else {
+            &keys.issuer
+        };
         let (mut channel, authenticate) = handshake.card_response(present, &update).unwrap();
         assert_eq!(chip.transmit(&authenticate), [0x90, 0x00]);
         let [p1, p2] = CardStatus::TAG.to_be_bytes();
-        let command = Command { class: 0x80, instruction: GET_DATA, p1, p2, data: &[], expected: Some(256) };
+        let command = Command {
+            class: 0x80,
+            instruction: GET_DATA,
+            p1,
+            p2,
+            data: &[],
+            expected: Some(256),
+        };
         let mut buffer = [0; 261];
         let response = chip.transmit(channel.wrap(&command, &mut buffer).unwrap());
         let mut buffer = [0; 252];
@@ -215,7 +255,10 @@ impl Bench {
         assert_eq!(select(chip), LifeCycle::Active);
         let status = self.status(chip, place);
         assert_eq!(self.signed_csos(), [status.cso_hash.unwrap()]);
-        assert_eq!((status.life_cycle, status.counter, status.pin_tries), (LifeCycle::Active, 0, 3));
+        assert_eq!(
+            (status.life_cycle, status.counter, status.pin_tries),
+            (LifeCycle::Active, 0, 3)
+        );
     }
 
     /// What must hold at any moment: an active chip has a released CSO in the ledger, and it is the chip's.
@@ -223,7 +266,10 @@ impl Bench {
         chip.reset();
         if select(chip) == LifeCycle::Active {
             let state = self.card(place).unwrap().state;
-            assert!(matches!(state, CardState::CsoReleased | CardState::Active), "{state:?}");
+            assert!(
+                matches!(state, CardState::CsoReleased | CardState::Active),
+                "{state:?}"
+            );
             assert_eq!(self.signed_csos(), [self.status(chip, place).cso_hash.unwrap()]);
         }
         assert!(self.signed_csos().len() <= 1 && self.store.cards().unwrap().len() <= 1);
@@ -237,9 +283,13 @@ impl Bench {
 
 /// SELECT, and the life cycle that it answers.
 pub fn select(chip: &mut impl Chip) -> LifeCycle {
-    let response = chip.transmit(&[0x00, 0xA4, 0x04, 0x00, 0x08, 0xF0, 0x41, 0x4E, 0x53, 0x49, 0x4E, 0x48, 0x01, 0x00]);
+    let response = chip.transmit(&[
+        0x00, 0xA4, 0x04, 0x00, 0x08, 0xF0, 0x41, 0x4E, 0x53, 0x49, 0x4E, 0x48, 0x01, 0x00,
+    ]);
     let data = Response::parse(&response).unwrap().ok().unwrap();
-    FileControlInformation::read(&mut Reader::new(data), FileControlInformation::TAG).unwrap().life_cycle
+    FileControlInformation::read(&mut Reader::new(data), FileControlInformation::TAG)
+        .unwrap()
+        .life_cycle
 }
 
 fn transmit(chip: &mut impl Chip, command: &[u8], fault: Fault, trace: &mut Trace) -> Option<Vec<u8>> {

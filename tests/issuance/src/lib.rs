@@ -1,6 +1,10 @@
 //! What the tests of issuance share: a station set up by the real `ansinh`, blank cards, and a desk without a reader at
 //! which the power can fail at any command, any write of the card and any write of the ledger.
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test fails by panicking"
+)]
 
 pub mod bench;
 pub mod hostile;
@@ -27,11 +31,18 @@ pub struct TestStation {
 impl TestStation {
     /// Sets a station up with the real command: `init`, `delivery add`, `import`.
     pub fn set_up(people: u32, cards: usize) -> Self {
-        let station = Self { folder: TempDir::new().expect("a temporary folder") };
+        let station = Self {
+            folder: TempDir::new().expect("a temporary folder"),
+        };
         let delivery = station.delivery_file();
-        virtual_card::blank::deliver("TEST", &delivery, &station.folder.path().join("cards"), cards).expect("blank cards");
+        virtual_card::blank::deliver("TEST", &delivery, &station.folder.path().join("cards"), cards)
+            .expect("blank cards");
         let list = station.folder.path().join("list.csv");
-        let template = beneficiary_list::Template { people, seed: 1, period: PERIOD.to_owned() };
+        let template = beneficiary_list::Template {
+            people,
+            seed: 1,
+            period: PERIOD.to_owned(),
+        };
         std::fs::write(&list, beneficiary_list::generate(&template).expect("a list")).expect("the list");
         run(&mut station.ansinh(&["init", "--province", "79", "--test"]));
         run(station.ansinh(&["delivery", "add"]).arg(&delivery));
@@ -60,14 +71,23 @@ impl TestStation {
     /// The `ansinh` command on this station.
     pub fn ansinh(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(ansinh_binary());
-        command.args(arguments).arg("--store").arg(self.home()).env("ANSINH_PASSPHRASE", PASSPHRASE).stdin(Stdio::null());
+        command
+            .args(arguments)
+            .arg("--store")
+            .arg(self.home())
+            .env("ANSINH_PASSPHRASE", PASSPHRASE)
+            .stdin(Stdio::null());
         command
     }
 }
 
 fn run(command: &mut Command) {
     let output = command.output().expect("ansinh starts");
-    assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "{command:?}: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
 }
 
 /// The `ansinh` binary of the profile under test, built if need be.
@@ -75,14 +95,27 @@ pub fn ansinh_binary() -> &'static Path {
     static BINARY: OnceLock<PathBuf> = OnceLock::new();
     BINARY.get_or_init(|| {
         let test = std::env::current_exe().expect("own path");
-        let folder = test.ancestors().find(|folder| folder.ends_with("debug") || folder.ends_with("release"));
+        let folder = test
+            .ancestors()
+            .find(|folder| folder.ends_with("debug") || folder.ends_with("release"));
         let folder = folder.expect("a target folder");
         let mut build = Command::new(env!("CARGO"));
-        build.args(["build", "--quiet", "--offline", "--package", "ansinh", "--bin", "ansinh"]);
+        build.args([
+            "build",
+            "--quiet",
+            "--offline",
+            "--package",
+            "ansinh",
+            "--bin",
+            "ansinh",
+        ]);
         if folder.ends_with("release") {
             build.arg("--release");
         }
-        assert!(build.status().expect("cargo starts").success(), "ansinh does not build");
+        assert!(
+            build.status().expect("cargo starts").success(),
+            "ansinh does not build"
+        );
         folder.join("ansinh")
     })
 }

@@ -25,7 +25,13 @@ fn survive(bench: &Bench, fault: Fault) {
 fn finish(bench: &Bench, fault: &str) {
     bench.assert_not_half_issued(&mut bench.chip(0), 0);
     let end = bench.issue(&mut bench.chip(0));
-    assert!(matches!(end, Ok(Done::Issued(_) | Done::Confirmed(_) | Done::AlreadyIssued(_))), "{fault}: {end:?}");
+    assert!(
+        matches!(
+            end,
+            Ok(Done::Issued(_) | Done::Confirmed(_) | Done::AlreadyIssued(_))
+        ),
+        "{fault}: {end:?}"
+    );
     bench.assert_issued(&mut bench.chip(0), 0);
     let again = bench.issue(&mut bench.chip(0));
     assert!(matches!(again, Ok(Done::AlreadyIssued(_))), "{fault}: {again:?}");
@@ -33,8 +39,13 @@ fn finish(bench: &Bench, fault: &str) {
 
 #[test]
 fn an_issuance_takes_the_commands_of_the_specification_and_no_more() {
-    let instructions: Vec<u8> = faultless().commands.iter().map(|(instruction, ..)| *instruction).collect();
-    let (blocks, others): (Vec<u8>, Vec<u8>) = instructions.iter().partition(|instruction| **instruction == 0xE2);
+    let instructions: Vec<u8> = faultless()
+        .commands
+        .iter()
+        .map(|(instruction, ..)| *instruction)
+        .collect();
+    let (blocks, others): (Vec<u8>, Vec<u8>) =
+        instructions.iter().partition(|instruction| **instruction == 0xE2);
     assert_eq!(others, [0xA4, 0x50, 0x82, 0xD8, 0x47, 0x24, 0x44]);
     assert!((5..=11).contains(&blocks.len()), "{} blocks", blocks.len());
 }
@@ -98,7 +109,9 @@ fn another_chip_in_between_takes_another_person() {
     bench.attempt(&mut bench.chip(0), Fault::Command(8, Moment::After));
     let other = bench.issue(&mut bench.chip(1));
     let first = bench.issue(&mut bench.chip(0));
-    let (Ok(Done::Issued(other)), Ok(Done::Issued(first))) = (other, first) else { panic!("not both were issued") };
+    let (Ok(Done::Issued(other)), Ok(Done::Issued(first))) = (other, first) else {
+        panic!("not both were issued")
+    };
     assert_ne!(first, other);
     let cards = bench.store.cards().unwrap_or_default();
     assert_eq!(cards.len(), 2);

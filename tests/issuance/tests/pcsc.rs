@@ -1,0 +1,222 @@
+//! The real `ansinh issue`, the real pcscd: several readers, cards torn out, the process killed.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::collections::{BTreeMap, HashSet};
+use std::path::PathBuf;
+use std::sync::Mutex;
+use std::sync::mpsc::{self, Receiver};
+use std::thread;
+
+use ansinh::home::Home;
+use ansinh_store::cards::CardState;
+use issuance_tests::TestStation;
+use issuance_tests::bench::{Bench, Fault};
+use issuance_tests::office::{Hand, Hanging, Issuing};
+use rig::{VirtualReader, inside_readers};
+use serde_json::Value;
+use virtual_card::{Control, Moment, ReferenceCard};
+
+const MOMENTS: [Moment; 2] = [Moment::Before, Moment::After];
+
+/// Each command of an issuance, before and after.
+fn cases() -> Vec<(u64, Moment)> {
+    let bench = Bench::new();
+    let commands = bench.attempt(&mut bench.chip(0), Fault::None).1.commands.len() as u64;
+    (1..=commands)
+        .flat_map(|command| MOMENTS.map(|moment| (command, moment)))
+        .collect()
+}
+
+/// Everybody has exactly one active card, on chips and under CSOs of their own, and the issuer's sequence has no gap.
+fn assert_all_issued(station: &TestStation, people: usize) {
+    let home = Home::new(station.home());
+    let store = home.open_store().unwrap();
+    let cards = store.cards().unwrap();
+    assert!(
+        cards.iter().all(|card| card.state == CardState::Active),
+        "not all cards are active"
+    );
+    assert_eq!(cards.len(), people);
+    assert_eq!(
+        cards.iter().map(|card| card.person).collect::<HashSet<_>>().len(),
+        people
+    );
+    assert_eq!(
+        cards
+            .iter()
+            .map(|card| card.chip_serial)
+            .collect::<HashSet<_>>()
+            .len(),
+        people
+    );
+    let log = store.issuer_log(&home.station().unwrap().issuer).unwrap();
+    assert_eq!(log.len(), people);
+    for (entry, sequence) in log.iter().zip(1..) {
+        assert_eq!((entry.position.sequence, entry.kind.as_str()), (sequence, "cso"));
+    }
+    assert!(
+        log.windows(2)
+            .all(|pair| pair[1].position.previous_hash == pair[0].signed.body_hash)
+    );
+    assert_eq!(
+        (
+            store.waiting_persons().unwrap(),
+            store.unfinished_cards().unwrap()
+        ),
+        (0, 0)
+    );
+}
+
+/// Runs `ansinh issue` with a thread at each reader, which gets the outcomes of its reader. Returns all lines.
+fn at_each_reader(
+    readers: &[VirtualReader],
+    station: &TestStation,
+    arguments: &[&str],
+    work: impl Fn(&Hand<'_>, &Receiver<Value>) + Sync,
+) -> Vec<Value> {
+    let mut issuing = Issuing::start(station, arguments);
+    let mut lines = Vec::new();
+    thread::scope(|scope| {
+        let mut outcomes = BTreeMap::new();
+        for reader in readers {
+            let (sender, receiver) = mpsc::channel();
+            outcomes.insert(reader.name.clone(), sender);
+            let work = &work;
+            scope.spawn(move || work(&Hand::at(reader), &receiver));
+        }
+        while let Some(line) = issuing.next_line() {
+            if let Some(reader) = line["reader"].as_str() {
+                // A hand that has no more cards listens no more.
+                let _ = outcomes[reader].send(line.clone());
+            }
+            lines.push(line);
+        }
+        outcomes.clear();
+    });
+    let (status, errors) = issuing.end();
+    assert!(status.success(), "{status}: {errors}");
+    assert_eq!(errors, "");
+    lines
+}
+
+fn outcome(outcomes: &Receiver<Value>) -> String {
+    let line = outcomes.recv().unwrap();
+    line["failure"]
+        .as_str()
+        .or(line["outcome"].as_str())
+        .unwrap()
+        .to_owned()
+}
+
+#[test]
+fn eight_people_on_four_readers() {
+    inside_readers(4, |readers| {
+        let station = TestStation::set_up(8, 8);
+        let cards = Mutex::new(station.cards());
+        let lines = at_each_reader(readers, &station, &["--all-readers"], |hand, outcomes| {
+            for _ in 0..2 {
+                let card = cards.lock().unwrap().pop().unwrap();
+                let card = hand.insert(&card);
+                assert_eq!(outcome(outcomes), "issued");
+                hand.take_out(&card);
+            }
+        });
+        assert_eq!(lines.last().unwrap()["summary"]["issued"], 8);
+        assert_all_issued(&station, 8);
+        assert_nothing_private(&station, &lines);
+    });
+}
+
+/// No PIN, no name, no identity number in what `ansinh issue` says.
+fn assert_nothing_private(station: &TestStation, lines: &[Value]) {
+    let said = lines.iter().map(ToString::to_string).collect::<String>();
+    assert!(!said.contains("271828"));
+    let store = Home::new(station.home()).open_store().unwrap();
+    for card in store.cards().unwrap() {
+        let person = store.holder(&card.person).unwrap().person;
+        assert!(!said.contains(&person.full_name) && !said.contains(&person.personal_id));
+    }
+}
+
+#[test]
+fn torn_out_at_each_command_and_put_back() {
+    inside_readers(4, |readers| {
+        let cases = cases();
+        let station = TestStation::set_up(cases.len() as u32, cases.len());
+        let todo: Mutex<Vec<(PathBuf, (u64, Moment))>> =
+            Mutex::new(station.cards().into_iter().zip(cases.iter().copied()).collect());
+        let lines = at_each_reader(readers, &station, &["--all-readers"], |hand, outcomes| {
+            while let Some((memory, (command, moment))) = { todo.lock().unwrap().pop() } {
+                let control = Control::default();
+                control.commands_fuse().set(command, moment);
+                let card = ReferenceCard::open(&memory, control.writes_fuse(), false).unwrap();
+                let card = hand.insert_chip(card, control);
+                assert_eq!(outcome(outcomes), "card-lost", "command {command} {moment:?}");
+                hand.wait_until_out();
+                card.insert();
+                let end = outcome(outcomes);
+                assert!(
+                    ["issued", "confirmed"].contains(&end.as_str()),
+                    "command {command} {moment:?}: {end}"
+                );
+                hand.take_out(&card);
+            }
+        });
+        let summary = &lines.last().unwrap()["summary"];
+        assert_eq!(
+            (&summary["issued"], &summary["failed_attempts"]),
+            (&cases.len().into(), &cases.len().into())
+        );
+        assert_all_issued(&station, cases.len());
+    });
+}
+
+#[test]
+fn killed_at_each_command_and_started_again() {
+    inside_readers(4, |readers| {
+        let cases = cases();
+        thread::scope(|scope| {
+            for (reader, cases) in readers
+                .iter()
+                .zip(cases.chunks(cases.len().div_ceil(readers.len())))
+            {
+                scope.spawn(move || kill_and_start_again(reader, cases));
+            }
+        });
+    });
+}
+
+/// A station with one reader: its process dies once for each card.
+fn kill_and_start_again(reader: &VirtualReader, cases: &[(u64, Moment)]) {
+    let station = TestStation::set_up(cases.len() as u32, cases.len());
+    let hand = Hand::at(reader);
+    let arguments = ["--reader", reader.name.as_str(), "--limit", "1"];
+    for (memory, (command, moment)) in station.cards().iter().zip(cases) {
+        let control = Control::default();
+        let card = ReferenceCard::open(memory, control.writes_fuse(), false).unwrap();
+        let ((silent, is_silent), (go_on, going_on)) = (mpsc::channel(), mpsc::channel());
+        let card = hand.insert_chip(Hanging::new(card, *command, *moment, silent, going_on), control);
+        let issuing = Issuing::start(&station, &arguments);
+        is_silent.recv().unwrap();
+        issuing.kill();
+        go_on.send(()).unwrap();
+
+        let (status, errors) = Issuing::start(&station, &arguments).end();
+        assert!(
+            status.success(),
+            "command {command} {moment:?}: {status}: {errors}"
+        );
+        hand.take_out(&card);
+    }
+    assert_all_issued(&station, cases.len());
+}
+
+#[test]
+fn without_cards_it_ends_after_its_wait_and_says_what_is_missing() {
+    inside_readers(1, |_| {
+        let station = TestStation::set_up(3, 1);
+        let (status, errors) = Issuing::start(&station, &["--all-readers", "--wait", "1"]).end();
+        assert_eq!(status.code(), Some(3));
+        assert!(errors.contains("3 waiting person(s)"), "{errors}");
+    });
+}
