@@ -185,19 +185,12 @@ impl<L: AsyncRead + AsyncWrite + Unpin> TerminalLink<L> {
         })
     }
 
-    /// Installs the certificates; the trust anchor goes along unless the terminal has it already, which then must be the
-    /// same, or the certificates do not verify under it.
+    /// Installs trust anchor and certificates, concatenated. An anchor that is there already must be the same.
     ///
     /// # Errors
     /// [`LinkError::Refused`] and those of the line.
-    pub fn install(&mut self, anchor: &[u8], certificates: &[u8]) -> Result<(), LinkError> {
-        let all = [anchor, certificates].concat();
-        self.repeat(|link| match link.done(&Request::Install { objects: &all }) {
-            Err(LinkError::Refused(Refusal::AnchorInstalled)) => link.done(&Request::Install {
-                objects: certificates,
-            }),
-            other => other,
-        })
+    pub fn install(&mut self, objects: &[u8]) -> Result<(), LinkError> {
+        self.repeat(|link| link.done(&Request::Install { objects }))
     }
 
     /// Sets the clock: `statement` signs the time over the terminal's nonce.
@@ -333,10 +326,15 @@ impl<L: AsyncRead + AsyncWrite + Unpin> TerminalLink<L> {
         let mut encoded: Encoded = [0; MAX_ENCODED];
         let frame = send(request, &mut encoded).map_err(MessageError::from)?;
         let Self { runtime, line, .. } = self;
-        let written = runtime.block_on(timeout(self.patience.answer, async {
-            line.write_all(frame).await?;
-            line.flush().await
-        }));
+        let patience = self.patience.answer;
+        // A time-out is made inside the runtime: its timer is the runtime's.
+        let written = runtime.block_on(async {
+            timeout(patience, async {
+                line.write_all(frame).await?;
+                line.flush().await
+            })
+            .await
+        });
         written.map_err(|_| LinkError::Silent)?.map_err(LinkError::from)
     }
 
@@ -353,7 +351,7 @@ impl<L: AsyncRead + AsyncWrite + Unpin> TerminalLink<L> {
             received,
             ..
         } = self;
-        let found = runtime.block_on(timeout(patience, async {
+        let search = async {
             let mut buffer = [0; MAX_ENCODED];
             loop {
                 while let Some(byte) = received.pop_front() {
@@ -371,7 +369,8 @@ impl<L: AsyncRead + AsyncWrite + Unpin> TerminalLink<L> {
                 }
                 received.extend(buffer.iter().take(length));
             }
-        }));
+        };
+        let found = runtime.block_on(async { timeout(patience, search).await });
         found.unwrap_or(Err(LinkError::Silent))
     }
 }
