@@ -47,7 +47,7 @@ pub enum EntryError {
     #[error("the card's signature on the receipt does not verify")]
     Receipt,
     /// The order names a list or line that the issuer did not sign, or other values than the line's.
-    #[error("card, line or amount are not those of a payment list that the issuer signed")]
+    #[error("card, line or amount are not those of a payment list that the issuer signed for this terminal")]
     NotOnList,
     /// The ledger could not be read or written.
     #[error(transparent)]
@@ -102,7 +102,7 @@ impl<'s> JournalIngestion<'s> {
             journal_key,
             head,
             intent,
-            lines: lines_by_root(store)?,
+            lines: lines_by_root(store, name)?,
         })
     }
 
@@ -262,9 +262,11 @@ fn last_intent(entries: &[Vec<u8>]) -> Result<Option<Vec<u8>>, EntryError> {
     Ok(None)
 }
 
-fn lines_by_root(store: &Store) -> Result<HashMap<Digest, Vec<Vec<u8>>>, EntryError> {
+/// The lines of every list that this terminal was ever given.
+fn lines_by_root(store: &Store, terminal: TerminalName) -> Result<HashMap<Digest, Vec<Vec<u8>>>, EntryError> {
     let mut lines = HashMap::new();
-    for list in store.payment_lists()? {
+    let lists = store.payment_lists()?.into_iter();
+    for list in lists.filter(|list| list.terminal == terminal.as_str()) {
         let header = Signed::<ListHeader<'_>>::parse(&list.header)?;
         lines.insert(header.claimed().root, list.lines);
     }

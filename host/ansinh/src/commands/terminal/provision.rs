@@ -49,12 +49,13 @@ impl Provision {
         let chain = Chain::open(&signing)?;
         let certificates = chain.certify(&signing, name, &requests)?;
         let objects = [
-            chain.issuer.as_slice(),
+            &chain.anchor()?,
+            &chain.issuer,
             &chain.authority,
             &certificates.agreement,
             &certificates.journal,
         ];
-        link.install(&chain.anchor()?, &objects.concat())?;
+        link.install(&objects.map(Vec::as_slice).concat())?;
         set_clock(&mut link, &signing.issuer()?, name)?;
         signing
             .store

@@ -39,8 +39,10 @@ impl Sync {
         let signing = Signing::open(options)?;
         let (mut link, hello) = self.port.open()?;
         let terminal = provisioned_name(&hello)?;
+        // Before the journal is read, so that no entry is left that is not acknowledged. The journal comes home also from a
+        // terminal that does not take the time.
+        let clock = set_clock(&mut link, &signing.issuer()?, terminal);
         let outcome = synchronise(&mut link, &signing, terminal, &hello)?;
-        set_clock(&mut link, &signing.issuer()?, terminal)?;
         signing
             .store
             .log_operation(&options.operator, "synchronised a terminal", terminal.as_str())?;
@@ -51,7 +53,7 @@ impl Sync {
                 outcome.taken.paid_twice
             );
         }
-        Ok(())
+        clock
     }
 }
 
