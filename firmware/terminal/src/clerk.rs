@@ -129,18 +129,25 @@ impl<F: NorFlash, R: CryptoRng, V: Verify> Machine<'_, F, R, V> {
                 return self.prompt();
             }
             BACKSPACE | DELETE => {
-                if name.pop().is_some() {
-                    let _ = write!(self.out, "\x08 \x08");
-                }
+                let erased = name.pop().is_some();
+                self.echo(erased, "\x08 \x08");
             }
             0x20..=0x7E => {
-                if name.push(char::from(key)).is_ok() {
-                    let _ = write!(self.out, "{}", char::from(key));
-                }
+                let taken = name.push(char::from(key)).is_ok();
+                self.echo(
+                    taken,
+                    name.get(name.len().saturating_sub(1)..).unwrap_or_default(),
+                );
             }
             _ => {}
         }
         self.flow = Flow::Naming(name);
+    }
+
+    fn echo(&mut self, changed: bool, text: &str) {
+        if changed {
+            let _ = self.out.write_str(text);
+        }
     }
 
     fn open_shift(&mut self, name: &str) {
@@ -163,14 +170,12 @@ impl<F: NorFlash, R: CryptoRng, V: Verify> Machine<'_, F, R, V> {
     fn pin_key(&mut self, customer: Customer, mut entry: PinEntry, key: u8) {
         match key {
             b'0'..=b'9' => {
-                if entry.push(key) {
-                    let _ = write!(self.out, "*");
-                }
+                let taken = entry.push(key);
+                self.echo(taken, "*");
             }
             BACKSPACE | DELETE => {
-                if entry.pop() {
-                    let _ = write!(self.out, "\x08 \x08");
-                }
+                let erased = entry.pop();
+                self.echo(erased, "\x08 \x08");
             }
             b'c' | b'C' | ESCAPE => return self.cancel(&customer),
             b'\r' | b'\n' => {

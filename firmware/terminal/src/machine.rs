@@ -227,7 +227,6 @@ impl<'f, F: NorFlash, R: CryptoRng, V: Verify> Machine<'f, F, R, V> {
     }
 
     /// What a session needs, beside the random source and the place for the command.
-    #[expect(clippy::type_complexity, reason = "the parts of one struct, borrowed apart")]
     pub(crate) fn session(&mut self) -> Option<(Context<'_, Verifier<V>>, &mut R, &mut Outbox)> {
         let context = Context {
             verifier: &self.verifier,

@@ -5,7 +5,7 @@
 //! | offset in the area | content |
 //! |---|---|
 //! | 0 | line n at (n − 1) × 64: the `FF37` data object, `FF` behind it |
-//! | [`NODES`] | Merkle nodes of complete subtrees, 32 bytes each, level after level |
+//! | [`NODES`] | Merkle nodes of complete subtrees, 32 bytes each, level after level: of `n` lines `n >> k` on level `k` |
 //! | [`MARKS`] | 16 bytes for each line: anything but all ones says that it is paid |
 
 use card_spec::crypto::Digest;
@@ -171,7 +171,7 @@ impl<'f, F: NorFlash> PaymentList<'f, F> {
     }
 
     fn node(&self, level: u8, index: u32) -> Option<Digest> {
-        self.area.read(node_offset(level, index)?).ok()
+        self.area.read(node_offset(self.facts.lines, level, index)?).ok()
     }
 }
 
@@ -196,19 +196,12 @@ fn mark_offset(number: u32) -> u32 {
     number.saturating_sub(1).saturating_mul(16).saturating_add(MARKS)
 }
 
-/// Level `k` has room for as many nodes as complete subtrees of 2^k leaves fit the longest list.
-fn node_offset(level: u8, index: u32) -> Option<u32> {
-    let capacity = |level: u8| MAXIMUM_LINES.checked_shr(u32::from(level)).unwrap_or(0);
-    if index >= capacity(level) {
-        return None;
-    }
-    let before = (0..level).map(capacity).fold(0_u32, u32::saturating_add);
-    Some(
-        before
-            .saturating_add(index)
-            .saturating_mul(NODE)
-            .saturating_add(NODES),
-    )
+/// Where a node of a list with so many lines lies: level `k` has as many as complete subtrees of 2^k lines.
+fn node_offset(lines: u32, level: u8, index: u32) -> Option<u32> {
+    let nodes = |level: u8| lines.checked_shr(u32::from(level)).unwrap_or(0);
+    let before = (0..level).map(nodes).fold(0_u32, u32::saturating_add);
+    let place = before.saturating_add(index).saturating_mul(NODE);
+    (index < nodes(level)).then_some(place.saturating_add(NODES))
 }
 
 /// A list on its way into the area that is not in use. Nothing counts before [`ListLoading::finish`].
@@ -236,7 +229,8 @@ impl<'f, F: NorFlash> ListLoading<'f, F> {
         let storage = |_| Refusal::Storage;
         area.erase(0, facts.lines.saturating_mul(STRIDE))
             .map_err(storage)?;
-        area.erase(NODES, MARKS.saturating_sub(NODES)).map_err(storage)?;
+        area.erase(NODES, facts.lines.saturating_mul(2 * NODE))
+            .map_err(storage)?;
         area.erase(MARKS, facts.lines.saturating_mul(16))
             .map_err(storage)?;
         Ok(Self {
@@ -269,9 +263,11 @@ impl<'f, F: NorFlash> ListLoading<'f, F> {
         let mut stored = [0xFF; STRIDE as usize];
         stored.iter_mut().zip(encoding).for_each(|(to, from)| *to = *from);
         let mut written = self.area.write(line_offset(next), &stored);
-        let Self { area, root, .. } = self;
+        let Self {
+            area, root, facts, ..
+        } = self;
         let complete = |level, index, hash: &Digest| {
-            if let (Ok(()), Some(offset)) = (written, node_offset(level, index)) {
+            if let (Ok(()), Some(offset)) = (written, node_offset(facts.lines, level, index)) {
                 written = area.write(offset, hash);
             }
         };

@@ -1,0 +1,298 @@
+//! A whole pay point in one process: the terminal core on simulated flash, the reference card, a host that provisions
+//! and syncs, and a clerk. Everything is repeatable, and the power can be cut at any flash operation.
+#![allow(
+    dead_code,
+    unreachable_pub,
+    reason = "shared by tests, each of which uses its part"
+)]
+
+#[path = "../../../../card-applet-spec/reference-applet/tests/common/mod.rs"]
+pub mod card;
+pub mod host;
+#[path = "../../../journal/tests/support/mod.rs"]
+pub mod nor;
+
+use std::cell::RefCell;
+
+use card::{Card, TestMemory, TestRandom};
+use card_spec::crypto::PortableP256;
+use card_spec::journal::{Entry, Event, genesis};
+use card_spec::signed::Signed;
+use link::{Answer, FrameDecoder, MAX_ENCODED, Request, receive, send};
+use nor::Nor;
+use reference_applet::Applet;
+use terminal::{CardLost, Image, Layout, Output, StartError, Terminal};
+
+pub type Chip = Nor<4>;
+
+/// Room for a list of 4,000 lines, block lists of 256 entries, and a journal of 16 blocks.
+pub fn layout() -> Layout {
+    let list = terminal::LIST_SPACE;
+    let lists = 0x4000;
+    let blocks = lists + 2 * list;
+    let journal = blocks + 0x2000;
+    Layout {
+        device: 0..lists,
+        lists: [lists..lists + list, lists + list..blocks],
+        block_lists: [blocks..blocks + 0x1000, blocks + 0x1000..journal],
+        journal: journal..journal + 0x1_0000,
+    }
+}
+
+pub fn chip() -> RefCell<Chip> {
+    RefCell::new(Chip::new(layout().journal.end as usize / nor::BLOCK))
+}
+
+pub const FIRMWARE: [u8; 32] = [0xF1; 32];
+
+/// What stands between reader and card: it may alter an answer, or take the card away by answering nothing.
+pub type Between<'b> = dyn FnMut(usize, &[u8], Vec<u8>) -> Option<Vec<u8>> + 'b;
+
+/// Leaves everything as it is.
+pub fn honest(_: usize, _: &[u8], answer: Vec<u8>) -> Option<Vec<u8>> {
+    Some(answer)
+}
+
+/// The terminal under power.
+pub struct Bench<'f> {
+    pub flash: &'f RefCell<Chip>,
+    terminal: Terminal<'f, Chip, TestRandom, PortableP256>,
+    now: u64,
+    /// What the console showed since it was last looked at.
+    pub screen: String,
+    pub field: bool,
+    answers: Vec<Vec<u8>>,
+    command: Option<Vec<u8>>,
+    /// Commands of the last tap.
+    pub commands: usize,
+}
+
+impl<'f> Bench<'f> {
+    pub fn power_on(flash: &'f RefCell<Chip>) -> Result<Self, StartError> {
+        Self::with(flash, true, 1)
+    }
+
+    pub fn with(flash: &'f RefCell<Chip>, test: bool, seed: u64) -> Result<Self, StartError> {
+        let image = Image {
+            firmware: FIRMWARE,
+            test,
+        };
+        let operations = flash.borrow().operations;
+        let random = TestRandom(seed << 40 | operations);
+        let terminal = Terminal::start(flash, layout(), random, PortableP256, image, 0)?;
+        let mut bench = Self {
+            flash,
+            terminal,
+            now: 0,
+            screen: String::new(),
+            field: false,
+            answers: Vec::new(),
+            command: None,
+            commands: 0,
+        };
+        bench.collect();
+        Ok(bench)
+    }
+
+    /// Takes all outputs.
+    fn collect(&mut self) {
+        let mut decoder = FrameDecoder::new();
+        while let Some(output) = self.terminal.poll() {
+            match output {
+                Output::Screen(text) => self.screen.push_str(text),
+                Output::Host(bytes) => {
+                    for byte in bytes {
+                        if let Some(message) = decoder.feed(*byte) {
+                            self.answers.push(message.unwrap().to_vec());
+                        }
+                    }
+                }
+                Output::Field(on) => self.field = on,
+                Output::Transmit(command) => self.command = Some(command.to_vec()),
+            }
+        }
+    }
+
+    pub fn host_bytes(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.terminal.host_byte(*byte);
+            self.collect();
+        }
+    }
+
+    /// Sends a request and gives the encoded answer.
+    pub fn ask(&mut self, request: &Request<'_>) -> Vec<u8> {
+        let mut encoded = [0; MAX_ENCODED];
+        let frame = send(request, &mut encoded).unwrap().to_vec();
+        self.answers.clear();
+        self.host_bytes(&frame);
+        assert_eq!(self.answers.len(), 1, "one answer for {request:?}");
+        self.answers.remove(0)
+    }
+
+    pub fn no_answer(&self) -> bool {
+        self.answers.is_empty()
+    }
+
+    pub fn refusal(&mut self, request: &Request<'_>) -> Option<link::Refusal> {
+        match receive::<Answer<'_>>(&self.ask(request)).unwrap() {
+            Answer::Refused { code } => Some(code),
+            _ => None,
+        }
+    }
+
+    pub fn done(&mut self, request: &Request<'_>) -> Result<(), link::Refusal> {
+        match receive::<Answer<'_>>(&self.ask(request)).unwrap() {
+            Answer::Done => Ok(()),
+            Answer::Refused { code } => Err(code),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    pub fn hello(&mut self) -> link::Hello {
+        match receive::<Answer<'_>>(&self.ask(&Request::Hello { version: 1 })).unwrap() {
+            Answer::Hello(hello) => hello,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    pub fn type_keys(&mut self, keys: &str) {
+        for key in keys.bytes() {
+            self.terminal.key(key);
+            self.collect();
+        }
+    }
+
+    pub fn wait(&mut self, milliseconds: u64) {
+        self.now += milliseconds;
+        self.terminal.tick(self.now);
+        self.collect();
+    }
+
+    /// Looks at the console, which begins anew.
+    pub fn read_screen(&mut self) -> String {
+        std::mem::take(&mut self.screen)
+    }
+
+    /// Holds a card to the reader until the terminal sends nothing more, then takes it away.
+    pub fn tap(&mut self, card: &mut Card) {
+        self.tap_with(card, &mut honest);
+    }
+
+    pub fn tap_with(&mut self, card: &mut Card, between: &mut Between<'_>) {
+        card.reset();
+        self.tap_any(&mut |number, command| {
+            let answer = card.transmit(command).to_vec();
+            between(number, command, answer)
+        });
+    }
+
+    /// Holds anything to the reader that answers commands; `None` takes it away.
+    pub fn tap_any(&mut self, chip: &mut dyn FnMut(usize, &[u8]) -> Option<Vec<u8>>) {
+        self.commands = 0;
+        if !self.field {
+            return;
+        }
+        self.terminal.card_present(true);
+        self.collect();
+        while let Some(command) = self.command.take() {
+            assert!(
+                command.len() <= 252,
+                "a PN532 frame has no room for {} bytes",
+                command.len()
+            );
+            let answer = chip(self.commands, &command);
+            self.commands += 1;
+            assert!(self.commands < 100, "endless");
+            self.terminal.card_response(answer.as_deref().ok_or(CardLost));
+            self.collect();
+        }
+        self.terminal.card_present(false);
+        self.collect();
+    }
+
+    /// All journal entries, as the host reads them.
+    pub fn journal(&mut self) -> Vec<Vec<u8>> {
+        let mut entries: Vec<Vec<u8>> = Vec::new();
+        loop {
+            let from = entries.len() as u32 + 1;
+            let answer = self.ask(&Request::ReadJournal { from });
+            let Ok(Answer::Entries { bytes }) = receive::<Answer<'_>>(&answer) else {
+                return entries;
+            };
+            if bytes.is_empty() {
+                return entries;
+            }
+            let mut reader = card_spec::tlv::Reader::new(bytes);
+            while let Some(object) = reader.next_object().unwrap() {
+                entries.push(object.encoding().to_vec());
+            }
+        }
+    }
+}
+
+/// What a journal tells, once every signature, number and hash in it was checked.
+#[derive(Debug, Default, PartialEq)]
+pub struct Story {
+    pub kinds: Vec<u8>,
+    /// Line numbers of Paid entries, in order.
+    pub paid: Vec<u32>,
+    /// Reasons of Refused entries.
+    pub refused: Vec<u8>,
+    /// Status words of Refused entries.
+    pub status_words: Vec<u16>,
+    /// Intents confirmed to be handed over.
+    pub handed: Vec<u32>,
+    /// The Intent that is open.
+    pub open: Option<u32>,
+}
+
+pub fn story(entries: &[Vec<u8>], journal_key: &card_spec::crypto::PublicKey) -> Story {
+    let mut story = Story::default();
+    let mut previous = genesis(journal_key);
+    let mut open = None;
+    for (number, bytes) in entries.iter().enumerate() {
+        let signed = Signed::<Entry<'_>>::parse(bytes).unwrap();
+        let entry = signed
+            .verify(&PortableP256, journal_key)
+            .expect("entry signature");
+        assert_eq!(entry.sequence as usize, number + 1, "no number missing");
+        assert_eq!(entry.previous, previous, "entry {} is chained", entry.sequence);
+        previous = entry.hash();
+        story.kinds.push(entry.event.kind());
+        match &entry.event {
+            Event::Intent(order) => {
+                assert_eq!(open, None, "one open order at most");
+                assert_eq!(order.order().sequence, entry.sequence);
+                assert_eq!(order.order().log_head, entry.previous);
+                open = Some((entry.sequence, order.order().line_number, order.hash()));
+            }
+            Event::Paid(receipt) => {
+                let (_, line, hash) = open.take().expect("Paid follows Intent");
+                assert_eq!(receipt.signed().claimed().order_hash, hash);
+                story.paid.push(line);
+            }
+            Event::Refused(refusal) => {
+                story.refused.push(refusal.reason as u8);
+                story.status_words.extend(refusal.status_word);
+                if let Some(closed) = refusal.closes_intent {
+                    assert_eq!(open.take().map(|(sequence, ..)| sequence), Some(closed));
+                }
+            }
+            Event::Handed { intent } => story.handed.push(*intent),
+            _ => {}
+        }
+    }
+    story.open = open.map(|(sequence, ..)| sequence);
+    story
+}
+
+/// The same card at another moment.
+pub fn copy(card: &Card, random: u64) -> Card {
+    let memory = TestMemory {
+        writes: 0,
+        cut: None,
+        ..card.memory().clone()
+    };
+    Applet::power_on(memory, TestRandom(random << 33))
+}

@@ -1,0 +1,53 @@
+//! A holder is paid: shift, two taps, PIN, order, receipt, hand-over.
+
+mod bench;
+
+use bench::card::issuer::plan;
+use bench::host::{Host, card, line};
+use bench::{Bench, chip, story};
+
+#[test]
+fn two_lines_are_paid_with_one_pin_and_never_again() {
+    let flash = chip();
+    let mut bench = Bench::power_on(&flash).unwrap();
+    assert!(bench.read_screen().contains("TEST"));
+    let mut host = Host::new(vec![line(1, 1, 500_000), line(2, 2, 1_234_567)]);
+    host.prepare(&mut bench).unwrap();
+    let mut card = card(&plan());
+
+    bench.type_keys("oLan\n");
+    assert!(bench.read_screen().contains("Chạm thẻ"));
+    bench.tap(&mut card);
+    let screen = bench.read_screen();
+    for expected in [
+        "Nguyễn Thị Huỳnh Như",
+        "Trợ cấp xã hội",
+        "1.234.567 đồng",
+        "1.734.567 đồng",
+        "PIN",
+    ] {
+        assert!(screen.contains(expected), "{expected} in {screen}");
+    }
+    bench.type_keys("271828\n");
+    let screen = bench.read_screen();
+    assert!(
+        screen.contains("******") && !screen.contains("271828"),
+        "{screen}"
+    );
+    bench.tap(&mut card);
+    println!("commands of the second tap: {}", bench.commands);
+    let screen = bench.read_screen();
+    assert_eq!(screen.matches("ĐÃ TRẢ").count(), 2, "{screen}");
+    assert!(screen.contains("Đưa 1.734.567 đồng"), "{screen}");
+    assert!(!bench.field, "no other card before the money is handed over");
+    bench.type_keys("\n");
+    assert!(bench.read_screen().contains("Đã giao tiền"));
+
+    bench.tap(&mut card);
+    assert!(bench.read_screen().contains("đã trả rồi"));
+    let entries = bench.journal();
+    let told = story(&entries, &host.journal_key.unwrap());
+    assert_eq!(told.paid, [1, 2]);
+    assert_eq!(told.refused, [6]);
+    assert_eq!(told.kinds, [1, 2, 3, 4, 5, 6, 7, 6, 7, 8, 8, 9]);
+}
