@@ -351,6 +351,25 @@ fn cryptography_works_on_the_board_at_a_known_price() {
 }
 
 #[test]
+fn the_terminal_boots_as_a_test_device_and_not_without_randomness() {
+    let bench = Bench::plain();
+    let machine = Machine::new(
+        firmware_image("qemu-mps2").unwrap(),
+        bench.folder.path().join("flash"),
+        "127.0.0.1:9",
+    );
+    for _ in 0..2 {
+        let mut terminal = machine.start().unwrap();
+        terminal.wait_for("TEST", SOON).unwrap();
+        terminal.wait_for("No certificates yet", SOON).unwrap();
+    }
+    fs::write(bench.folder.path().join("flash"), vec![0xFF; 16 << 20]).unwrap();
+    let mut terminal = machine.without_seed().start().unwrap();
+    let shown = terminal.wait_for("No seed page", SOON).unwrap();
+    assert!(!shown.contains("TEST"), "{shown}");
+}
+
+#[test]
 fn the_stack_tells_how_deep_it_was() {
     let bench = Bench::plain();
     let image = Image::open(&firmware_image("self-test").unwrap()).unwrap();
