@@ -1,0 +1,376 @@
+//! A ledger with two active cards, and terminals whose journals the tests write by hand, right or wrong.
+#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs, dead_code)]
+
+use core::fmt::Display;
+
+use ansinh_payout::{IssuerKey, ListTerms, TerminalAuthority, certify_terminal, make_payment_list};
+use ansinh_store::Store;
+use ansinh_store::cards::Claim;
+use ansinh_store::deliveries::Delivery;
+use ansinh_store::import::{ApprovedLine, ApprovedList, Due, ImportMode};
+use ansinh_store::issuer_log::SignedObject;
+use ansinh_store::lists::PaymentList;
+use ansinh_store::people::{Entitlement, Person};
+use card_spec::certificate::{
+    Authorization, Certificate, CertificateKey, Certified, Flags, Reference, Request, Role,
+};
+use card_spec::crypto::{Digest, PortableP256, SecretKey, Sign, sha256};
+use card_spec::cso::{Caps, CardSecurityObject, GroupDigests, HolderCheckPolicy};
+use card_spec::journal::{EncodedOrder, EncodedReceipt, Entry, Event, genesis};
+use card_spec::list::{ListHeader, ListLine};
+use card_spec::payment::{
+    ClockSource, HolderCheckMethod, HolderCheckOutcome, Operator, Order, Receipt, ReceiptKind, Recipient,
+};
+use card_spec::signed::{Body, Signed, sign};
+use card_spec::tlv::{Field as _, Reader};
+use card_spec::values::{Amount, CardNumber, Constant, Date, Period, Suite, TerminalName, Time};
+
+pub(crate) fn date(year: u16, month: u8, day: u8) -> Date {
+    Date::new(year, month, day).unwrap()
+}
+
+pub(crate) fn key(number: u8) -> SecretKey {
+    SecretKey::from_bytes(&[number; 32]).unwrap()
+}
+
+pub(crate) fn signed<'a, B: Body<'a>, S: Sign<Error: Display>>(body: &B, signer: &S) -> Vec<u8> {
+    let mut buffer = [0; 1024];
+    match sign(body, signer, &mut buffer) {
+        Ok(object) => object.to_vec(),
+        Err(_) => panic!("cannot be signed"),
+    }
+}
+
+fn certificate(authority: &str, holder: &str, role: Role, key: &SecretKey, signer: &SecretKey) -> Vec<u8> {
+    let body = Certificate {
+        profile: Constant,
+        authority: Reference::new(authority).unwrap(),
+        public_key: CertificateKey {
+            key: key.public_key(),
+            with_domain_parameters: role == Role::Root,
+        },
+        holder: Reference::new(holder).unwrap(),
+        authorization: Authorization {
+            role,
+            flags: Flags::Test,
+        },
+        effective: date(2026, 1, 1),
+        expiry: date(2036, 1, 1),
+    };
+    signed(&body, signer)
+}
+
+/// Root, issuer and terminal CA.
+pub(crate) struct Office {
+    pub(crate) issuer: SecretKey,
+    pub(crate) issuer_certificate: Vec<u8>,
+    authority: SecretKey,
+    certified: Certified,
+}
+
+impl Office {
+    pub(crate) fn new() -> Self {
+        let (root, issuer, authority) = (key(1), key(2), key(3));
+        let root_certificate = certificate("VNROOT00001", "VNROOT00001", Role::Root, &root, &root);
+        let ca = certificate(
+            "VNROOT00001",
+            "VNTCA00001",
+            Role::TerminalAuthority,
+            &authority,
+            &root,
+        );
+        let issuer_certificate = certificate("VNROOT00001", "VNISS7900001", Role::Issuer, &issuer, &root);
+        let trusted = Certified::trust_root(
+            &PortableP256,
+            &Signed::parse(&root_certificate).unwrap(),
+            &root.public_key(),
+        );
+        let certified = trusted
+            .unwrap()
+            .certify(&PortableP256, &Signed::parse(&ca).unwrap())
+            .unwrap();
+        Self {
+            issuer,
+            issuer_certificate,
+            authority,
+            certified,
+        }
+    }
+
+    pub(crate) fn issuer(&self) -> IssuerKey<'_, SecretKey> {
+        IssuerKey::new(&self.issuer, &self.issuer_certificate).unwrap()
+    }
+
+    pub(crate) fn authority(&self) -> TerminalAuthority<'_, SecretKey> {
+        TerminalAuthority {
+            signer: &self.authority,
+            certified: self.certified,
+        }
+    }
+}
+
+/// A card as the tests need it: able to sign receipts.
+pub(crate) struct Card {
+    pub(crate) number: CardNumber,
+    pub(crate) signing: SecretKey,
+    pub(crate) cso_hash: Digest,
+}
+
+/// Two persons with a regular line of November 2026 each, and their cards, active.
+pub(crate) fn two_cards<S: Sign<Error: Display>>(store: &Store, issuer: &IssuerKey<'_, S>) -> [Card; 2] {
+    let list = ApprovedList {
+        file_hash: [1; 32],
+        file_name: "11-2026.csv".to_owned(),
+        lines: vec![approved(1), approved(2)],
+    };
+    store.import(&list, ImportMode::Commit).unwrap();
+    let delivery = Delivery {
+        name: "2026-11-A".to_owned(),
+        key_version: 1,
+        check_values: [7; 9],
+    };
+    store.add_delivery(&delivery, &[[1; 10], [2; 10]]).unwrap();
+    [1, 2].map(|chip| active_card(store, issuer, chip))
+}
+
+fn approved(person: u8) -> ApprovedLine {
+    ApprovedLine {
+        file_line: u64::from(person) + 1,
+        person: Person {
+            personal_id: format!("0792400000{person:02}"),
+            full_name: format!("Nguyễn Thị {person}"),
+            birth_date: "19400000".to_owned(),
+            sex: 2,
+            province: "79".to_owned(),
+            commune: "26734".to_owned(),
+            pay_point: None,
+            social_insurance_number: None,
+            health_insurance_code: None,
+        },
+        representative: None,
+        entitlement: Entitlement {
+            programme: "BTXH".to_owned(),
+            sub_code: None,
+            decision: "1/QĐ".to_owned(),
+            decision_date: None,
+            decided_by: None,
+            month_from: "202501".to_owned(),
+            month_to: None,
+            active: true,
+            monthly_amount: 500_000,
+        },
+        period: "202611".to_owned(),
+        method: 1,
+        due: vec![Due {
+            line_type: 1,
+            amount: 500_000,
+        }],
+    }
+}
+
+fn active_card<S: Sign<Error: Display>>(store: &Store, issuer: &IssuerKey<'_, S>, chip: u8) -> Card {
+    let Claim::New(card) = store.claim_next_person(&[chip; 10], "reader 0", 79).unwrap() else {
+        panic!("nobody waits for a card");
+    };
+    let (agreement, signing) = (key(10 + chip), key(20 + chip));
+    let (agreement_key, signing_key) = (agreement.public_key(), signing.public_key());
+    store.keys_replaced(&card.number).unwrap();
+    store
+        .keys_generated(&card.number, agreement_key.as_bytes(), signing_key.as_bytes())
+        .unwrap();
+    let release = store.release_cso(&card.number, issuer.issuer(), |position| {
+        let body = CardSecurityObject {
+            suite: Suite::default(),
+            format: Constant,
+            issuer: issuer.reference(),
+            card_number: card.number,
+            version: 1,
+            effective: date(2026, 11, 1),
+            expiry: date(2036, 11, 1),
+            agreement_key,
+            signing_key,
+            person: card.person,
+            policy: HolderCheckPolicy {
+                methods: HolderCheckPolicy::PIN,
+                pin_tries: 3,
+                orders_per_verify: 4,
+            },
+            caps: Caps {
+                order: Amount::new(10_000_000).unwrap(),
+                month: Amount::new(20_000_000).unwrap(),
+            },
+            digests: GroupDigests {
+                holder: [1; 32],
+                programmes: [3; 32],
+                linked_numbers: [4; 32],
+                representatives: [5; 32],
+                issuance: [6; 32],
+            },
+            issuer_sequence: position.sequence,
+            issuer_previous: position.previous_hash,
+        };
+        let object = signed(&body, issuer.signer());
+        let body_hash = Signed::<CardSecurityObject>::parse(&object).unwrap().hash();
+        Ok::<_, ansinh_store::StoreError>(SignedObject { body_hash, object })
+    });
+    let cso = release.unwrap();
+    store.activated(&card.number).unwrap();
+    Card {
+        number: card.number,
+        signing,
+        cso_hash: Signed::<CardSecurityObject>::parse(&cso).unwrap().hash(),
+    }
+}
+
+/// A terminal as the tests need it: able to write its journal, and to lie in it.
+pub(crate) struct Till {
+    pub(crate) name: TerminalName,
+    pub(crate) journal: SecretKey,
+    agreement: SecretKey,
+    pub(crate) sequence: u32,
+    pub(crate) head: Digest,
+}
+
+impl Till {
+    pub(crate) fn new(number: u8) -> Self {
+        let journal = key(40 + number);
+        Self {
+            name: format!("VNT{number:07}").parse().unwrap(),
+            head: genesis(&journal.public_key()),
+            journal,
+            agreement: key(30 + number),
+            sequence: 0,
+        }
+    }
+
+    /// The requests for both certificates: agreement, journal.
+    pub(crate) fn requests(&self) -> [Vec<u8>; 2] {
+        [('A', &self.agreement), ('J', &self.journal)].map(|(purpose, key)| {
+            let body = Request {
+                profile: Constant,
+                public_key: CertificateKey {
+                    key: key.public_key(),
+                    with_domain_parameters: false,
+                },
+                holder: Reference::new(&format!("{}{purpose}00001", self.name)).unwrap(),
+            };
+            signed(&body, key)
+        })
+    }
+
+    pub(crate) fn register<S: Sign<Error: Display>>(
+        &self,
+        store: &Store,
+        authority: &TerminalAuthority<'_, S>,
+    ) {
+        let [agreement, journal] = self.requests();
+        let dates = (date(2026, 11, 22), date(2026, 12, 26));
+        certify_terminal(store, authority, self.name, (&agreement, &journal), dates).unwrap();
+    }
+
+    pub(crate) fn list<S: Sign<Error: Display>>(
+        &self,
+        store: &Store,
+        issuer: &IssuerKey<'_, S>,
+    ) -> PaymentList {
+        make_payment_list(store, issuer, &self.terms()).unwrap()
+    }
+
+    pub(crate) fn terms(&self) -> ListTerms {
+        ListTerms {
+            terminal: self.name,
+            pay_point: "BD-26734".to_owned(),
+            period: Period::new(2026, 11).unwrap(),
+            effective: date(2026, 11, 22),
+            expiry: date(2026, 12, 22),
+        }
+    }
+
+    /// The next entry.
+    pub(crate) fn entry(&mut self, event: Event<'_>) -> Vec<u8> {
+        let body = Entry {
+            terminal: self.name,
+            sequence: self.sequence + 1,
+            boot_count: 1,
+            time: time(),
+            clock: ClockSource::Host,
+            previous: self.head,
+            event,
+        };
+        let entry = signed(&body, &self.journal);
+        self.sequence += 1;
+        self.head = Signed::<Entry<'_>>::parse(&entry).unwrap().hash();
+        entry
+    }
+
+    pub(crate) fn boot(&mut self) -> Vec<u8> {
+        self.entry(Event::Boot {
+            firmware: [9; 32],
+            flags: 0x80,
+        })
+    }
+
+    /// Intent and Paid for a line of a list.
+    pub(crate) fn pay(&mut self, list: &PaymentList, line: usize, card: &Card, counter: u32) -> [Vec<u8>; 2] {
+        let order = self.order(list, line, card);
+        let intent = self.intent(&order);
+        let receipt = receipt(&order, card, counter, &card.signing);
+        [intent, self.paid(&receipt)]
+    }
+
+    pub(crate) fn order(&self, list: &PaymentList, line: usize, card: &Card) -> Order<'static> {
+        let header = Signed::<ListHeader<'_>>::parse(&list.header).unwrap();
+        let line = ListLine::read(&mut Reader::new(&list.lines[line]), ListLine::TAG).unwrap();
+        Order {
+            terminal: self.name,
+            sequence: self.sequence + 1,
+            log_head: self.head,
+            list_root: header.claimed().root,
+            cso_hash: card.cso_hash,
+            line_number: line.number,
+            line_key: line.line_key,
+            amount: line.amount,
+            recipient: Recipient::Holder,
+            method: HolderCheckMethod::Pin,
+            operator: Operator::new("lan").unwrap(),
+            time: time(),
+            clock: ClockSource::Host,
+            nonce: [8; 16],
+        }
+    }
+
+    pub(crate) fn intent(&mut self, order: &Order<'_>) -> Vec<u8> {
+        let encoding = encode(order);
+        self.entry(Event::Intent(EncodedOrder::parse(&encoding).unwrap()))
+    }
+
+    pub(crate) fn paid(&mut self, receipt: &[u8]) -> Vec<u8> {
+        self.entry(Event::Paid(EncodedReceipt::parse(receipt).unwrap()))
+    }
+}
+
+pub(crate) fn encode(order: &Order<'_>) -> Vec<u8> {
+    order.encode(&mut [0; Order::MAXIMUM_LENGTH]).unwrap().to_vec()
+}
+
+/// A receipt for an order, under whatever key.
+pub(crate) fn receipt(order: &Order<'_>, card: &Card, counter: u32, signer: &SecretKey) -> Vec<u8> {
+    let body = Receipt {
+        suite: Suite::default(),
+        card_number: card.number,
+        cso_version: 1,
+        counter,
+        previous: card.cso_hash,
+        order_hash: sha256(&[&encode(order)]),
+        holder_check: HolderCheckOutcome {
+            pin_verified: true,
+            tries_left: 3,
+        },
+        kind: ReceiptKind::Payment,
+    };
+    signed(&body, signer)
+}
+
+pub(crate) fn time() -> Time {
+    Time::new(date(2026, 11, 22), 9, 30, 0).unwrap()
+}

@@ -1,0 +1,344 @@
+//! What of a terminal's journal enters the ledger, and what does not.
+#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
+
+mod common;
+
+use ansinh_payout::{EntryError, JournalIngestion, Rejected, acknowledge};
+use ansinh_store::journal::Ingestion;
+use ansinh_store::lists::PaymentList;
+use ansinh_store::{Store, StoreError};
+use card_spec::crypto::PortableP256;
+use card_spec::journal::{Acknowledgement, Event};
+use card_spec::payment::Order;
+use card_spec::signed::Signed;
+use card_spec::values::Amount;
+use common::{Card, Office, Till, key, receipt, time, two_cards};
+use tempfile::TempDir;
+
+struct Bench {
+    office: Office,
+    store: Store,
+    cards: [Card; 2],
+    till: Till,
+    list: PaymentList,
+    _folder: TempDir,
+}
+
+impl Bench {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::create(&folder.path().join("store.sqlite")).unwrap();
+        let office = Office::new();
+        let cards = two_cards(&store, &office.issuer());
+        let till = Till::new(1);
+        till.register(&store, &office.authority());
+        let list = till.list(&store, &office.issuer());
+        Self {
+            office,
+            store,
+            cards,
+            till,
+            list,
+            _folder: folder,
+        }
+    }
+
+    fn take(&self, bytes: &[u8]) -> Result<Ingestion, Rejected> {
+        take(&self.store, &self.till, bytes)
+    }
+
+    /// Boot, Intent, Paid.
+    fn one_payment(&mut self) -> [Vec<u8>; 3] {
+        let boot = self.till.boot();
+        let [intent, paid] = self.till.pay(&self.list, 0, &self.cards[0], 1);
+        [boot, intent, paid]
+    }
+
+    /// A payment whose order was changed by whoever wrote it.
+    fn payment_with(&mut self, change: impl FnOnce(&mut Order<'_>)) -> Vec<u8> {
+        let mut order = self.till.order(&self.list, 0, &self.cards[0]);
+        change(&mut order);
+        let intent = self.till.intent(&order);
+        let receipt = receipt(&order, &self.cards[0], 1, &self.cards[0].signing);
+        [intent, self.till.paid(&receipt)].concat()
+    }
+
+    fn held(&self) -> usize {
+        self.store.journal(self.till.name.as_str()).unwrap().len()
+    }
+}
+
+fn take(store: &Store, till: &Till, bytes: &[u8]) -> Result<Ingestion, Rejected> {
+    let terminal = store.terminal(till.name.as_str()).unwrap();
+    JournalIngestion::resume(store, &terminal).unwrap().take(bytes)
+}
+
+#[test]
+fn a_payment_is_booked_once_and_its_entries_are_kept_as_received() {
+    let mut bench = Bench::new();
+    let entries = bench.one_payment();
+    let taken = bench.take(&entries.concat()).unwrap();
+    assert_eq!((taken.stored, taken.booked, taken.booked_amount), (3, 1, 500_000));
+    assert_eq!(bench.store.journal("VNT0000001").unwrap(), entries);
+    let payments = bench.store.payments().unwrap();
+    assert_eq!(payments.len(), 1);
+    assert_eq!((payments[0].1.intent, payments[0].1.amount), (2, 500_000));
+    assert_eq!(payments[0].1.paid_at, "20261122093000");
+}
+
+#[test]
+fn an_intent_and_its_receipt_may_come_in_two_parts() {
+    let mut bench = Bench::new();
+    let [boot, intent, paid] = bench.one_payment();
+    assert_eq!(bench.take(&[boot, intent].concat()).unwrap().booked, 0);
+    assert_eq!(bench.take(&paid).unwrap().booked, 1);
+}
+
+#[test]
+fn no_byte_of_an_entry_can_be_changed() {
+    let mut bench = Bench::new();
+    let [boot, intent, paid] = bench.one_payment();
+    bench.take(&[boot, intent].concat()).unwrap();
+    for position in 0..paid.len() {
+        let mut changed = paid.clone();
+        changed[position] ^= 0x01;
+        let rejected = bench.take(&changed).expect_err("a changed byte was taken in");
+        assert_eq!(rejected.sequence, 3, "byte {position}");
+    }
+    assert_eq!(bench.held(), 2);
+    assert!(bench.store.payments().unwrap().is_empty());
+    assert_eq!(bench.take(&paid).unwrap().booked, 1);
+}
+
+#[test]
+fn what_is_before_a_bad_entry_is_kept_and_nothing_after_it() {
+    let mut bench = Bench::new();
+    let [boot, mut intent, paid] = bench.one_payment();
+    *intent.last_mut().unwrap() ^= 0x01;
+    let rejected = bench.take(&[boot, intent, paid].concat()).unwrap_err();
+    assert!(matches!(rejected.reason, EntryError::Signature));
+    assert_eq!((rejected.sequence, bench.held()), (2, 1));
+}
+
+#[test]
+fn a_removed_or_reordered_or_repeated_entry_breaks_the_chain() {
+    let mut bench = Bench::new();
+    let [boot, intent, paid] = bench.one_payment();
+    bench.take(&boot).unwrap();
+    for wrong in [paid.clone(), [paid, intent].concat(), boot] {
+        let rejected = bench.take(&wrong).unwrap_err();
+        assert!(matches!(rejected.reason, EntryError::Chain), "{rejected}");
+        assert_eq!(rejected.sequence, 2);
+    }
+    assert_eq!(bench.held(), 1);
+}
+
+#[test]
+fn entries_cut_short_or_followed_by_junk_are_refused() {
+    let mut bench = Bench::new();
+    let boot = bench.till.boot();
+    for length in 1..boot.len() {
+        let rejected = bench.take(&boot[..length]).unwrap_err();
+        assert!(
+            matches!(rejected.reason, EntryError::Encoding(_)),
+            "{length} bytes"
+        );
+    }
+    let junk = [boot.as_slice(), &[0xFF, 0x20]].concat();
+    assert_eq!(bench.take(&junk).unwrap_err().sequence, 2);
+    assert_eq!(bench.held(), 1);
+}
+
+#[test]
+fn another_key_cannot_write_a_terminals_journal() {
+    let mut bench = Bench::new();
+    bench.till.journal = key(99);
+    let boot = bench.till.boot();
+    let rejected = bench.take(&boot).unwrap_err();
+    assert!(matches!(rejected.reason, EntryError::Signature));
+}
+
+#[test]
+fn a_terminal_cannot_write_under_another_name() {
+    let mut bench = Bench::new();
+    bench.till.name = "VNT0000002".parse().unwrap();
+    let boot = bench.till.boot();
+    bench.till.name = "VNT0000001".parse().unwrap();
+    let rejected = bench.take(&boot).unwrap_err();
+    assert!(matches!(rejected.reason, EntryError::OtherTerminal));
+}
+
+#[test]
+fn two_entries_of_one_number_are_refused_and_the_first_stays() {
+    let mut bench = Bench::new();
+    let first = bench.till.boot();
+    bench.take(&first).unwrap();
+    let mut rolled_back = Till::new(1);
+    let other = rolled_back.entry(Event::Boot {
+        firmware: [1; 32],
+        flags: 0,
+    });
+    assert!(matches!(
+        bench.take(&other).unwrap_err().reason,
+        EntryError::Chain
+    ));
+    assert_eq!(bench.store.journal("VNT0000001").unwrap(), [first]);
+}
+
+#[test]
+fn an_order_that_misstates_its_place_is_refused() {
+    for change in [
+        (|order| order.sequence += 1) as fn(&mut Order<'_>),
+        |order| order.log_head = [7; 32],
+        |order| order.terminal = "VNT0000009".parse().unwrap(),
+    ] {
+        let mut bench = Bench::new();
+        let entries = bench.payment_with(change);
+        let rejected = bench.take(&entries).unwrap_err();
+        assert!(matches!(rejected.reason, EntryError::OrderPlace), "{rejected}");
+        assert_eq!(bench.held(), 0);
+    }
+}
+
+#[test]
+fn an_order_that_is_not_a_line_of_the_signed_list_is_not_booked() {
+    for change in [
+        (|order| order.amount = Amount::new(500_001).unwrap()) as fn(&mut Order<'_>),
+        |order| order.line_number = 0,
+        |order| order.line_number = 2,
+        |order| order.line_number = u32::MAX,
+        |order| order.list_root = [7; 32],
+        |order| order.cso_hash = [7; 32],
+        |order| {
+            let mut parts = order.line_key.parts();
+            parts.entitlement += 1;
+            order.line_key = card_spec::payment::LineKey::new(&parts);
+        },
+    ] {
+        let mut bench = Bench::new();
+        let entries = bench.payment_with(change);
+        let rejected = bench.take(&entries).unwrap_err();
+        assert!(matches!(rejected.reason, EntryError::NotOnList), "{rejected}");
+        assert_eq!(bench.held(), 1);
+        assert!(bench.store.payments().unwrap().is_empty());
+    }
+}
+
+#[test]
+fn the_list_of_another_terminal_is_no_ground_for_payment() {
+    let mut bench = Bench::new();
+    let mut other = Till::new(2);
+    other.register(&bench.store, &bench.office.authority());
+    let entries = other.pay(&bench.list, 0, &bench.cards[0], 1).concat();
+    let rejected = take(&bench.store, &other, &entries).unwrap_err();
+    assert!(matches!(rejected.reason, EntryError::NotOnList));
+    bench.till.boot();
+}
+
+#[test]
+fn another_card_cannot_sign_for_a_line() {
+    let mut bench = Bench::new();
+    let [_, other] = &bench.cards;
+    let entries = bench.till.pay(&bench.list, 0, other, 1).concat();
+    let rejected = bench.take(&entries).unwrap_err();
+    assert!(matches!(rejected.reason, EntryError::NotOnList));
+}
+
+#[test]
+fn a_receipt_under_another_key_is_refused() {
+    let mut bench = Bench::new();
+    let order = bench.till.order(&bench.list, 0, &bench.cards[0]);
+    let intent = bench.till.intent(&order);
+    let forged = receipt(&order, &bench.cards[0], 1, &bench.cards[1].signing);
+    let entries = [intent, bench.till.paid(&forged)].concat();
+    assert!(matches!(
+        bench.take(&entries).unwrap_err().reason,
+        EntryError::Receipt
+    ));
+}
+
+#[test]
+fn a_receipt_for_another_order_or_without_an_order_is_refused() {
+    let mut bench = Bench::new();
+    let order = bench.till.order(&bench.list, 0, &bench.cards[0]);
+    let replayed = receipt(&order, &bench.cards[0], 1, &bench.cards[0].signing);
+    let alone = bench.till.paid(&replayed);
+    assert!(matches!(
+        bench.take(&alone).unwrap_err().reason,
+        EntryError::NoIntent
+    ));
+
+    let mut bench = Bench::new();
+    let mut order = bench.till.order(&bench.list, 0, &bench.cards[0]);
+    let intent = bench.till.intent(&order);
+    order.nonce = [1; 16];
+    let other = receipt(&order, &bench.cards[0], 1, &bench.cards[0].signing);
+    let entries = [intent, bench.till.paid(&other)].concat();
+    assert!(matches!(
+        bench.take(&entries).unwrap_err().reason,
+        EntryError::NoIntent
+    ));
+}
+
+#[test]
+fn one_receipt_cannot_be_entered_twice() {
+    let mut bench = Bench::new();
+    let order = bench.till.order(&bench.list, 0, &bench.cards[0]);
+    let receipt = receipt(&order, &bench.cards[0], 1, &bench.cards[0].signing);
+    let entries = [
+        bench.till.intent(&order),
+        bench.till.paid(&receipt),
+        bench.till.paid(&receipt),
+    ];
+    let rejected = bench.take(&entries.concat()).unwrap_err();
+    assert!(matches!(rejected.reason, EntryError::NoIntent));
+    assert_eq!((rejected.sequence, bench.held()), (3, 2));
+    assert_eq!(bench.store.payments().unwrap().len(), 1);
+}
+
+#[test]
+fn a_second_payment_of_a_line_is_kept_as_evidence_and_not_booked() {
+    let mut bench = Bench::new();
+    let first = bench.till.pay(&bench.list, 0, &bench.cards[0], 1).concat();
+    let second = bench.till.pay(&bench.list, 0, &bench.cards[0], 2).concat();
+    assert_eq!(bench.take(&first).unwrap().booked, 1);
+    let taken = bench.take(&second).unwrap();
+    assert_eq!((taken.stored, taken.booked, taken.booked_amount), (2, 0, 0));
+    assert_eq!(taken.paid_twice, [3]);
+    assert_eq!((bench.held(), bench.store.payments().unwrap().len()), (4, 1));
+    let log = bench.store.operations().unwrap();
+    assert!(log.iter().any(|operation| operation.subject == "VNT0000001-3"));
+}
+
+#[test]
+fn a_card_that_the_ledger_does_not_know_is_refused() {
+    let mut bench = Bench::new();
+    bench.cards[0].number = card_spec::values::CardNumber::new(79, 999_999).unwrap();
+    let entries = bench.till.pay(&bench.list, 0, &bench.cards[0], 1).concat();
+    assert!(matches!(
+        bench.take(&entries).unwrap_err().reason,
+        EntryError::UnknownCard
+    ));
+}
+
+#[test]
+fn the_acknowledgement_names_the_last_stored_entry_and_is_the_same_when_asked_again() {
+    let mut bench = Bench::new();
+    let key = bench.till.journal.public_key();
+    let issuer = bench.office.issuer();
+    let ask = |store: &Store, till: &Till| acknowledge(store, &issuer, till.name, &key, time());
+    assert!(matches!(
+        ask(&bench.store, &bench.till).unwrap_err(),
+        ansinh_payout::PayoutError::Store(StoreError::NotFound { .. })
+    ));
+
+    let boot = bench.till.boot();
+    take(&bench.store, &bench.till, &boot).unwrap();
+    let first = ask(&bench.store, &bench.till).unwrap();
+    let signed = Signed::<Acknowledgement>::parse(&first.object).unwrap();
+    let body = signed
+        .verify(&PortableP256, &issuer.signer().public_key())
+        .unwrap();
+    assert_eq!((body.sequence, body.head), (1, bench.till.head));
+    assert_eq!(ask(&bench.store, &bench.till).unwrap(), first);
+}

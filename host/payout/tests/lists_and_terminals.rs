@@ -1,0 +1,258 @@
+//! What the host signs for terminals: lists, block lists, certificates, the time.
+#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
+
+mod common;
+
+use ansinh_payout::{
+    IssuerKey, PayoutError, certify_terminal, make_block_list, make_payment_list, time_statement,
+    vietnam_time,
+};
+use ansinh_store::cards::BlockReason;
+use ansinh_store::{Store, StoreError};
+use card_spec::certificate::{Certificate, CertificateError};
+use card_spec::crypto::PortableP256;
+use card_spec::journal::TimeStatement;
+use card_spec::list::{BlockEntry, BlockListHeader, BlockReason as Reason, ListHeader, ListLine};
+use card_spec::merkle::{RootBuilder, leaf_hash};
+use card_spec::signed::Signed;
+use card_spec::tlv::{Field as _, Reader};
+use card_spec::values::Period;
+use common::{Card, Office, Till, date, key, time, two_cards};
+use tempfile::TempDir;
+
+struct Bench {
+    office: Office,
+    store: Store,
+    cards: [Card; 2],
+    till: Till,
+    _folder: TempDir,
+}
+
+impl Bench {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::create(&folder.path().join("store.sqlite")).unwrap();
+        let office = Office::new();
+        let cards = two_cards(&store, &office.issuer());
+        let till = Till::new(1);
+        till.register(&store, &office.authority());
+        Self {
+            office,
+            store,
+            cards,
+            till,
+            _folder: folder,
+        }
+    }
+}
+
+fn root(items: &[&[u8]]) -> [u8; 32] {
+    let mut tree = RootBuilder::new();
+    for item in items {
+        tree.push(leaf_hash(item), |_, _, _| {});
+    }
+    tree.root()
+}
+
+#[test]
+fn a_list_is_signed_and_says_what_its_lines_are() {
+    let bench = Bench::new();
+    let list = bench.till.list(&bench.store, &bench.office.issuer());
+    let header = Signed::<ListHeader<'_>>::parse(&list.header).unwrap();
+    let header = header
+        .verify(&PortableP256, &bench.office.issuer.public_key())
+        .unwrap();
+    assert_eq!(
+        (header.number, header.lines, header.total.vnd()),
+        (1, 2, 1_000_000)
+    );
+    assert_eq!(header.list_id.as_str(), "BD-26734-000001");
+    let lines: Vec<&[u8]> = list.lines.iter().map(Vec::as_slice).collect();
+    assert_eq!(header.root, root(&lines));
+    for (index, (encoding, card)) in lines.iter().zip(&bench.cards).enumerate() {
+        let line = ListLine::read(&mut Reader::new(encoding), ListLine::TAG).unwrap();
+        assert_eq!((line.number as usize, line.card_number), (index + 1, card.number));
+    }
+    // The two CSOs are 1 and 2 of the issuer's sequence.
+    assert_eq!(header.issuer_sequence, 3);
+}
+
+#[test]
+fn a_line_is_on_the_list_of_one_terminal_only_and_its_number_rises() {
+    let bench = Bench::new();
+    let issuer = bench.office.issuer();
+    bench.till.list(&bench.store, &issuer);
+    let other = Till::new(2);
+    other.register(&bench.store, &bench.office.authority());
+    let refused = make_payment_list(&bench.store, &issuer, &other.terms());
+    assert!(matches!(refused, Err(PayoutError::NothingDue)));
+    assert_eq!(bench.till.list(&bench.store, &issuer).number, 2);
+}
+
+#[test]
+fn blocked_cards_and_months_to_come_are_on_no_list() {
+    let bench = Bench::new();
+    let issuer = bench.office.issuer();
+    let mut terms = bench.till.terms();
+    terms.period = Period::new(2026, 10).unwrap();
+    let refused = make_payment_list(&bench.store, &issuer, &terms);
+    assert!(matches!(refused, Err(PayoutError::NothingDue)));
+
+    bench
+        .store
+        .block(&bench.cards[0].number, BlockReason::Lost)
+        .unwrap();
+    assert_eq!(bench.till.list(&bench.store, &issuer).lines.len(), 1);
+}
+
+#[test]
+fn no_list_is_made_for_an_unknown_terminal_or_an_impossible_pay_point() {
+    let bench = Bench::new();
+    let issuer = bench.office.issuer();
+    let unknown = make_payment_list(&bench.store, &issuer, &Till::new(7).terms());
+    assert!(matches!(
+        unknown,
+        Err(PayoutError::Store(StoreError::NotFound { .. }))
+    ));
+    for pay_point in ["", "thirteen-long", "Bưu điện"] {
+        let mut terms = bench.till.terms();
+        terms.pay_point = pay_point.to_owned();
+        let refused = make_payment_list(&bench.store, &issuer, &terms);
+        assert!(matches!(refused, Err(PayoutError::Value(_))), "{pay_point:?}");
+    }
+    assert!(bench.store.payment_lists().unwrap().is_empty());
+    assert_eq!(bench.store.issuer_log("VNISS7900001").unwrap().len(), 2);
+}
+
+#[test]
+fn a_block_list_is_full_sorted_and_signed() {
+    let bench = Bench::new();
+    let issuer = bench.office.issuer();
+    let empty = make_block_list(&bench.store, &issuer, time()).unwrap();
+    assert!(empty.entries.is_empty());
+    for (card, reason) in bench
+        .cards
+        .iter()
+        .rev()
+        .zip([BlockReason::Stolen, BlockReason::Lost])
+    {
+        bench.store.block(&card.number, reason).unwrap();
+    }
+    let list = make_block_list(&bench.store, &issuer, time()).unwrap();
+    let header = Signed::<BlockListHeader>::parse(&list.header).unwrap();
+    let header = header
+        .verify(&PortableP256, &bench.office.issuer.public_key())
+        .unwrap();
+    assert_eq!((header.number, header.count, header.issued), (2, 2, time()));
+    let mut reader = Reader::new(&list.entries);
+    let entries = [(); 2].map(|()| BlockEntry::read(&mut reader, BlockEntry::TAG).unwrap());
+    let expected = [(0, Reason::Lost), (1, Reason::Stolen)].map(|(card, reason)| BlockEntry {
+        card_number: bench.cards[card].number,
+        reason,
+    });
+    assert_eq!(entries, expected);
+    let items: Vec<&[u8]> = list.entries.chunks(BlockEntry::LENGTH).collect();
+    assert_eq!(header.root, root(&items));
+}
+
+#[test]
+fn only_who_has_the_keys_is_certified_under_the_name_that_was_given() {
+    let bench = Bench::new();
+    let authority = bench.office.authority();
+    let dates = (date(2026, 11, 22), date(2026, 12, 26));
+    let till = Till::new(2);
+    let [agreement, journal] = till.requests();
+    let ask = |agreement: &[u8], journal: &[u8]| {
+        certify_terminal(&bench.store, &authority, till.name, (agreement, journal), dates)
+    };
+
+    let mut forged = journal.clone();
+    *forged.last_mut().unwrap() ^= 1;
+    let refused = ask(&agreement, &forged);
+    assert!(matches!(
+        refused,
+        Err(PayoutError::Certificate(CertificateError::Signature))
+    ));
+    assert!(matches!(
+        ask(&journal, &agreement),
+        Err(PayoutError::OtherName(_))
+    ));
+    let [other, _] = Till::new(3).requests();
+    assert!(matches!(ask(&other, &journal), Err(PayoutError::OtherName(_))));
+    assert!(matches!(ask(&[], &journal), Err(PayoutError::Encoding(_))));
+    assert_eq!(bench.store.terminals().unwrap().len(), 1);
+
+    let certificates = ask(&agreement, &journal).unwrap();
+    for certificate in [certificates.agreement, certificates.journal] {
+        let certificate = Signed::<Certificate>::parse(&certificate).unwrap();
+        authority.certified.certify(&PortableP256, &certificate).unwrap();
+    }
+}
+
+#[test]
+fn certificates_span_no_more_than_35_days() {
+    let bench = Bench::new();
+    let till = Till::new(2);
+    let [agreement, journal] = till.requests();
+    let dates = (date(2026, 11, 22), date(2026, 12, 27));
+    let refused = certify_terminal(
+        &bench.store,
+        &bench.office.authority(),
+        till.name,
+        (&agreement, &journal),
+        dates,
+    );
+    assert!(matches!(
+        refused,
+        Err(PayoutError::Certificate(CertificateError::Dates))
+    ));
+}
+
+#[test]
+fn a_name_or_a_key_is_not_given_twice() {
+    let bench = Bench::new();
+    let dates = (date(2026, 11, 22), date(2026, 12, 26));
+    let mut twin = Till::new(1);
+    twin.name = "VNT0000005".parse().unwrap();
+    let mut thief = Till::new(2);
+    thief.name = "VNT0000001".parse().unwrap();
+    for till in [twin, thief] {
+        let [agreement, journal] = till.requests();
+        let refused = certify_terminal(
+            &bench.store,
+            &bench.office.authority(),
+            till.name,
+            (&agreement, &journal),
+            dates,
+        );
+        assert!(matches!(
+            refused,
+            Err(PayoutError::Store(StoreError::Exists { .. }))
+        ));
+    }
+}
+
+#[test]
+fn the_time_is_signed_over_terminal_and_nonce() {
+    let office = Office::new();
+    let till = Till::new(1);
+    let statement = time_statement(&office.issuer(), till.name, [5; 16], time()).unwrap();
+    let statement = Signed::<TimeStatement>::parse(&statement).unwrap();
+    let statement = statement
+        .verify(&PortableP256, &office.issuer.public_key())
+        .unwrap();
+    assert_eq!(
+        (statement.terminal, statement.nonce, statement.time),
+        (till.name, [5; 16], time())
+    );
+    assert!(vietnam_time().unwrap() > time());
+}
+
+#[test]
+fn an_issuers_key_that_is_not_in_its_certificate_is_refused() {
+    let office = Office::new();
+    assert!(matches!(
+        IssuerKey::new(&key(77), &office.issuer_certificate),
+        Err(PayoutError::Key(_))
+    ));
+}
