@@ -228,11 +228,14 @@ fn pay_day(
     summary: &mut Summary,
 ) -> Result<()> {
     pay_point.open_shift("Lan")?;
-    let (lost, holders): (Vec<_>, Vec<_>) = cards.iter().partition(|card| card.number == blocked);
+    let due = due_by_card(station)?;
+    let (lost, mut holders): (Vec<_>, Vec<_>) = cards.iter().partition(|card| card.number == blocked);
+    // The power fails for the one with the most lines: the rest of them is paid afterwards.
+    holders.sort_by_key(|card| (std::cmp::Reverse(due.get(&card.number)), &card.number));
     let [lost] = lost[..] else {
         bail!("the blocked card is not there")
     };
-    let [first, careless, unlucky, others @ ..] = &holders[..] else {
+    let [unlucky, first, careless, others @ ..] = &holders[..] else {
         bail!("too few cards")
     };
 
@@ -266,17 +269,23 @@ fn pay_day(
     pay_point.lift();
     pay_point.press("\r")?;
     summary.settled_after_power_cut += 1;
-    eprintln!("  {}: the same card settles it: paid once.", unlucky.number);
+    eprintln!(
+        "  {}: the same card settles it: that line is paid, once.",
+        unlucky.number
+    );
 
     // After a power cut the terminal does not know the time, and pays nobody until the host has told it.
     pay_point.open_shift("Lan")?;
     let next = others.first().context("nobody left")?;
     eprintln!("  {}: not yet — {}", next.number, pay_point.refused(next)?);
     station.run(&["terminal", "load", "--port", &pay_point.port().to_string_lossy()])?;
+    eprintln!("  The host sets the clock.");
+    pay_point.pay(unlucky)?;
+    eprintln!("  {}: gets the lines that were not begun.", unlucky.number);
     for card in others {
         pay_point.pay(card)?;
     }
-    eprintln!("  {} more: the clock is set, all paid.", others.len());
+    eprintln!("  {} more: paid.", others.len());
     Ok(())
 }
 
@@ -305,7 +314,9 @@ fn synchronise(station: &Station, pay_point: &PayPoint, summary: &mut Summary) -
 fn audit(out: &Path, summary: &mut Summary) -> Result<()> {
     let (clean, report) = run_audit(out)?;
     fs::write(out.join("audit.json"), &report)?;
-    summary.audit_findings = findings(&report)?.len();
+    let parsed: Value = serde_json::from_str(&report)?;
+    summary.audit_findings = findings(&parsed)?.len();
+    summary.refused = serde_json::from_value(parsed["totals"]["refused"].clone())?;
     ensure!(
         clean == (summary.audit_findings == 0),
         "the audit's exit code and report disagree"
@@ -337,11 +348,9 @@ fn run_audit(folder: &Path) -> Result<(bool, String)> {
     Ok((code == Some(0), String::from_utf8(output.stdout)?))
 }
 
-fn findings(report: &str) -> Result<Vec<Value>> {
-    let report: Value = serde_json::from_str(report)?;
+fn findings(report: &Value) -> Result<&Vec<Value>> {
     report["findings"]
         .as_array()
-        .cloned()
         .context("the audit's report lists no findings")
 }
 
@@ -376,16 +385,22 @@ fn flip_a_byte(out: &Path, work: &Path, summary: &mut Summary) -> Result<()> {
     bytes[offset] ^= 0x01;
     fs::File::create(&journal)?.write_all(&bytes)?;
     let (clean, report) = run_audit(&copy)?;
+    let report: Value = serde_json::from_str(&report)?;
     let findings = findings(&report)?;
     ensure!(
         !clean && !findings.is_empty(),
         "the audit did not find a flipped byte"
     );
+    let first = &findings[0];
     summary.flipped_byte = FlippedByte {
         file: journal.strip_prefix(&copy)?.display().to_string(),
         offset,
         findings: findings.len(),
-        first_finding: findings[0].to_string(),
+        first_finding: format!(
+            "entry {}: {}",
+            first["sequence"],
+            first["text"].as_str().unwrap_or_default()
+        ),
     };
     Ok(())
 }
