@@ -1,0 +1,500 @@
+//! The files of `card-applet-spec/vectors`: for each kind of object valid ones, and ones that everybody must refuse.
+
+use card_spec::certificate::{CertificateKey, Request};
+use card_spec::command::{KeyPossession, SessionBinding};
+use card_spec::crypto::{SecretKey, sha256};
+use card_spec::journal::{EncodedOrder, Event, Refusal, RefusalReason, TimeStatement};
+use card_spec::tlv::{DataObject, Writer};
+use card_spec::values::Time;
+use serde_json::{Value, json};
+
+use crate::{ISSUER, World, date, examine, groups, reference, secret, sign, words};
+
+/// One kind of object, under construction.
+struct Kind {
+    name: &'static str,
+    clause: &'static str,
+    valid: Vec<Value>,
+    refused: Vec<Value>,
+}
+
+/// A tag and a value that its type does not allow.
+type BadValue<'a> = (&'a str, u16, &'a [u8]);
+
+/// All files: name without `.json`, content.
+pub fn all() -> Vec<(&'static str, Value)> {
+    let world = World::standard();
+    vec![
+        file("certificate", vec![certificates(&world), request()]),
+        file("cso", vec![cso(&world)]),
+        file("groups", data_groups(&world)),
+        file("order-and-receipt", vec![order(&world), receipt(&world)]),
+        file("payment-list", payment_list(&world)),
+        file("block-list", block_list(&world)),
+        file("journal-entries", vec![journal_entries()]),
+        file("acknowledgement", vec![acknowledgement(&world)]),
+        file("time-statement", vec![time_statement()]),
+        file("key-possession", vec![key_possession(&world)]),
+        file("session-binding", vec![session_binding(&world)]),
+    ]
+}
+
+fn file(name: &'static str, kinds: Vec<Kind>) -> (&'static str, Value) {
+    let kinds: Vec<_> = kinds
+        .into_iter()
+        .map(|kind| json!({ "kind": kind.name, "clause": kind.clause, "valid": kind.valid, "refused": kind.refused }))
+        .collect();
+    let note = "All keys are TEST keys: anybody can compute them. Hexadecimal. Signatures: ECDSA P-256 with SHA-256 \
+                over the body, RFC 6979, r || s. 'refusal' says what is wrong: encoding (SPEC 1.1, 1.3), members \
+                (SPEC 1.2), value (SPEC 1, types), signature (SPEC 2.2).";
+    (name, json!({ "note": note, "kinds": kinds }))
+}
+
+impl Kind {
+    fn new(name: &'static str, clause: &'static str) -> Self {
+        Self { name, clause, valid: Vec::new(), refused: Vec::new() }
+    }
+
+    /// A valid object with what it says.
+    fn valid(&mut self, name: &str, encoding: &[u8], signer: Option<(&str, &SecretKey)>) {
+        let examined = examine(self.name, encoding).expect("our own object");
+        let mut vector = json!({
+            "name": name,
+            "members": words::members(&examined.body),
+            "body": hex::encode(&examined.body),
+            "body_sha256": hex::encode(sha256(&[&examined.body])),
+            "encoding": hex::encode(encoding),
+        });
+        let Some((key_name, key)) = signer else {
+            return self.valid.push(vector);
+        };
+        let signature = examined.signature.expect("a signed object");
+        vector["signature"] = hex::encode(signature.as_bytes()).into();
+        vector["signer"] = json!({
+            "name": key_name,
+            "test_private_key": hex::encode(key.to_bytes()),
+            "public_key": hex::encode(key.public_key().as_bytes()),
+        });
+        self.valid.push(vector);
+    }
+
+    fn refuse(&mut self, name: &str, encoding: Vec<u8>, refusal: &str) {
+        self.refused.push(json!({ "name": name, "encoding": hex::encode(encoding), "refusal": refusal }));
+    }
+
+    /// What no receiver may accept, whatever the kind; then values that this kind may not hold.
+    fn refuse_broken(&mut self, encoding: &[u8], signer: Option<&SecretKey>, bad_values: &[BadValue<'_>]) {
+        let body = Body::of(encoding, signer.is_some());
+        self.refuse("a byte behind the object", [encoding, &[0]].concat(), "encoding");
+        self.refuse("the last byte missing", encoding.split_last().expect("not empty").1.to_vec(), "encoding");
+        self.refuse("length in more bytes than needed", long_length(encoding), "encoding");
+        self.refuse("the first member missing", body.with(|members| drop(members.remove(0))), "members");
+        self.refuse("the first two members swapped", body.with(|members| members.swap(0, 1)), "members");
+        self.refuse("an unknown member at the end", body.with(|members| members.push(vec![0x9E, 0])), "encoding");
+        self.refuse(
+            "the first member in an encoding that is not minimal",
+            body.with(|members| members[0] = long_length(&members[0])),
+            "encoding",
+        );
+        for (name, tag, value) in bad_values {
+            self.refuse(name, body.with(|members| replace(members, *tag, value)), "value");
+        }
+        let Some(signer) = signer else {
+            return;
+        };
+        self.refuse("the tag of another kind of body", body.with_tag(0xFF2F), "members");
+        let mut flipped = encoding.to_vec();
+        *flipped.last_mut().expect("not empty") ^= 1;
+        self.refuse("one bit of the signature", flipped, "signature");
+        let other = body.signed_with(signer);
+        self.refuse("signed over the body's value without tag and length", other, "signature");
+        self.refuse("a signature of 63 bytes", body.short_signature(), "value");
+    }
+}
+
+/// An object taken apart, to be put together wrongly.
+struct Body {
+    wrapper: Option<u16>,
+    tag: u16,
+    value: Vec<u8>,
+    members: Vec<Vec<u8>>,
+    signature: Vec<u8>,
+}
+
+impl Body {
+    fn of(encoding: &[u8], is_signed: bool) -> Self {
+        let outer = DataObject::parse(encoding).expect("an object");
+        let (body, signature) = if is_signed {
+            let mut reader = outer.members().expect("a template");
+            let body = reader.next_object().expect("canonical").expect("a body");
+            (body, reader.rest().to_vec())
+        } else {
+            (outer, Vec::new())
+        };
+        let mut members = Vec::new();
+        let mut reader = body.members().expect("a template");
+        while let Some(member) = reader.next_object().expect("canonical") {
+            members.push(member.encoding().to_vec());
+        }
+        Self {
+            wrapper: is_signed.then_some(outer.tag()),
+            tag: body.tag(),
+            value: body.value().to_vec(),
+            members,
+            signature,
+        }
+    }
+
+    fn with(&self, change: impl FnOnce(&mut Vec<Vec<u8>>)) -> Vec<u8> {
+        let mut members = self.members.clone();
+        change(&mut members);
+        self.build(self.tag, &members.concat(), &self.signature)
+    }
+
+    fn with_tag(&self, tag: u16) -> Vec<u8> {
+        self.build(tag, &self.value, &self.signature)
+    }
+
+    fn signed_with(&self, signer: &SecretKey) -> Vec<u8> {
+        let Ok(signature) = card_spec::crypto::Sign::sign(signer, &self.value);
+        self.build(self.tag, &self.value, &object(0x5F37, signature.as_bytes()))
+    }
+
+    fn short_signature(&self) -> Vec<u8> {
+        self.build(self.tag, &self.value, &object(0x5F37, &[1; 63]))
+    }
+
+    fn build(&self, tag: u16, value: &[u8], signature: &[u8]) -> Vec<u8> {
+        let body = object(tag, value);
+        match self.wrapper {
+            Some(wrapper) => object(wrapper, &[&body, signature].concat()),
+            None => body,
+        }
+    }
+}
+
+fn object(tag: u16, value: &[u8]) -> Vec<u8> {
+    let mut buffer = [0; 2048];
+    let mut writer = Writer::new(&mut buffer);
+    writer.put(tag, value).expect("fits");
+    writer.finish().to_vec()
+}
+
+fn replace(members: &mut [Vec<u8>], tag: u16, value: &[u8]) {
+    let wanted = object(tag, value);
+    let has_tag = |member: &&mut Vec<u8>| DataObject::parse(member).is_ok_and(|object| object.tag() == tag);
+    *members.iter_mut().find(has_tag).expect("a member with this tag") = wanted;
+}
+
+/// The same object with one byte more for its length (ISO/IEC 8825-1, 8.1.3.5, allows it in BER, 10.1 not in DER).
+fn long_length(encoding: &[u8]) -> Vec<u8> {
+    let object = DataObject::parse(encoding).expect("an object");
+    let header = encoding.len() - object.value().len();
+    let tag_length = if object.tag() > 0xFF { 2 } else { 1 };
+    let (tag, length) = encoding.get(..header).expect("a header").split_at(tag_length);
+    let longer = match length {
+        [short] => vec![0x81, *short],
+        [form, digits @ ..] => [&[form + 1, 0], digits].concat(),
+        [] => Vec::new(),
+    };
+    [tag, &longer, object.value()].concat()
+}
+
+const SUITE_2: BadValue<'_> = ("suite 2", 0x80, &[2]);
+const NO_LUHN: BadValue<'_> = ("a card number with a wrong check digit", 0x5A, &[0x79, 0, 0, 0, 0, 0, 0, 0x11]);
+const FEBRUARY_30: BadValue<'_> = ("30 February", 0x5F25, &[2, 6, 0, 2, 3, 0]);
+const DATE_ASCII: BadValue<'_> = ("a date in ASCII", 0x5F24, b"261130");
+const HOUR_24: &[u8] = &[0x20, 0x26, 0x11, 0x05, 0x24, 0, 0];
+const TRILLION: &[u8] = &1_000_000_000_000_u64.to_be_bytes();
+const OFF_CURVE: &[u8] = &[4; 65];
+
+fn certificates(world: &World) -> Kind {
+    let mut kind = Kind::new("certificate", "SPEC 3.1");
+    for (path, encoding) in world.files.iter().filter(|(path, _)| path.starts_with("certificates/")) {
+        let signer = if path.contains("VNT0") { ("terminal CA", &world.authority) } else { ("root", &world.root) };
+        kind.valid(path, encoding, Some(signer));
+    }
+    let journal = world.files.get("certificates/VNT0000001J00001.cvc").expect("a certificate");
+    kind.refuse_broken(journal, Some(&world.authority), &[
+        ("profile 1", 0x5F29, &[1]),
+        ("a reference without VN", 0x42, b"DETCA00001"),
+        ("a reference in lower case", 0x5F20, b"VNtca00001"),
+        FEBRUARY_30,
+        DATE_ASCII,
+    ]);
+    kind
+}
+
+fn request() -> Kind {
+    let mut kind = Kind::new("request", "SPEC 3.5");
+    let key = secret("VNT0000001 journal");
+    let request = Request {
+        profile: Default::default(),
+        public_key: CertificateKey { key: key.public_key(), with_domain_parameters: false },
+        holder: reference("VNT0000001J00001"),
+    };
+    let encoding = sign(&request, &key);
+    kind.valid("journal key", &encoding, Some(("VNT0000001 journal", &key)));
+    kind.refuse_broken(&encoding, Some(&key), &[("profile 1", 0x5F29, &[1])]);
+    kind
+}
+
+fn cso(world: &World) -> Kind {
+    let mut kind = Kind::new("cso", "SPEC 4.1");
+    let files = world.files.iter().filter(|(path, _)| path.ends_with("cso.tlv"));
+    let encodings: Vec<_> = files.map(|(_, encoding)| encoding).take(2).collect();
+    for (number, encoding) in (1..).zip(&encodings) {
+        kind.valid(&format!("card {number}"), encoding, Some(("issuer", &world.issuer)));
+    }
+    kind.refuse_broken(encodings.first().expect("a card"), Some(&world.issuer), &[
+        SUITE_2,
+        ("format 2", 0x81, &[2]),
+        NO_LUHN,
+        FEBRUARY_30,
+        DATE_ASCII,
+        ("a point that is not on the curve", 0x83, OFF_CURVE),
+        ("a key in compressed form", 0x84, &[2; 33]),
+        ("no holder-check method", 0x86, &[0, 3, 4]),
+        ("no PIN tries", 0x86, &[1, 0, 4]),
+        ("a cap of more than the largest amount", 0x87, &[TRILLION, TRILLION].concat()),
+    ]);
+    kind
+}
+
+fn data_groups(world: &World) -> Vec<Kind> {
+    let person = world.cards.first().expect("a card").person;
+    let names = ["holder", "programmes", "linked-numbers", "representatives", "issuance"];
+    let bad: [&[BadValue<'_>]; 5] = [
+        &[
+            ("a salt of 15 bytes", 0x80, &[0; 15]),
+            ("a name that is not UTF-8", 0x5F20, &[0xFF]),
+            ("a name with a control character", 0x5F20, b"Nguyen\n"),
+            ("the 31st of April", 0x5F2B, &[0x19, 0x44, 0x04, 0x31]),
+            ("sex 4", 0x5F35, b"4"),
+        ],
+        &[("a salt of 17 bytes", 0x80, &[0; 17])],
+        &[("a number of 11 characters", 0x81, b"79000000011")],
+        &[],
+        &[("the 30th of February", 0x82, &[2, 6, 0, 2, 3, 0])],
+    ];
+    groups(&person)
+        .iter()
+        .zip(names)
+        .zip(bad)
+        .map(|(((_, encoding), name), bad)| {
+            let mut kind = Kind::new(name, "SPEC 5.1");
+            kind.valid(name, encoding, None);
+            if name == "representatives" {
+                // One member only: nothing to swap.
+                kind.refuse("a byte behind the object", [&encoding[..], &[0]].concat(), "encoding");
+            } else {
+                kind.refuse_broken(encoding, None, bad);
+            }
+            kind
+        })
+        .collect()
+}
+
+fn order(world: &World) -> Kind {
+    let mut kind = Kind::new("order", "SPEC 9.2");
+    let mut buffer = [0; 512];
+    let encoding = world.order(0, 0, 3).encode(&mut buffer).expect("fits").to_vec();
+    kind.valid("line 3 of list 1", &encoding, None);
+    let recovery = line_key_with(&encoding, 22, 7);
+    let month_13 = line_key_with(&encoding, 25, 0x13);
+    kind.refuse_broken(&encoding, None, &[
+        ("amount 0", 0x88, &[0; 8]),
+        ("more than the largest amount", 0x88, TRILLION),
+        ("a line that is owed, not paid", 0x87, &recovery),
+        ("month 13", 0x87, &month_13),
+        ("recipient 3", 0x89, &[3]),
+        ("time unset", 0x8D, &[0; 7]),
+        ("24 o'clock", 0x8D, HOUR_24),
+        ("clock unset", 0x8E, &[0]),
+        ("no operator", 0x8B, &[]),
+        ("an operator of 21 characters", 0x8B, &[b'a'; 21]),
+        ("a terminal name in lower case", 0x81, b"vnt0000001"),
+    ]);
+    kind
+}
+
+/// The order's line key with one byte changed.
+fn line_key_with(order: &[u8], place: usize, byte: u8) -> Vec<u8> {
+    let order = EncodedOrder::parse(order).expect("an order");
+    let mut key = order.order().line_key.to_bytes();
+    *key.get_mut(place).expect("within the key") = byte;
+    key.to_vec()
+}
+
+fn receipt(world: &World) -> Kind {
+    let mut kind = Kind::new("receipt", "SPEC 9.4");
+    let card = world.cards.first().expect("a card");
+    let body = world.files.get("receipts/VNT0000001-6.signed.bin").expect("a receipt");
+    let Ok(signature) = card_spec::crypto::Sign::sign(&card.signing, body);
+    let encoding = object(0xFF20, &[body.clone(), object(0x5F37, signature.as_bytes())].concat());
+    kind.valid("first receipt of a card", &encoding, Some(("card 1 signing", &card.signing)));
+    kind.refuse_broken(&encoding, Some(&card.signing), &[
+        SUITE_2,
+        NO_LUHN,
+        ("method 2 seen by the card", 0x85, &[2, 3]),
+        ("16 tries left", 0x85, &[1, 16]),
+        ("kind 2", 0x86, &[2]),
+        ("a counter of 3 bytes", 0x82, &[0, 0, 1]),
+    ]);
+    kind
+}
+
+/// The objects of a list file: header, then lines.
+fn list_file(world: &World, path: &str) -> (Vec<u8>, Vec<Vec<u8>>) {
+    let bytes = world.files.get(path).expect("a list");
+    let mut reader = card_spec::tlv::Reader::new(bytes);
+    let mut objects = Vec::new();
+    while let Some(object) = reader.next_object().expect("canonical") {
+        objects.push(object.encoding().to_vec());
+    }
+    let header = objects.remove(0);
+    (header, objects)
+}
+
+fn payment_list(world: &World) -> Vec<Kind> {
+    let (header, lines) = list_file(world, "lists/2026-11-0001.list");
+    let mut headers = Kind::new("list-header", "DATA 3.1");
+    headers.valid("list 1, whose lines follow", &header, Some(("issuer", &world.issuer)));
+    headers.refuse_broken(&header, Some(&world.issuer), &[
+        SUITE_2,
+        ("format 2", 0x81, &[2]),
+        FEBRUARY_30,
+        DATE_ASCII,
+        ("a total of more than the largest amount", 0x88, TRILLION),
+        ("a root of 31 bytes", 0x87, &[0; 31]),
+        ("a terminal name of 9 bytes", 0x85, b"VNT000001"),
+    ]);
+    let mut kind = Kind::new("list-line", "DATA 3.2");
+    for (number, line) in (1..).zip(&lines) {
+        kind.valid(&format!("line {number} of list 1"), line, None);
+    }
+    let unknown_type = [&[7; 16][..], b"HTXH", &[0, 1, 8, 0x20, 0x26, 0x11]].concat();
+    kind.refuse_broken(lines.first().expect("a line"), None, &[
+        NO_LUHN,
+        ("line type 8", 0x81, &unknown_type),
+        ("more than the largest amount", 0x82, TRILLION),
+    ]);
+    vec![headers, kind]
+}
+
+fn block_list(world: &World) -> Vec<Kind> {
+    let (header, entries) = list_file(world, "blocklists/1.blocklist");
+    let mut headers = Kind::new("block-list-header", "DATA 4");
+    headers.valid("block list 1, whose entries follow", &header, Some(("issuer", &world.issuer)));
+    headers.refuse_broken(&header, Some(&world.issuer), &[
+        SUITE_2,
+        ("24 o'clock", 0x85, HOUR_24),
+        ("a count of 5 bytes", 0x83, &[0, 0, 0, 0, 1]),
+    ]);
+    let mut kind = Kind::new("block-list-entry", "DATA 4");
+    let entry = entries.first().expect("an entry");
+    kind.valid("a lost card", entry, None);
+    kind.refuse_broken(entry, None, &[NO_LUHN, ("reason 7", 0x80, &[7])]);
+    vec![headers, kind]
+}
+
+fn journal_entries() -> Kind {
+    let mut kind = Kind::new("journal-entry", "DATA 5");
+    let mut world = World::standard();
+    let order = world.order(0, 0, 3);
+    world.intent(0, &order);
+    let closes_intent = Some(world.terminal(0).sequence);
+    let card_number = world.cards.get(2).map(|card| card.number);
+    world.terminal(0).log(Event::Refused(Refusal {
+        reason: RefusalReason::RefusedByCard,
+        card_number,
+        line_number: Some(3),
+        status_word: Some(0x6343),
+        closes_intent,
+    }));
+    let terminal = world.terminals.first().expect("a terminal");
+    for (sequence, entry) in (1..).zip(&terminal.entries) {
+        kind.valid(&format!("entry {sequence}"), entry, Some(("VNT0000001 journal", &terminal.key)));
+    }
+    let bad = [
+        SUITE_2,
+        ("a terminal name with letters", 0x81, &b"VNT000000A"[..]),
+        ("24 o'clock", 0x84, HOUR_24),
+        ("clock source 3", 0x85, &[3]),
+        ("kind 11", 0x87, &[11]),
+        ("kind 0", 0x87, &[0]),
+    ];
+    kind.refuse_broken(terminal.entries.first().expect("an entry"), Some(&terminal.key), &bad);
+    kind
+}
+
+fn acknowledgement(world: &World) -> Kind {
+    let mut kind = Kind::new("acknowledgement", "DATA 6");
+    let encoding = world.files.get("acks/VNT0000001-12.ack").expect("an acknowledgement");
+    kind.valid("up to entry 12", encoding, Some(("issuer", &world.issuer)));
+    kind.refuse_broken(encoding, Some(&world.issuer), &[
+        SUITE_2,
+        ("24 o'clock", 0x85, HOUR_24),
+        ("a sequence number of 3 bytes", 0x82, &[0, 0, 1]),
+    ]);
+    kind
+}
+
+fn time_statement() -> Kind {
+    let mut kind = Kind::new("time-statement", "DATA 7");
+    let issuer = secret("issuer");
+    let statement = TimeStatement {
+        suite: Default::default(),
+        issuer: reference(ISSUER),
+        terminal: "VNT0000001".parse().expect("a name"),
+        nonce: [0xA5; 16],
+        time: Time::new(date(2026, 11, 22), 8, 30, 0).expect("a time"),
+    };
+    let encoding = sign(&statement, &issuer);
+    kind.valid("half past eight", &encoding, Some(("issuer", &issuer)));
+    kind.refuse_broken(&encoding, Some(&issuer), &[
+        SUITE_2,
+        ("24 o'clock", 0x83, HOUR_24),
+        ("a nonce of 15 bytes", 0x82, &[0; 15]),
+    ]);
+    kind
+}
+
+fn key_possession(world: &World) -> Kind {
+    let mut kind = Kind::new("key-possession", "SPEC 6.5");
+    let card = world.cards.first().expect("a card");
+    let body = KeyPossession {
+        suite: Default::default(),
+        card_number: card.number,
+        nonce: [0x5A; 16],
+        agreement_key: card.agreement.public_key(),
+        signing_key: card.signing.public_key(),
+    };
+    let encoding = sign(&body, &card.signing);
+    kind.valid("both keys of card 1", &encoding, Some(("card 1 signing", &card.signing)));
+    kind.refuse_broken(&encoding, Some(&card.signing), &[
+        SUITE_2,
+        NO_LUHN,
+        ("a point that is not on the curve", 0x84, OFF_CURVE),
+    ]);
+    kind
+}
+
+fn session_binding(world: &World) -> Kind {
+    let mut kind = Kind::new("session-binding", "SPEC 7.6");
+    let card = world.cards.first().expect("a card");
+    let body = SessionBinding {
+        suite: Default::default(),
+        session_receipt: [0x3C; 16],
+        cso_hash: card.cso_hash,
+        terminal: "VNT0000001".parse().expect("a name"),
+    };
+    let encoding = sign(&body, &card.signing);
+    kind.valid("card 1 to a terminal", &encoding, Some(("card 1 signing", &card.signing)));
+    kind.refuse_broken(&encoding, Some(&card.signing), &[
+        SUITE_2,
+        ("a session receipt of 15 bytes", 0x81, &[0; 15]),
+        ("another terminal name's form", 0x83, b"VNX0000001"),
+    ]);
+    kind
+}
