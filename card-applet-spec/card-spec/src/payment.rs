@@ -242,7 +242,8 @@ byte_enum! {
 /// Outcome of the holder check as the card saw it (object `85` of a receipt).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HolderCheckOutcome {
-    /// Did the card compare a PIN in this session, and was it right?
+    /// Does the payment rest on a PIN that the card has compared? A payment on a photo document says no, also if a PIN
+    /// was verified besides.
     pub pin_verified: bool,
     /// PIN tries left.
     pub tries_left: u8,
