@@ -63,7 +63,9 @@ fn certificate(authority: &str, holder: &str, role: Role, key: &SecretKey, signe
 /// Root, issuer and terminal CA.
 pub(crate) struct Office {
     pub(crate) issuer: SecretKey,
+    pub(crate) root_certificate: Vec<u8>,
     pub(crate) issuer_certificate: Vec<u8>,
+    pub(crate) ca_certificate: Vec<u8>,
     authority: SecretKey,
     certified: Certified,
 }
@@ -91,7 +93,9 @@ impl Office {
             .unwrap();
         Self {
             issuer,
+            root_certificate,
             issuer_certificate,
+            ca_certificate: ca,
             authority,
             certified,
         }
@@ -264,7 +268,8 @@ impl Till {
         authority: &TerminalAuthority<'_, S>,
     ) {
         let [agreement, journal] = self.requests();
-        let dates = (date(2026, 11, 22), date(2026, 12, 26));
+        let first = authority.certified.effective().max(date(2026, 11, 22));
+        let dates = (first, first);
         certify_terminal(store, authority, self.name, (&agreement, &journal), dates).unwrap();
     }
 

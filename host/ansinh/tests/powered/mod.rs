@@ -1,0 +1,138 @@
+//! The real terminal core, powered, at the far end of a line that may lose what passes.
+#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs, dead_code)]
+
+use std::cell::RefCell;
+use std::convert::Infallible;
+use std::thread;
+
+use card_spec::crypto::PortableP256;
+use embedded_storage::nor_flash::{ErrorType, NorFlash, ReadNorFlash};
+use getrandom::SysRng;
+use rand_core::UnwrapErr;
+use terminal::{Image, Layout, Output, Terminal};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::runtime::{Builder, Runtime};
+use tokio_serial::{SerialPort as _, SerialStream};
+
+const JOURNAL: u32 = 0x4_0000;
+
+/// What the line does to frames, counted from 1.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Faults {
+    /// This answer never arrives.
+    pub(crate) lost_answer: Option<usize>,
+    /// This answer arrives when the next one does: too late.
+    pub(crate) late_answer: Option<usize>,
+    /// This byte of the requests arrives with a flipped bit.
+    pub(crate) flipped_byte: Option<usize>,
+}
+
+/// Powers a blank terminal at a pseudo-terminal; gives the port's name.
+pub(crate) fn at_a_port() -> String {
+    let runtime = runtime();
+    let (line, mut port) = {
+        let _context = runtime.enter();
+        SerialStream::pair().unwrap()
+    };
+    port.set_exclusive(false).unwrap();
+    let name = port.name().unwrap();
+    thread::spawn(move || {
+        // Held open, or the line would break whenever no command is at the port.
+        let _port = port;
+        serve(&runtime, line, Faults::default());
+    });
+    name
+}
+
+/// Powers a blank terminal at the far end of a pipe.
+pub(crate) fn at_a_pipe(faults: Faults) -> tokio::io::DuplexStream {
+    let (near, far) = tokio::io::duplex(8192);
+    thread::spawn(move || serve(&runtime(), far, faults));
+    near
+}
+
+pub(crate) fn runtime() -> Runtime {
+    Builder::new_current_thread().enable_all().build().unwrap()
+}
+
+/// Until the line is closed.
+fn serve(runtime: &Runtime, mut line: impl AsyncRead + AsyncWrite + Unpin, faults: Faults) {
+    let layout = Layout::from_start(0, JOURNAL);
+    let flash = RefCell::new(Flash(vec![0xFF; layout.journal.end as usize]));
+    let image = Image {
+        firmware: [7; 32],
+        test: true,
+    };
+    let mut terminal = Terminal::start(&flash, layout, UnwrapErr(SysRng), PortableP256, image, 0).unwrap();
+    let (mut received, mut answered, mut late) = (0, 0, Vec::new());
+    runtime.block_on(async {
+        while let Ok(byte) = line.read_u8().await {
+            received += 1;
+            let flip = u8::from(faults.flipped_byte == Some(received));
+            terminal.host_byte(byte ^ flip);
+            let answer = answer(&mut terminal);
+            if answer.is_empty() {
+                continue;
+            }
+            answered += 1;
+            if faults.lost_answer == Some(answered) {
+                continue;
+            }
+            if faults.late_answer == Some(answered) {
+                late = answer;
+                continue;
+            }
+            let bytes = [std::mem::take(&mut late), answer].concat();
+            if line.write_all(&bytes).await.is_err() {
+                break;
+            }
+        }
+    });
+}
+
+fn answer<F: NorFlash>(terminal: &mut Terminal<'_, F, UnwrapErr<SysRng>, PortableP256>) -> Vec<u8> {
+    let mut answer = Vec::new();
+    while let Some(output) = terminal.poll() {
+        if let Output::Host(bytes) = output {
+            answer.extend_from_slice(bytes);
+        }
+    }
+    answer
+}
+
+/// NOR flash in memory: erased to ones, programming clears bits.
+struct Flash(Vec<u8>);
+
+impl ErrorType for Flash {
+    type Error = Infallible;
+}
+
+impl ReadNorFlash for Flash {
+    const READ_SIZE: usize = 1;
+
+    fn read(&mut self, offset: u32, bytes: &mut [u8]) -> Result<(), Infallible> {
+        bytes.copy_from_slice(&self.0[offset as usize..][..bytes.len()]);
+        Ok(())
+    }
+
+    fn capacity(&self) -> usize {
+        self.0.len()
+    }
+}
+
+impl NorFlash for Flash {
+    const WRITE_SIZE: usize = 4;
+    const ERASE_SIZE: usize = 4096;
+
+    fn erase(&mut self, from: u32, to: u32) -> Result<(), Infallible> {
+        self.0[from as usize..to as usize].fill(0xFF);
+        Ok(())
+    }
+
+    fn write(&mut self, offset: u32, bytes: &[u8]) -> Result<(), Infallible> {
+        for (cell, byte) in self.0[offset as usize..].iter_mut().zip(bytes) {
+            *cell &= byte;
+        }
+        Ok(())
+    }
+}
