@@ -30,7 +30,12 @@ pub(crate) struct Acknowledgements {
 }
 
 impl Acknowledgements {
-    pub(crate) fn load(files: &Files, trust: &Trust, verifier: &impl Verify, findings: &mut Findings) -> Self {
+    pub(crate) fn load(
+        files: &Files,
+        trust: &Trust,
+        verifier: &impl Verify,
+        findings: &mut Findings,
+    ) -> Self {
         let mut all = Self::default();
         for (terminal, sequence, path) in &files.acknowledgements {
             let place = Place::file(path);
@@ -46,7 +51,9 @@ impl Acknowledgements {
                     }
                     all.add(&signed, place, trust, verifier, findings);
                 }
-                Err(error) => findings.add(Code::Encoding, &place, format!("not an acknowledgement: {error}")),
+                Err(error) => {
+                    findings.add(Code::Encoding, &place, format!("not an acknowledgement: {error}"))
+                }
             }
         }
         all
@@ -68,14 +75,24 @@ impl Acknowledgements {
         let key = check_issuer(trust, &body.issuer, date, &place, findings);
         let proven = key.is_some_and(|key| signed.verify(verifier, &key).is_ok());
         if key.is_some() && !proven {
-            findings.add(Code::AcknowledgementSignature, &place, "the issuer's signature does not verify");
+            findings.add(
+                Code::AcknowledgementSignature,
+                &place,
+                "the issuer's signature does not verify",
+            );
         }
         let journal_key = trust.journal_key(&body.terminal);
         if journal_key.is_some_and(|known| genesis(&known.key) != body.journal_key) {
-            let text = format!("names another journal key than {} has a certificate for", body.terminal);
+            let text = format!(
+                "names another journal key than {} has a certificate for",
+                body.terminal
+            );
             findings.add(Code::AcknowledgementKey, &place, text);
         }
-        self.hashes.entry((body.terminal, body.sequence)).or_default().insert(signed.hash());
+        self.hashes
+            .entry((body.terminal, body.sequence))
+            .or_default()
+            .insert(signed.hash());
         self.witnesses.push(Witness {
             terminal: body.terminal,
             sequence: body.sequence,
@@ -107,7 +124,12 @@ impl Acknowledgements {
     ) -> BTreeMap<TerminalName, u32> {
         let mut last = BTreeMap::new();
         for witness in &self.witnesses {
-            let Witness { terminal, sequence, place, .. } = witness;
+            let Witness {
+                terminal,
+                sequence,
+                place,
+                ..
+            } = witness;
             let known = check_reach(journals, terminal, *sequence, place, findings);
             match known.and_then(|journal| journal.acknowledged.get(sequence)) {
                 Some(head) if *head != witness.head => {

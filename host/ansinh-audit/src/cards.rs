@@ -85,7 +85,11 @@ impl Cards {
 
     fn add(&mut self, card: Card, findings: &mut Findings) {
         let index = self.cards.len();
-        if let Some(other) = self.by_number.get(&card.number).and_then(|other| self.cards.get(*other)) {
+        if let Some(other) = self
+            .by_number
+            .get(&card.number)
+            .and_then(|other| self.cards.get(*other))
+        {
             let text = format!("card number {} is also in {}", card.number, other.place);
             findings.add(Code::CardTwice, &card.place, text);
         }
@@ -116,10 +120,15 @@ impl Cards {
         for card in self.cards.iter().filter(|card| !blocked.contains(&card.number)) {
             let others = live.entry(card.person).or_default();
             let overlaps = |other: &&&Card| {
-                other.number != card.number && other.effective <= card.expiry && card.effective <= other.expiry
+                other.number != card.number
+                    && other.effective <= card.expiry
+                    && card.effective <= other.expiry
             };
             if let Some(other) = others.iter().find(overlaps) {
-                let text = format!("its person also has card {}, and neither is on the block list", other.number);
+                let text = format!(
+                    "its person also has card {}, and neither is on the block list",
+                    other.number
+                );
                 findings.add(Code::PersonTwice, &card.place, text);
             }
             others.push(card);
@@ -150,7 +159,11 @@ fn verify_cso(
     findings: &mut Findings,
 ) -> Option<(Card, PublicKey, Link)> {
     let Some(path) = &files.cso else {
-        findings.add(Code::CsoMissing, &Place::file(folder), "there is no cso.tlv in this folder");
+        findings.add(
+            Code::CsoMissing,
+            &Place::file(folder),
+            "there is no cso.tlv in this folder",
+        );
         return None;
     };
     let place = Place::file(path);
@@ -158,14 +171,22 @@ fn verify_cso(
     let signed = match Signed::<CardSecurityObject>::parse(&encoding) {
         Ok(signed) => signed,
         Err(error) => {
-            findings.add(Code::Encoding, &place, format!("not a card security object: {error}"));
+            findings.add(
+                Code::Encoding,
+                &place,
+                format!("not a card security object: {error}"),
+            );
             return None;
         }
     };
     let cso = signed.claimed();
     let place = place.numbered(cso.issuer_sequence);
     if cso.card_number != number {
-        findings.add(Code::FileName, &place, format!("holds the CSO of card {}", cso.card_number));
+        findings.add(
+            Code::FileName,
+            &place,
+            format!("holds the CSO of card {}", cso.card_number),
+        );
     }
     if cso.effective > cso.expiry {
         findings.add(Code::CsoDates, &place, "valid to lies before valid from");
@@ -173,7 +194,11 @@ fn verify_cso(
     let key = check_issuer(trust, &cso.issuer, cso.effective, &place, findings);
     let proven = key.is_some_and(|key| signed.verify(verifier, &key).is_ok());
     if key.is_some() && !proven {
-        findings.add(Code::CsoSignature, &place, "the issuer's signature does not verify");
+        findings.add(
+            Code::CsoSignature,
+            &place,
+            "the issuer's signature does not verify",
+        );
     }
     check_exports(files, &signed, findings);
     let card = Card {
@@ -207,11 +232,27 @@ fn check_exports(files: &CardFiles, signed: &Signed<'_, CardSecurityObject>, fin
         };
         let place = Place::file(path);
         if read(path, &place, findings).is_some_and(|bytes| !agrees(&bytes)) {
-            findings.add(Code::CsoExport, &place, format!("{what} differs from the one in cso.tlv"));
+            findings.add(
+                Code::CsoExport,
+                &place,
+                format!("{what} differs from the one in cso.tlv"),
+            );
         }
     };
-    check(&files.signed, &|bytes| bytes == signed.signed_bytes(), "the signed body");
-    check(&files.signature, &|bytes| pem::signature(bytes) == Some(*signed.signature()), "the signature");
+    check(
+        &files.signed,
+        &|bytes| bytes == signed.signed_bytes(),
+        "the signed body",
+    );
+    check(
+        &files.signature,
+        &|bytes| pem::signature(bytes) == Some(*signed.signature()),
+        "the signature",
+    );
     let signing_key = signed.claimed().signing_key;
-    check(&files.key, &|bytes| pem::public_key(bytes) == Some(signing_key), "the card's signing key");
+    check(
+        &files.key,
+        &|bytes| pem::public_key(bytes) == Some(signing_key),
+        "the card's signing key",
+    );
 }

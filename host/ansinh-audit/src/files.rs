@@ -97,7 +97,9 @@ impl Files {
                 self.acknowledgements.push((terminal, sequence, own));
             }
             Some("receipts") => self.classify_receipt(folder, name, own)?,
-            _ => self.classify_card(folder, name, &own).or_else(|| self.classify_key(name, own))?,
+            _ => self
+                .classify_card(folder, name, &own)
+                .or_else(|| self.classify_key(name, own))?,
         }
         Some(())
     }
@@ -108,8 +110,15 @@ impl Files {
             None => (name.strip_suffix(".sig.der")?, false),
         };
         let (terminal, sequence) = terminal_and_sequence(stem)?;
-        let files = self.receipts.entry((folder.to_path_buf(), terminal, sequence)).or_default();
-        *(if is_body { &mut files.signed } else { &mut files.signature }) = Some(path);
+        let files = self
+            .receipts
+            .entry((folder.to_path_buf(), terminal, sequence))
+            .or_default();
+        *(if is_body {
+            &mut files.signed
+        } else {
+            &mut files.signature
+        }) = Some(path);
         Some(())
     }
 

@@ -120,7 +120,8 @@ impl Issued {
     }
 
     fn add_block_list(&mut self, loaded: Option<(BlockList, Link)>, links: &mut Vec<Link>) {
-        let Some((list, link)) = loaded.filter(|(list, _)| !self.block_by_header.contains_key(&list.header)) else {
+        let Some((list, link)) = loaded.filter(|(list, _)| !self.block_by_header.contains_key(&list.header))
+        else {
             return;
         };
         self.block_by_header.insert(list.header, self.block_lists.len());
@@ -155,7 +156,10 @@ impl Issued {
                 *known = list;
             }
         }
-        newest.values().flat_map(|list| list.cards.iter().copied()).collect()
+        newest
+            .values()
+            .flat_map(|list| list.cards.iter().copied())
+            .collect()
     }
 
     /// Every line names a card of its person, and a line key that stands in two lists is carried: told as a note.
@@ -171,7 +175,10 @@ impl Issued {
                         let text = format!("the key of line {} stands twice in the list", line.number);
                         findings.add(Code::ListLineTwice, &list.place, text);
                     }
-                    Some(_) => notes.push(format!("{}: line {} is carried from another list", list.place, line.number)),
+                    Some(_) => notes.push(format!(
+                        "{}: line {} is carried from another list",
+                        list.place, line.number
+                    )),
                     None => {}
                 }
             }
@@ -239,7 +246,11 @@ fn read_file<T: for<'a> Field<'a>, H>(
                     body.damaged = true;
                     findings.add(Code::Encoding, &place.at(offset), "a second header");
                 }
-                Record::Damaged { offset, length, reason } => {
+                Record::Damaged {
+                    offset,
+                    length,
+                    reason,
+                } => {
                     body.damaged = true;
                     let text = format!("{length} bytes are no part of a list: {reason}");
                     findings.add(Code::Encoding, &place.at(offset), text);
@@ -271,15 +282,27 @@ fn load_list(
         let header = signed.claimed();
         let place = Place::file(path).numbered(header.issuer_sequence);
         if header.list_id.as_str() != id {
-            findings.add(Code::FileName, &place, format!("holds the list {}", header.list_id.as_str()));
+            findings.add(
+                Code::FileName,
+                &place,
+                format!("holds the list {}", header.list_id.as_str()),
+            );
         }
         if header.effective > header.expiry {
-            findings.add(Code::ListDates, &place, "the last day of payment lies before the first");
+            findings.add(
+                Code::ListDates,
+                &place,
+                "the last day of payment lies before the first",
+            );
         }
         let key = check_issuer(trust, &header.issuer, header.effective, &place, findings);
         let proven = key.is_some_and(|key| signed.verify(verifier, &key).is_ok());
         if key.is_some() && !proven {
-            findings.add(Code::ListSignature, &place, "the issuer's signature does not verify");
+            findings.add(
+                Code::ListSignature,
+                &place,
+                "the issuer's signature does not verify",
+            );
         }
         stated = Some((header.lines, header.total));
         let list = PaymentList {
@@ -303,7 +326,8 @@ fn load_list(
         };
         Some((list, link))
     };
-    let ((mut list, link), body) = read_file::<ListLine, _>(path, ListLine::TAG, is_header, on_header, findings)?;
+    let ((mut list, link), body) =
+        read_file::<ListLine, _>(path, ListLine::TAG, is_header, on_header, findings)?;
     if let Some((count, total)) = stated.filter(|_| !body.damaged) {
         check_list(&list, &body, count, total.vnd(), findings);
     }
@@ -315,17 +339,36 @@ fn check_list(list: &PaymentList, body: &Body<ListLine>, count: u32, total: u64,
     let place = &list.place;
     let lines = body.items.len();
     if u64::from(count) != lines as u64 || !(1..=MAXIMUM_LINES).contains(&count) {
-        findings.add(Code::ListCount, place, format!("states {count} lines and has {lines}"));
+        findings.add(
+            Code::ListCount,
+            place,
+            format!("states {count} lines and has {lines}"),
+        );
     }
     let sum: u64 = body.items.iter().map(|line| line.amount.vnd()).sum();
     if sum != total {
-        findings.add(Code::ListTotal, place, format!("states {total} VND, its lines sum to {sum} VND"));
+        findings.add(
+            Code::ListTotal,
+            place,
+            format!("states {total} VND, its lines sum to {sum} VND"),
+        );
     }
-    if let Some((expected, line)) = (1..).zip(&body.items).find(|(expected, line)| *expected != line.number) {
-        findings.add(Code::ListLineNumber, place, format!("line {expected} is numbered {}", line.number));
+    if let Some((expected, line)) = (1..)
+        .zip(&body.items)
+        .find(|(expected, line)| *expected != line.number)
+    {
+        findings.add(
+            Code::ListLineNumber,
+            place,
+            format!("line {expected} is numbered {}", line.number),
+        );
     }
     if body.root.root() != list.root {
-        findings.add(Code::ListRoot, place, "the lines are not the ones that the issuer signed");
+        findings.add(
+            Code::ListRoot,
+            place,
+            "the lines are not the ones that the issuer signed",
+        );
     }
 }
 
@@ -343,7 +386,11 @@ fn load_block_list(
         let header = *signed.claimed();
         let place = Place::file(path).numbered(header.issuer_sequence);
         if header.number != number {
-            findings.add(Code::FileName, &place, format!("holds the block list {}", header.number));
+            findings.add(
+                Code::FileName,
+                &place,
+                format!("holds the block list {}", header.number),
+            );
         }
         let Some(date) = header.issued.date() else {
             findings.add(Code::Encoding, &place, "a block list without a date");
@@ -352,7 +399,11 @@ fn load_block_list(
         if let Some(key) = check_issuer(trust, &header.issuer, date, &place, findings)
             && signed.verify(verifier, &key).is_err()
         {
-            findings.add(Code::BlockListSignature, &place, "the issuer's signature does not verify");
+            findings.add(
+                Code::BlockListSignature,
+                &place,
+                "the issuer's signature does not verify",
+            );
         }
         stated = Some(header);
         let link = Link {
@@ -380,16 +431,29 @@ fn load_block_list(
     Some((list, link))
 }
 
-fn check_block_list(header: &BlockListHeader, body: &Body<BlockEntry>, place: &Place, findings: &mut Findings) {
+fn check_block_list(
+    header: &BlockListHeader,
+    body: &Body<BlockEntry>,
+    place: &Place,
+    findings: &mut Findings,
+) {
     let entries = body.items.len();
     if u64::from(header.count) != entries as u64 {
         let text = format!("states {} entries and has {entries}", header.count);
         findings.add(Code::BlockListCount, place, text);
     }
     if !body.items.is_sorted_by(|a, b| a.card_number < b.card_number) {
-        findings.add(Code::BlockListOrder, place, "the entries do not ascend by card number");
+        findings.add(
+            Code::BlockListOrder,
+            place,
+            "the entries do not ascend by card number",
+        );
     }
     if body.root.root() != header.root {
-        findings.add(Code::BlockListRoot, place, "the entries are not the ones that the issuer signed");
+        findings.add(
+            Code::BlockListRoot,
+            place,
+            "the entries are not the ones that the issuer signed",
+        );
     }
 }

@@ -48,7 +48,11 @@ pub(crate) fn check_issuer(
     findings: &mut Findings,
 ) -> Option<PublicKey> {
     let Some(known) = trust.issuer(issuer) else {
-        findings.add(Code::Issuer, place, format!("signed by {issuer}, of which there is no valid certificate"));
+        findings.add(
+            Code::Issuer,
+            place,
+            format!("signed by {issuer}, of which there is no valid certificate"),
+        );
         return None;
     };
     if let Err(error) = known.certified.valid_on(date) {
@@ -73,7 +77,12 @@ pub(crate) fn check(mut links: Vec<Link>, trust: &Trust, findings: &mut Findings
         .collect()
 }
 
-fn check_sequence(issuer: &Reference, links: &[Link], trust: &Trust, findings: &mut Findings) -> IssuerSummary {
+fn check_sequence(
+    issuer: &Reference,
+    links: &[Link],
+    trust: &Trust,
+    findings: &mut Findings,
+) -> IssuerSummary {
     let mut missing = Vec::new();
     let mut last = 0;
     let mut previous = trust.issuer(issuer).map(|issuer| issuer.certificate_hash);
@@ -112,7 +121,11 @@ fn check_numbers(links: &[Link], findings: &mut Findings) {
             None => continue,
         };
         if number <= *last {
-            findings.add(code, &link.place, format!("number {number} follows number {last}"));
+            findings.add(
+                code,
+                &link.place,
+                format!("number {number} follows number {last}"),
+            );
         }
         *last = number;
     }

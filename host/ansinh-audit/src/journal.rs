@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use card_spec::certificate::Flags;
 use card_spec::crypto::{Digest, Signature, Verify};
@@ -102,7 +102,11 @@ fn is_entry(bytes: &[u8]) -> Result<(), tlv::Error> {
 }
 
 /// Audits all files of one terminal's journal.
-pub(crate) fn audit<V: Verify>(context: &Context<'_, V>, terminal: TerminalName, paths: &[PathBuf]) -> Journal {
+pub(crate) fn audit<V: Verify>(
+    context: &Context<'_, V>,
+    terminal: TerminalName,
+    paths: &[PathBuf],
+) -> Journal {
     let mut pass = Pass::new(context, terminal, paths);
     let mut paths: Vec<_> = paths.iter().map(|path| (first_sequence(path), path)).collect();
     paths.sort();
@@ -110,14 +114,16 @@ pub(crate) fn audit<V: Verify>(context: &Context<'_, V>, terminal: TerminalName,
         let place = Place::file(path);
         pass.journal.place = Some(place.clone());
         if let Err(error) = pass.read(path, &place, index > 0) {
-            pass.journal.findings.add(Code::Unreadable, &place, error.to_string());
+            pass.journal
+                .findings
+                .add(Code::Unreadable, &place, error.to_string());
         }
     }
     pass.finish()
 }
 
 /// Where a file starts: parts of a journal in several folders are read in their order.
-fn first_sequence(path: &PathBuf) -> Option<u32> {
+fn first_sequence(path: &Path) -> Option<u32> {
     let mut records = Records::open(path, MAXIMUM_ENTRY_LENGTH).ok()?;
     loop {
         if let Record::Whole { bytes, .. } = records.next_record(is_entry).ok()?? {
@@ -131,7 +137,8 @@ impl<'a, V: Verify> Pass<'a, V> {
         let key = context.trust.journal_key(&terminal);
         let mut journal = Journal::default();
         if let (None, Some(path)) = (key, paths.first()) {
-            let text = format!("no valid certificate for the journal key of {terminal}: its entries prove nothing");
+            let text =
+                format!("no valid certificate for the journal key of {terminal}: its entries prove nothing");
             journal.findings.add(Code::JournalKey, &Place::file(path), text);
         }
         Self {
@@ -156,7 +163,7 @@ impl<'a, V: Verify> Pass<'a, V> {
         }
     }
 
-    fn read(&mut self, path: &PathBuf, place: &Place, may_overlap: bool) -> io::Result<()> {
+    fn read(&mut self, path: &Path, place: &Place, may_overlap: bool) -> io::Result<()> {
         let mut records = Records::open(path, MAXIMUM_ENTRY_LENGTH)?;
         while let Some(record) = records.next_record(is_entry)? {
             match record {
@@ -166,10 +173,18 @@ impl<'a, V: Verify> Pass<'a, V> {
                         self.entry(&signed, &place.at(offset), may_overlap);
                     }
                 }
-                Record::Damaged { offset, length, reason } => {
+                Record::Damaged {
+                    offset,
+                    length,
+                    reason,
+                } => {
                     self.damaged += length;
                     let place = place.at(offset).numbered(self.journal.last + 1);
-                    self.find(Code::Encoding, &place, format!("{length} bytes are no journal entry: {reason}"));
+                    self.find(
+                        Code::Encoding,
+                        &place,
+                        format!("{length} bytes are no journal entry: {reason}"),
+                    );
                 }
             }
         }
@@ -190,12 +205,20 @@ impl<'a, V: Verify> Pass<'a, V> {
         self.journal.entries += 1;
         let genuine = self.check_signature(signed, place);
         if entry.terminal != self.terminal {
-            self.find(Code::EntryTerminal, place, format!("is an entry of {}", entry.terminal));
+            self.find(
+                Code::EntryTerminal,
+                place,
+                format!("is an entry of {}", entry.terminal),
+            );
         }
         if !self.check_sequence(entry, place) {
             return;
         }
-        if self.context.acknowledgements.names(&self.terminal, entry.sequence) {
+        if self
+            .context
+            .acknowledgements
+            .names(&self.terminal, entry.sequence)
+        {
             self.journal.acknowledged.insert(entry.sequence, hash);
         }
         if let Some(hashes) = &mut self.hashes {
@@ -214,7 +237,11 @@ impl<'a, V: Verify> Pass<'a, V> {
             return false;
         };
         if known != hash {
-            self.find(Code::EntryFork, place, "another file has another entry with this sequence number");
+            self.find(
+                Code::EntryFork,
+                place,
+                "another file has another entry with this sequence number",
+            );
         }
         true
     }
@@ -225,7 +252,11 @@ impl<'a, V: Verify> Pass<'a, V> {
         };
         let genuine = signed.verify(self.context.verifier, &key.key).is_ok();
         if !genuine {
-            self.find(Code::EntrySignature, place, "the terminal's signature does not verify");
+            self.find(
+                Code::EntrySignature,
+                place,
+                "the terminal's signature does not verify",
+            );
         }
         genuine
     }
@@ -234,7 +265,11 @@ impl<'a, V: Verify> Pass<'a, V> {
     fn check_sequence(&mut self, entry: &Entry<'_>, place: &Place) -> bool {
         let expected = self.journal.last.saturating_add(1);
         if entry.sequence < expected {
-            self.find(Code::EntryOrder, place, format!("stands where entry {expected} is expected"));
+            self.find(
+                Code::EntryOrder,
+                place,
+                format!("stands where entry {expected} is expected"),
+            );
             return false;
         }
         let missing = entry.sequence - expected;
@@ -260,7 +295,11 @@ impl<'a, V: Verify> Pass<'a, V> {
 
     fn check_clock(&mut self, entry: &Entry<'_>, place: &Place) {
         if entry.boot_count < self.boot_count {
-            self.find(Code::BootCount, place, format!("boot count {} after {}", entry.boot_count, self.boot_count));
+            self.find(
+                Code::BootCount,
+                place,
+                format!("boot count {} after {}", entry.boot_count, self.boot_count),
+            );
         }
         self.boot_count = entry.boot_count;
         if entry.clock == ClockSource::Unset {
@@ -268,7 +307,11 @@ impl<'a, V: Verify> Pass<'a, V> {
         }
         let before = self.times.insert(entry.clock, entry.time).unwrap_or(Time::UNSET);
         if entry.time < before {
-            self.find(Code::EntryTime, place, format!("{} lies behind {before}", entry.time));
+            self.find(
+                Code::EntryTime,
+                place,
+                format!("{} lies behind {before}", entry.time),
+            );
         }
     }
 
@@ -282,16 +325,27 @@ impl<'a, V: Verify> Pass<'a, V> {
             Event::Paid(receipt) => self.paid(receipt, genuine, place),
             Event::Handed { intent } => self.handed(*intent, place),
             Event::Refused(refusal) => self.refused(refusal, place),
-            Event::Synced { acknowledgement, sequence } => {
+            Event::Synced {
+                acknowledgement,
+                sequence,
+            } => {
                 self.synced(entry.sequence, *sequence, acknowledgement, place);
             }
         }
     }
 
     fn boot(&mut self, flags: u8, place: &Place) {
-        let production = |key: &JournalKey| key.certificates.iter().any(|known| known.flags() == Flags::Production);
+        let production = |key: &JournalKey| {
+            key.certificates
+                .iter()
+                .any(|known| known.flags() == Flags::Production)
+        };
         if flags & Flags::Test as u8 != 0 && self.key.is_some_and(production) {
-            self.find(Code::BootTest, place, "a TEST terminal with a production certificate");
+            self.find(
+                Code::BootTest,
+                place,
+                "a TEST terminal with a production certificate",
+            );
         }
     }
 
@@ -301,10 +355,17 @@ impl<'a, V: Verify> Pass<'a, V> {
             return self.find(Code::ListMissing, place, text);
         };
         if list.terminal != self.terminal {
-            self.find(Code::ListLoaded, place, format!("the list is for {}", list.terminal));
+            self.find(
+                Code::ListLoaded,
+                place,
+                format!("the list is for {}", list.terminal),
+            );
         }
         if list.number != number || number <= self.newest_list {
-            let text = format!("number {number}; the list has {}, {} was loaded before", list.number, self.newest_list);
+            let text = format!(
+                "number {number}; the list has {}, {} was loaded before",
+                list.number, self.newest_list
+            );
             self.find(Code::ListLoaded, place, text);
         }
         self.newest_list = self.newest_list.max(number);
@@ -319,7 +380,10 @@ impl<'a, V: Verify> Pass<'a, V> {
         };
         let before = self.block_list.map_or(0, |list| list.number);
         if list.number != number || number <= before {
-            let text = format!("number {number}; the block list has {}, {before} was loaded before", list.number);
+            let text = format!(
+                "number {number}; the block list has {}, {before} was loaded before",
+                list.number
+            );
             self.find(Code::BlockListLoaded, place, text);
         }
         self.block_list_lost = false;
@@ -346,10 +410,21 @@ impl<'a, V: Verify> Pass<'a, V> {
             self.find(Code::Synced, place, text);
         }
         self.synced = self.synced.max(acknowledged);
-        match self.context.acknowledgements.has(&self.terminal, acknowledged, acknowledgement) {
+        match self
+            .context
+            .acknowledgements
+            .has(&self.terminal, acknowledged, acknowledgement)
+        {
             Some(true) => {}
-            Some(false) => self.find(Code::Synced, place, "names another acknowledgement than the files have"),
-            None => self.journal.notes.push(format!("{place}: its acknowledgement is not among the files")),
+            Some(false) => self.find(
+                Code::Synced,
+                place,
+                "names another acknowledgement than the files have",
+            ),
+            None => self
+                .journal
+                .notes
+                .push(format!("{place}: its acknowledgement is not among the files")),
         }
     }
 

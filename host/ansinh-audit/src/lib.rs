@@ -47,7 +47,9 @@ use trust::Trust;
 #[derive(Debug, thiserror::Error)]
 pub enum AuditError {
     /// The root key is not to be had.
-    #[error("cannot read the root key {path}: {error}; name the root.pem that you got from a source you trust")]
+    #[error(
+        "cannot read the root key {path}: {error}; name the root.pem that you got from a source you trust"
+    )]
     RootKey {
         /// The file.
         path: PathBuf,
@@ -55,7 +57,9 @@ pub enum AuditError {
         error: std::io::Error,
     },
     /// The root key file holds something else.
-    #[error("{0} is not a P-256 public key in PEM (BEGIN PUBLIC KEY); name the root.pem that you got from a source you trust")]
+    #[error(
+        "{0} is not a P-256 public key in PEM (BEGIN PUBLIC KEY); name the root.pem that you got from a source you trust"
+    )]
     NotAKey(PathBuf),
     /// The folders cannot be listed.
     #[error("cannot list the files to audit: {0}; name folders that exist and that you may read")]
@@ -113,7 +117,11 @@ pub fn audit(folders: &[PathBuf], root: &PublicKey, jobs: NonZero<usize>) -> Res
     let (lists, block_lists) = issued.counts();
     let mut report = Report::new(findings.into_vec());
     report.notes = notes;
-    report.unknown_files = files.unknown.iter().map(|path| path.to_string_lossy().into_owned()).collect();
+    report.unknown_files = files
+        .unknown
+        .iter()
+        .map(|path| path.to_string_lossy().into_owned())
+        .collect();
     report.counts = Counts {
         certificates: files.certificates.len(),
         cards: cards.len(),
@@ -146,8 +154,14 @@ fn read_journals(
     jobs: NonZero<usize>,
 ) -> BTreeMap<TerminalName, Journal> {
     let terminals: Vec<_> = files.journals.iter().collect();
-    let journals = parallel::map(&terminals, jobs, |(terminal, paths)| journal::audit(context, **terminal, paths));
-    terminals.into_iter().map(|(terminal, _)| *terminal).zip(journals).collect()
+    let journals = parallel::map(&terminals, jobs, |(terminal, paths)| {
+        journal::audit(context, **terminal, paths)
+    });
+    terminals
+        .into_iter()
+        .map(|(terminal, _)| *terminal)
+        .zip(journals)
+        .collect()
 }
 
 fn totals(journals: &BTreeMap<TerminalName, Journal>) -> Totals {

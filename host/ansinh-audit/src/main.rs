@@ -36,7 +36,12 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    let Command::Verify { paths, root, json, jobs } = Arguments::parse().command;
+    let Command::Verify {
+        paths,
+        root,
+        json,
+        jobs,
+    } = Arguments::parse().command;
     let jobs = jobs
         .or_else(|| std::thread::available_parallelism().ok())
         .unwrap_or(NonZero::<usize>::MIN);

@@ -1,7 +1,7 @@
 //! Orders and receipts of a journal: an order repeats its list's line, a receipt answers its order (SPEC 9, DATA 5.3).
 
-use card_spec::cso::HolderCheckPolicy;
 use card_spec::crypto::{Digest, Verify};
+use card_spec::cso::HolderCheckPolicy;
 use card_spec::journal::{EncodedOrder, EncodedReceipt, Entry, Refusal};
 use card_spec::list::{BLOCK_LIST_MAXIMUM_AGE_DAYS, ListLine};
 use card_spec::payment::{HolderCheckMethod, LineKey, Order, Receipt, Recipient};
@@ -25,21 +25,38 @@ pub(crate) struct OpenIntent {
 }
 
 impl<'a, V: Verify> Pass<'a, V> {
-    pub(crate) fn intent(&mut self, entry: &Entry<'_>, encoded: &EncodedOrder<'_>, genuine: bool, place: &Place) {
+    pub(crate) fn intent(
+        &mut self,
+        entry: &Entry<'_>,
+        encoded: &EncodedOrder<'_>,
+        genuine: bool,
+        place: &Place,
+    ) {
         if let Some(open) = self.open.filter(|_| !self.lost) {
             let text = format!("intent {} is still open", open.sequence);
             self.find(Code::IntentOpen, place, text);
         }
         self.lost = false;
         let order = encoded.order();
-        if order.terminal != entry.terminal || order.sequence != entry.sequence || order.log_head != entry.previous {
-            self.find(Code::OrderPlace, place, "the order names another terminal, sequence number or log head");
+        if order.terminal != entry.terminal
+            || order.sequence != entry.sequence
+            || order.log_head != entry.previous
+        {
+            self.find(
+                Code::OrderPlace,
+                place,
+                "the order names another terminal, sequence number or log head",
+            );
         }
         let card = self.context.cards.by_cso(&order.cso_hash);
         let on_list = self.check_list(order, card, place);
         let allowed = card.is_some_and(|card| self.check_card(order, card, place));
         if card.is_none() {
-            self.find(Code::CardUnknown, place, "the order is for a card that is not among the files");
+            self.find(
+                Code::CardUnknown,
+                place,
+                "the order is for a card that is not among the files",
+            );
         }
         self.check_terminal_certificate(order, place);
         self.check_block_list(order, card, place);
@@ -62,25 +79,47 @@ impl<'a, V: Verify> Pass<'a, V> {
         };
         let loaded = self.lists.contains(&index);
         if !loaded && !self.damage_before {
-            self.find(Code::OrderListNotLoaded, place, "this terminal had not loaded the order's list");
+            self.find(
+                Code::OrderListNotLoaded,
+                place,
+                "this terminal had not loaded the order's list",
+            );
         }
-        let in_time = order.time.date().is_some_and(|date| list.effective <= date && date <= list.expiry);
+        let in_time = order
+            .time
+            .date()
+            .is_some_and(|date| list.effective <= date && date <= list.expiry);
         if !in_time {
-            let text = format!("{} is outside the list's days {} to {}", order.time, list.effective, list.expiry);
+            let text = format!(
+                "{} is outside the list's days {} to {}",
+                order.time, list.effective, list.expiry
+            );
             self.find(Code::OrderDate, place, text);
         }
-        let matches = list.line(order.line_number).is_some_and(|line| repeats(order, line, card));
+        let matches = list
+            .line(order.line_number)
+            .is_some_and(|line| repeats(order, line, card));
         if !matches {
-            let text = format!("line, card, amount or recipient are not those of line {}", order.line_number);
+            let text = format!(
+                "line, card, amount or recipient are not those of line {}",
+                order.line_number
+            );
             self.find(Code::OrderLine, place, text);
         }
         list.proven && loaded && in_time && matches
     }
 
     fn check_card(&mut self, order: &Order<'_>, card: &Card, place: &Place) -> bool {
-        let in_time = order.time.date().is_some_and(|date| card.effective <= date && date <= card.expiry);
+        let in_time = order
+            .time
+            .date()
+            .is_some_and(|date| card.effective <= date && date <= card.expiry);
         if !in_time {
-            self.find(Code::OrderDate, place, format!("card {} is not valid at {}", card.number, order.time));
+            self.find(
+                Code::OrderDate,
+                place,
+                format!("card {} is not valid at {}", card.number, order.time),
+            );
         }
         let allowed = card.methods & method_bit(order.method) != 0;
         if !allowed {
@@ -109,15 +148,23 @@ impl<'a, V: Verify> Pass<'a, V> {
             }
             return;
         };
-        let age = order.time.date().zip(list.issued.date()).map(|(now, issued)| {
-            now.day_number().saturating_sub(issued.day_number())
-        });
+        let age = order
+            .time
+            .date()
+            .zip(list.issued.date())
+            .map(|(now, issued)| now.day_number().saturating_sub(issued.day_number()));
         if age.is_none_or(|days| days > BLOCK_LIST_MAXIMUM_AGE_DAYS) {
-            let text = format!("block list {} of {} is too old at {}", list.number, list.issued, order.time);
+            let text = format!(
+                "block list {} of {} is too old at {}",
+                list.number, list.issued, order.time
+            );
             self.find(Code::BlockListStale, place, text);
         }
         if let Some(card) = card.filter(|card| list.blocks(&card.number)) {
-            let text = format!("card {} is on block list {}, which the terminal had", card.number, list.number);
+            let text = format!(
+                "card {} is on block list {}, which the terminal had",
+                card.number, list.number
+            );
             self.find(Code::BlockedCard, place, text);
         }
     }
@@ -126,8 +173,14 @@ impl<'a, V: Verify> Pass<'a, V> {
         let signed = receipt.signed();
         let body = *signed.claimed();
         let Some(open) = self.open.take_if(|open| open.order_hash == body.order_hash) else {
-            self.find(Code::PaidWithoutIntent, place, "its receipt does not answer the open intent");
-            self.journal.stray_receipts.push((place.clone(), body, signed.hash()));
+            self.find(
+                Code::PaidWithoutIntent,
+                place,
+                "its receipt does not answer the open intent",
+            );
+            self.journal
+                .stray_receipts
+                .push((place.clone(), body, signed.hash()));
             return;
         };
         self.lost = false;
@@ -149,21 +202,36 @@ impl<'a, V: Verify> Pass<'a, V> {
     fn check_receipt(&mut self, signed: &Signed<'_, Receipt>, open: &OpenIntent, place: &Place) -> bool {
         let body = signed.claimed();
         let Some(card) = self.context.cards.by_number(&body.card_number) else {
-            let text = format!("card {} is not among the files: its receipt proves nothing", body.card_number);
+            let text = format!(
+                "card {} is not among the files: its receipt proves nothing",
+                body.card_number
+            );
             self.find(Code::CardUnknown, place, text);
             return false;
         };
         let own = open.card.is_none_or(|number| number == card.number) && body.cso_version == card.version;
         if !own {
-            self.find(Code::ReceiptCard, place, "the receipt is of another card or version than the order");
+            self.find(
+                Code::ReceiptCard,
+                place,
+                "the receipt is of another card or version than the order",
+            );
         }
         let seen = open.method != HolderCheckMethod::Pin || body.holder_check.pin_verified;
         if !seen {
-            self.find(Code::ReceiptHolderCheck, place, "the order states a PIN, the card saw none");
+            self.find(
+                Code::ReceiptHolderCheck,
+                place,
+                "the order states a PIN, the card saw none",
+            );
         }
         let verified = signed.verify(self.context.verifier, &card.signing_key).is_ok();
         if !verified {
-            self.find(Code::ReceiptSignature, place, format!("does not verify under the key of card {}", card.number));
+            self.find(
+                Code::ReceiptSignature,
+                place,
+                format!("does not verify under the key of card {}", card.number),
+            );
         }
         own && seen && verified
     }
@@ -177,7 +245,10 @@ impl<'a, V: Verify> Pass<'a, V> {
             self.find(Code::RefusedIntent, place, format!("intent {closed} is not open"));
         }
         // Only a protected answer of the card is a decision about an order (SPEC 8.3).
-        if !refusal.status_word.is_some_and(|status| (0x6340..=0x6349).contains(&status)) {
+        if !refusal
+            .status_word
+            .is_some_and(|status| (0x6340..=0x6349).contains(&status))
+        {
             let text = format!("closes intent {closed} without the card's decision");
             self.find(Code::RefusedIntent, place, text);
         }

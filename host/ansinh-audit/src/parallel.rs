@@ -5,10 +5,19 @@ use std::sync::Mutex;
 use std::thread;
 
 /// Applies `work` to every item on `jobs` threads.
-pub(crate) fn map<T: Sync, R: Send>(items: &[T], jobs: NonZero<usize>, work: impl Fn(&T) -> R + Sync) -> Vec<R> {
+pub(crate) fn map<T: Sync, R: Send>(
+    items: &[T],
+    jobs: NonZero<usize>,
+    work: impl Fn(&T) -> R + Sync,
+) -> Vec<R> {
     let queue = Mutex::new(items.iter().enumerate());
     // A thread that panicked has taken its item already, so the queue behind the lock is sound.
-    let next = || queue.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).next();
+    let next = || {
+        queue
+            .lock()
+            .unwrap_or_else(|poisoned| poisoned.into_inner())
+            .next()
+    };
     let mut results: Vec<(usize, R)> = thread::scope(|scope| {
         let worker = || {
             let mut done = Vec::new();

@@ -45,18 +45,37 @@ impl Chains {
     pub(crate) fn collect(journals: &BTreeMap<TerminalName, Journal>) -> Self {
         let mut chains = Self::default();
         for journal in journals.values() {
-            for Payment { card, counter, receipt_hash, previous, place, .. } in &journal.payments {
+            for Payment {
+                card,
+                counter,
+                receipt_hash,
+                previous,
+                place,
+                ..
+            } in &journal.payments
+            {
                 chains.add(*card, *counter, *receipt_hash, *previous, place.clone());
             }
             for (place, receipt, hash) in &journal.stray_receipts {
-                chains.add(receipt.card_number, receipt.counter, *hash, receipt.previous, place.clone());
+                chains.add(
+                    receipt.card_number,
+                    receipt.counter,
+                    *hash,
+                    receipt.previous,
+                    place.clone(),
+                );
             }
         }
         chains
     }
 
     fn add(&mut self, card: CardNumber, counter: u32, hash: Digest, previous: Digest, place: Place) {
-        let link = ChainLink { counter, hash, previous, place };
+        let link = ChainLink {
+            counter,
+            hash,
+            previous,
+            place,
+        };
         self.0.entry(card).or_default().push(link);
     }
 
@@ -71,7 +90,12 @@ impl Chains {
     ) {
         let mut by_intent: HashMap<(TerminalName, u32), &Payment> = HashMap::new();
         for (terminal, journal) in journals {
-            by_intent.extend(journal.payments.iter().map(|payment| ((*terminal, payment.intent), payment)));
+            by_intent.extend(
+                journal
+                    .payments
+                    .iter()
+                    .map(|payment| ((*terminal, payment.intent), payment)),
+            );
         }
         for ((folder, terminal, sequence), files) in &files.receipts {
             if let Some(payment) = by_intent.get(&(*terminal, *sequence)) {
@@ -87,7 +111,13 @@ impl Chains {
         }
     }
 
-    fn add_witness(&mut self, files: &ReceiptFiles, cards: &Cards, verifier: &impl Verify, findings: &mut Findings) {
+    fn add_witness(
+        &mut self,
+        files: &ReceiptFiles,
+        cards: &Cards,
+        verifier: &impl Verify,
+        findings: &mut Findings,
+    ) {
         let Some((path, signature_path)) = files.signed.as_ref().zip(files.signature.as_ref()) else {
             return;
         };
@@ -105,9 +135,19 @@ impl Chains {
             .zip(pem::signature(&signature))
             .is_some_and(|(card, signature)| verifier.verify(&card.signing_key, &bytes, &signature).is_ok());
         if verified {
-            self.add(receipt.card_number, receipt.counter, sha256(&[&bytes]), receipt.previous, place);
+            self.add(
+                receipt.card_number,
+                receipt.counter,
+                sha256(&[&bytes]),
+                receipt.previous,
+                place,
+            );
         } else {
-            findings.add(Code::ReceiptSignature, &place, "does not verify under its card's key");
+            findings.add(
+                Code::ReceiptSignature,
+                &place,
+                "does not verify under its card's key",
+            );
         }
     }
 
@@ -170,11 +210,17 @@ fn compare(files: &ReceiptFiles, payment: &Payment, findings: &mut Findings) {
         };
         let place = Place::file(path).numbered(payment.intent);
         if read(path, &place, findings).is_some_and(|bytes| !agrees(&bytes)) {
-            findings.add(Code::ReceiptFile, &place, format!("differs from the receipt at {}", payment.place));
+            findings.add(
+                Code::ReceiptFile,
+                &place,
+                format!("differs from the receipt at {}", payment.place),
+            );
         }
     };
     check(&files.signed, &|bytes| sha256(&[bytes]) == payment.receipt_hash);
-    check(&files.signature, &|bytes| pem::signature(bytes) == Some(payment.receipt_signature));
+    check(&files.signature, &|bytes| {
+        pem::signature(bytes) == Some(payment.receipt_signature)
+    });
 }
 
 /// One (person, programme, entitlement, line type, period) is paid once, whatever list, card or terminal (promise 4).
@@ -182,7 +228,10 @@ pub(crate) fn check_once(journals: &BTreeMap<TerminalName, Journal>, findings: &
     let mut paid: HashMap<LineKey, &Payment> = HashMap::new();
     for payment in journals.values().flat_map(|journal| &journal.payments) {
         if let Some(first) = paid.get(&payment.line_key) {
-            let text = format!("{} VND for a line that was paid at {}", payment.amount, first.place);
+            let text = format!(
+                "{} VND for a line that was paid at {}",
+                payment.amount, first.place
+            );
             findings.add(Code::PaidTwice, &payment.place, text);
         } else {
             paid.insert(payment.line_key, payment);

@@ -129,10 +129,12 @@ mod tests {
     fn walk(bytes: &[u8]) -> Vec<(u64, Result<usize, u64>)> {
         let mut records = Records::new(bytes, 16);
         let mut seen = Vec::new();
-        let test = |bytes: &[u8]| DataObject::parse(bytes).and_then(|object| match object.tag() {
-            0x81 => Ok(()),
-            _ => Err(Error::Expected(0x81)),
-        });
+        let test = |bytes: &[u8]| {
+            DataObject::parse(bytes).and_then(|object| match object.tag() {
+                0x81 => Ok(()),
+                _ => Err(Error::Expected(0x81)),
+            })
+        };
         while let Some(record) = records.next_record(test).unwrap() {
             seen.push(match record {
                 Record::Whole { offset, bytes } => (offset, Ok(bytes.len())),
@@ -146,9 +148,16 @@ mod tests {
     fn goes_on_behind_damage() {
         assert_eq!(walk(&[]), []);
         assert_eq!(walk(&[0x81, 1, 7, 0x81, 0]), [(0, Ok(3)), (3, Ok(2))]);
-        assert_eq!(walk(&[0x81, 1, 7, 0x82, 1, 7, 0x81, 0]), [(0, Ok(3)), (3, Err(3)), (6, Ok(2))]);
+        assert_eq!(
+            walk(&[0x81, 1, 7, 0x82, 1, 7, 0x81, 0]),
+            [(0, Ok(3)), (3, Err(3)), (6, Ok(2))]
+        );
         assert_eq!(walk(&[0x81, 9, 7]), [(0, Err(3))], "cut short");
-        assert_eq!(walk(&[0x81, 0x7F, 1, 0x81, 0]), [(0, Err(3)), (3, Ok(2))], "longer than any object");
+        assert_eq!(
+            walk(&[0x81, 0x7F, 1, 0x81, 0]),
+            [(0, Err(3)), (3, Ok(2))],
+            "longer than any object"
+        );
     }
 
     #[test]

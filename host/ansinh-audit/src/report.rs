@@ -139,10 +139,18 @@ impl fmt::Display for Report {
         }
         for issuer in &self.issuers {
             let gaps = issuer.missing.len();
-            writeln!(f, "Issuer {}: objects 1 to {}, {gaps} gaps.", issuer.issuer, issuer.last)?;
+            writeln!(
+                f,
+                "Issuer {}: objects 1 to {}, {gaps} gaps.",
+                issuer.issuer, issuer.last
+            )?;
         }
         let gaps = self.cards.iter().filter(|card| !card.missing.is_empty()).count();
-        writeln!(f, "Cards with receipts: {}, {gaps} of them with gaps.", self.cards.len())?;
+        writeln!(
+            f,
+            "Cards with receipts: {}, {gaps} of them with gaps.",
+            self.cards.len()
+        )?;
         writeln!(f, "{}", self.limit)?;
         match self.findings.len() {
             0 => writeln!(f, "No findings."),
@@ -153,12 +161,20 @@ impl fmt::Display for Report {
 
 impl fmt::Display for Totals {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "Proven payments: {}, {} VND; handed over: {}.", self.payments, self.paid_vnd, self.handed)?;
+        writeln!(
+            f,
+            "Proven payments: {}, {} VND; handed over: {}.",
+            self.payments, self.paid_vnd, self.handed
+        )?;
         for (programme, vnd) in &self.by_programme_vnd {
             writeln!(f, "  {programme}: {vnd} VND")?;
         }
         if self.unproven_payments > 0 {
-            writeln!(f, "Not proven: {}, {} VND.", self.unproven_payments, self.unproven_vnd)?;
+            writeln!(
+                f,
+                "Not proven: {}, {} VND.",
+                self.unproven_payments, self.unproven_vnd
+            )?;
         }
         for (reason, count) in &self.refused {
             writeln!(f, "Refused, {reason}: {count}")?;
@@ -169,7 +185,11 @@ impl fmt::Display for Totals {
 
 impl fmt::Display for TerminalSummary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Terminal {}: entries 1 to {} unbroken", self.terminal, self.unbroken)?;
+        write!(
+            f,
+            "Terminal {}: entries 1 to {} unbroken",
+            self.terminal, self.unbroken
+        )?;
         if self.last != self.unbroken {
             write!(f, ", with breaks to {}", self.last)?;
         }

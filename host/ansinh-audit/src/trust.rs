@@ -28,7 +28,9 @@ pub(crate) struct JournalKey {
 
 impl JournalKey {
     pub(crate) fn valid_on(&self, date: Date) -> bool {
-        self.certificates.iter().any(|certificate| certificate.valid_on(date).is_ok())
+        self.certificates
+            .iter()
+            .any(|certificate| certificate.valid_on(date).is_ok())
     }
 }
 
@@ -77,10 +79,12 @@ impl Trust {
         let is_root = |certificate: &Signed<'_, Certificate>| {
             Certified::trust_root(verifier, certificate, root_key).is_ok()
         };
-        let below: Vec<_> = parsed.iter().filter(|(_, certificate)| !is_root(certificate)).collect();
-        let is_authority = |certificate: &Signed<'_, Certificate>| {
-            certificate.claimed().authority == root.holder()
-        };
+        let below: Vec<_> = parsed
+            .iter()
+            .filter(|(_, certificate)| !is_root(certificate))
+            .collect();
+        let is_authority =
+            |certificate: &Signed<'_, Certificate>| certificate.claimed().authority == root.holder();
         // Authorities first: a terminal's certificate needs its authority.
         for (place, certificate) in below.iter().filter(|(_, certificate)| is_authority(certificate)) {
             match root.certify(verifier, certificate) {
@@ -105,10 +109,19 @@ impl Trust {
         trust
     }
 
-    fn add(&mut self, certified: Certified, certificate_hash: Digest, place: &Place, findings: &mut Findings) {
+    fn add(
+        &mut self,
+        certified: Certified,
+        certificate_hash: Digest,
+        place: &Place,
+        findings: &mut Findings,
+    ) {
         match certified.role() {
             Role::Issuer => {
-                let issuer = Issuer { certified, certificate_hash };
+                let issuer = Issuer {
+                    certified,
+                    certificate_hash,
+                };
                 self.issuers.insert(certified.holder(), issuer);
             }
             Role::TerminalAuthority => self.authorities.push(certified),
@@ -128,7 +141,8 @@ impl Trust {
         if known.key == *certified.key() {
             known.certificates.push(certified);
         } else {
-            let text = format!("{terminal} has a certificate for another journal key: a new key needs a new name");
+            let text =
+                format!("{terminal} has a certificate for another journal key: a new key needs a new name");
             findings.add(Code::TerminalKeys, place, text);
         }
     }
@@ -156,11 +170,17 @@ impl Trust {
             let agrees = match owner {
                 KeyOwner::Root => key == *root_key,
                 KeyOwner::Issuer => self.issuers.values().any(|issuer| *issuer.certified.key() == key),
-                KeyOwner::TerminalAuthority => self.authorities.iter().any(|authority| *authority.key() == key),
+                KeyOwner::TerminalAuthority => {
+                    self.authorities.iter().any(|authority| *authority.key() == key)
+                }
                 KeyOwner::Terminal(name) => self.journal_key(name).is_some_and(|known| known.key == key),
             };
             if !agrees {
-                findings.add(Code::KeyFile, &place, "no valid certificate holds this key for this name");
+                findings.add(
+                    Code::KeyFile,
+                    &place,
+                    "no valid certificate holds this key for this name",
+                );
             }
         }
     }
@@ -194,11 +214,19 @@ fn read_certificates(paths: &[(Reference, PathBuf)], findings: &mut Findings) ->
             }
         };
         if holder != *name {
-            findings.add(Code::FileName, &place, format!("holds the certificate of {holder}"));
+            findings.add(
+                Code::FileName,
+                &place,
+                format!("holds the certificate of {holder}"),
+            );
         }
         match bodies.insert(holder, hash) {
             Some(other) if other == hash => continue,
-            Some(_) => findings.add(Code::CertificateTwice, &place, format!("{holder} has another certificate")),
+            Some(_) => findings.add(
+                Code::CertificateTwice,
+                &place,
+                format!("{holder} has another certificate"),
+            ),
             None => {}
         }
         all.push(Found { place, encoding });

@@ -39,7 +39,9 @@ pub fn examine(kind: &str, encoding: &[u8]) -> Result<Examined, Error> {
         "time-statement" => signed::<TimeStatement>(encoding),
         "key-possession" => signed::<KeyPossession>(encoding),
         "session-binding" => signed::<SessionBinding>(encoding),
-        "order" => EncodedOrder::parse(encoding).and_then(|order| plain::<Order<'_>>(order.encoding(), Order::TAG)),
+        "order" => {
+            EncodedOrder::parse(encoding).and_then(|order| plain::<Order<'_>>(order.encoding(), Order::TAG))
+        }
         "list-line" => plain::<ListLine>(encoding, ListLine::TAG),
         "block-list-entry" => plain::<BlockEntry>(encoding, BlockEntry::TAG),
         "holder" => plain::<Holder<'_>>(encoding, 0xFF31),

@@ -11,7 +11,9 @@ use card_spec::payment::{LineKey, LineKeyParts, LineType};
 use card_spec::tlv::{Field, Writer};
 use card_spec::values::{Ascii, BirthDate, CardNumber, Period, Programme, Text, Time};
 
-use crate::{ISSUER, World, amount, body, card_number, date, der_signature, pem, programme, reference, secret, sign};
+use crate::{
+    ISSUER, World, amount, body, card_number, date, der_signature, pem, programme, reference, secret, sign,
+};
 
 /// Who gets a card, with which keys: what a test changes to make two cards collide.
 #[derive(Clone, Debug)]
@@ -68,7 +70,13 @@ pub struct LineSpec {
 impl LineSpec {
     /// A line of the first entitlement.
     pub fn new(card: usize, period: Period, line_type: LineType, amount: u64) -> Self {
-        Self { card, period, line_type, amount, entitlement: 1 }
+        Self {
+            card,
+            period,
+            line_type,
+            amount,
+            entitlement: 1,
+        }
     }
 }
 
@@ -128,7 +136,9 @@ pub fn groups(person: &PersonReference) -> [(u16, Vec<u8>); 5] {
     };
     let programmes = Programmes {
         salt: salt(3),
-        entries: [entry(programme()), entry(Programme::SUDDEN_RELIEF)].into_iter().collect(),
+        entries: [entry(programme()), entry(Programme::SUDDEN_RELIEF)]
+            .into_iter()
+            .collect(),
     };
     let linked = LinkedNumbers {
         salt: salt(4),
@@ -136,7 +146,10 @@ pub fn groups(person: &PersonReference) -> [(u16, Vec<u8>); 5] {
         health_insurance: None,
         tax: None,
     };
-    let representatives = Representatives { salt: salt(5), entries: Default::default() };
+    let representatives = Representatives {
+        salt: salt(5),
+        entries: Default::default(),
+    };
     let issuance = Issuance {
         salt: salt(6),
         agency: Ascii::new("H29.10").expect("an agency"),
@@ -170,9 +183,22 @@ impl World {
             agreement_key: agreement.public_key(),
             signing_key: signing.public_key(),
             person: person.reference,
-            policy: HolderCheckPolicy { methods: 1, pin_tries: 3, orders_per_verify: 4 },
-            caps: Caps { order: amount(20_000_000), month: amount(50_000_000) },
-            digests: GroupDigests { holder, programmes, linked_numbers, representatives, issuance },
+            policy: HolderCheckPolicy {
+                methods: 1,
+                pin_tries: 3,
+                orders_per_verify: 4,
+            },
+            caps: Caps {
+                order: amount(20_000_000),
+                month: amount(50_000_000),
+            },
+            digests: GroupDigests {
+                holder,
+                programmes,
+                linked_numbers,
+                representatives,
+                issuance,
+            },
             issuer_sequence: self.issuer_sequence + 1,
             issuer_previous: self.issuer_previous,
         };
@@ -181,10 +207,14 @@ impl World {
         self.take_place(&signed_bytes);
         let folder = format!("cards/{}", cso.card_number);
         let Ok(signature) = self.issuer.sign(&signed_bytes);
-        self.files.insert(format!("{folder}/cso.tlv"), sign(&cso, &self.issuer));
-        self.files.insert(format!("{folder}/cso.signed.bin"), signed_bytes);
-        self.files.insert(format!("{folder}/cso.sig.der"), der_signature(&signature));
-        self.files.insert(format!("{folder}/card-signing.pem"), pem(&cso.signing_key));
+        self.files
+            .insert(format!("{folder}/cso.tlv"), sign(&cso, &self.issuer));
+        self.files
+            .insert(format!("{folder}/cso.signed.bin"), signed_bytes);
+        self.files
+            .insert(format!("{folder}/cso.sig.der"), der_signature(&signature));
+        self.files
+            .insert(format!("{folder}/card-signing.pem"), pem(&cso.signing_key));
         self.cards.push(Card {
             number: cso.card_number,
             person: person.reference,
@@ -199,7 +229,10 @@ impl World {
 
     /// Signs a list for a terminal and gives its index.
     pub fn issue_list(&mut self, terminal: usize, specs: &[LineSpec]) -> usize {
-        let lines: Vec<_> = (1..).zip(specs).map(|(number, spec)| (spec.card, self.line(number, spec))).collect();
+        let lines: Vec<_> = (1..)
+            .zip(specs)
+            .map(|(number, spec)| (spec.card, self.line(number, spec)))
+            .collect();
         self.issue_lines(terminal, lines)
     }
 
@@ -224,7 +257,10 @@ impl World {
     /// Signs a list with these lines, whatever they are.
     pub fn issue_lines(&mut self, terminal: usize, lines: Vec<(usize, ListLine)>) -> usize {
         self.list_number += 1;
-        let encoded: Vec<_> = lines.iter().map(|(_, line)| encode(line, ListLine::TAG)).collect();
+        let encoded: Vec<_> = lines
+            .iter()
+            .map(|(_, line)| encode(line, ListLine::TAG))
+            .collect();
         let mut root = RootBuilder::new();
         for line in &encoded {
             root.push(leaf_hash(line), |_, _, _| {});
@@ -261,7 +297,11 @@ impl World {
 
     /// Signs a block list of these cards, by index.
     pub fn issue_block_list(&mut self, cards: &[usize]) -> BlockListName {
-        let mut numbers: Vec<_> = cards.iter().filter_map(|card| self.cards.get(*card)).map(|card| card.number).collect();
+        let mut numbers: Vec<_> = cards
+            .iter()
+            .filter_map(|card| self.cards.get(*card))
+            .map(|card| card.number)
+            .collect();
         numbers.sort();
         self.issue_block_entries(&numbers)
     }
@@ -269,8 +309,14 @@ impl World {
     /// Signs a block list of these card numbers in this order.
     pub fn issue_block_entries(&mut self, numbers: &[CardNumber]) -> BlockListName {
         self.block_list_number += 1;
-        let entry = |number: &CardNumber| BlockEntry { card_number: *number, reason: BlockReason::Lost };
-        let encoded: Vec<_> = numbers.iter().map(|number| encode(&entry(number), BlockEntry::TAG)).collect();
+        let entry = |number: &CardNumber| BlockEntry {
+            card_number: *number,
+            reason: BlockReason::Lost,
+        };
+        let encoded: Vec<_> = numbers
+            .iter()
+            .map(|number| encode(&entry(number), BlockEntry::TAG))
+            .collect();
         let mut root = RootBuilder::new();
         for entry in &encoded {
             root.push(leaf_hash(entry), |_, _, _| {});
@@ -288,8 +334,12 @@ impl World {
         };
         let signed_bytes = body(&header);
         let file = [sign(&header, &self.issuer), encoded.concat()].concat();
-        self.files.insert(format!("blocklists/{}.blocklist", header.number), file);
+        self.files
+            .insert(format!("blocklists/{}.blocklist", header.number), file);
         self.take_place(&signed_bytes);
-        BlockListName { header: sha256(&[&signed_bytes]), number: header.number }
+        BlockListName {
+            header: sha256(&[&signed_bytes]),
+            number: header.number,
+        }
     }
 }

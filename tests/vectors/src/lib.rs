@@ -4,7 +4,10 @@
 //!
 //! All keys are TEST keys: anybody can compute them.
 
-#![allow(clippy::expect_used, reason = "a generator of fixed data: what cannot be made is a bug in it")]
+#![allow(
+    clippy::expect_used,
+    reason = "a generator of fixed data: what cannot be made is a bug in it"
+)]
 
 mod examine;
 mod issued;
@@ -17,9 +20,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 
-use card_spec::certificate::{
-    Authorization, Certificate, CertificateKey, Flags, Reference, Role,
-};
+use card_spec::certificate::{Authorization, Certificate, CertificateKey, Flags, Reference, Role};
 use card_spec::crypto::{Digest, SecretKey, sha256};
 use card_spec::payment::LineType::{Arrears, Regular};
 use card_spec::signed::{self, Body};
@@ -78,7 +79,14 @@ impl World {
         let years = (date(2026, 1, 1), date(2046, 12, 31));
         let (root, issuer, authority) = (secret("root"), secret("issuer"), secret("terminal CA"));
         world.certify("VNROOT00001", &root, Role::Root, "VNROOT00001", &root, years);
-        world.certify("VNROOT00001", &root, Role::TerminalAuthority, "VNTCA00001", &authority, years);
+        world.certify(
+            "VNROOT00001",
+            &root,
+            Role::TerminalAuthority,
+            "VNTCA00001",
+            &authority,
+            years,
+        );
         let body = world.certify("VNROOT00001", &root, Role::Issuer, ISSUER, &issuer, years);
         world.issuer_previous = sha256(&[&body]);
         for (name, key) in [("root", &root), ("issuer", &issuer), ("terminal-ca", &authority)] {
@@ -97,7 +105,15 @@ impl World {
         world.add_terminal(2);
         let month = Period::new(2026, 11).expect("a month");
         let line = |card, line_type| LineSpec::new(card, month, line_type, 500_000);
-        world.issue_list(0, &[line(0, Regular), line(1, Regular), line(2, Regular), line(0, Arrears)]);
+        world.issue_list(
+            0,
+            &[
+                line(0, Regular),
+                line(1, Regular),
+                line(2, Regular),
+                line(0, Arrears),
+            ],
+        );
         world.issue_list(1, &[line(3, Regular), line(4, Regular)]);
         let block_list = world.issue_block_list(&[4]);
         for terminal in [0, 1] {
@@ -134,7 +150,10 @@ impl World {
                 with_domain_parameters: role == Role::Root,
             },
             holder: reference(holder),
-            authorization: Authorization { role, flags: Flags::Test },
+            authorization: Authorization {
+                role,
+                flags: Flags::Test,
+            },
             effective,
             expiry,
         };

@@ -44,8 +44,13 @@ impl Terminal {
         let seconds = self.sequence;
         let part = |value: u32| u8::try_from(value).expect("below 60");
         let (day, hour) = (5 + seconds / 36_000, 8 + seconds / 3_600 % 10);
-        Time::new(date(2026, 11, part(day)), part(hour), part(seconds / 60 % 60), part(seconds % 60))
-            .expect("a time")
+        Time::new(
+            date(2026, 11, part(day)),
+            part(hour),
+            part(seconds / 60 % 60),
+            part(seconds % 60),
+        )
+        .expect("a time")
     }
 
     /// The next entry, as an honest terminal would make it.
@@ -80,12 +85,30 @@ impl World {
     /// Adds a terminal and its two certificates.
     pub fn add_terminal(&mut self, number: u32) -> usize {
         let text = format!("VNT{number:07}");
-        let (key, agreement) = (secret(&format!("{text} journal")), secret(&format!("{text} agreement")));
+        let (key, agreement) = (
+            secret(&format!("{text} journal")),
+            secret(&format!("{text} agreement")),
+        );
         let authority = secret("terminal CA");
         let days = (date(2026, 11, 1), date(2026, 11, 30));
-        self.certify("VNTCA00001", &authority, Role::TerminalAgreement, &format!("{text}A00001"), &agreement, days);
-        self.certify("VNTCA00001", &authority, Role::TerminalJournal, &format!("{text}J00001"), &key, days);
-        self.files.insert(format!("terminal-{text}.pem"), pem(&key.public_key()));
+        self.certify(
+            "VNTCA00001",
+            &authority,
+            Role::TerminalAgreement,
+            &format!("{text}A00001"),
+            &agreement,
+            days,
+        );
+        self.certify(
+            "VNTCA00001",
+            &authority,
+            Role::TerminalJournal,
+            &format!("{text}J00001"),
+            &key,
+            days,
+        );
+        self.files
+            .insert(format!("terminal-{text}.pem"), pem(&key.public_key()));
         self.terminals.push(Terminal {
             name: text.parse().expect("a terminal name"),
             head: genesis(&key.public_key()),
@@ -105,8 +128,12 @@ impl World {
     /// First entries after provisioning.
     pub fn start(&mut self, terminal: usize) {
         let firmware = sha256(&[b"firmware"]);
-        self.terminal(terminal).log(Event::Boot { firmware, flags: 0x80 });
-        self.terminal(terminal).log(Event::ClockSet { before: Time::UNSET });
+        self.terminal(terminal).log(Event::Boot {
+            firmware,
+            flags: 0x80,
+        });
+        self.terminal(terminal)
+            .log(Event::ClockSet { before: Time::UNSET });
     }
 
     /// Logs that a list is in force.
@@ -119,7 +146,8 @@ impl World {
     /// Logs that a block list is in force.
     pub fn load_block_list(&mut self, terminal: usize, list: &BlockListName) {
         let BlockListName { header, number } = *list;
-        self.terminal(terminal).log(Event::BlockListLoaded { header, number });
+        self.terminal(terminal)
+            .log(Event::BlockListLoaded { header, number });
     }
 
     /// Logs the clerk.
@@ -156,7 +184,8 @@ impl World {
     pub fn intent(&mut self, terminal: usize, order: &Order<'_>) -> Vec<u8> {
         let mut buffer = [0; 512];
         let encoding = order.encode(&mut buffer).expect("fits").to_vec();
-        self.terminal(terminal).log(Event::Intent(EncodedOrder::parse(&encoding).expect("an order")));
+        self.terminal(terminal)
+            .log(Event::Intent(EncodedOrder::parse(&encoding).expect("an order")));
         encoding
     }
 
@@ -171,7 +200,10 @@ impl World {
             counter: card.counter,
             previous: card.head,
             order_hash: sha256(&[order]),
-            holder_check: HolderCheckOutcome { pin_verified: true, tries_left: 3 },
+            holder_check: HolderCheckOutcome {
+                pin_verified: true,
+                tries_left: 3,
+            },
             kind: ReceiptKind::Payment,
         };
         card.head = sha256(&[&body(&receipt)]);
@@ -184,8 +216,10 @@ impl World {
         self.terminal(terminal).log(Event::Paid(receipt));
         let signed: Signed<'_, Receipt> = receipt.signed();
         let stem = format!("receipts/{}-{intent}", self.terminal(terminal).name);
-        self.files.insert(format!("{stem}.signed.bin"), signed.signed_bytes().to_vec());
-        self.files.insert(format!("{stem}.sig.der"), der_signature(signed.signature()));
+        self.files
+            .insert(format!("{stem}.signed.bin"), signed.signed_bytes().to_vec());
+        self.files
+            .insert(format!("{stem}.sig.der"), der_signature(signed.signature()));
     }
 
     /// Pays what an order says: Intent, Paid, Handed.
@@ -201,7 +235,12 @@ impl World {
     /// Pays a line of a list.
     pub fn pay(&mut self, terminal: usize, list: usize, line: usize) {
         let order = self.order(terminal, list, line);
-        let card = self.lists.get(list).and_then(|list| list.lines.get(line - 1)).expect("a line").0;
+        let card = self
+            .lists
+            .get(list)
+            .and_then(|list| list.lines.get(line - 1))
+            .expect("a line")
+            .0;
         self.pay_order(terminal, card, &order);
     }
 
@@ -237,12 +276,18 @@ impl World {
         self.file_acknowledgement(&acknowledgement);
         let hash = sha256(&[&body(&acknowledgement)]);
         let sequence = acknowledgement.sequence;
-        self.terminal(terminal).log(Event::Synced { acknowledgement: hash, sequence });
+        self.terminal(terminal).log(Event::Synced {
+            acknowledgement: hash,
+            sequence,
+        });
     }
 
     /// Signs and files an acknowledgement, whatever it says.
     pub fn file_acknowledgement(&mut self, acknowledgement: &Acknowledgement) {
-        let path = format!("acks/{}-{}.ack", acknowledgement.terminal, acknowledgement.sequence);
+        let path = format!(
+            "acks/{}-{}.ack",
+            acknowledgement.terminal, acknowledgement.sequence
+        );
         self.files.insert(path, sign(acknowledgement, &self.issuer));
     }
 }

@@ -52,7 +52,12 @@ fn file(name: &'static str, kinds: Vec<Kind>) -> (&'static str, Value) {
 
 impl Kind {
     fn new(name: &'static str, clause: &'static str) -> Self {
-        Self { name, clause, valid: Vec::new(), refused: Vec::new() }
+        Self {
+            name,
+            clause,
+            valid: Vec::new(),
+            refused: Vec::new(),
+        }
     }
 
     /// A valid object with what it says.
@@ -60,7 +65,7 @@ impl Kind {
         let examined = examine(self.name, encoding).expect("our own object");
         let mut vector = json!({
             "name": name,
-            "members": words::members(&examined.body),
+            "members": words::members(self.name, &examined.body),
             "body": hex::encode(&examined.body),
             "body_sha256": hex::encode(sha256(&[&examined.body])),
             "encoding": hex::encode(encoding),
@@ -79,18 +84,39 @@ impl Kind {
     }
 
     fn refuse(&mut self, name: &str, encoding: Vec<u8>, refusal: &str) {
-        self.refused.push(json!({ "name": name, "encoding": hex::encode(encoding), "refusal": refusal }));
+        self.refused
+            .push(json!({ "name": name, "encoding": hex::encode(encoding), "refusal": refusal }));
     }
 
     /// What no receiver may accept, whatever the kind; then values that this kind may not hold.
     fn refuse_broken(&mut self, encoding: &[u8], signer: Option<&SecretKey>, bad_values: &[BadValue<'_>]) {
         let body = Body::of(encoding, signer.is_some());
         self.refuse("a byte behind the object", [encoding, &[0]].concat(), "encoding");
-        self.refuse("the last byte missing", encoding.split_last().expect("not empty").1.to_vec(), "encoding");
-        self.refuse("length in more bytes than needed", long_length(encoding), "encoding");
-        self.refuse("the first member missing", body.with(|members| drop(members.remove(0))), "members");
-        self.refuse("the first two members swapped", body.with(|members| members.swap(0, 1)), "members");
-        self.refuse("an unknown member at the end", body.with(|members| members.push(vec![0x9E, 0])), "encoding");
+        self.refuse(
+            "the last byte missing",
+            encoding.split_last().expect("not empty").1.to_vec(),
+            "encoding",
+        );
+        self.refuse(
+            "length in more bytes than needed",
+            long_length(encoding),
+            "encoding",
+        );
+        self.refuse(
+            "the first member missing",
+            body.with(|members| drop(members.remove(0))),
+            "members",
+        );
+        self.refuse(
+            "the first two members swapped",
+            body.with(|members| members.swap(0, 1)),
+            "members",
+        );
+        self.refuse(
+            "an unknown member at the end",
+            body.with(|members| members.push(vec![0x9E, 0])),
+            "encoding",
+        );
         self.refuse(
             "the first member in an encoding that is not minimal",
             body.with(|members| members[0] = long_length(&members[0])),
@@ -102,12 +128,20 @@ impl Kind {
         let Some(signer) = signer else {
             return;
         };
-        self.refuse("the tag of another kind of body", body.with_tag(0xFF2F), "members");
+        self.refuse(
+            "the tag of another kind of body",
+            body.with_tag(0xFF2F),
+            "members",
+        );
         let mut flipped = encoding.to_vec();
         *flipped.last_mut().expect("not empty") ^= 1;
         self.refuse("one bit of the signature", flipped, "signature");
         let other = body.signed_with(signer);
-        self.refuse("signed over the body's value without tag and length", other, "signature");
+        self.refuse(
+            "signed over the body's value without tag and length",
+            other,
+            "signature",
+        );
         self.refuse("a signature of 63 bytes", body.short_signature(), "value");
     }
 }
@@ -201,7 +235,11 @@ fn long_length(encoding: &[u8]) -> Vec<u8> {
 }
 
 const SUITE_2: BadValue<'_> = ("suite 2", 0x80, &[2]);
-const NO_LUHN: BadValue<'_> = ("a card number with a wrong check digit", 0x5A, &[0x79, 0, 0, 0, 0, 0, 0, 0x11]);
+const NO_LUHN: BadValue<'_> = (
+    "a card number with a wrong check digit",
+    0x5A,
+    &[0x79, 0, 0, 0, 0, 0, 0, 0x11],
+);
 const FEBRUARY_30: BadValue<'_> = ("30 February", 0x5F25, &[2, 6, 0, 2, 3, 0]);
 const DATE_ASCII: BadValue<'_> = ("a date in ASCII", 0x5F24, b"261130");
 const HOUR_24: &[u8] = &[0x20, 0x26, 0x11, 0x05, 0x24, 0, 0];
@@ -210,18 +248,33 @@ const OFF_CURVE: &[u8] = &[4; 65];
 
 fn certificates(world: &World) -> Kind {
     let mut kind = Kind::new("certificate", "SPEC 3.1");
-    for (path, encoding) in world.files.iter().filter(|(path, _)| path.starts_with("certificates/")) {
-        let signer = if path.contains("VNT0") { ("terminal CA", &world.authority) } else { ("root", &world.root) };
+    for (path, encoding) in world
+        .files
+        .iter()
+        .filter(|(path, _)| path.starts_with("certificates/"))
+    {
+        let signer = if path.contains("VNT0") {
+            ("terminal CA", &world.authority)
+        } else {
+            ("root", &world.root)
+        };
         kind.valid(path, encoding, Some(signer));
     }
-    let journal = world.files.get("certificates/VNT0000001J00001.cvc").expect("a certificate");
-    kind.refuse_broken(journal, Some(&world.authority), &[
-        ("profile 1", 0x5F29, &[1]),
-        ("a reference without VN", 0x42, b"DETCA00001"),
-        ("a reference in lower case", 0x5F20, b"VNtca00001"),
-        FEBRUARY_30,
-        DATE_ASCII,
-    ]);
+    let journal = world
+        .files
+        .get("certificates/VNT0000001J00001.cvc")
+        .expect("a certificate");
+    kind.refuse_broken(
+        journal,
+        Some(&world.authority),
+        &[
+            ("profile 1", 0x5F29, &[1]),
+            ("a reference without VN", 0x42, b"DETCA00001"),
+            ("a reference in lower case", 0x5F20, b"VNtca00001"),
+            FEBRUARY_30,
+            DATE_ASCII,
+        ],
+    );
     kind
 }
 
@@ -230,7 +283,10 @@ fn request() -> Kind {
     let key = secret("VNT0000001 journal");
     let request = Request {
         profile: Default::default(),
-        public_key: CertificateKey { key: key.public_key(), with_domain_parameters: false },
+        public_key: CertificateKey {
+            key: key.public_key(),
+            with_domain_parameters: false,
+        },
         holder: reference("VNT0000001J00001"),
     };
     let encoding = sign(&request, &key);
@@ -244,26 +300,44 @@ fn cso(world: &World) -> Kind {
     let files = world.files.iter().filter(|(path, _)| path.ends_with("cso.tlv"));
     let encodings: Vec<_> = files.map(|(_, encoding)| encoding).take(2).collect();
     for (number, encoding) in (1..).zip(&encodings) {
-        kind.valid(&format!("card {number}"), encoding, Some(("issuer", &world.issuer)));
+        kind.valid(
+            &format!("card {number}"),
+            encoding,
+            Some(("issuer", &world.issuer)),
+        );
     }
-    kind.refuse_broken(encodings.first().expect("a card"), Some(&world.issuer), &[
-        SUITE_2,
-        ("format 2", 0x81, &[2]),
-        NO_LUHN,
-        FEBRUARY_30,
-        DATE_ASCII,
-        ("a point that is not on the curve", 0x83, OFF_CURVE),
-        ("a key in compressed form", 0x84, &[2; 33]),
-        ("no holder-check method", 0x86, &[0, 3, 4]),
-        ("no PIN tries", 0x86, &[1, 0, 4]),
-        ("a cap of more than the largest amount", 0x87, &[TRILLION, TRILLION].concat()),
-    ]);
+    kind.refuse_broken(
+        encodings.first().expect("a card"),
+        Some(&world.issuer),
+        &[
+            SUITE_2,
+            ("format 2", 0x81, &[2]),
+            NO_LUHN,
+            FEBRUARY_30,
+            DATE_ASCII,
+            ("a point that is not on the curve", 0x83, OFF_CURVE),
+            ("a key in compressed form", 0x84, &[2; 33]),
+            ("no holder-check method", 0x86, &[0, 3, 4]),
+            ("no PIN tries", 0x86, &[1, 0, 4]),
+            (
+                "a cap of more than the largest amount",
+                0x87,
+                &[TRILLION, TRILLION].concat(),
+            ),
+        ],
+    );
     kind
 }
 
 fn data_groups(world: &World) -> Vec<Kind> {
     let person = world.cards.first().expect("a card").person;
-    let names = ["holder", "programmes", "linked-numbers", "representatives", "issuance"];
+    let names = [
+        "holder",
+        "programmes",
+        "linked-numbers",
+        "representatives",
+        "issuance",
+    ];
     let bad: [&[BadValue<'_>]; 5] = [
         &[
             ("a salt of 15 bytes", 0x80, &[0; 15]),
@@ -286,7 +360,11 @@ fn data_groups(world: &World) -> Vec<Kind> {
             kind.valid(name, encoding, None);
             if name == "representatives" {
                 // One member only: nothing to swap.
-                kind.refuse("a byte behind the object", [&encoding[..], &[0]].concat(), "encoding");
+                kind.refuse(
+                    "a byte behind the object",
+                    [&encoding[..], &[0]].concat(),
+                    "encoding",
+                );
             } else {
                 kind.refuse_broken(encoding, None, bad);
             }
@@ -302,19 +380,23 @@ fn order(world: &World) -> Kind {
     kind.valid("line 3 of list 1", &encoding, None);
     let recovery = line_key_with(&encoding, 22, 7);
     let month_13 = line_key_with(&encoding, 25, 0x13);
-    kind.refuse_broken(&encoding, None, &[
-        ("amount 0", 0x88, &[0; 8]),
-        ("more than the largest amount", 0x88, TRILLION),
-        ("a line that is owed, not paid", 0x87, &recovery),
-        ("month 13", 0x87, &month_13),
-        ("recipient 3", 0x89, &[3]),
-        ("time unset", 0x8D, &[0; 7]),
-        ("24 o'clock", 0x8D, HOUR_24),
-        ("clock unset", 0x8E, &[0]),
-        ("no operator", 0x8B, &[]),
-        ("an operator of 21 characters", 0x8B, &[b'a'; 21]),
-        ("a terminal name in lower case", 0x81, b"vnt0000001"),
-    ]);
+    kind.refuse_broken(
+        &encoding,
+        None,
+        &[
+            ("amount 0", 0x88, &[0; 8]),
+            ("more than the largest amount", 0x88, TRILLION),
+            ("a line that is owed, not paid", 0x87, &recovery),
+            ("month 13", 0x87, &month_13),
+            ("recipient 3", 0x89, &[3]),
+            ("time unset", 0x8D, &[0; 7]),
+            ("24 o'clock", 0x8D, HOUR_24),
+            ("clock unset", 0x8E, &[0]),
+            ("no operator", 0x8B, &[]),
+            ("an operator of 21 characters", 0x8B, &[b'a'; 21]),
+            ("a terminal name in lower case", 0x81, b"vnt0000001"),
+        ],
+    );
     kind
 }
 
@@ -329,18 +411,32 @@ fn line_key_with(order: &[u8], place: usize, byte: u8) -> Vec<u8> {
 fn receipt(world: &World) -> Kind {
     let mut kind = Kind::new("receipt", "SPEC 9.4");
     let card = world.cards.first().expect("a card");
-    let body = world.files.get("receipts/VNT0000001-6.signed.bin").expect("a receipt");
+    let body = world
+        .files
+        .get("receipts/VNT0000001-6.signed.bin")
+        .expect("a receipt");
     let Ok(signature) = card_spec::crypto::Sign::sign(&card.signing, body);
-    let encoding = object(0xFF20, &[body.clone(), object(0x5F37, signature.as_bytes())].concat());
-    kind.valid("first receipt of a card", &encoding, Some(("card 1 signing", &card.signing)));
-    kind.refuse_broken(&encoding, Some(&card.signing), &[
-        SUITE_2,
-        NO_LUHN,
-        ("method 2 seen by the card", 0x85, &[2, 3]),
-        ("16 tries left", 0x85, &[1, 16]),
-        ("kind 2", 0x86, &[2]),
-        ("a counter of 3 bytes", 0x82, &[0, 0, 1]),
-    ]);
+    let encoding = object(
+        0xFF20,
+        &[body.clone(), object(0x5F37, signature.as_bytes())].concat(),
+    );
+    kind.valid(
+        "first receipt of a card",
+        &encoding,
+        Some(("card 1 signing", &card.signing)),
+    );
+    kind.refuse_broken(
+        &encoding,
+        Some(&card.signing),
+        &[
+            SUITE_2,
+            NO_LUHN,
+            ("method 2 seen by the card", 0x85, &[2, 3]),
+            ("16 tries left", 0x85, &[1, 16]),
+            ("kind 2", 0x86, &[2]),
+            ("a counter of 3 bytes", 0x82, &[0, 0, 1]),
+        ],
+    );
     kind
 }
 
@@ -359,38 +455,58 @@ fn list_file(world: &World, path: &str) -> (Vec<u8>, Vec<Vec<u8>>) {
 fn payment_list(world: &World) -> Vec<Kind> {
     let (header, lines) = list_file(world, "lists/2026-11-0001.list");
     let mut headers = Kind::new("list-header", "DATA 3.1");
-    headers.valid("list 1, whose lines follow", &header, Some(("issuer", &world.issuer)));
-    headers.refuse_broken(&header, Some(&world.issuer), &[
-        SUITE_2,
-        ("format 2", 0x81, &[2]),
-        FEBRUARY_30,
-        DATE_ASCII,
-        ("a total of more than the largest amount", 0x88, TRILLION),
-        ("a root of 31 bytes", 0x87, &[0; 31]),
-        ("a terminal name of 9 bytes", 0x85, b"VNT000001"),
-    ]);
+    headers.valid(
+        "list 1, whose lines follow",
+        &header,
+        Some(("issuer", &world.issuer)),
+    );
+    headers.refuse_broken(
+        &header,
+        Some(&world.issuer),
+        &[
+            SUITE_2,
+            ("format 2", 0x81, &[2]),
+            FEBRUARY_30,
+            DATE_ASCII,
+            ("a total of more than the largest amount", 0x88, TRILLION),
+            ("a root of 31 bytes", 0x87, &[0; 31]),
+            ("a terminal name of 9 bytes", 0x85, b"VNT000001"),
+        ],
+    );
     let mut kind = Kind::new("list-line", "DATA 3.2");
     for (number, line) in (1..).zip(&lines) {
         kind.valid(&format!("line {number} of list 1"), line, None);
     }
     let unknown_type = [&[7; 16][..], b"HTXH", &[0, 1, 8, 0x20, 0x26, 0x11]].concat();
-    kind.refuse_broken(lines.first().expect("a line"), None, &[
-        NO_LUHN,
-        ("line type 8", 0x81, &unknown_type),
-        ("more than the largest amount", 0x82, TRILLION),
-    ]);
+    kind.refuse_broken(
+        lines.first().expect("a line"),
+        None,
+        &[
+            NO_LUHN,
+            ("line type 8", 0x81, &unknown_type),
+            ("more than the largest amount", 0x82, TRILLION),
+        ],
+    );
     vec![headers, kind]
 }
 
 fn block_list(world: &World) -> Vec<Kind> {
     let (header, entries) = list_file(world, "blocklists/1.blocklist");
     let mut headers = Kind::new("block-list-header", "DATA 4");
-    headers.valid("block list 1, whose entries follow", &header, Some(("issuer", &world.issuer)));
-    headers.refuse_broken(&header, Some(&world.issuer), &[
-        SUITE_2,
-        ("24 o'clock", 0x85, HOUR_24),
-        ("a count of 5 bytes", 0x83, &[0, 0, 0, 0, 1]),
-    ]);
+    headers.valid(
+        "block list 1, whose entries follow",
+        &header,
+        Some(("issuer", &world.issuer)),
+    );
+    headers.refuse_broken(
+        &header,
+        Some(&world.issuer),
+        &[
+            SUITE_2,
+            ("24 o'clock", 0x85, HOUR_24),
+            ("a count of 5 bytes", 0x83, &[0, 0, 0, 0, 1]),
+        ],
+    );
     let mut kind = Kind::new("block-list-entry", "DATA 4");
     let entry = entries.first().expect("an entry");
     kind.valid("a lost card", entry, None);
@@ -414,7 +530,11 @@ fn journal_entries() -> Kind {
     }));
     let terminal = world.terminals.first().expect("a terminal");
     for (sequence, entry) in (1..).zip(&terminal.entries) {
-        kind.valid(&format!("entry {sequence}"), entry, Some(("VNT0000001 journal", &terminal.key)));
+        kind.valid(
+            &format!("entry {sequence}"),
+            entry,
+            Some(("VNT0000001 journal", &terminal.key)),
+        );
     }
     let bad = [
         SUITE_2,
@@ -424,19 +544,30 @@ fn journal_entries() -> Kind {
         ("kind 11", 0x87, &[11]),
         ("kind 0", 0x87, &[0]),
     ];
-    kind.refuse_broken(terminal.entries.first().expect("an entry"), Some(&terminal.key), &bad);
+    kind.refuse_broken(
+        terminal.entries.first().expect("an entry"),
+        Some(&terminal.key),
+        &bad,
+    );
     kind
 }
 
 fn acknowledgement(world: &World) -> Kind {
     let mut kind = Kind::new("acknowledgement", "DATA 6");
-    let encoding = world.files.get("acks/VNT0000001-12.ack").expect("an acknowledgement");
+    let encoding = world
+        .files
+        .get("acks/VNT0000001-12.ack")
+        .expect("an acknowledgement");
     kind.valid("up to entry 12", encoding, Some(("issuer", &world.issuer)));
-    kind.refuse_broken(encoding, Some(&world.issuer), &[
-        SUITE_2,
-        ("24 o'clock", 0x85, HOUR_24),
-        ("a sequence number of 3 bytes", 0x82, &[0, 0, 1]),
-    ]);
+    kind.refuse_broken(
+        encoding,
+        Some(&world.issuer),
+        &[
+            SUITE_2,
+            ("24 o'clock", 0x85, HOUR_24),
+            ("a sequence number of 3 bytes", 0x82, &[0, 0, 1]),
+        ],
+    );
     kind
 }
 
@@ -452,11 +583,15 @@ fn time_statement() -> Kind {
     };
     let encoding = sign(&statement, &issuer);
     kind.valid("half past eight", &encoding, Some(("issuer", &issuer)));
-    kind.refuse_broken(&encoding, Some(&issuer), &[
-        SUITE_2,
-        ("24 o'clock", 0x83, HOUR_24),
-        ("a nonce of 15 bytes", 0x82, &[0; 15]),
-    ]);
+    kind.refuse_broken(
+        &encoding,
+        Some(&issuer),
+        &[
+            SUITE_2,
+            ("24 o'clock", 0x83, HOUR_24),
+            ("a nonce of 15 bytes", 0x82, &[0; 15]),
+        ],
+    );
     kind
 }
 
@@ -471,12 +606,20 @@ fn key_possession(world: &World) -> Kind {
         signing_key: card.signing.public_key(),
     };
     let encoding = sign(&body, &card.signing);
-    kind.valid("both keys of card 1", &encoding, Some(("card 1 signing", &card.signing)));
-    kind.refuse_broken(&encoding, Some(&card.signing), &[
-        SUITE_2,
-        NO_LUHN,
-        ("a point that is not on the curve", 0x84, OFF_CURVE),
-    ]);
+    kind.valid(
+        "both keys of card 1",
+        &encoding,
+        Some(("card 1 signing", &card.signing)),
+    );
+    kind.refuse_broken(
+        &encoding,
+        Some(&card.signing),
+        &[
+            SUITE_2,
+            NO_LUHN,
+            ("a point that is not on the curve", 0x84, OFF_CURVE),
+        ],
+    );
     kind
 }
 
@@ -490,11 +633,19 @@ fn session_binding(world: &World) -> Kind {
         terminal: "VNT0000001".parse().expect("a name"),
     };
     let encoding = sign(&body, &card.signing);
-    kind.valid("card 1 to a terminal", &encoding, Some(("card 1 signing", &card.signing)));
-    kind.refuse_broken(&encoding, Some(&card.signing), &[
-        SUITE_2,
-        ("a session receipt of 15 bytes", 0x81, &[0; 15]),
-        ("another terminal name's form", 0x83, b"VNX0000001"),
-    ]);
+    kind.valid(
+        "card 1 to a terminal",
+        &encoding,
+        Some(("card 1 signing", &card.signing)),
+    );
+    kind.refuse_broken(
+        &encoding,
+        Some(&card.signing),
+        &[
+            SUITE_2,
+            ("a session receipt of 15 bytes", 0x81, &[0; 15]),
+            ("another terminal name's form", 0x83, b"VNX0000001"),
+        ],
+    );
     kind
 }

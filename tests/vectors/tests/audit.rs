@@ -1,6 +1,8 @@
 //! The auditor against broken ledgers: an honest one is clean, and each way of breaking it gives exactly the findings
 //! that name it and its consequences.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::collections::BTreeMap;
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
@@ -37,7 +39,11 @@ fn audit_files(files: &Files) -> Report {
 }
 
 fn codes(report: &Report) -> Vec<&'static str> {
-    let mut codes: Vec<_> = report.findings.iter().map(|finding| finding.code.as_str()).collect();
+    let mut codes: Vec<_> = report
+        .findings
+        .iter()
+        .map(|finding| finding.code.as_str())
+        .collect();
     codes.sort_unstable();
     codes.dedup();
     codes
@@ -74,7 +80,9 @@ fn flip_last(files: &mut Files, path: &str) {
 }
 
 fn card_file(files: &Files, card: usize, name: &str) -> String {
-    let mut paths = files.keys().filter(|path| path.starts_with("cards/") && path.ends_with(name));
+    let mut paths = files
+        .keys()
+        .filter(|path| path.starts_with("cards/") && path.ends_with(name));
     paths.nth(card).unwrap().clone()
 }
 
@@ -99,7 +107,12 @@ fn an_honest_ledger_is_clean_and_its_sums_are_right() {
     assert_eq!(report.counts.entries, 25);
     assert_eq!(report.issuers[0].last, 8);
     assert_eq!(report.terminals[0].unbroken, report.terminals[0].last);
-    assert!(report.terminals.iter().all(|terminal| terminal.acknowledged.is_some()));
+    assert!(
+        report
+            .terminals
+            .iter()
+            .all(|terminal| terminal.acknowledged.is_some())
+    );
     assert_eq!(report.cards[0].counter, 2, "card 0 was paid twice, for two lines");
     assert!(report.notes.is_empty() && report.unknown_files.is_empty());
 }
@@ -118,7 +131,10 @@ fn unknown_files_are_listed_and_are_no_findings() {
 
 #[test]
 fn nothing_but_a_root_key_and_existing_folders_is_demanded() {
-    assert!(matches!(read_root_key("/nonexistent/root.pem".into()), Err(AuditError::RootKey { .. })));
+    assert!(matches!(
+        read_root_key("/nonexistent/root.pem".into()),
+        Err(AuditError::RootKey { .. })
+    ));
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("root.pem");
     std::fs::write(&path, "no key").unwrap();
@@ -126,19 +142,25 @@ fn nothing_but_a_root_key_and_existing_folders_is_demanded() {
     std::fs::write(&path, pem(&secret("root").public_key())).unwrap();
     let root = read_root_key(path).unwrap();
     let missing = [folder.path().join("missing")];
-    assert!(matches!(audit(&missing, &root, NonZero::<usize>::MIN), Err(AuditError::Folders(_))));
+    assert!(matches!(
+        audit(&missing, &root, NonZero::<usize>::MIN),
+        Err(AuditError::Folders(_))
+    ));
 }
 
 // Files: one flipped byte each.
 
 #[test]
 fn a_flipped_byte_in_a_certificate() {
-    files_give(|files| flip_last(files, "certificates/VNTCA00001.cvc"), &[
-        Code::CertificateSignature,
-        Code::CertificateAuthority, // of the terminals below it
-        Code::KeyFile,
-        Code::JournalKey,
-    ]);
+    files_give(
+        |files| flip_last(files, "certificates/VNTCA00001.cvc"),
+        &[
+            Code::CertificateSignature,
+            Code::CertificateAuthority, // of the terminals below it
+            Code::KeyFile,
+            Code::JournalKey,
+        ],
+    );
 }
 
 #[test]
@@ -156,7 +178,10 @@ fn a_flipped_byte_in_the_root_certificate() {
 fn a_flipped_byte_in_a_key_file() {
     let swap = |files: &mut Files| files.insert("issuer.pem".into(), pem(&secret("somebody").public_key()));
     files_give(|files| drop(swap(files)), &[Code::KeyFile]);
-    files_give(|files| files.get_mut("terminal-VNT0000001.pem").unwrap()[40] = b'!', &[Code::Encoding]);
+    files_give(
+        |files| files.get_mut("terminal-VNT0000001.pem").unwrap()[40] = b'!',
+        &[Code::Encoding],
+    );
 }
 
 #[test]
@@ -180,7 +205,10 @@ fn payments_of_a_card_without_a_valid_cso_are_not_proven() {
 #[test]
 fn a_flipped_byte_in_the_files_beside_a_cso() {
     for name in ["cso.signed.bin", "cso.sig.der"] {
-        files_give(|files| flip_last(files, &card_file(files, 1, name)), &[Code::CsoExport]);
+        files_give(
+            |files| flip_last(files, &card_file(files, 1, name)),
+            &[Code::CsoExport],
+        );
     }
     let other = pem(&secret("somebody").public_key());
     files_give(
@@ -192,13 +220,16 @@ fn a_flipped_byte_in_the_files_beside_a_cso() {
 #[test]
 fn a_flipped_byte_in_a_list() {
     // In the Merkle root: the header has another hash then, and the root is no order's.
-    files_give(|files| files.get_mut(LIST).unwrap()[100] ^= 1, &[
-        Code::ListSignature,
-        Code::ListRoot,
-        Code::IssuerPrevious,
-        Code::ListMissing,
-        Code::OrderList,
-    ]);
+    files_give(
+        |files| files.get_mut(LIST).unwrap()[100] ^= 1,
+        &[
+            Code::ListSignature,
+            Code::ListRoot,
+            Code::IssuerPrevious,
+            Code::ListMissing,
+            Code::OrderList,
+        ],
+    );
 }
 
 #[test]
@@ -218,7 +249,10 @@ fn a_line_removed_from_a_list() {
         let list = files.get_mut(LIST).unwrap();
         list.truncate(list.len() - 120);
     };
-    files_give(change, &[Code::ListCount, Code::ListTotal, Code::ListRoot, Code::OrderLine]);
+    files_give(
+        change,
+        &[Code::ListCount, Code::ListTotal, Code::ListRoot, Code::OrderLine],
+    );
 }
 
 #[test]
@@ -241,7 +275,12 @@ fn junk_behind_a_list() {
 fn an_empty_list_file() {
     files_give(
         |files| files.get_mut(LIST).unwrap().clear(),
-        &[Code::Encoding, Code::IssuerGap, Code::ListMissing, Code::OrderList],
+        &[
+            Code::Encoding,
+            Code::IssuerGap,
+            Code::ListMissing,
+            Code::OrderList,
+        ],
     );
 }
 
@@ -257,7 +296,10 @@ fn a_flipped_byte_in_a_block_list() {
     );
     files_give(|files| flip_last(files, BLOCK_LIST), &[Code::Encoding]);
     // Reason 1 becomes 3: another valid entry.
-    files_give(|files| *files.get_mut(BLOCK_LIST).unwrap().last_mut().unwrap() = 3, &[Code::BlockListRoot]);
+    files_give(
+        |files| *files.get_mut(BLOCK_LIST).unwrap().last_mut().unwrap() = 3,
+        &[Code::BlockListRoot],
+    );
 }
 
 #[test]
@@ -271,14 +313,20 @@ fn an_entry_removed_from_a_block_list() {
 
 #[test]
 fn a_flipped_byte_in_an_acknowledgement() {
-    let report = files_give(|files| flip_last(files, "acks/VNT0000001-12.ack"), &[Code::AcknowledgementSignature]);
+    let report = files_give(
+        |files| flip_last(files, "acks/VNT0000001-12.ack"),
+        &[Code::AcknowledgementSignature],
+    );
     assert_eq!(report.terminals[0].acknowledged, None);
 }
 
 #[test]
 fn a_flipped_byte_in_a_receipt_file() {
     for name in ["signed.bin", "sig.der"] {
-        files_give(|files| flip_last(files, &format!("receipts/VNT0000001-6.{name}")), &[Code::ReceiptFile]);
+        files_give(
+            |files| flip_last(files, &format!("receipts/VNT0000001-6.{name}")),
+            &[Code::ReceiptFile],
+        );
     }
 }
 
@@ -289,11 +337,32 @@ fn renamed_files() {
         files.insert(to.into(), content);
     };
     files_give(|files| rename(files, LIST, "lists/other.list"), &[Code::FileName]);
-    files_give(|files| rename(files, BLOCK_LIST, "blocklists/7.blocklist"), &[Code::FileName]);
-    files_give(|files| rename(files, "certificates/VNTCA00001.cvc", "certificates/VNTCA00002.cvc"), &[Code::FileName]);
-    files_give(|files| rename(files, "acks/VNT0000001-12.ack", "acks/VNT0000001-11.ack"), &[Code::FileName]);
     files_give(
-        |files| rename(files, "receipts/VNT0000001-6.signed.bin", "receipts/VNT0000001-7.signed.bin"),
+        |files| rename(files, BLOCK_LIST, "blocklists/7.blocklist"),
+        &[Code::FileName],
+    );
+    files_give(
+        |files| {
+            rename(
+                files,
+                "certificates/VNTCA00001.cvc",
+                "certificates/VNTCA00002.cvc",
+            )
+        },
+        &[Code::FileName],
+    );
+    files_give(
+        |files| rename(files, "acks/VNT0000001-12.ack", "acks/VNT0000001-11.ack"),
+        &[Code::FileName],
+    );
+    files_give(
+        |files| {
+            rename(
+                files,
+                "receipts/VNT0000001-6.signed.bin",
+                "receipts/VNT0000001-7.signed.bin",
+            )
+        },
         &[Code::ReceiptUnpaid],
     );
 }
@@ -344,16 +413,21 @@ fn a_removed_list_and_a_removed_block_list() {
 
 #[test]
 fn a_removed_journal() {
-    let report = files_give(
-        |files| drop(files.remove(JOURNAL)),
-        &[Code::JournalMissing],
+    let report = files_give(|files| drop(files.remove(JOURNAL)), &[Code::JournalMissing]);
+    assert!(
+        report
+            .findings
+            .iter()
+            .any(|finding| finding.text.contains("entries 1 to 12"))
     );
-    assert!(report.findings.iter().any(|finding| finding.text.contains("entries 1 to 12")));
 }
 
 #[test]
 fn removed_acknowledgements_and_receipts_are_a_smaller_audit() {
-    let report = files_give(|files| files.retain(|path, _| !path.starts_with("acks") && !path.starts_with("rec")), &[]);
+    let report = files_give(
+        |files| files.retain(|path, _| !path.starts_with("acks") && !path.starts_with("rec")),
+        &[],
+    );
     assert_eq!(report.notes.len(), 2, "{report}");
 }
 
@@ -383,12 +457,18 @@ fn a_removed_payment() {
 
 #[test]
 fn swapped_entries() {
-    assert_found(&entries(|entries| entries.swap(3, 4)), &[Code::EntryGap, Code::EntryOrder]);
+    assert_found(
+        &entries(|entries| entries.swap(3, 4)),
+        &[Code::EntryGap, Code::EntryOrder],
+    );
 }
 
 #[test]
 fn a_repeated_entry() {
-    assert_found(&entries(|entries| entries.insert(5, entries[4].clone())), &[Code::EntryOrder]);
+    assert_found(
+        &entries(|entries| entries.insert(5, entries[4].clone())),
+        &[Code::EntryOrder],
+    );
 }
 
 #[test]
@@ -396,13 +476,22 @@ fn a_truncated_journal_with_a_later_acknowledgement() {
     let mut files = entries(|entries| entries.truncate(8));
     files.retain(|path, _| !path.starts_with("receipts"));
     let report = assert_found(&files, &[Code::JournalTruncated]);
-    assert!(report.findings[0].text.contains("entries 9 to 12 existed"), "{report}");
+    assert!(
+        report.findings[0].text.contains("entries 9 to 12 existed"),
+        "{report}"
+    );
 }
 
 #[test]
 fn a_truncated_journal_with_a_later_receipt() {
-    let report = assert_found(&entries(|entries| entries.truncate(13)), &[Code::JournalTruncated]);
-    assert!(report.findings[0].text.contains("entries 14 to 14 existed"), "{report}");
+    let report = assert_found(
+        &entries(|entries| entries.truncate(13)),
+        &[Code::JournalTruncated],
+    );
+    assert!(
+        report.findings[0].text.contains("entries 14 to 14 existed"),
+        "{report}"
+    );
 }
 
 #[test]
@@ -446,17 +535,69 @@ fn entries_that_contradict_the_ones_before() {
     give(&|entry| entry.previous = [7; 32], &[Code::EntryPrevious]);
     give(&|entry| entry.sequence += 2, &[Code::EntryGap]);
     give(&|entry| entry.sequence -= 1, &[Code::EntryOrder]);
-    give(&|entry| entry.terminal = "VNT0000002".parse().unwrap(), &[Code::EntryTerminal]);
+    give(
+        &|entry| entry.terminal = "VNT0000002".parse().unwrap(),
+        &[Code::EntryTerminal],
+    );
     let noon = |day| Time::new(Date::new(2026, 11, day).unwrap(), 12, 0, 0).unwrap();
     give(&|entry| entry.time = noon(1), &[Code::EntryTime]);
-    give(&|entry| (entry.clock, entry.time) = (ClockSource::Operator, noon(1)), &[]);
-    give(&|entry| entry.event = Event::Handed { intent: 6 }, &[Code::Handed]);
-    give(&|entry| entry.event = Event::Handed { intent: 99 }, &[Code::Handed]);
-    give(&|entry| entry.event = Event::Synced { acknowledgement: [1; 32], sequence: 12 }, &[Code::Synced]);
-    give(&|entry| entry.event = Event::Synced { acknowledgement: [1; 32], sequence: 99 }, &[Code::Synced]);
-    give(&|entry| entry.event = Event::Synced { acknowledgement: [1; 32], sequence: 3 }, &[Code::Synced]);
-    give(&|entry| entry.event = Event::ListLoaded { header: [1; 32], number: 9 }, &[Code::ListMissing]);
-    give(&|entry| entry.event = Event::BlockListLoaded { header: [1; 32], number: 9 }, &[Code::BlockListMissing]);
+    give(
+        &|entry| (entry.clock, entry.time) = (ClockSource::Operator, noon(1)),
+        &[],
+    );
+    give(
+        &|entry| entry.event = Event::Handed { intent: 6 },
+        &[Code::Handed],
+    );
+    give(
+        &|entry| entry.event = Event::Handed { intent: 99 },
+        &[Code::Handed],
+    );
+    give(
+        &|entry| {
+            entry.event = Event::Synced {
+                acknowledgement: [1; 32],
+                sequence: 12,
+            }
+        },
+        &[Code::Synced],
+    );
+    give(
+        &|entry| {
+            entry.event = Event::Synced {
+                acknowledgement: [1; 32],
+                sequence: 99,
+            }
+        },
+        &[Code::Synced],
+    );
+    give(
+        &|entry| {
+            entry.event = Event::Synced {
+                acknowledgement: [1; 32],
+                sequence: 3,
+            }
+        },
+        &[Code::Synced],
+    );
+    give(
+        &|entry| {
+            entry.event = Event::ListLoaded {
+                header: [1; 32],
+                number: 9,
+            }
+        },
+        &[Code::ListMissing],
+    );
+    give(
+        &|entry| {
+            entry.event = Event::BlockListLoaded {
+                header: [1; 32],
+                number: 9,
+            }
+        },
+        &[Code::BlockListMissing],
+    );
     let refusal = Refusal {
         reason: RefusalReason::RefusedByCard,
         card_number: None,
@@ -464,7 +605,10 @@ fn entries_that_contradict_the_ones_before() {
         status_word: Some(0x6343),
         closes_intent: Some(6),
     };
-    give(&|entry| entry.event = Event::Refused(refusal), &[Code::RefusedIntent]);
+    give(
+        &|entry| entry.event = Event::Refused(refusal),
+        &[Code::RefusedIntent],
+    );
 }
 
 #[test]
@@ -496,7 +640,10 @@ fn two_journals_of_one_terminal() {
     let (one, two) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     write(&honest.all_files(), one.path());
     let only_journals = |files: Files| -> Files {
-        files.into_iter().filter(|(path, _)| path.starts_with("journals/")).collect()
+        files
+            .into_iter()
+            .filter(|(path, _)| path.starts_with("journals/"))
+            .collect()
     };
     write(&only_journals(forked.all_files()), two.path());
     let report = audit_folders(&[one.path(), two.path()]);
@@ -504,7 +651,10 @@ fn two_journals_of_one_terminal() {
 
     write(&only_journals(honest.all_files()), two.path());
     let report = audit_folders(&[one.path(), two.path()]);
-    assert!(report.clean && report.totals.payments == 4, "the same journal twice: {report}");
+    assert!(
+        report.clean && report.totals.payments == 4,
+        "the same journal twice: {report}"
+    );
 
     // A journal in two parts.
     let mut parts = honest.all_files();
@@ -558,18 +708,30 @@ fn orders_that_are_not_the_lists() {
         );
     };
     give(&|_| (), &[]);
-    give(&|order| order.amount = Amount::new(5_000_000).unwrap(), &[Code::OrderLine]);
+    give(
+        &|order| order.amount = Amount::new(5_000_000).unwrap(),
+        &[Code::OrderLine],
+    );
     give(&|order| order.line_number = 99, &[Code::OrderLine]);
     give(&|order| order.list_root = [1; 32], &[Code::OrderList]);
     give(&|order| order.cso_hash = [1; 32], &[Code::CardUnknown]);
     give(&|order| order.sequence += 1, &[Code::OrderPlace]);
     give(&|order| order.log_head = [1; 32], &[Code::OrderPlace]);
-    give(&|order| order.terminal = "VNT0000002".parse().unwrap(), &[Code::OrderPlace]);
-    give(&|order| order.method = HolderCheckMethod::PhotoDocument, &[Code::OrderMethod]);
+    give(
+        &|order| order.terminal = "VNT0000002".parse().unwrap(),
+        &[Code::OrderPlace],
+    );
+    give(
+        &|order| order.method = HolderCheckMethod::PhotoDocument,
+        &[Code::OrderMethod],
+    );
     give(&|order| order.recipient = Recipient::Representative, &[]);
     let on = |month, day| Time::new(Date::new(2026, month, day).unwrap(), 12, 0, 0).unwrap();
     give(&|order| order.time = on(11, 28), &[Code::OrderDate]); // after the list
-    give(&|order| order.time = on(12, 20), &[Code::OrderDate, Code::BlockListStale]); // and the certificate
+    give(
+        &|order| order.time = on(12, 20),
+        &[Code::OrderDate, Code::BlockListStale],
+    ); // and the certificate
 }
 
 #[test]
@@ -642,12 +804,35 @@ fn receipt_gives(change: impl FnOnce(&mut card_spec::payment::Receipt), key: &st
 fn receipts_that_are_not_the_cards() {
     receipt_gives(|_| (), "card 3 signing", &[]);
     receipt_gives(|_| (), "somebody", &[Code::ReceiptSignature]);
-    receipt_gives(|receipt| receipt.order_hash = [1; 32], "card 3 signing", &[Code::PaidWithoutIntent, Code::ReceiptUnpaid]);
-    receipt_gives(|receipt| receipt.cso_version = 2, "card 3 signing", &[Code::ReceiptCard]);
-    receipt_gives(|receipt| receipt.previous = [1; 32], "card 3 signing", &[Code::ReceiptPrevious]);
-    receipt_gives(|receipt| receipt.counter = 3, "card 3 signing", &[Code::ReceiptGap]);
-    let unseen = HolderCheckOutcome { pin_verified: false, tries_left: 3 };
-    receipt_gives(|receipt| receipt.holder_check = unseen, "card 3 signing", &[Code::ReceiptHolderCheck]);
+    receipt_gives(
+        |receipt| receipt.order_hash = [1; 32],
+        "card 3 signing",
+        &[Code::PaidWithoutIntent, Code::ReceiptUnpaid],
+    );
+    receipt_gives(
+        |receipt| receipt.cso_version = 2,
+        "card 3 signing",
+        &[Code::ReceiptCard],
+    );
+    receipt_gives(
+        |receipt| receipt.previous = [1; 32],
+        "card 3 signing",
+        &[Code::ReceiptPrevious],
+    );
+    receipt_gives(
+        |receipt| receipt.counter = 3,
+        "card 3 signing",
+        &[Code::ReceiptGap],
+    );
+    let unseen = HolderCheckOutcome {
+        pin_verified: false,
+        tries_left: 3,
+    };
+    receipt_gives(
+        |receipt| receipt.holder_check = unseen,
+        "card 3 signing",
+        &[Code::ReceiptHolderCheck],
+    );
 }
 
 #[test]
@@ -715,8 +900,12 @@ fn a_card_number_given_twice() {
             world.issue(5, &Person::numbered(77));
             let second = world.files.insert(path.clone(), honest).unwrap();
             let folder = format!("cards/{}", world.cards[4].number);
-            world.files.retain(|path, _| !path.starts_with(&folder) || path.ends_with("cso.tlv"));
-            world.files.insert(format!("{folder}/card-signing.pem"), pem(&key));
+            world
+                .files
+                .retain(|path, _| !path.starts_with(&folder) || path.ends_with("cso.tlv"));
+            world
+                .files
+                .insert(format!("{folder}/card-signing.pem"), pem(&key));
             world.files.insert(format!("copy/{path}"), second);
         },
         &[Code::CardTwice],
@@ -726,7 +915,13 @@ fn a_card_number_given_twice() {
 #[test]
 fn a_person_with_two_live_cards() {
     let second = |world: &mut World| {
-        world.issue(6, &Person { keys: "card 6".into(), ..Person::numbered(1) });
+        world.issue(
+            6,
+            &Person {
+                keys: "card 6".into(),
+                ..Person::numbered(1)
+            },
+        );
     };
     world_gives(second, &[Code::PersonTwice]);
     world_gives(
@@ -741,7 +936,15 @@ fn a_person_with_two_live_cards() {
 #[test]
 fn a_key_on_two_cards() {
     world_gives(
-        |world| _ = world.issue(6, &Person { keys: "card 1".into(), ..Person::numbered(6) }),
+        |world| {
+            _ = world.issue(
+                6,
+                &Person {
+                    keys: "card 1".into(),
+                    ..Person::numbered(6)
+                },
+            )
+        },
         &[Code::CardKeyTwice],
     );
 }
@@ -755,8 +958,12 @@ fn objects_signed_with_a_wrong_key() {
         }
     };
     world_gives(forged(issue_sixth), &[Code::CsoSignature]);
-    world_gives(forged(|world| _ = world.issue_block_list(&[])), &[Code::BlockListSignature]);
-    let list = |world: &mut World| _ = world.issue_list(0, &[LineSpec::new(2, november(), LineType::OneOff, 1)]);
+    world_gives(
+        forged(|world| _ = world.issue_block_list(&[])),
+        &[Code::BlockListSignature],
+    );
+    let list =
+        |world: &mut World| _ = world.issue_list(0, &[LineSpec::new(2, november(), LineType::OneOff, 1)]);
     world_gives(forged(list), &[Code::ListSignature]);
     let acknowledgement = |world: &mut World| {
         let acknowledgement = world.acknowledgement(0);
@@ -778,19 +985,52 @@ fn acknowledgements_that_are_not_the_journals() {
         );
     };
     give(&|_| (), &[]);
-    give(&|acknowledgement| acknowledgement.head = [1; 32], &[Code::AcknowledgementHead]);
-    give(&|acknowledgement| acknowledgement.journal_key = [1; 32], &[Code::AcknowledgementKey]);
-    give(&|acknowledgement| acknowledgement.sequence += 1, &[Code::JournalTruncated]);
-    give(&|acknowledgement| acknowledgement.time = Time::UNSET, &[Code::Encoding]);
-    give(&|acknowledgement| acknowledgement.issuer = vectors::reference("VNISS0100001"), &[Code::Issuer]);
+    give(
+        &|acknowledgement| acknowledgement.head = [1; 32],
+        &[Code::AcknowledgementHead],
+    );
+    give(
+        &|acknowledgement| acknowledgement.journal_key = [1; 32],
+        &[Code::AcknowledgementKey],
+    );
+    give(
+        &|acknowledgement| acknowledgement.sequence += 1,
+        &[Code::JournalTruncated],
+    );
+    give(
+        &|acknowledgement| acknowledgement.time = Time::UNSET,
+        &[Code::Encoding],
+    );
+    give(
+        &|acknowledgement| acknowledgement.issuer = vectors::reference("VNISS0100001"),
+        &[Code::Issuer],
+    );
 }
 
 #[test]
 fn the_issuers_sequence_broken() {
     let issue = issue_sixth;
-    world_gives(|world| { world.issuer_sequence += 1; issue(world); }, &[Code::IssuerGap]);
-    world_gives(|world| { world.issuer_sequence -= 1; issue(world); }, &[Code::IssuerTwice]);
-    world_gives(|world| { world.issuer_previous = [1; 32]; issue(world); }, &[Code::IssuerPrevious]);
+    world_gives(
+        |world| {
+            world.issuer_sequence += 1;
+            issue(world);
+        },
+        &[Code::IssuerGap],
+    );
+    world_gives(
+        |world| {
+            world.issuer_sequence -= 1;
+            issue(world);
+        },
+        &[Code::IssuerTwice],
+    );
+    world_gives(
+        |world| {
+            world.issuer_previous = [1; 32];
+            issue(world);
+        },
+        &[Code::IssuerPrevious],
+    );
     world_gives(
         |world| {
             world.block_list_number = 0;
@@ -817,9 +1057,15 @@ fn lines_that_no_list_may_hold() {
     let spec = LineSpec::new(2, november(), LineType::OneOff, 1_000);
     give(&|world| vec![world.line(1, &spec)], &[]);
     give(&|_| Vec::new(), &[Code::ListCount]);
-    give(&|world| vec![world.line(1, &spec), world.line(2, &spec)], &[Code::ListLineTwice]);
+    give(
+        &|world| vec![world.line(1, &spec), world.line(2, &spec)],
+        &[Code::ListLineTwice],
+    );
     give(&|world| vec![world.line(2, &spec)], &[Code::ListLineNumber]);
-    let other = |world: &World| card_spec::list::ListLine { card_number: world.cards[1].number, ..world.line(1, &spec) };
+    let other = |world: &World| card_spec::list::ListLine {
+        card_number: world.cards[1].number,
+        ..world.line(1, &spec)
+    };
     give(&|world| vec![other(world)], &[Code::ListLinePerson]);
 }
 
@@ -848,7 +1094,10 @@ fn every_flipped_byte_of_a_journal_is_found() {
         std::fs::write(&path, flipped).unwrap();
         let report = audit_folders(&[folder.path()]);
         assert!(!report.clean, "byte {place} of {}", journal.len());
-        let named = report.findings.iter().any(|finding| finding.place.file.ends_with(JOURNAL));
+        let named = report
+            .findings
+            .iter()
+            .any(|finding| finding.place.file.ends_with(JOURNAL));
         assert!(named, "byte {place}: the journal is not named: {report}");
     }
 }

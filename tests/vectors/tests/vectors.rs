@@ -1,6 +1,8 @@
 //! `card-applet-spec/vectors`: the generator still gives the committed files, `card-spec` reads and writes every object
 //! as it stands, and tools that are not ours accept every signature and refuse every wrong one.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -17,7 +19,9 @@ fn folder() -> PathBuf {
 /// Every kind of every committed file.
 fn kinds() -> Vec<Value> {
     let names = vectors::vectors::all().into_iter().map(|(name, _)| name);
-    names.flat_map(|name| committed(name)["kinds"].as_array().unwrap().clone()).collect()
+    names
+        .flat_map(|name| committed(name)["kinds"].as_array().unwrap().clone())
+        .collect()
 }
 
 fn committed(name: &str) -> Value {
@@ -41,14 +45,19 @@ fn key(vector: &Value) -> Option<PublicKey> {
 /// Runs a tool; its absence fails the test.
 fn run(package: &str, program: &str, arguments: &[&str]) -> String {
     let output = Command::new(program).args(arguments).output();
-    let output = output.unwrap_or_else(|error| panic!("{program}: {error}; install the Debian package {package}"));
+    let output =
+        output.unwrap_or_else(|error| panic!("{program}: {error}; install the Debian package {package}"));
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
 #[test]
 fn the_generator_gives_the_committed_files() {
     for (name, content) in vectors::vectors::all() {
-        assert_eq!(committed(name), content, "{name}: run generate-vectors, and look at what changed");
+        assert_eq!(
+            committed(name),
+            content,
+            "{name}: run generate-vectors, and look at what changed"
+        );
     }
 }
 
@@ -77,8 +86,17 @@ fn card_spec_reads_and_writes_every_object_as_it_stands() {
 fn every_kind_of_journal_entry_is_there() {
     let kinds = kinds();
     let entries = kinds.iter().find(|kind| kind["kind"] == "journal-entry").unwrap();
-    let of = |vector: &Value| list(&vector["members"]).iter().find(|member| member["tag"] == "87").unwrap()["value"].clone();
-    let kinds: BTreeSet<_> = list(&entries["valid"]).iter().map(|vector| of(vector).to_string()).collect();
+    let of = |vector: &Value| {
+        list(&vector["members"])
+            .iter()
+            .find(|member| member["tag"] == "87")
+            .unwrap()["value"]
+            .clone()
+    };
+    let kinds: BTreeSet<_> = list(&entries["valid"])
+        .iter()
+        .map(|vector| of(vector).to_string())
+        .collect();
     assert_eq!(kinds.len(), 10, "{kinds:?}");
 }
 
@@ -96,7 +114,9 @@ fn what_is_wrong_is_refused_for_the_reason_stated() {
                 Err(Error::Value(_)) => "value",
                 Err(Error::Space) => panic!("{name} {}: too long", vector["name"]),
                 Ok(examined) => {
-                    let signature = examined.signature.unwrap_or_else(|| panic!("{name} {}: accepted", vector["name"]));
+                    let signature = examined
+                        .signature
+                        .unwrap_or_else(|| panic!("{name} {}: accepted", vector["name"]));
                     let keys: Vec<_> = list(&kind["valid"]).iter().filter_map(key).collect();
                     assert!(signer.is_some());
                     for key in keys {
@@ -118,8 +138,24 @@ fn openssl_says(folder: &Path, key: &PublicKey, body: &[u8], signature: &[u8]) -
         std::fs::write(&path, content).unwrap();
         path.to_str().unwrap().to_owned()
     };
-    let (key, body, signature) = (file("key.pem", &pem(key)), file("body", body), file("signature", signature));
-    run("openssl", "openssl", &["dgst", "-sha256", "-verify", &key, "-signature", &signature, &body])
+    let (key, body, signature) = (
+        file("key.pem", &pem(key)),
+        file("body", body),
+        file("signature", signature),
+    );
+    run(
+        "openssl",
+        "openssl",
+        &[
+            "dgst",
+            "-sha256",
+            "-verify",
+            &key,
+            "-signature",
+            &signature,
+            &body,
+        ],
+    )
 }
 
 #[test]
@@ -147,15 +183,37 @@ fn openssl_accepts_the_exported_files() {
     world.write(folder.path()).unwrap();
     let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
     let verify = |key: &str, stem: &str| {
-        let (key, body, signature) = (path(key), path(&format!("{stem}.signed.bin")), path(&format!("{stem}.sig.der")));
-        run("openssl", "openssl", &["dgst", "-sha256", "-verify", &key, "-signature", &signature, &body])
+        let (key, body, signature) = (
+            path(key),
+            path(&format!("{stem}.signed.bin")),
+            path(&format!("{stem}.sig.der")),
+        );
+        run(
+            "openssl",
+            "openssl",
+            &[
+                "dgst",
+                "-sha256",
+                "-verify",
+                &key,
+                "-signature",
+                &signature,
+                &body,
+            ],
+        )
     };
     for card in &world.cards {
-        assert_eq!(verify("issuer.pem", &format!("cards/{}/cso", card.number)).trim(), "Verified OK");
+        assert_eq!(
+            verify("issuer.pem", &format!("cards/{}/cso", card.number)).trim(),
+            "Verified OK"
+        );
     }
     let key = format!("cards/{}/card-signing.pem", world.cards[0].number);
     assert_eq!(verify(&key, "receipts/VNT0000001-6").trim(), "Verified OK");
-    assert_eq!(verify("issuer.pem", "receipts/VNT0000001-6").trim(), "Verification failure");
+    assert_eq!(
+        verify("issuer.pem", "receipts/VNT0000001-6").trim(),
+        "Verification failure"
+    );
 }
 
 #[test]
@@ -172,7 +230,10 @@ fn cvc_print_verifies_every_certificate() {
     let option = format!("--cvc-dir={}", folder.path().to_str().unwrap());
     let says = |file: &Path| run("openpace", "cvc-print", &[&option, "-c", file.to_str().unwrap()]);
     for (holder, certificate) in certificates {
-        assert!(says(&folder.path().join(holder)).contains("certificate verified"), "{holder}");
+        assert!(
+            says(&folder.path().join(holder)).contains("certificate verified"),
+            "{holder}"
+        );
         let mut flipped = certificate.clone();
         *flipped.last_mut().unwrap() ^= 1;
         let path = folder.path().join("flipped");

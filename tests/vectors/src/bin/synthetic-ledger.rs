@@ -17,7 +17,9 @@ fn main() -> io::Result<()> {
 /// Ten cards; every line of an entitlement of its own, 4,000 to a list (DATA 3.1).
 fn ledger(payments: u16) -> World {
     let mut world = World::new();
-    let cards: Vec<_> = (1..=10).map(|serial| world.issue(serial, &Person::numbered(serial))).collect();
+    let cards: Vec<_> = (1..=10)
+        .map(|serial| world.issue(serial, &Person::numbered(serial)))
+        .collect();
     world.add_terminal(1);
     let block_list = world.issue_block_list(&[]);
     world.start(0);
