@@ -71,11 +71,9 @@ class Folder:
 
     def matches_signature(self, stem: str, body: bytes, signature: bytes) -> None:
         """`stem.signed.bin` and the DER signature beside it are this body and this signature (DATA 2)."""
-        with self.findings.about(f"{stem}.signed.bin"):
-            self.findings.check(self.read(f"{stem}.signed.bin") == body, f"{stem}.signed.bin", "not the signed body (DATA 2)")
-        name = f"{stem}.sig.der"
-        with self.findings.about(name):
-            self.findings.check(self.read(name) == der(signature), name, "not the DER form of the signature (DATA 2)")
+        for name, expected in ((f"{stem}.signed.bin", body), (f"{stem}.sig.der", der(signature))):
+            with self.findings.about(name):
+                self.findings.check(self.read(name) == expected, name, "not the signed body or its signature's DER form (DATA 2)")
 
 
 def load_key(path: Path) -> ec.EllipticCurvePublicKey:
@@ -121,9 +119,13 @@ class Certificates:
         findings = folder.findings
         self.by_holder: dict[str, Certificate] = {}
         found: dict[str, Certificate] = {}
-        for holder in folder.names("certificates", ".cvc"):
+        for holder in folder.names("certificates", ".cvc", ""):
             name = f"certificates/{holder}.cvc"
             with findings.about(name):
+                # Without the ending for tools that look an authority up by its name alone, as OpenPACE's cvc-print does.
+                copy = f"certificates/{holder}"
+                same = not (folder.path / copy).exists() or folder.read(copy) == folder.read(name)
+                findings.check(same, copy, "differs from the .cvc")
                 found[holder] = Certificate(parse(CERTIFICATE, folder.read(name)))
                 findings.check(found[holder].holder == holder, name, f"is of {found[holder].holder} (DATA 2)")
         # Authorities have greater roles than those they sign for, so they come first.

@@ -9,7 +9,7 @@ from folder import AGREEMENT, JOURNAL, Certificates, Folder, key_bytes, load_key
 from issued import Issued
 from tlv import Refused, parse, parse_members, read
 
-PIN, NO_RECOVERY = 1, 6  # SPEC 9.2; DATA 1: line type 7 is never paid by a card
+PIN = 1  # SPEC 9.2
 BLOCK_LIST_DAYS = 35
 
 
@@ -123,7 +123,6 @@ class Journal:
         fits = (order.line_key, order.amount) == (line.line_key, line.amount)
         check(fits, where, "order and list line disagree (DATA 3.2)")
         check(bool(line.recipients & order.recipient), where, "recipient the line does not allow (DATA 3.2)")
-        check(order.line_key.line_type <= NO_RECOVERY, where, "a recovery is never paid by a card (DATA 1)")
         owner = (card.card_number, card.person) == (line.card_number, order.line_key.person)
         check(owner, where, "card of another number or person than the line's (DATA 3.2, SPEC 9.3)")
         check(card.valid_from <= day <= card.valid_to, where, f"card not valid on {day} (SPEC 9.3)")
@@ -146,8 +145,7 @@ class Journal:
         fits = (receipt.card_number, receipt.version) == (card.card_number, card.version)
         check(fits, where, "card number or version of another card security object (SPEC 9.4)")
         method, tries = receipt.holder_check
-        seen = method == PIN if order.method == PIN else method in (0, PIN)
-        check(seen and tries <= card.policy[1], where, "holder check does not fit order and policy (SPEC 9.4)")
+        check((method == PIN) == (order.method == PIN) and tries <= card.policy[1], where, "holder check does not fit order and policy (SPEC 9.4)")
 
     def _handed(self, where: str, content: SimpleNamespace, _) -> None:
         self.findings.check(content.intent in self._unhanded, where, "no paid Intent, or handed before (DATA 5.2)")

@@ -147,6 +147,22 @@ def line_key(value: bytes) -> LineKey:
     return LineKey(value[:16], programme, entitlement, line_type, period(value[23:]))
 
 
+def payable_key(value: bytes) -> LineKey:
+    """A line key that a card may pay: line type 7, recovery, is owed (DATA 1)."""
+    u(1, 1, 6)(exactly(26)(value)[22:23])
+    return line_key(value)
+
+
+def policy(value: bytes) -> tuple[int, int, int]:
+    """Allowed holder-check methods, PIN tries, orders per VERIFY (SPEC 4.1); 63CX has room for 15 tries."""
+    return u(1, 1, 3)(exactly(3)(value)[:1]), u(1, 1, 15)(value[1:2]), value[2]
+
+
+def holder_check(value: bytes) -> tuple[int, int]:
+    """What the card saw: method, PIN tries left (SPEC 9.4)."""
+    return u(1, 0, 1)(exactly(2)(value)[:1]), u(1, 0, 15)(value[1:])
+
+
 def caps(value: bytes) -> tuple[int, int]:
     """One order, one calendar month, in VND."""
     return amount(exactly(16)(value)[:8]), amount(value[8:])
@@ -208,18 +224,18 @@ CSO = signed(template(
     "FF21", ("80", "suite", suite), ("81", "format", constant("01")), ("42", "issuer", reference),
     ("5A", "card_number", card_number), ("82", "version", u(2, 1)), ("5F25", "valid_from", date),
     ("5F24", "valid_to", date), ("83", "agreement_key", point), ("84", "signing_key", point),
-    ("85", "person", exactly(16)), ("86", "policy", exactly(3)), ("87", "caps", caps), ("A9", "digests", DIGESTS),
+    ("85", "person", exactly(16)), ("86", "policy", policy), ("87", "caps", caps), ("A9", "digests", DIGESTS),
     *SEQUENCE))
 ORDER = template(
     "FF23", ("81", "terminal", terminal_name), ("82", "sequence", u(4)), ("83", "previous", hash32),
-    ("84", "list_root", hash32), ("85", "cso_hash", hash32), ("86", "line_number", u(4)), ("87", "line_key", line_key),
+    ("84", "list_root", hash32), ("85", "cso_hash", hash32), ("86", "line_number", u(4)), ("87", "line_key", payable_key),
     ("88", "amount", u(8, 1, 999_999_999_999)), ("89", "recipient", u(1, 1, 2)), ("8A", "method", u(1, 1, 2)),
     ("8B", "operator", an(20)), ("8D", "time", set_time), ("8E", "clock_source", u(1, 1, 2)),
     ("8F", "nonce", exactly(16)))
 RECEIPT_BODY = template(
     "FF24", ("80", "suite", suite), ("5A", "card_number", card_number), ("81", "version", u(2, 1)),
     ("82", "counter", u(4, 1)), ("83", "previous", hash32), ("84", "order_hash", hash32),
-    ("85", "holder_check", exactly(2)), ("86", "kind", constant("01")))
+    ("85", "holder_check", holder_check), ("86", "kind", constant("01")))
 LIST = signed(template(
     "FF22", ("80", "suite", suite), ("81", "format", constant("01")), ("42", "issuer", reference),
     ("82", "list_id", an(20)), ("83", "number", u(4)), ("84", "pay_point", an(12)), ("85", "terminal", terminal_name),
