@@ -123,10 +123,10 @@ impl<F: NorFlash, R: CryptoRng, V: Verify> Machine<'_, F, R, V> {
         self.store.save(&device).map_err(|_| Refusal::Storage)?;
         self.forget();
         self.device = device;
+        let keys = self.keys.insert(keys);
         Log::format(self.flash, range)?;
-        let agreement = append_request(&keys, 'A', payload)?;
-        append_request(&keys, 'J', payload)?;
-        self.keys = Some(keys);
+        let agreement = append_request(keys, 'A', payload)?;
+        append_request(keys, 'J', payload)?;
         let (agreement, journal) = payload.split_at_checked(agreement).ok_or(Refusal::Storage)?;
         Ok(Answer::Requests { agreement, journal })
     }

@@ -211,6 +211,19 @@ impl<'f> Bench<'f> {
         self.collect();
     }
 
+    /// The reader looks for a card; gives the command that the terminal has for it.
+    pub fn look(&mut self, present: bool) -> Option<Vec<u8>> {
+        self.terminal.card_present(present);
+        self.collect();
+        self.command.take()
+    }
+
+    /// The card answers to the command of [`Self::look`].
+    pub fn answer(&mut self, answer: &[u8]) {
+        self.terminal.card_response(Ok(answer));
+        self.collect();
+    }
+
     /// All journal entries, as the host reads them.
     pub fn journal(&mut self) -> Vec<Vec<u8>> {
         let mut entries: Vec<Vec<u8>> = Vec::new();
