@@ -9,6 +9,7 @@
     reason = "a generator of fixed data: what cannot be made is a bug in it"
 )]
 
+mod broken;
 mod examine;
 mod issued;
 mod keys;
@@ -42,6 +43,8 @@ pub struct World {
     pub issuer: SecretKey,
     /// Signs terminals.
     pub authority: SecretKey,
+    /// Production or test, in the certificates to come.
+    pub flags: Flags,
     /// Files by path, journals excepted.
     pub files: BTreeMap<String, Vec<u8>>,
     /// The terminals with their journals.
@@ -61,9 +64,15 @@ pub struct World {
 }
 
 impl World {
-    /// Root, issuer and terminal CA, and nothing below them.
+    /// Root, issuer and terminal CA, all TEST, and nothing below them.
     pub fn new() -> Self {
+        Self::with_flags(Flags::Test)
+    }
+
+    /// Root, issuer and terminal CA with these flags, and nothing below them.
+    pub fn with_flags(flags: Flags) -> Self {
         let mut world = Self {
+            flags,
             root: secret("root"),
             issuer: secret("issuer"),
             authority: secret("terminal CA"),
@@ -152,7 +161,7 @@ impl World {
             holder: reference(holder),
             authorization: Authorization {
                 role,
-                flags: Flags::Test,
+                flags: self.flags,
             },
             effective,
             expiry,

@@ -1,0 +1,355 @@
+//! What the issuer signs: cards, lists, block lists, acknowledgements, certificates.
+
+use ansinh_audit::Code;
+use card_spec::certificate::{Flags, Role};
+use card_spec::cso::CardSecurityObject;
+use card_spec::list::ListHeader;
+use card_spec::payment::LineType;
+use card_spec::signed::Signed;
+use card_spec::values::{Amount, Time};
+use vectors::{LineSpec, Person, World, pem, secret, sign};
+
+use crate::{BLOCK_LIST, assert_found, issue_sixth, november, world_gives};
+
+#[test]
+fn a_card_number_given_twice() {
+    world_gives(
+        |world| {
+            let path = format!("cards/{}/cso.tlv", world.cards[4].number);
+            let (honest, key) = (world.files[&path].clone(), world.cards[4].signing.public_key());
+            world.issue(5, &Person::numbered(77));
+            let second = world.files.insert(path.clone(), honest).unwrap();
+            let folder = format!("cards/{}", world.cards[4].number);
+            world
+                .files
+                .retain(|path, _| !path.starts_with(&folder) || path.ends_with("cso.tlv"));
+            world
+                .files
+                .insert(format!("{folder}/card-signing.pem"), pem(&key));
+            world.files.insert(format!("copy/{path}"), second);
+        },
+        &[Code::CardTwice],
+    );
+}
+
+#[test]
+fn a_person_with_two_live_cards() {
+    let second = |world: &mut World| {
+        world.issue(
+            6,
+            &Person {
+                keys: "card 6".into(),
+                ..Person::numbered(1)
+            },
+        );
+    };
+    world_gives(second, &[Code::PersonTwice]);
+    world_gives(
+        |world| {
+            second(world);
+            world.issue_block_list(&[0, 4]); // the first one is reported lost
+        },
+        &[],
+    );
+}
+
+#[test]
+fn a_key_on_two_cards() {
+    world_gives(
+        |world| {
+            _ = world.issue(
+                6,
+                &Person {
+                    keys: "card 1".into(),
+                    ..Person::numbered(6)
+                },
+            )
+        },
+        &[Code::CardKeyTwice],
+    );
+}
+
+#[test]
+fn objects_signed_with_a_wrong_key() {
+    let forged = |change: fn(&mut World)| {
+        move |world: &mut World| {
+            world.issuer = secret("somebody");
+            change(world);
+        }
+    };
+    world_gives(forged(issue_sixth), &[Code::CsoSignature]);
+    world_gives(
+        forged(|world| _ = world.issue_block_list(&[])),
+        &[Code::BlockListSignature],
+    );
+    let list =
+        |world: &mut World| _ = world.issue_list(0, &[LineSpec::new(2, november(), LineType::OneOff, 1)]);
+    world_gives(forged(list), &[Code::ListSignature]);
+    let acknowledgement = |world: &mut World| {
+        let acknowledgement = world.acknowledgement(0);
+        world.file_acknowledgement(&acknowledgement);
+    };
+    world_gives(forged(acknowledgement), &[Code::AcknowledgementSignature]);
+}
+
+#[test]
+fn acknowledgements_that_are_not_the_journals() {
+    let give = |change: &dyn Fn(&mut card_spec::journal::Acknowledgement), expected: &[Code]| {
+        world_gives(
+            |world| {
+                let mut acknowledgement = world.acknowledgement(0);
+                change(&mut acknowledgement);
+                world.file_acknowledgement(&acknowledgement);
+            },
+            expected,
+        );
+    };
+    give(&|_| (), &[]);
+    give(
+        &|acknowledgement| acknowledgement.head = [1; 32],
+        &[Code::AcknowledgementHead],
+    );
+    give(
+        &|acknowledgement| acknowledgement.journal_key = [1; 32],
+        &[Code::AcknowledgementKey],
+    );
+    give(
+        &|acknowledgement| acknowledgement.sequence += 1,
+        &[Code::JournalTruncated],
+    );
+    give(
+        &|acknowledgement| acknowledgement.time = Time::UNSET,
+        &[Code::Encoding],
+    );
+    give(
+        &|acknowledgement| acknowledgement.issuer = vectors::reference("VNISS0100001"),
+        &[Code::Issuer],
+    );
+}
+
+#[test]
+fn the_issuers_sequence_broken() {
+    let issue = issue_sixth;
+    world_gives(
+        |world| {
+            world.issuer_sequence += 1;
+            issue(world);
+        },
+        &[Code::IssuerGap],
+    );
+    world_gives(
+        |world| {
+            world.issuer_sequence -= 1;
+            issue(world);
+        },
+        &[Code::IssuerTwice],
+    );
+    world_gives(
+        |world| {
+            world.issuer_previous = [1; 32];
+            issue(world);
+        },
+        &[Code::IssuerPrevious],
+    );
+    world_gives(
+        |world| {
+            world.block_list_number = 0;
+            let honest = world.files[BLOCK_LIST].clone();
+            world.issue_block_list(&[]);
+            let second = world.files.insert(BLOCK_LIST.into(), honest).unwrap();
+            world.files.insert("copy/blocklists/1.blocklist".into(), second);
+        },
+        &[Code::BlockListNumber],
+    );
+}
+
+#[test]
+fn lines_that_no_list_may_hold() {
+    let give = |change: &dyn Fn(&World) -> Vec<card_spec::list::ListLine>, expected: &[Code]| {
+        world_gives(
+            |world| {
+                let lines = change(world).into_iter().map(|line| (2, line)).collect();
+                world.issue_lines(0, lines);
+            },
+            expected,
+        );
+    };
+    let spec = LineSpec::new(2, november(), LineType::OneOff, 1_000);
+    give(&|world| vec![world.line(1, &spec)], &[]);
+    give(&|_| Vec::new(), &[Code::ListCount]);
+    give(
+        &|world| vec![world.line(1, &spec), world.line(2, &spec)],
+        &[Code::ListLineTwice],
+    );
+    give(&|world| vec![world.line(2, &spec)], &[Code::ListLineNumber]);
+    let other = |world: &World| card_spec::list::ListLine {
+        card_number: world.cards[1].number,
+        ..world.line(1, &spec)
+    };
+    give(&|world| vec![other(world)], &[Code::ListLinePerson]);
+}
+
+#[test]
+fn block_list_out_of_order() {
+    world_gives(
+        |world| {
+            let numbers = [world.cards[4].number, world.cards[3].number];
+            world.issue_block_entries(&numbers);
+        },
+        &[Code::BlockListOrder],
+    );
+}
+
+#[test]
+fn certificates_that_no_authority_may_sign() {
+    let november = (vectors::date(2026, 11, 1), vectors::date(2026, 11, 30));
+    let give = |change: &dyn Fn(&mut World), expected: &[Code]| {
+        world_gives(change, expected);
+    };
+    let terminal_ca = |world: &mut World, holder: &str, dates| {
+        let (authority, key) = (secret("terminal CA"), secret("somebody"));
+        world.certify(
+            "VNTCA00001",
+            &authority,
+            Role::TerminalJournal,
+            holder,
+            &key,
+            dates,
+        );
+    };
+    give(&|world| terminal_ca(world, "VNT0000009J00001", november), &[]);
+    let long = (november.0, vectors::date(2026, 12, 6)); // 36 days
+    give(
+        &|world| terminal_ca(world, "VNT0000009J00001", long),
+        &[Code::CertificateDates],
+    );
+    give(
+        &|world| terminal_ca(world, "VNT0000009J00001", (november.1, november.0)),
+        &[Code::CertificateDates],
+    );
+    give(
+        &|world| terminal_ca(world, "VNT0000009A00001", november),
+        &[Code::CertificateRole],
+    );
+    give(
+        &|world| terminal_ca(world, "VNT0000001J00002", november),
+        &[Code::TerminalKeys],
+    );
+    let production = |world: &mut World| {
+        world.flags = Flags::Production;
+        terminal_ca(world, "VNT0000009J00001", november);
+    };
+    give(&production, &[Code::CertificateFlags]);
+    let root_signs = |world: &mut World| {
+        let (root, key) = (secret("root"), secret("somebody"));
+        world.certify(
+            "VNROOT00001",
+            &root,
+            Role::TerminalJournal,
+            "VNT0000009J00001",
+            &key,
+            november,
+        );
+    };
+    give(&root_signs, &[Code::CertificateRole]);
+    let second = |world: &mut World| {
+        let honest = world.files["certificates/VNTCA00001.cvc"].clone();
+        let (root, key) = (secret("root"), secret("somebody"));
+        world.certify(
+            "VNROOT00001",
+            &root,
+            Role::TerminalAuthority,
+            "VNTCA00001",
+            &key,
+            november,
+        );
+        let second = world
+            .files
+            .insert("certificates/VNTCA00001.cvc".into(), honest)
+            .unwrap();
+        world
+            .files
+            .insert("copy/certificates/VNTCA00001.cvc".into(), second);
+    };
+    give(&second, &[Code::CertificateTwice]);
+    let other_root = |world: &mut World| {
+        let key = secret("somebody");
+        world.certify("VNROOT00009", &key, Role::Root, "VNROOT00009", &key, november);
+    };
+    give(&other_root, &[Code::CertificateAuthority]);
+}
+
+#[test]
+fn a_test_terminal_in_production() {
+    let mut world = World::with_flags(Flags::Production);
+    world.add_terminal(1);
+    world.start(0);
+    assert_found(&world.all_files(), &[Code::BootTest]);
+}
+
+/// A sixth card whose CSO `change` has altered before it was signed.
+fn cso_gives(change: impl FnOnce(&mut CardSecurityObject), expected: &[Code]) {
+    world_gives(
+        |world| {
+            issue_sixth(world);
+            let folder = format!("cards/{}", world.cards[5].number);
+            let honest = world.files[&format!("{folder}/cso.tlv")].clone();
+            let mut cso: CardSecurityObject = *Signed::parse(&honest).unwrap().claimed();
+            change(&mut cso);
+            world.files.retain(|path, _| !path.starts_with(&folder));
+            world
+                .files
+                .insert(format!("{folder}/cso.tlv"), sign(&cso, &world.issuer));
+        },
+        expected,
+    );
+}
+
+#[test]
+fn csos_that_no_issuer_may_sign() {
+    cso_gives(|_| (), &[]);
+    cso_gives(|cso| cso.expiry = vectors::date(2026, 11, 1), &[Code::CsoDates]);
+    cso_gives(
+        |cso| cso.effective = vectors::date(2025, 12, 31),
+        &[Code::IssuerDates],
+    );
+    cso_gives(|cso| cso.signing_key = cso.agreement_key, &[Code::CardKeyTwice]);
+    cso_gives(
+        |cso| cso.issuer = vectors::reference("VNISS0100001"),
+        &[Code::Issuer],
+    );
+}
+
+/// A third list whose header `change` has altered before it was signed.
+fn header_gives(change: impl FnOnce(&mut ListHeader<'_>), expected: &[Code]) {
+    world_gives(
+        |world| {
+            world.issue_list(0, &[LineSpec::new(2, november(), LineType::OneOff, 1_000)]);
+            let path = "lists/2026-11-0003.list";
+            let honest = world.files[path].clone();
+            let (header, lines) = honest.split_at(honest.len() - 60);
+            let mut header: ListHeader<'_> = *Signed::parse(header).unwrap().claimed();
+            change(&mut header);
+            world
+                .files
+                .insert(path.into(), [&sign(&header, &world.issuer), lines].concat());
+        },
+        expected,
+    );
+}
+
+#[test]
+fn list_headers_that_no_issuer_may_sign() {
+    header_gives(|_| (), &[]);
+    header_gives(
+        |header| header.expiry = vectors::date(2026, 11, 1),
+        &[Code::ListDates],
+    );
+    header_gives(|header| header.number = 2, &[Code::ListNumber]);
+    header_gives(|header| header.lines = 2, &[Code::ListCount]);
+    header_gives(
+        |header| header.total = Amount::new(1).unwrap(),
+        &[Code::ListTotal],
+    );
+    header_gives(|header| header.root = [1; 32], &[Code::ListRoot]);
+}

@@ -1,0 +1,267 @@
+//! Journals: entries changed, removed, swapped, repeated, cut off; several journals of one terminal.
+
+use ansinh_audit::Code;
+use card_spec::journal::{Event, Refusal, RefusalReason};
+use card_spec::payment::{ClockSource, LineType};
+use card_spec::values::{Date, Time};
+use vectors::{LineSpec, World, secret};
+
+use crate::{Files, JOURNAL, assert_found, audit_folders, codes, november, world_gives, write};
+
+fn entries(change: impl FnOnce(&mut Vec<Vec<u8>>)) -> Files {
+    let mut world = World::standard();
+    change(&mut world.terminals[0].entries);
+    world.all_files()
+}
+
+#[test]
+fn a_removed_entry() {
+    let report = assert_found(&entries(|entries| drop(entries.remove(4))), &[Code::EntryGap]);
+    assert_eq!(report.findings[0].place.sequence, Some(6));
+    assert_eq!(report.terminals[0].unbroken, 4);
+    assert_found(&entries(|entries| drop(entries.remove(0))), &[Code::EntryGap]);
+}
+
+#[test]
+fn a_removed_payment() {
+    let mut files = entries(|entries| drop(entries.drain(5..8)));
+    assert_found(&files, &[Code::EntryGap, Code::ReceiptUnpaid]);
+    files.retain(|path, _| !path.starts_with("receipts"));
+    assert_found(&files, &[Code::EntryGap, Code::ReceiptGap]);
+}
+
+#[test]
+fn swapped_entries() {
+    assert_found(
+        &entries(|entries| entries.swap(3, 4)),
+        &[Code::EntryGap, Code::EntryOrder],
+    );
+}
+
+#[test]
+fn a_repeated_entry() {
+    assert_found(
+        &entries(|entries| entries.insert(5, entries[4].clone())),
+        &[Code::EntryOrder],
+    );
+}
+
+#[test]
+fn a_truncated_journal_with_a_later_acknowledgement() {
+    let mut files = entries(|entries| entries.truncate(8));
+    files.retain(|path, _| !path.starts_with("receipts"));
+    let report = assert_found(&files, &[Code::JournalTruncated]);
+    assert!(
+        report.findings[0].text.contains("entries 9 to 12 existed"),
+        "{report}"
+    );
+}
+
+#[test]
+fn a_truncated_journal_with_a_later_receipt() {
+    let report = assert_found(
+        &entries(|entries| entries.truncate(13)),
+        &[Code::JournalTruncated],
+    );
+    assert!(
+        report.findings[0].text.contains("entries 14 to 14 existed"),
+        "{report}"
+    );
+}
+
+#[test]
+fn a_truncation_that_only_the_card_shows() {
+    // Card 0 is paid at terminal 0 (cut off), later at terminal 1.
+    let mut world = World::standard();
+    world.issue_list(1, &[LineSpec::new(0, november(), LineType::OneOff, 1_000)]);
+    world.load_list(1, 2);
+    world.pay(1, 2, 1);
+    world.terminals[0].entries.truncate(13);
+    world.files.retain(|path, _| !path.starts_with("receipts"));
+    let report = assert_found(&world.all_files(), &[Code::ReceiptGap]);
+    assert_eq!(report.cards[0].missing, [(2, 2)]);
+}
+
+#[test]
+fn an_entry_signed_with_a_wrong_key() {
+    world_gives(
+        |world| {
+            let entry = world.terminals[0].next_entry(Event::ClockSet { before: Time::UNSET });
+            world.terminals[0].append(&entry, &secret("somebody"));
+        },
+        &[Code::EntrySignature],
+    );
+}
+
+#[test]
+fn entries_that_contradict_the_ones_before() {
+    let give = |change: &dyn Fn(&mut card_spec::journal::Entry<'_>), expected: &[Code]| {
+        world_gives(
+            |world| {
+                let mut entry = world.terminals[0].next_entry(Event::ClockSet { before: Time::UNSET });
+                change(&mut entry);
+                world.terminals[0].append(&entry, &secret("VNT0000001 journal"));
+            },
+            expected,
+        );
+    };
+    give(&|_| (), &[]);
+    give(&|entry| entry.boot_count = 0, &[Code::BootCount]);
+    give(&|entry| entry.previous = [7; 32], &[Code::EntryPrevious]);
+    give(&|entry| entry.sequence += 2, &[Code::EntryGap]);
+    give(&|entry| entry.sequence -= 1, &[Code::EntryOrder]);
+    give(
+        &|entry| entry.terminal = "VNT0000002".parse().unwrap(),
+        &[Code::EntryTerminal],
+    );
+    let noon = |day| Time::new(Date::new(2026, 11, day).unwrap(), 12, 0, 0).unwrap();
+    give(&|entry| entry.time = noon(1), &[Code::EntryTime]);
+    give(
+        &|entry| (entry.clock, entry.time) = (ClockSource::Operator, noon(1)),
+        &[],
+    );
+    give(
+        &|entry| entry.event = Event::Handed { intent: 6 },
+        &[Code::Handed],
+    );
+    give(
+        &|entry| entry.event = Event::Handed { intent: 99 },
+        &[Code::Handed],
+    );
+    give(
+        &|entry| {
+            entry.event = Event::Synced {
+                acknowledgement: [1; 32],
+                sequence: 12,
+            }
+        },
+        &[Code::Synced],
+    );
+    give(
+        &|entry| {
+            entry.event = Event::Synced {
+                acknowledgement: [1; 32],
+                sequence: 99,
+            }
+        },
+        &[Code::Synced],
+    );
+    give(
+        &|entry| {
+            entry.event = Event::Synced {
+                acknowledgement: [1; 32],
+                sequence: 3,
+            }
+        },
+        &[Code::Synced],
+    );
+    give(
+        &|entry| {
+            entry.event = Event::ListLoaded {
+                header: [1; 32],
+                number: 9,
+            }
+        },
+        &[Code::ListMissing],
+    );
+    give(
+        &|entry| {
+            entry.event = Event::BlockListLoaded {
+                header: [1; 32],
+                number: 9,
+            }
+        },
+        &[Code::BlockListMissing],
+    );
+    let refusal = Refusal {
+        reason: RefusalReason::RefusedByCard,
+        card_number: None,
+        line_number: None,
+        status_word: Some(0x6343),
+        closes_intent: Some(6),
+    };
+    give(
+        &|entry| entry.event = Event::Refused(refusal),
+        &[Code::RefusedIntent],
+    );
+}
+
+#[test]
+fn lists_loaded_against_the_rules() {
+    world_gives(|world| world.load_list(0, 1), &[Code::ListLoaded]); // another terminal's
+    world_gives(|world| world.load_list(0, 0), &[Code::ListLoaded]); // again
+    world_gives(
+        |world| {
+            let first = world.issue_block_list(&[4]);
+            let second = world.issue_block_list(&[4]);
+            world.load_block_list(0, &second);
+            world.load_block_list(0, &first);
+        },
+        &[Code::BlockListLoaded],
+    );
+}
+
+#[test]
+fn two_journals_of_one_terminal() {
+    let honest = World::standard();
+    let mut forked = World::standard();
+    forked.terminals[0].entries.truncate(4);
+    let terminal = &mut forked.terminals[0];
+    (terminal.sequence, terminal.head) = (0, card_spec::journal::genesis(&terminal.key.public_key()));
+    terminal.entries.clear();
+    forked.start(0);
+    forked.load_list(0, 0);
+    forked.open_shift(0);
+    let (one, two) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    write(&honest.all_files(), one.path());
+    let only_journals = |files: Files| -> Files {
+        files
+            .into_iter()
+            .filter(|(path, _)| path.starts_with("journals/"))
+            .collect()
+    };
+    write(&only_journals(forked.all_files()), two.path());
+    let report = audit_folders(&[one.path(), two.path()]);
+    assert_eq!(codes(&report), [Code::EntryFork.as_str()], "{report}");
+
+    write(&only_journals(honest.all_files()), two.path());
+    let report = audit_folders(&[one.path(), two.path()]);
+    assert!(
+        report.clean && report.totals.payments == 4,
+        "the same journal twice: {report}"
+    );
+
+    // A journal in two parts.
+    let mut parts = honest.all_files();
+    let (first, second) = honest.terminals[0].entries.split_at(7);
+    parts.insert(JOURNAL.into(), second.concat());
+    write(&parts, one.path());
+    parts.retain(|path, _| path == JOURNAL);
+    parts.insert(JOURNAL.into(), first.concat());
+    write(&parts, two.path());
+    std::fs::remove_file(two.path().join("journals/VNT0000002.journal")).unwrap();
+    let report = audit_folders(&[one.path(), two.path()]);
+    assert!(report.clean && report.totals.payments == 4, "{report}");
+}
+
+/// Every byte of a journal: whatever the change, something is found, and the audit ends.
+#[test]
+fn every_flipped_byte_of_a_journal_is_found() {
+    let files = World::standard().all_files();
+    let folder = tempfile::tempdir().unwrap();
+    write(&files, folder.path());
+    let journal = &files[JOURNAL];
+    let path = folder.path().join(JOURNAL);
+    for place in 0..journal.len() {
+        let mut flipped = journal.clone();
+        flipped[place] ^= 1 << (place % 8);
+        std::fs::write(&path, flipped).unwrap();
+        let report = audit_folders(&[folder.path()]);
+        assert!(!report.clean, "byte {place} of {}", journal.len());
+        let named = report
+            .findings
+            .iter()
+            .any(|finding| finding.place.file.ends_with(JOURNAL));
+        assert!(named, "byte {place}: the journal is not named: {report}");
+    }
+}
