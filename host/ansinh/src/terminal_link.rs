@@ -42,19 +42,19 @@ const ATTEMPTS: u32 = 3;
 pub enum LinkError {
     /// The port cannot be opened.
     #[error(
-        "{port}: không mở được cổng nối tiếp / the serial port cannot be opened ({source}). Check cable and name, and that no other program uses it"
+        "{port}: không mở được cổng nối tiếp / the serial port cannot be opened ({reason}). Check cable and name, and that no other program uses it"
     )]
     Port {
         /// The port.
         port: String,
         /// The driver's answer.
-        source: tokio_serial::Error,
+        reason: tokio_serial::Error,
     },
     /// The line broke.
     #[error(
         "mất kết nối với thiết bị / the line to the terminal broke ({0}). What the terminal confirmed is kept; check the cable and run the command again"
     )]
-    Line(#[from] std::io::Error),
+    Line(std::io::Error),
     /// No answer, however often it was asked.
     #[error(
         "thiết bị không trả lời / the terminal does not answer. Check that it is switched on, not in a payment, and that the port is right; then run the command again"
@@ -76,6 +76,12 @@ pub enum LinkError {
     /// A message cannot be made.
     #[error("the message to the terminal could not be made ({0}); nothing was sent")]
     Message(#[from] MessageError),
+}
+
+impl From<std::io::Error> for LinkError {
+    fn from(error: std::io::Error) -> Self {
+        Self::Line(error)
+    }
 }
 
 impl LinkError {
@@ -131,9 +137,9 @@ impl TerminalLink<SerialStream> {
         let runtime = Builder::new_current_thread().enable_all().build()?;
         let line = {
             let _context = runtime.enter();
-            SerialStream::open(&tokio_serial::new(port, BAUD)).map_err(|source| LinkError::Port {
+            SerialStream::open(&tokio_serial::new(port, BAUD)).map_err(|reason| LinkError::Port {
                 port: port.to_owned(),
-                source,
+                reason,
             })?
         };
         Ok(Self::over(runtime, line, Patience::default()))

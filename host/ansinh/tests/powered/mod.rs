@@ -3,6 +3,7 @@
 
 use std::cell::RefCell;
 use std::convert::Infallible;
+use std::fs::File;
 use std::thread;
 
 use card_spec::crypto::PortableP256;
@@ -30,15 +31,16 @@ pub(crate) struct Faults {
 /// Powers a blank terminal at a pseudo-terminal; gives the port's name.
 pub(crate) fn at_a_port() -> String {
     let runtime = runtime();
-    let (line, mut port) = {
+    let (line, port) = {
         let _context = runtime.enter();
         SerialStream::pair().unwrap()
     };
-    port.set_exclusive(false).unwrap();
     let name = port.name().unwrap();
+    // Held open, or the line would break whenever no command is at the port; without the lock that a serial port takes.
+    let held = File::open(&name).unwrap();
+    drop(port);
     thread::spawn(move || {
-        // Held open, or the line would break whenever no command is at the port.
-        let _port = port;
+        let _held = held;
         serve(&runtime, line, Faults::default());
     });
     name

@@ -1,0 +1,422 @@
+//! Lists, blocks, terminals and the export as an operator and an auditor use them: the command, a real terminal core at a
+//! pseudo-terminal, openssl, cvc-print and sqlite3.
+#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
+
+#[path = "../../payout/tests/common/mod.rs"]
+mod common;
+mod powered;
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use ansinh::home::Home;
+use ansinh_keys::{Passphrase, Role, SigningKey};
+use ansinh_payout::{IssuerKey, JournalIngestion, TerminalAuthority, acknowledge, make_block_list};
+use ansinh_store::Store;
+use card_spec::certificate::{Certificate, Certified};
+use card_spec::crypto::PortableP256;
+use card_spec::signed::Signed;
+use common::{Card, Till, time, two_cards};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+const PASSPHRASE: &str = "mật khẩu dùng thử 79";
+const MAKE_LIST: [&str; 8] = [
+    "list",
+    "make",
+    "--period",
+    "202611",
+    "--pay-point",
+    "BD-26734",
+    "--terminal",
+    "VNT0000001",
+];
+
+/// A station with two active cards.
+struct Desk {
+    folder: TempDir,
+    cards: [Card; 2],
+}
+
+impl Desk {
+    fn new() -> Self {
+        Self::with(&["init", "--province", "79", "--test"])
+    }
+
+    fn with(init: &[&str]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let output = ansinh(folder.path(), init).output().unwrap();
+        assert!(output.status.success(), "{}", printed(&output));
+        let keys = Keys::open(&folder.path().join("station"));
+        let cards = two_cards(&keys.store, &keys.issuer());
+        Self { folder, cards }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn keys(&self) -> Keys {
+        Keys::open(&self.path("station"))
+    }
+
+    fn succeed(&self, arguments: &[&str]) -> Value {
+        let mut command = ansinh(self.folder.path(), arguments);
+        let output = command.arg("--json").output().unwrap();
+        assert!(output.status.success(), "{arguments:?}: {}", printed(&output));
+        serde_json::from_slice(&output.stdout).unwrap()
+    }
+
+    fn fail(&self, code: i32, arguments: &[&str]) -> String {
+        let output = ansinh(self.folder.path(), arguments).output().unwrap();
+        assert_eq!(
+            output.status.code(),
+            Some(code),
+            "{arguments:?}: {}",
+            printed(&output)
+        );
+        printed(&output)
+    }
+}
+
+fn ansinh(folder: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ansinh"));
+    command
+        .current_dir(folder)
+        .env_clear()
+        .env("ANSINH_PASSPHRASE", PASSPHRASE);
+    command.args(["--store", "station"]).args(arguments);
+    command
+}
+
+fn printed(output: &Output) -> String {
+    [&output.stdout, &output.stderr]
+        .map(|bytes| String::from_utf8_lossy(bytes))
+        .concat()
+}
+
+/// A station's keys, opened beside the command.
+struct Keys {
+    store: Store,
+    issuer: SigningKey,
+    issuer_certificate: Vec<u8>,
+    authority: SigningKey,
+    certified: Certified,
+}
+
+impl Keys {
+    fn open(folder: &Path) -> Self {
+        let home = Home::new(folder);
+        let station = home.station().unwrap();
+        let passphrase = Passphrase::new(PASSPHRASE.to_owned());
+        let certificate = |role| home.certificate(&station.reference(role).unwrap()).unwrap();
+        let (root, ca) = (certificate(Role::Root), certificate(Role::TerminalCa));
+        let root = Signed::<Certificate>::parse(&root).unwrap();
+        let ca = Signed::<Certificate>::parse(&ca).unwrap();
+        let trusted = Certified::trust_root(&PortableP256, &root, &root.claimed().public_key.key).unwrap();
+        Self {
+            store: home.open_store().unwrap(),
+            issuer: home.signing_key(Role::Issuer, &passphrase).unwrap(),
+            issuer_certificate: certificate(Role::Issuer),
+            authority: home.signing_key(Role::TerminalCa, &passphrase).unwrap(),
+            certified: trusted.certify(&PortableP256, &ca).unwrap(),
+        }
+    }
+
+    fn issuer(&self) -> IssuerKey<'_, SigningKey> {
+        IssuerKey::new(&self.issuer, &self.issuer_certificate).unwrap()
+    }
+
+    fn authority(&self) -> TerminalAuthority<'_, SigningKey> {
+        TerminalAuthority {
+            signer: &self.authority,
+            certified: self.certified,
+        }
+    }
+}
+
+#[test]
+fn a_terminal_goes_from_blank_to_synchronised() {
+    let desk = Desk::new();
+    let port = powered::at_a_port();
+    let status = desk.succeed(&["terminal", "status", "--port", &port]);
+    assert_eq!(
+        (&status["state"], &status["terminal"]),
+        (&json!("blank"), &Value::Null)
+    );
+
+    let provisioned = desk.succeed(&["terminal", "provision", "--port", &port]);
+    assert_eq!(provisioned["terminal"], "VNT0000001");
+    let list = desk.succeed(&MAKE_LIST);
+    assert_eq!(
+        (&list["lines"], &list["total_vnd"]),
+        (&json!(2), &json!(1_000_000))
+    );
+    let lost = desk.cards[0].number.to_string();
+    desk.succeed(&["block", "add", &lost, "--reason", "lost"]);
+    let published = desk.succeed(&["block", "publish"]);
+    assert_eq!(
+        (&published["number"], &published["cards"]),
+        (&json!(1), &json!(1))
+    );
+
+    let loaded = desk.succeed(&["terminal", "load", "--port", &port]);
+    assert_eq!(
+        (&loaded["list_number"], &loaded["block_list_number"]),
+        (&json!(1), &json!(1))
+    );
+    // Loading again changes nothing and is no error.
+    assert_eq!(desk.succeed(&["terminal", "load", "--port", &port]), loaded);
+
+    let synced = desk.succeed(&["terminal", "sync", "--port", &port]);
+    let status = desk.succeed(&["terminal", "status", "--port", &port]);
+    assert_eq!(status["state"], "provisioned");
+    assert_eq!(
+        (&status["acknowledged"], &status["stored"]),
+        (&synced["acknowledged"], &synced["entries"])
+    );
+    assert_eq!(
+        (&status["list_number"], &status["block_list_number"]),
+        (&json!(1), &json!(1))
+    );
+    // New since then: the entry that says so, and the clock set at the beginning of this synchronisation.
+    assert_eq!(desk.succeed(&["terminal", "sync", "--port", &port])["entries"], 2);
+}
+
+#[test]
+fn a_terminal_keeps_its_keys_unless_new_ones_are_asked_for_and_nothing_is_left_to_tell() {
+    let desk = Desk::new();
+    let port = powered::at_a_port();
+    let provision = ["terminal", "provision", "--port", &port];
+    desk.succeed(&provision);
+    assert!(desk.fail(65, &provision).contains("already"));
+    let anew = [provision.as_slice(), &["--anew"]].concat();
+    assert!(desk.fail(1, &anew).contains("not acknowledged"));
+    desk.succeed(&["terminal", "sync", "--port", &port]);
+    assert_ne!(desk.succeed(&anew)["terminal"], "VNT0000001");
+}
+
+#[test]
+fn a_name_is_not_given_twice() {
+    let desk = Desk::new();
+    let (first, second) = (powered::at_a_port(), powered::at_a_port());
+    let named = ["terminal", "provision", "--name", "VNT0000001", "--port"];
+    desk.succeed(&[named.as_slice(), &[&first]].concat());
+    let refused = desk.fail(65, &[named.as_slice(), &[&second]].concat());
+    assert!(refused.contains("taken"), "{refused}");
+    // Without --name the next free one is found, though the first of the series is taken.
+    let given = desk.succeed(&["terminal", "provision", "--port", &second]);
+    assert_eq!(given["terminal"], "VNT0000002");
+}
+
+#[test]
+fn a_production_station_certifies_no_test_terminal() {
+    let desk = Desk::with(&["init", "--province", "79"]);
+    let refused = desk.fail(65, &["terminal", "provision", "--port", &powered::at_a_port()]);
+    assert!(refused.contains("TEST"));
+    assert!(desk.keys().store.terminals().unwrap().is_empty());
+}
+
+#[test]
+fn wrong_use_is_refused_with_what_to_do() {
+    let desk = Desk::new();
+    let port = powered::at_a_port();
+    assert!(
+        desk.fail(65, &["terminal", "load", "--port", &port])
+            .contains("terminal provision")
+    );
+    assert!(
+        desk.fail(65, &["terminal", "sync", "--port", &port])
+            .contains("terminal provision")
+    );
+    assert!(
+        desk.fail(1, &["terminal", "status", "--port", "no-such-port"])
+            .contains("cannot be opened")
+    );
+    assert!(desk.fail(1, &MAKE_LIST).contains("VNT0000001"));
+    desk.fail(2, &["block", "add", "7900000000000011", "--reason", "lost"]);
+    desk.fail(
+        2,
+        &[
+            "list",
+            "make",
+            "--period",
+            "202613",
+            "--terminal",
+            "VNT0000001",
+            "--pay-point",
+            "X",
+        ],
+    );
+    desk.fail(
+        2,
+        &[
+            "list",
+            "make",
+            "--period",
+            "202611",
+            "--terminal",
+            "VNT0000001",
+            "--pay-point",
+            "../X",
+        ],
+    );
+    let backwards = [MAKE_LIST.as_slice(), &["--valid-to", "2020-01-01"]].concat();
+    assert!(desk.fail(65, &backwards).contains("before"));
+}
+
+#[test]
+fn a_journal_that_does_not_verify_is_quarantined_and_not_acknowledged() {
+    let desk = Desk::new();
+    let port = powered::at_a_port();
+    desk.succeed(&["terminal", "provision", "--port", &port]);
+    // The ledger knows another journal key than the terminal has.
+    let path = desk.path("station/store.sqlite");
+    let other = hex::encode(common::key(66).public_key().as_bytes());
+    run(
+        "sqlite3",
+        "sqlite3",
+        &[
+            path.to_str().unwrap(),
+            &format!("UPDATE terminal SET journal_key = x'{other}'"),
+        ],
+    );
+    let refused = desk.fail(1, &["terminal", "sync", "--port", &port]);
+    assert!(
+        refused.contains("journal entry 1") && refused.contains("quarantine"),
+        "{refused}"
+    );
+    desk.fail(1, &["terminal", "sync", "--port", &port]);
+    let status = desk.succeed(&["terminal", "status", "--port", &port]);
+    assert_eq!(
+        (&status["acknowledged"], &status["stored"]),
+        (&json!(0), &json!(0))
+    );
+    assert!(
+        std::fs::read_dir(desk.path("station/quarantine"))
+            .unwrap()
+            .count()
+            >= 1
+    );
+}
+
+#[test]
+fn a_terminal_with_fewer_entries_than_the_ledger_is_not_synchronised() {
+    let desk = Desk::new();
+    let port = powered::at_a_port();
+    desk.succeed(&["terminal", "provision", "--port", &port]);
+    let synced = desk.succeed(&["terminal", "sync", "--port", &port]);
+    let path = desk.path("station/store.sqlite");
+    let ahead = "INSERT INTO journal_entry (terminal, sequence, hash, entry, ingested_at)
+        SELECT terminal, 99, zeroblob(32), entry, ingested_at FROM journal_entry WHERE sequence = 1";
+    run("sqlite3", "sqlite3", &[path.to_str().unwrap(), ahead]);
+    let refused = desk.fail(1, &["terminal", "sync", "--port", &port]);
+    assert!(refused.contains("the ledger holds 99"), "{refused}");
+    let status = desk.succeed(&["terminal", "status", "--port", &port]);
+    assert_eq!(status["acknowledged"], synced["acknowledged"]);
+}
+
+/// A station whose terminal VNT0000009 has paid both cards.
+fn desk_with_payments() -> Desk {
+    let desk = Desk::new();
+    let keys = desk.keys();
+    let mut till = Till::new(9);
+    till.register(&keys.store, &keys.authority());
+    let list = till.list(&keys.store, &keys.issuer());
+    let mut entries = till.boot();
+    for (line, card) in desk.cards.iter().enumerate() {
+        entries.extend(till.pay(&list, line, card, 1).concat());
+    }
+    let terminal = keys.store.terminal(till.name.as_str()).unwrap();
+    let mut ingestion = JournalIngestion::resume(&keys.store, &terminal).unwrap();
+    assert_eq!(ingestion.take(&entries).unwrap().booked, 2);
+    let key = *ingestion.journal_key();
+    acknowledge(&keys.store, &keys.issuer(), till.name, &key, time()).unwrap();
+    make_block_list(&keys.store, &keys.issuer(), time()).unwrap();
+    desk
+}
+
+#[test]
+fn openssl_verifies_every_exported_signature_and_nothing_else() {
+    let desk = desk_with_payments();
+    let exported = desk.succeed(&["export", "--out", "out"]);
+    assert_eq!(
+        (&exported["cards"], &exported["receipts"], &exported["entries"]),
+        (&json!(2), &json!(2), &json!(5))
+    );
+    let out = desk.path("out");
+    let issuer = out.join("issuer.pem");
+    for (card, sequence) in desk.cards.iter().zip([2, 4]) {
+        let card = out.join("cards").join(card.number.to_string());
+        let cso = [card.join("cso.sig.der"), card.join("cso.signed.bin")];
+        assert!(openssl_verifies(&issuer, &cso));
+        assert!(!openssl_verifies(&out.join("root.pem"), &cso));
+        let receipt = |end: &str| out.join(format!("receipts/VNT0000009-{sequence}.{end}"));
+        let receipt = [receipt("sig.der"), receipt("signed.bin")];
+        assert!(openssl_verifies(&card.join("card-signing.pem"), &receipt));
+        flip_last_byte(&receipt[1]);
+        assert!(!openssl_verifies(&card.join("card-signing.pem"), &receipt));
+    }
+    for file in [
+        "terminal-ca.pem",
+        "terminal-VNT0000009.pem",
+        "journals/VNT0000009.journal",
+        "lists/BD-26734-000001.list",
+        "blocklists/1.blocklist",
+        "acks/VNT0000009-5.ack",
+    ] {
+        assert!(out.join(file).is_file(), "{file}");
+    }
+}
+
+#[test]
+fn cvc_print_verifies_every_exported_certificate_and_no_changed_one() {
+    let desk = desk_with_payments();
+    desk.succeed(&["export", "--out", "out"]);
+    let out = desk.path("out");
+    let mut checked = 0;
+    for entry in std::fs::read_dir(out.join("certificates")).unwrap() {
+        let file = entry.unwrap().path();
+        if file.extension().is_some() {
+            assert!(cvc_print_verifies(&out, &file), "{}", file.display());
+            flip_last_byte(&file);
+            assert!(!cvc_print_verifies(&out, &file), "{}", file.display());
+            checked += 1;
+        }
+    }
+    assert_eq!(checked, 5);
+}
+
+#[test]
+fn the_exported_ledger_is_whole_and_the_folder_is_never_overwritten() {
+    let desk = desk_with_payments();
+    desk.succeed(&["export", "--out", "out"]);
+    let copy = desk.path("out/store.sqlite");
+    let sql = "PRAGMA integrity_check; SELECT count(*), sum(amount) FROM payment";
+    let output = run("sqlite3", "sqlite3", &[copy.to_str().unwrap(), sql]);
+    assert_eq!(printed(&output).trim(), "ok\n2|1000000");
+    assert!(desk.fail(1, &["export", "--out", "out"]).contains("not empty"));
+}
+
+fn openssl_verifies(key: &Path, [signature, signed]: &[PathBuf; 2]) -> bool {
+    let [key, signature, signed] = [key, signature, signed].map(|path| path.to_str().unwrap());
+    let arguments = ["dgst", "-sha256", "-verify", key, "-signature", signature, signed];
+    printed(&run("openssl", "openssl", &arguments)).contains("Verified OK")
+}
+
+fn cvc_print_verifies(folder: &Path, file: &Path) -> bool {
+    let folder = format!("--cvc-dir={}", folder.display());
+    let output = run("cvc-print", "openpace", &[&folder, "-c", file.to_str().unwrap()]);
+    printed(&output).contains("certificate verified")
+}
+
+fn flip_last_byte(file: &Path) {
+    let mut bytes = std::fs::read(file).unwrap();
+    *bytes.last_mut().unwrap() ^= 1;
+    std::fs::write(file, bytes).unwrap();
+}
+
+fn run(program: &str, package: &str, arguments: &[&str]) -> Output {
+    let output = Command::new(program).args(arguments).output();
+    output.unwrap_or_else(|_| panic!("{program} is missing: apt-get install {package}"))
+}
