@@ -107,7 +107,10 @@ pub fn check_artefacts(folder: &Path) -> Result<[usize; 3]> {
 }
 
 /// The card number in a receipt's signed bytes: object `5A`, behind the header `FF24 xx` and `80 01 01`.
-fn card_of_receipt(signed: &Path) -> Result<String> {
+///
+/// # Errors
+/// When the file has none.
+pub fn card_of_receipt(signed: &Path) -> Result<String> {
     let bytes = fs::read(signed)?;
     let number = bytes.windows(10).find(|window| window.starts_with(&[0x5A, 0x08]));
     Ok(hex::encode(
