@@ -11,9 +11,10 @@ use heapless::{String, Vec};
 use rand_core::CryptoRng;
 use zeroize::Zeroizing;
 
+use crate::disbursement::Disbursing;
 use crate::log::{Log, Unhanded};
 use crate::machine::Machine;
-use crate::payment::{Customer, Disbursing};
+use crate::payment::Customer;
 use crate::tap::{GenuineCard, Tap};
 use crate::text;
 
@@ -183,11 +184,9 @@ impl<F: NorFlash, R: CryptoRng, V: Verify> Machine<'_, F, R, V> {
                 let Some(pin) = entry.pin() else {
                     return self.ask_pin(customer, "Mã PIN có 6 chữ số. / A PIN has 6 digits.");
                 };
-                text::tap_again(&mut self.out);
                 // The clerk's Enter is what asks for the second tap, so a card that lies there already will do.
                 self.armed = true;
-                self.flow = Flow::Awaiting(customer, pin);
-                return;
+                return self.await_card(customer, pin);
             }
             _ => {}
         }
@@ -202,6 +201,13 @@ impl<F: NorFlash, R: CryptoRng, V: Verify> Machine<'_, F, R, V> {
         let _ = write!(self.out, "Nhập PIN rồi Enter, c = hủy / Enter PIN, c = cancel: ");
         self.deadline = Some(self.clock.milliseconds().saturating_add(PATIENCE));
         self.flow = Flow::TypingPin(customer, PinEntry::default());
+    }
+
+    /// Asks for the second tap.
+    pub(crate) fn await_card(&mut self, customer: Customer, pin: Pin) {
+        text::tap_again(&mut self.out);
+        self.deadline = Some(self.clock.milliseconds().saturating_add(PATIENCE));
+        self.flow = Flow::Awaiting(customer, pin);
     }
 
     fn cancel(&mut self, customer: &Customer) {

@@ -32,7 +32,7 @@ impl<F: NorFlash, R: CryptoRng, V: Verify> Machine<'_, F, R, V> {
 
     fn serve<'p>(&mut self, request: &Request<'_>, payload: &'p mut Payload) -> Result<Answer<'p>, Refusal> {
         match *request {
-            Request::Hello { version } => return self.hello(version),
+            Request::Hello { .. } => return Ok(Answer::Hello(self.hello())),
             Request::ReadJournal { from } => {
                 let log = self.log.as_mut().ok_or(Refusal::OutOfOrder)?;
                 log.entries(from, payload)?;
@@ -76,15 +76,14 @@ impl<F: NorFlash, R: CryptoRng, V: Verify> Machine<'_, F, R, V> {
         Ok(Answer::Done)
     }
 
-    fn hello(&self, version: u8) -> Result<Answer<'static>, Refusal> {
+    /// Told to a host of any version, so that it can say which side is older.
+    fn hello(&self) -> Hello {
         let state = match (&self.keys, &self.credentials) {
             (_, Some(_)) => TerminalState::Provisioned,
             (Some(_), None) => TerminalState::KeysMade,
             (None, None) => TerminalState::Blank,
         };
-        // The identity is told to every version, so that the host can say which side is older.
-        let _ = version;
-        Ok(Answer::Hello(Hello {
+        Hello {
             version: VERSION,
             name: self.keys.as_ref().map(|keys| keys.name.to_bytes()),
             state,
@@ -94,7 +93,7 @@ impl<F: NorFlash, R: CryptoRng, V: Verify> Machine<'_, F, R, V> {
             acknowledged: self.log.as_ref().map_or(0, Log::acknowledged),
             list_number: self.list.as_ref().map_or(0, |list| list.facts().number),
             block_list_number: self.block_list.as_ref().map_or(0, |list| list.facts().number),
-        }))
+        }
     }
 
     /// Makes both key pairs. What belonged to older ones is forgotten, and it must have nothing to tell any more.

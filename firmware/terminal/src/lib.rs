@@ -9,6 +9,7 @@ mod block_list;
 mod clerk;
 mod clock;
 mod device;
+mod disbursement;
 mod flash;
 mod host;
 mod keys;

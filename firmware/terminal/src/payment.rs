@@ -1,18 +1,13 @@
-//! What happens while a card is in the field: who it is, what is due, and the payment itself.
-//!
-//! Intent before action: an order is in flash before it is sent, its receipt before the clerk sees "paid". Only a
-//! protected answer of the card decides (SPEC 8.3); anything else leaves the order open, for the same card to settle.
-
-use core::fmt::Write as _;
+//! What happens while a card is in the field: who it is, what is due, and whether the PIN is right. The orders
+//! themselves are in [`crate::disbursement`].
 
 use card_spec::apdu::StatusWord;
-use card_spec::command::instruction::{DISBURSE, VERIFY};
+use card_spec::command::instruction::VERIFY;
 use card_spec::command::{PIN_REFERENCE, Pin, VerifyData};
 use card_spec::crypto::{Verify, ct_eq, sha256};
 use card_spec::groups::Holder;
-use card_spec::journal::{EncodedOrder, EncodedReceipt, Event, Refusal, RefusalReason};
-use card_spec::payment::{HolderCheckMethod, Operator, Order, Recipient};
-use card_spec::scp03::{MAX_COMMAND_DATA, MAX_PROTECTED_RESPONSE, Reply};
+use card_spec::journal::{Refusal, RefusalReason};
+use card_spec::scp03::{MAX_PROTECTED_RESPONSE, Reply};
 use card_spec::tlv::{Field as _, Reader};
 use card_spec::values::Amount;
 use embedded_storage::nor_flash::NorFlash;
@@ -22,10 +17,8 @@ use zeroize::Zeroizing;
 
 use crate::CardLost;
 use crate::clerk::Flow;
-use crate::clock::Stamp;
-use crate::log::{Log, OpenIntent, PaidLine};
-use crate::machine::{Machine, mark_paid};
-use crate::payment_list::{DueLine, Entitlements, MAXIMUM_DUE};
+use crate::machine::Machine;
+use crate::payment_list::{Entitlements, MAXIMUM_DUE};
 use crate::tap::{CardFacts, GenuineCard, Progress, Tap, TapError};
 use crate::text;
 
@@ -41,32 +34,8 @@ pub(crate) struct Customer {
     total: Amount,
 }
 
-/// An order on its way to the card.
-pub(crate) struct Disbursing {
-    card: GenuineCard,
-    /// Lines still to be paid, the next one last.
-    due: Vec<u32, MAXIMUM_DUE>,
-    /// Bytes of the order that were sent.
-    sent: usize,
-}
-
-/// What the card says to an order.
-#[expect(
-    clippy::large_enum_variant,
-    reason = "there is no heap, and it lives for a moment"
-)]
-enum Verdict {
-    /// It wants the rest of the order.
-    Continue,
-    /// It has paid; the receipt was verified.
-    Paid(Vec<u8, MAX_PROTECTED_RESPONSE>),
-    /// It will not pay.
-    Refused(RefusalReason, StatusWord),
-    /// Nothing that decides.
-    Undecided(RefusalReason, Option<StatusWord>),
-}
-
-fn refusal(reason: RefusalReason, facts: Option<&CardFacts>) -> Refusal {
+/// A refusal of which nothing but the reason and the card is known.
+pub(crate) fn refusal(reason: RefusalReason, facts: Option<&CardFacts>) -> Refusal {
     Refusal {
         reason,
         card_number: facts.map(|facts| facts.number),
@@ -169,7 +138,7 @@ impl<F: NorFlash, R: CryptoRng, V: Verify> Machine<'_, F, R, V> {
             .map_err(genuine)
     }
 
-    fn give_up(&mut self, refusal: Refusal) {
+    pub(crate) fn give_up(&mut self, refusal: Refusal) {
         self.refuse(refusal);
         self.end_service();
     }
@@ -181,8 +150,7 @@ impl<F: NorFlash, R: CryptoRng, V: Verify> Machine<'_, F, R, V> {
         if !removed {
             return self.end_service();
         }
-        text::tap_again(&mut self.out);
-        self.flow = Flow::Awaiting(customer, pin);
+        self.await_card(customer, pin);
     }
 
     /// First tap, genuine card: is anything due?
@@ -335,206 +303,5 @@ impl<F: NorFlash, R: CryptoRng, V: Verify> Machine<'_, F, R, V> {
             }
             _ => self.give_up(refused(RefusalReason::RefusedByCard)),
         }
-    }
-
-    /// Begins the next order, if a line is left: Intent into flash, then DISBURSE.
-    fn disburse_next(&mut self, card: GenuineCard, mut due: Vec<u32, MAXIMUM_DUE>) {
-        let Some(number) = due.pop() else {
-            return self.end_service();
-        };
-        let facts = *card.facts();
-        let line_refusal = |reason| Refusal {
-            line_number: Some(number),
-            ..refusal(reason, Some(&facts))
-        };
-        let stamp = match self.may_pay() {
-            Ok(stamp) => stamp,
-            Err(reason) => return self.give_up(line_refusal(reason)),
-        };
-        let line = self.list.as_ref().map(|list| list.due_line(number, facts.number));
-        let Some(Ok(Some(line))) = line else {
-            return self.give_up(line_refusal(RefusalReason::ListNotValid));
-        };
-        if self.intend(&line, &facts, stamp).is_none() {
-            return self.give_up(line_refusal(RefusalReason::JournalFull));
-        }
-        self.send_order(Disbursing { card, due, sent: 0 });
-    }
-
-    /// Writes the order into flash.
-    fn intend(&mut self, line: &DueLine, facts: &CardFacts, stamp: Stamp) -> Option<()> {
-        let mut nonce = [0; 16];
-        self.random.fill_bytes(&mut nonce);
-        let keys = self.keys.as_ref()?;
-        let log = self.log.as_mut()?;
-        log.boot(keys, stamp).ok()?;
-        let holder = line.line().recipients & 0x01 != 0;
-        let order = Order {
-            terminal: keys.name,
-            sequence: log.next_sequence()?,
-            log_head: log.head(),
-            list_root: line.root(),
-            cso_hash: facts.cso_hash,
-            line_number: line.line().number,
-            line_key: line.line().line_key,
-            amount: line.line().amount,
-            recipient: if holder {
-                Recipient::Holder
-            } else {
-                Recipient::Representative
-            },
-            method: HolderCheckMethod::Pin,
-            operator: Operator::new(self.operator.as_ref()?)?,
-            time: stamp.time,
-            clock: stamp.source,
-            nonce,
-        };
-        let mut buffer = [0; Order::MAXIMUM_LENGTH];
-        let order = EncodedOrder::parse(order.encode(&mut buffer).ok()?).ok()?;
-        log.append(keys, stamp, Event::Intent(order)).ok()?;
-        Some(())
-    }
-
-    /// Sends the next part of the order that is open.
-    fn send_order(&mut self, mut disbursing: Disbursing) {
-        let Some(intent) = self.log.as_ref().and_then(Log::open_intent) else {
-            return self.end_service();
-        };
-        let rest = intent.encoding().get(disbursing.sent..).unwrap_or_default();
-        let part = rest.get(..MAX_COMMAND_DATA).unwrap_or(rest);
-        let more = part.len() < rest.len();
-        disbursing.sent = disbursing.sent.saturating_add(part.len());
-        let sent = disbursing
-            .card
-            .send(DISBURSE, [0x00, 0x00], part, more, self.out.command());
-        match sent {
-            Ok(()) => self.flow = Flow::Disbursing(disbursing),
-            Err(_) => self.end_service(),
-        }
-    }
-
-    /// The card has answered to a part of the order.
-    fn disbursed(&mut self, mut disbursing: Disbursing, response: Option<&[u8]>) {
-        let facts = *disbursing.card.facts();
-        let verdict = self.verdict(&mut disbursing, response);
-        let Some((sequence, line)) = self.open_line() else {
-            return self.end_service();
-        };
-        let line_refusal = |reason, status: Option<StatusWord>| Refusal {
-            line_number: Some(line.number),
-            status_word: status.map(|status| status.0),
-            ..refusal(reason, Some(&facts))
-        };
-        match verdict {
-            Verdict::Continue => self.send_order(disbursing),
-            Verdict::Paid(receipt) => {
-                if self.keep_receipt(&receipt, line).is_none() {
-                    // The order stays open, and the card will give the receipt again.
-                    text::not_recorded(&mut self.out);
-                    return self.end_service();
-                }
-                self.disburse_next(disbursing.card, disbursing.due);
-            }
-            Verdict::Refused(reason, status) => {
-                self.refuse(Refusal {
-                    closes_intent: Some(sequence),
-                    ..line_refusal(reason, Some(status))
-                });
-                let open = self.log.as_ref().is_some_and(|log| log.open_intent().is_some());
-                if open {
-                    return self.end_service();
-                }
-                self.disburse_next(disbursing.card, disbursing.due);
-            }
-            Verdict::Undecided(reason, status) => self.give_up(line_refusal(reason, status)),
-        }
-    }
-
-    fn open_line(&self) -> Option<(u32, PaidLine)> {
-        let intent = self.log.as_ref()?.open_intent()?;
-        let order = intent.order()?;
-        let line = PaidLine {
-            list_root: order.order().list_root,
-            number: order.order().line_number,
-        };
-        Some((intent.sequence(), line))
-    }
-
-    /// Reads the card's answer to the open order.
-    fn verdict(&self, disbursing: &mut Disbursing, response: Option<&[u8]>) -> Verdict {
-        const FORGED: Verdict = Verdict::Undecided(RefusalReason::NotGenuine, None);
-        let Some(response) = response else {
-            return Verdict::Undecided(RefusalReason::CardRemoved, None);
-        };
-        let intent = self.log.as_ref().and_then(Log::open_intent);
-        let Some((intent, order_hash)) = intent.and_then(|intent| Some((intent, intent.order()?.hash())))
-        else {
-            return FORGED;
-        };
-        let mut plain = [0; MAX_PROTECTED_RESPONSE];
-        let response = match disbursing.card.receive(response, &mut plain) {
-            Ok(Reply::Authenticated(response)) => response,
-            // SPEC 8.3: a bare status word is no decision about money.
-            Ok(Reply::Unauthenticated(response)) => {
-                return Verdict::Undecided(RefusalReason::RefusedByCard, Some(response.status()));
-            }
-            Err(_) => return FORGED,
-        };
-        let status = response.status();
-        let receipt = |data: &[u8]| {
-            disbursing
-                .card
-                .facts()
-                .verify_receipt(&self.verifier, data, order_hash)
-                .and_then(|receipt| Vec::from_slice(receipt.encoding()).ok())
-        };
-        match status.0 {
-            0x9000 if disbursing.sent < intent.encoding().len() => Verdict::Continue,
-            0x9000 => response.ok().ok().and_then(receipt).map_or(FORGED, Verdict::Paid),
-            // DATA 5.3: the standing receipt of this very order is a payment.
-            0x6340 => {
-                let standing = response.checked(status).ok().and_then(receipt);
-                standing.map_or(
-                    Verdict::Refused(RefusalReason::AlreadyPaid, status),
-                    Verdict::Paid,
-                )
-            }
-            0x6341..=0x6349 => Verdict::Refused(RefusalReason::RefusedByCard, status),
-            _ => Verdict::Undecided(RefusalReason::NotGenuine, Some(status)),
-        }
-    }
-
-    /// Writes the receipt into flash; only then does the clerk see that it is paid.
-    fn keep_receipt(&mut self, receipt: &[u8], line: PaidLine) -> Option<()> {
-        let receipt = EncodedReceipt::parse(receipt).ok()?;
-        let amount = self
-            .log
-            .as_ref()
-            .and_then(Log::open_intent)
-            .and_then(OpenIntent::order)
-            .map(|order| order.order().amount)?;
-        self.record(Event::Paid(receipt)).ok()?;
-        mark_paid(&mut self.list, line);
-        text::paid(&mut self.out, line.number, amount);
-        Some(())
-    }
-
-    /// The card is back for an open order: the same order again yields the same receipt, or the card's refusal.
-    fn settle(&mut self, card: GenuineCard) {
-        let same = self
-            .log
-            .as_ref()
-            .and_then(Log::open_intent)
-            .and_then(OpenIntent::order)
-            .is_some_and(|order| order.order().cso_hash == card.facts().cso_hash);
-        if !same {
-            let _ = writeln!(self.out, "Thẻ khác! / Another card.");
-            return self.end_service();
-        }
-        self.send_order(Disbursing {
-            card,
-            due: Vec::new(),
-            sent: 0,
-        });
     }
 }

@@ -1,5 +1,13 @@
 //! Cards and people between card and reader that do not keep to the rules: nothing is paid, nothing panics, and an order
 //! whose outcome is not known stays open until the same card says.
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test may panic"
+)]
 
 mod bench;
 
@@ -8,9 +16,12 @@ use std::cell::RefCell;
 use bench::card::issuer::{Plan, plan};
 use bench::card::{Card, TestRandom};
 use bench::host::{Host, card, line};
-use bench::{Bench, Chip, Story, chip, copy, story};
+use bench::{Answering, Bench, Chip, Story, chip, copy, story};
 use card_spec::values::CardNumber;
 use rand_core::Rng as _;
+
+/// Alters an answer; false takes it away.
+type Change<'c> = dyn FnMut(&mut Vec<u8>) -> bool + 'c;
 
 fn ready<'f>(flash: &'f RefCell<Chip>, host: &mut Host) -> Bench<'f> {
     let mut bench = Bench::power_on(flash).unwrap();
@@ -33,12 +44,7 @@ fn paid_by(card: &Card) -> bool {
 }
 
 /// Serves the card with an alteration at command `at` of the second tap; then settles with the honest card.
-fn alter(
-    at: usize,
-    change: &mut dyn FnMut(&mut Vec<u8>) -> bool,
-    first: &Card,
-    second: bool,
-) -> Option<Story> {
+fn alter(at: usize, change: &mut Change<'_>, first: &Card, second: bool) -> Option<Story> {
     let flash = chip();
     let mut host = Host::new(vec![line(1, 1, 500_000)]);
     let mut bench = ready(&flash, &mut host);
@@ -128,7 +134,7 @@ fn a_command_that_never_reaches_the_card() {
 fn an_answer_that_is_altered_in_any_way() {
     let card = card(&plan());
     let mut random = TestRandom(7);
-    let alterations: [&mut dyn FnMut(&mut Vec<u8>) -> bool; 9] = [
+    let alterations: [&mut Change<'_>; 9] = [
         &mut |answer| {
             answer[0] ^= 0x01;
             true
@@ -185,12 +191,7 @@ fn an_answer_that_is_altered_in_any_way() {
 }
 
 /// Like [`alter`], but an alteration that changes nothing of weight may let the payment through.
-fn alter_or_pays(
-    at: usize,
-    change: &mut dyn FnMut(&mut Vec<u8>) -> bool,
-    first: &Card,
-    second: bool,
-) -> bool {
+fn alter_or_pays(at: usize, change: &mut Change<'_>, first: &Card, second: bool) -> bool {
     let flash = chip();
     let mut host = Host::new(vec![line(1, 1, 500_000)]);
     let mut bench = ready(&flash, &mut host);
@@ -218,7 +219,7 @@ fn alter_or_pays(
 
 #[test]
 fn endless_and_senseless_answers() {
-    let endless: [&mut dyn FnMut(usize, &[u8]) -> Option<Vec<u8>>; 5] = [
+    let endless: [&mut Answering<'_>; 5] = [
         &mut |_, _| Some(vec![0x61, 0x10]),
         &mut |_, _| Some(vec![0x90, 0x00]),
         &mut |_, _| Some([vec![0x5A; 250], vec![0x90, 0x00]].concat()),

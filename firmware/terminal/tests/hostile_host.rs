@@ -1,4 +1,12 @@
 //! Hosts that are not the terminal's, or no longer right: whatever they send, nothing changes that was not signed for it.
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test may panic"
+)]
 
 mod bench;
 

@@ -1,4 +1,12 @@
 //! A holder is paid: shift, two taps, PIN, order, receipt, hand-over.
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test may panic"
+)]
 
 mod bench;
 

@@ -1,5 +1,13 @@
 //! The power goes at any flash operation of a terminal's life, and comes back: nothing that was promised is lost, no line
 //! is paid twice, and everything can be finished.
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test may panic"
+)]
 
 mod bench;
 
@@ -172,8 +180,11 @@ fn told(bench: &mut Bench<'_>, host: &Host) -> Story {
     story(&bench.journal(), &host.journal_key.unwrap())
 }
 
-/// One kind of tear at each operation, another one at the next.
+/// One kind of tear at each operation, another one at the next; with `ALL_TEARS` set in the environment, all at each.
 fn in_turn(operation: u64) -> Vec<Tear> {
+    if std::env::var_os("ALL_TEARS").is_some() {
+        return TEARS.to_vec();
+    }
     vec![TEARS[(operation % 7) as usize]]
 }
 
@@ -188,7 +199,7 @@ fn while_it_is_provisioned() {
 fn while_it_pays() {
     let cuts = sweep(&[provision], pay, in_turn);
     println!("{cuts} cuts while paying");
-    assert!(cuts > 700);
+    assert!(cuts > 500);
 }
 
 #[test]

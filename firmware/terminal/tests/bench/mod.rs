@@ -48,6 +48,9 @@ pub const FIRMWARE: [u8; 32] = [0xF1; 32];
 /// What stands between reader and card: it may alter an answer, or take the card away by answering nothing.
 pub type Between<'b> = dyn FnMut(usize, &[u8], Vec<u8>) -> Option<Vec<u8>> + 'b;
 
+/// Anything that answers commands, given their number in the tap.
+pub type Answering<'b> = dyn FnMut(usize, &[u8]) -> Option<Vec<u8>> + 'b;
+
 /// Leaves everything as it is.
 pub fn honest(_: usize, _: &[u8], answer: Vec<u8>) -> Option<Vec<u8>> {
     Some(answer)
@@ -188,7 +191,7 @@ impl<'f> Bench<'f> {
     }
 
     /// Holds anything to the reader that answers commands; `None` takes it away.
-    pub fn tap_any(&mut self, chip: &mut dyn FnMut(usize, &[u8]) -> Option<Vec<u8>>) {
+    pub fn tap_any(&mut self, chip: &mut Answering<'_>) {
         self.commands = 0;
         if !self.field {
             return;
