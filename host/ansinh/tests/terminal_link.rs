@@ -19,7 +19,7 @@ use card_spec::list::BlockEntry;
 use card_spec::signed::Signed;
 use card_spec::tlv::{Field as _, Writer};
 use card_spec::values::TerminalName;
-use common::{Office, Till, date, time, two_cards};
+use common::{Office, Till, days_from_now, time, today, two_cards};
 use link::{Hello, Refusal, TerminalState};
 use powered::{Faults, at_a_pipe, runtime};
 use tempfile::TempDir;
@@ -69,7 +69,7 @@ impl Bench {
             &self.office.authority(),
             self.name,
             (&requests.agreement, &requests.journal),
-            (date(2026, 11, 22), date(2026, 12, 26)),
+            (today(), days_from_now(34)),
         )?;
         let objects = [
             anchor(&self.office.root_certificate),

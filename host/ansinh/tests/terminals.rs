@@ -6,6 +6,7 @@
 mod common;
 mod powered;
 
+use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -323,7 +324,9 @@ fn desk_with_payments() -> Desk {
     let mut till = Till::new(9);
     till.register(&keys.store, &keys.authority());
     let list = till.list(&keys.store, &keys.issuer());
+    let blocks = make_block_list(&keys.store, &keys.issuer(), time()).unwrap();
     let mut entries = till.boot();
+    entries.extend(till.load(&list, &blocks).concat());
     for (line, card) in desk.cards.iter().enumerate() {
         entries.extend(till.pay(&list, line, card, 1).concat());
     }
@@ -332,7 +335,6 @@ fn desk_with_payments() -> Desk {
     assert_eq!(ingestion.take(&entries).unwrap().booked, 2);
     let key = *ingestion.journal_key();
     acknowledge(&keys.store, &keys.issuer(), till.name, &key, time()).unwrap();
-    make_block_list(&keys.store, &keys.issuer(), time()).unwrap();
     desk
 }
 
@@ -342,11 +344,11 @@ fn openssl_verifies_every_exported_signature_and_nothing_else() {
     let exported = desk.succeed(&["export", "--out", "out"]);
     assert_eq!(
         (&exported["cards"], &exported["receipts"], &exported["entries"]),
-        (&json!(2), &json!(2), &json!(5))
+        (&json!(2), &json!(2), &json!(7))
     );
     let out = desk.path("out");
     let issuer = out.join("issuer.pem");
-    for (card, sequence) in desk.cards.iter().zip([2, 4]) {
+    for (card, sequence) in desk.cards.iter().zip([4, 6]) {
         let card = out.join("cards").join(card.number.to_string());
         let cso = [card.join("cso.sig.der"), card.join("cso.signed.bin")];
         assert!(openssl_verifies(&issuer, &cso));
@@ -363,7 +365,7 @@ fn openssl_verifies_every_exported_signature_and_nothing_else() {
         "journals/VNT0000009.journal",
         "lists/BD-26734-000001.list",
         "blocklists/1.blocklist",
-        "acks/VNT0000009-5.ack",
+        "acks/VNT0000009-7.ack",
     ] {
         assert!(out.join(file).is_file(), "{file}");
     }
@@ -396,6 +398,19 @@ fn the_exported_ledger_is_whole_and_the_folder_is_never_overwritten() {
     let output = run("sqlite3", "sqlite3", &[copy.to_str().unwrap(), sql]);
     assert_eq!(printed(&output).trim(), "ok\n2|1000000");
     assert!(desk.fail(1, &["export", "--out", "out"]).contains("not empty"));
+}
+
+#[test]
+fn the_auditor_finds_nothing_in_an_export_and_a_flipped_byte_in_a_changed_one() {
+    let desk = desk_with_payments();
+    desk.succeed(&["export", "--out", "out"]);
+    let out = desk.path("out");
+    let root = ansinh_audit::read_root_key(out.join("root.pem")).unwrap();
+    let audit = || ansinh_audit::audit(std::slice::from_ref(&out), &root, NonZero::<usize>::MIN).unwrap();
+    let report = audit();
+    assert!(report.clean, "{:?}", report.findings);
+    flip_last_byte(&out.join("journals/VNT0000009.journal"));
+    assert!(!audit().clean);
 }
 
 fn openssl_verifies(key: &Path, [signature, signed]: &[PathBuf; 2]) -> bool {

@@ -12,7 +12,7 @@ use card_spec::journal::{Acknowledgement, Event};
 use card_spec::payment::Order;
 use card_spec::signed::Signed;
 use card_spec::values::Amount;
-use common::{Card, Office, Till, key, receipt, time, two_cards};
+use common::{Card, Office, Till, key, receipt, time, today, two_cards};
 use tempfile::TempDir;
 
 struct Bench {
@@ -83,7 +83,9 @@ fn a_payment_is_booked_once_and_its_entries_are_kept_as_received() {
     let payments = bench.store.payments().unwrap();
     assert_eq!(payments.len(), 1);
     assert_eq!((payments[0].1.intent, payments[0].1.amount), (2, 500_000));
-    assert_eq!(payments[0].1.paid_at, "20261122093000");
+    let [year, month, day] = [today().year(), today().month().into(), today().day().into()];
+    let midnight = format!("{year:04}{month:02}{day:02}000000");
+    assert_eq!(payments[0].1.paid_at, midnight);
 }
 
 #[test]

@@ -31,6 +31,14 @@ A station from nothing:
   ansinh import danh-sach-11-2026.csv --dry-run
   ansinh import danh-sach-11-2026.csv
 
+A month of payment:
+  ansinh terminal provision --port /dev/ttyUSB0
+  ansinh list make --period 202611 --terminal VNT0000001 --pay-point BD-26734
+  ansinh block publish
+  ansinh terminal load --port /dev/ttyUSB0
+  ansinh terminal sync --port /dev/ttyUSB0
+  ansinh export --out audit-2026-11
+
 The passphrase of the keys comes from --passphrase-file, else from the environment variable ANSINH_PASSPHRASE,
 else from a prompt.
 

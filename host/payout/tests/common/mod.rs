@@ -2,14 +2,17 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs, dead_code)]
 
 use core::fmt::Display;
+use std::sync::LazyLock;
 
-use ansinh_payout::{IssuerKey, ListTerms, TerminalAuthority, certify_terminal, make_payment_list};
+use ansinh_payout::{
+    IssuerKey, ListTerms, TerminalAuthority, certify_terminal, make_payment_list, vietnam_time,
+};
 use ansinh_store::Store;
 use ansinh_store::cards::Claim;
 use ansinh_store::deliveries::Delivery;
 use ansinh_store::import::{ApprovedLine, ApprovedList, Due, ImportMode};
 use ansinh_store::issuer_log::SignedObject;
-use ansinh_store::lists::PaymentList;
+use ansinh_store::lists::{BlockList, PaymentList};
 use ansinh_store::people::{Entitlement, Person};
 use card_spec::certificate::{
     Authorization, Certificate, CertificateKey, Certified, Flags, Reference, Request, Role,
@@ -17,13 +20,30 @@ use card_spec::certificate::{
 use card_spec::crypto::{Digest, PortableP256, SecretKey, Sign, sha256};
 use card_spec::cso::{Caps, CardSecurityObject, GroupDigests, HolderCheckPolicy};
 use card_spec::journal::{EncodedOrder, EncodedReceipt, Entry, Event, genesis};
-use card_spec::list::{ListHeader, ListLine};
+use card_spec::list::{BlockListHeader, ListHeader, ListLine};
 use card_spec::payment::{
     ClockSource, HolderCheckMethod, HolderCheckOutcome, Operator, Order, Receipt, ReceiptKind, Recipient,
 };
 use card_spec::signed::{Body, Signed, sign};
 use card_spec::tlv::{Field as _, Reader};
 use card_spec::values::{Amount, CardNumber, Constant, Date, Period, Suite, TerminalName, Time};
+use jiff::{ToSpan as _, civil};
+
+/// The day of the test: what a real station certifies begins today.
+static TODAY: LazyLock<Date> = LazyLock::new(|| vietnam_time().unwrap().date().unwrap());
+
+pub(crate) fn today() -> Date {
+    *TODAY
+}
+
+pub(crate) fn days_from_now(days: i64) -> Date {
+    let small = |value: u8| i8::try_from(value).unwrap();
+    let year = i16::try_from(today().year()).unwrap();
+    let later = civil::date(year, small(today().month()), small(today().day()));
+    let later = later.checked_add(days.days()).unwrap();
+    let [month, day] = [later.month(), later.day()].map(|value| u8::try_from(value).unwrap());
+    date(u16::try_from(later.year()).unwrap(), month, day)
+}
 
 pub(crate) fn date(year: u16, month: u8, day: u8) -> Date {
     Date::new(year, month, day).unwrap()
@@ -189,8 +209,8 @@ fn active_card<S: Sign<Error: Display>>(store: &Store, issuer: &IssuerKey<'_, S>
             issuer: issuer.reference(),
             card_number: card.number,
             version: 1,
-            effective: date(2026, 11, 1),
-            expiry: date(2036, 11, 1),
+            effective: today(),
+            expiry: days_from_now(3000),
             agreement_key,
             signing_key,
             person: card.person,
@@ -268,8 +288,7 @@ impl Till {
         authority: &TerminalAuthority<'_, S>,
     ) {
         let [agreement, journal] = self.requests();
-        let first = authority.certified.effective().max(date(2026, 11, 22));
-        let dates = (first, first);
+        let dates = (today(), days_from_now(34));
         certify_terminal(store, authority, self.name, (&agreement, &journal), dates).unwrap();
     }
 
@@ -286,9 +305,25 @@ impl Till {
             terminal: self.name,
             pay_point: "BD-26734".to_owned(),
             period: Period::new(2026, 11).unwrap(),
-            effective: date(2026, 11, 22),
-            expiry: date(2026, 12, 22),
+            effective: today(),
+            expiry: days_from_now(30),
         }
+    }
+
+    /// Both lists come into force.
+    pub(crate) fn load(&mut self, list: &PaymentList, block_list: &BlockList) -> [Vec<u8>; 2] {
+        let header = Signed::<ListHeader<'_>>::parse(&list.header).unwrap().hash();
+        let blocks = Signed::<BlockListHeader>::parse(&block_list.header)
+            .unwrap()
+            .hash();
+        let (number, block_number) = (list.number, block_list.number);
+        [
+            self.entry(Event::ListLoaded { header, number }),
+            self.entry(Event::BlockListLoaded {
+                header: blocks,
+                number: block_number,
+            }),
+        ]
     }
 
     /// The next entry.
@@ -377,5 +412,5 @@ pub(crate) fn receipt(order: &Order<'_>, card: &Card, counter: u32, signer: &Sec
 }
 
 pub(crate) fn time() -> Time {
-    Time::new(date(2026, 11, 22), 9, 30, 0).unwrap()
+    Time::new(today(), 0, 0, 0).unwrap()
 }
