@@ -78,6 +78,11 @@ impl Files {
         let name = path.file_name()?.to_str()?;
         let folder = path.parent()?;
         let own = path.to_path_buf();
+        // A bare reference is a copy for cvc-print, which looks for authorities under such names.
+        if let Some(holder) = Reference::new(name) {
+            self.certificates.push((holder, own));
+            return Some(());
+        }
         match folder.file_name().and_then(OsStr::to_str) {
             Some("certificates") => {
                 let holder = Reference::new(name.strip_suffix(".cvc")?)?;

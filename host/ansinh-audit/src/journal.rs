@@ -1,6 +1,7 @@
 //! One terminal's journal from its first entry to its last: signatures, chain, and what each kind of entry must agree
 //! with (DATA 5). Runs by itself, so journals are read in parallel; what concerns several terminals comes after.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -108,9 +109,14 @@ pub(crate) fn audit<V: Verify>(
     paths: &[PathBuf],
 ) -> Journal {
     let mut pass = Pass::new(context, terminal, paths);
-    let mut paths: Vec<_> = paths.iter().map(|path| (first_sequence(path), path)).collect();
+    // Of two that start alike the longer one is taken for the journal, the other for a part of it or a fork.
+    let length = |path: &PathBuf| Reverse(path.metadata().map_or(0, |file| file.len()));
+    let mut paths: Vec<_> = paths
+        .iter()
+        .map(|path| (first_sequence(path), length(path), path))
+        .collect();
     paths.sort();
-    for (index, (_, path)) in paths.into_iter().enumerate() {
+    for (index, (_, _, path)) in paths.into_iter().enumerate() {
         let place = Place::file(path);
         pass.journal.place = Some(place.clone());
         if let Err(error) = pass.read(path, &place, index > 0) {

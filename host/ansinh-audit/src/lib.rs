@@ -123,7 +123,7 @@ pub fn audit(folders: &[PathBuf], root: &PublicKey, jobs: NonZero<usize>) -> Res
         .map(|path| path.to_string_lossy().into_owned())
         .collect();
     report.counts = Counts {
-        certificates: files.certificates.len(),
+        certificates: trust.certificates,
         cards: cards.len(),
         lists,
         block_lists,

@@ -217,13 +217,11 @@ impl<'a, V: Verify> Pass<'a, V> {
                 "the receipt is of another card or version than the order",
             );
         }
-        let seen = open.method != HolderCheckMethod::Pin || body.holder_check.pin_verified;
-        if !seen {
-            self.find(
-                Code::ReceiptHolderCheck,
-                place,
-                "the order states a PIN, the card saw none",
-            );
+        // `01` exactly if the payment rests on the PIN (SPEC 9.4).
+        let agrees = (open.method == HolderCheckMethod::Pin) == body.holder_check.pin_verified;
+        if !agrees {
+            let text = format!("the order states {:?}, the card saw something else", open.method);
+            self.find(Code::ReceiptHolderCheck, place, text);
         }
         let verified = signed.verify(self.context.verifier, &card.signing_key).is_ok();
         if !verified {
@@ -233,7 +231,7 @@ impl<'a, V: Verify> Pass<'a, V> {
                 format!("does not verify under the key of card {}", card.number),
             );
         }
-        own && seen && verified
+        own && agrees && verified
     }
 
     pub(crate) fn refused(&mut self, refusal: &Refusal, place: &Place) {

@@ -1,10 +1,10 @@
 //! Who may sign what: the certificates that a chain from the root key vouches for (SPEC 3).
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 
 use card_spec::certificate::{Certificate, CertificateError, Certified, Reference, Role};
-use card_spec::crypto::{Digest, PublicKey, Verify};
+use card_spec::crypto::{Digest, PublicKey, Verify, sha256};
 use card_spec::signed::Signed;
 use card_spec::values::{Date, TerminalName};
 
@@ -37,6 +37,8 @@ impl JournalKey {
 /// Everything that the root key vouches for.
 #[derive(Debug, Default)]
 pub(crate) struct Trust {
+    /// Certificates read, copies not counted.
+    pub(crate) certificates: usize,
     issuers: HashMap<Reference, Issuer>,
     authorities: Vec<Certified>,
     terminals: HashMap<TerminalName, JournalKey>,
@@ -63,6 +65,7 @@ impl Trust {
     ) -> Self {
         let mut trust = Self::default();
         let found = read_certificates(&files.certificates, findings);
+        trust.certificates = found.len();
         let parsed: Vec<_> = found
             .iter()
             .filter_map(|found| Some((&found.place, found.certificate()?)))
@@ -197,9 +200,10 @@ fn refuse(error: CertificateError, place: &Place, findings: &mut Findings) {
     findings.add(code, place, error.to_string());
 }
 
-/// Reads the certificates, each body once.
+/// Reads the certificates, copies once. A copy with another signature is verified by itself.
 fn read_certificates(paths: &[(Reference, PathBuf)], findings: &mut Findings) -> Vec<Found> {
     let mut bodies: HashMap<Reference, Digest> = HashMap::new();
+    let mut copies = HashSet::new();
     let mut all = Vec::new();
     for (name, path) in paths {
         let place = Place::file(path);
@@ -220,16 +224,16 @@ fn read_certificates(paths: &[(Reference, PathBuf)], findings: &mut Findings) ->
                 format!("holds the certificate of {holder}"),
             );
         }
-        match bodies.insert(holder, hash) {
-            Some(other) if other == hash => continue,
-            Some(_) => findings.add(
+        if bodies.insert(holder, hash).is_some_and(|other| other != hash) {
+            findings.add(
                 Code::CertificateTwice,
                 &place,
                 format!("{holder} has another certificate"),
-            ),
-            None => {}
+            );
         }
-        all.push(Found { place, encoding });
+        if copies.insert(sha256(&[&encoding])) {
+            all.push(Found { place, encoding });
+        }
     }
     all
 }

@@ -191,6 +191,7 @@ impl World {
 
     /// What the card of a line answers to an order.
     pub fn receipt(&mut self, card: usize, order: &[u8]) -> Receipt {
+        let method = EncodedOrder::parse(order).expect("an order").order().method;
         let card = self.cards.get_mut(card).expect("a card");
         card.counter += 1;
         let receipt = Receipt {
@@ -201,7 +202,7 @@ impl World {
             previous: card.head,
             order_hash: sha256(&[order]),
             holder_check: HolderCheckOutcome {
-                pin_verified: true,
+                pin_verified: method == HolderCheckMethod::Pin,
                 tries_left: 3,
             },
             kind: ReceiptKind::Payment,

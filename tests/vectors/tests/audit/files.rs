@@ -283,3 +283,20 @@ fn removed_acknowledgements_and_receipts_are_a_smaller_audit() {
     );
     assert_eq!(report.notes.len(), 2, "{report}");
 }
+
+#[test]
+fn copies_for_cvc_print_must_be_the_same() {
+    let copy = |files: &mut Files| {
+        let certificate = files["certificates/VNTCA00001.cvc"].clone();
+        files.insert("VNTCA00001".into(), certificate);
+    };
+    let report = files_give(copy, &[]);
+    assert_eq!((report.counts.certificates, report.unknown_files.len()), (7, 0));
+    files_give(
+        |files| {
+            copy(files);
+            flip_last(files, "VNTCA00001");
+        },
+        &[Code::CertificateSignature],
+    );
+}

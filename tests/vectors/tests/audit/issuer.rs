@@ -316,7 +316,7 @@ fn csos_that_no_issuer_may_sign() {
     cso_gives(|cso| cso.signing_key = cso.agreement_key, &[Code::CardKeyTwice]);
     cso_gives(
         |cso| cso.issuer = vectors::reference("VNISS0100001"),
-        &[Code::Issuer],
+        &[Code::Issuer, Code::IssuerGap],
     );
 }
 
