@@ -27,7 +27,7 @@ use core::fmt;
 use core::ops::Range;
 
 use card_spec::crypto::{Digest, Verify};
-use embedded_storage::nor_flash::NorFlash;
+use embedded_storage::nor_flash::{NorFlash, ReadNorFlash as _};
 use link::FrameDecoder;
 use rand_core::CryptoRng;
 
@@ -67,6 +67,22 @@ impl Layout {
             block_lists: [blocks..other, other..end],
             journal: end..end.saturating_add(journal),
         }
+    }
+
+    /// Do all parts lie on a flash of so many bytes?
+    fn fits(&self, capacity: usize) -> bool {
+        let [list, other_list] = &self.lists;
+        let [blocks, other_blocks] = &self.block_lists;
+        [
+            &self.device,
+            list,
+            other_list,
+            blocks,
+            other_blocks,
+            &self.journal,
+        ]
+        .iter()
+        .all(|part| usize::try_from(part.end).is_ok_and(|end| end <= capacity))
     }
 }
 
@@ -145,6 +161,9 @@ impl<'f, F: NorFlash, R: CryptoRng, V: Verify> Terminal<'f, F, R, V> {
         image: Image,
         now: u64,
     ) -> Result<Self, StartError> {
+        if !layout.fits(Shared(flash).capacity()) {
+            return Err(StartError::Flash);
+        }
         let machine = Machine::start(Shared(flash), layout, random, verifier, image, now)?;
         let mut terminal = Self {
             decoder: FrameDecoder::new(),

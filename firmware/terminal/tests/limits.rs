@@ -1,0 +1,104 @@
+//! The largest lists, and a flash that has lost bits.
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test may panic"
+)]
+
+mod bench;
+
+use bench::card::issuer::plan;
+use bench::host::{Host, card, line, noon};
+use bench::{Bench, chip, layout, story};
+use card_spec::list::ListLine;
+use card_spec::values::CardNumber;
+use terminal::StartError;
+
+/// Lines of other people, and the usual card's at the place given.
+fn lines(count: u32, own: u32) -> Vec<ListLine> {
+    let other = |number: u32| ListLine {
+        card_number: CardNumber::new(80, u64::from(number)).unwrap(),
+        ..line(number, 1, 1_000)
+    };
+    let mut lines: Vec<ListLine> = (1..=count).map(other).collect();
+    lines[own as usize - 1] = line(own, 1, 500_000);
+    lines
+}
+
+#[test]
+fn a_line_anywhere_in_a_list_of_any_size_is_found_and_proven() {
+    let card = card(&plan());
+    for (count, own) in [
+        (1, 1),
+        (2, 2),
+        (3, 3),
+        (64, 33),
+        (1_025, 1_025),
+        (3_999, 1),
+        (4_000, 4_000),
+    ] {
+        let flash = chip();
+        let mut host = Host::new(lines(count, own));
+        let mut bench = Bench::power_on(&flash).unwrap();
+        host.prepare(&mut bench).unwrap();
+        bench.type_keys("oLan\n");
+        let mut card = bench::copy(&card, 1);
+        bench.tap(&mut card);
+        bench.type_keys("271828\n");
+        bench.tap(&mut card);
+        let told = story(&bench.journal(), &host.journal_key.unwrap());
+        assert_eq!(told.paid, [own], "line {own} of {count}");
+    }
+}
+
+#[test]
+fn a_block_list_that_fills_its_space() {
+    let flash = chip();
+    let mut host = Host::new(vec![line(1, 1, 500_000)]);
+    host.blocked = (2..=257)
+        .map(|serial| CardNumber::new(79, serial).unwrap())
+        .collect();
+    let mut bench = Bench::power_on(&flash).unwrap();
+    host.prepare(&mut bench).unwrap();
+    bench.type_keys("oLan\n");
+    let mut card = card(&plan());
+    bench.tap(&mut card);
+    assert!(bench.read_screen().contains("PIN"), "it is below all of them");
+    bench.type_keys("c");
+    host.blocked.insert(0, plan().number);
+    host.blocked.pop();
+    host.load_blocks(&mut bench, 2, noon()).unwrap();
+    bench.tap(&mut card);
+    assert!(
+        bench.read_screen().contains("thẻ bị khóa"),
+        "it is the first of them"
+    );
+}
+
+#[test]
+fn a_journal_that_has_lost_its_newest_entry_is_not_continued() {
+    let flash = chip();
+    let mut host = Host::new(vec![line(1, 1, 500_000)]);
+    let mut bench = Bench::power_on(&flash).unwrap();
+    host.prepare(&mut bench).unwrap();
+    let last = bench.journal().pop().unwrap();
+    drop(bench);
+    let start = layout().journal.start as usize;
+    let found = flash.borrow().bytes[start..]
+        .windows(last.len())
+        .position(|bytes| bytes == last);
+    flash.borrow_mut().bytes[start + found.unwrap() + 20] ^= 0x01;
+    assert_eq!(Bench::power_on(&flash).err(), Some(StartError::Journal));
+}
+
+#[test]
+fn a_flash_that_is_too_small_does_not_start() {
+    let blocks = layout().journal.end as usize / bench::nor::BLOCK;
+    for blocks in [2, blocks - 1] {
+        let flash = std::cell::RefCell::new(bench::Chip::new(blocks));
+        assert_eq!(Bench::power_on(&flash).err(), Some(StartError::Flash));
+    }
+}
