@@ -56,7 +56,7 @@ pub enum LedgerWrite {
     /// The chip answered to the issuer's keys.
     KeysReplaced,
     /// The chip has proved these keys: refuse them ([`Failure::DuplicateKey`]) if any card ever had one of them.
-    KeysProven(ProvenKeys),
+    KeysProven(Box<ProvenKeys>),
     /// The card confirmed that it is active.
     Activated,
     /// The chip is spoilt: the person waits again, and if a CSO was released its number is blocked in the same transaction.

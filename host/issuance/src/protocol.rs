@@ -273,7 +273,7 @@ impl Work<'_> {
         let instruction = Instruction("GENERATE ASYMMETRIC KEY PAIR", [GENERATE_KEY_PAIR, present, 0x00]);
         let answer = self.session.command(instruction, data).await?;
         let keys = question.verify(&answer)?;
-        self.write(LedgerWrite::KeysProven(keys)).await?;
+        self.write(LedgerWrite::KeysProven(Box::new(keys))).await?;
         Ok(keys)
     }
 

@@ -47,10 +47,13 @@ impl<C: Chip, F: FnMut(usize, Vec<u8>) -> Vec<u8>> Chip for Meddler<C, F> {
     }
 }
 
+/// Makes the answer to GENERATE ASYMMETRIC KEY PAIR.
+pub type Proof = Box<dyn Fn(&GenerateData) -> Vec<u8> + Send>;
+
 /// What an impostor answers inside the secure channel; by default what a genuine card would.
 pub struct Lies {
     /// Answer to GENERATE ASYMMETRIC KEY PAIR.
-    pub proof: Box<dyn Fn(&GenerateData) -> Vec<u8>>,
+    pub proof: Proof,
     /// Changes the answer to PUT KEY.
     pub put_key: fn(&mut [u8]),
     /// Answer to GET DATA.
@@ -72,7 +75,7 @@ impl Lies {
     }
 
     /// A card with this proof.
-    pub fn with_proof(proof: impl Fn(&GenerateData) -> Vec<u8> + 'static) -> Self {
+    pub fn with_proof(proof: impl Fn(&GenerateData) -> Vec<u8> + Send + 'static) -> Self {
         let status = CardStatus {
             life_cycle: LifeCycle::Personalizing,
             key_version: 2,

@@ -28,7 +28,12 @@ pub struct Issuing {
 impl Issuing {
     /// Starts it with these arguments besides `--json` and the PIN command.
     pub fn start(station: &TestStation, arguments: &[&str]) -> Self {
-        let mut command = station.ansinh(&["issue", "--json", "--pin-command", PIN_COMMAND]);
+        Self::start_with_pin(station, arguments, PIN_COMMAND)
+    }
+
+    /// Starts it with another PIN command.
+    pub fn start_with_pin(station: &TestStation, arguments: &[&str], pin_command: &str) -> Self {
+        let mut command = station.ansinh(&["issue", "--json", "--pin-command", pin_command]);
         let mut process = command
             .args(arguments)
             .stdout(Stdio::piped())

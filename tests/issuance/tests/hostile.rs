@@ -9,7 +9,7 @@ use ansinh_store::cards::CardState;
 use card_spec::command::{CardStatus, GenerateData, LifeCycle};
 use card_spec::values::CardNumber;
 use issuance_tests::bench::{Bench, End, Fault};
-use issuance_tests::hostile::{Impostor, Lies, Meddler, encode, prove, secret};
+use issuance_tests::hostile::{Impostor, Lies, Meddler, Proof, encode, prove, secret};
 use virtual_card::Moment;
 
 /// Answers that no genuine card gives, whatever the command.
@@ -145,7 +145,6 @@ fn assert_spoilt(bench: &Bench, chip: &mut Impostor, expected: &Failure, state: 
 #[test]
 fn keys_that_are_not_proven_spoil_the_chip() {
     let other_number: CardNumber = "4111111111111111".parse().unwrap();
-    type Proof = Box<dyn Fn(&GenerateData) -> Vec<u8>>;
     let true_proof = |question: &GenerateData| prove(question, &secret(1), &secret(2));
     let liars: Vec<(&'static str, Proof)> = vec![
         ("encoding", Box::new(|_| Vec::new())),

@@ -11,10 +11,11 @@ use ansinh::home::Home;
 use ansinh_store::cards::CardState;
 use issuance_tests::TestStation;
 use issuance_tests::bench::{Bench, Fault};
+use issuance_tests::hostile::{Impostor, Lies};
 use issuance_tests::office::{Hand, Hanging, Issuing};
 use rig::{VirtualReader, inside_readers};
 use serde_json::Value;
-use virtual_card::{Control, Moment, ReferenceCard};
+use virtual_card::{Chip, Control, Moment, ReferenceCard};
 
 const MOMENTS: [Moment; 2] = [Moment::Before, Moment::After];
 
@@ -209,6 +210,113 @@ fn kill_and_start_again(reader: &VirtualReader, cases: &[(u64, Moment)]) {
         hand.take_out(&card);
     }
     assert_all_issued(&station, cases.len());
+}
+
+/// PIN command during which another program resets the card. opensc-tool: Debian's opensc.
+const RESET_MEANWHILE: &str = "opensc-tool --reader \"$ANSINH_READER\" --reset >&2 && printf 271828";
+
+#[test]
+fn a_card_that_another_program_resets_is_started_again() {
+    inside_readers(1, |readers| {
+        let station = TestStation::set_up(3, 1);
+        let hand = Hand::at(&readers[0]);
+        hand.insert(&station.cards()[0]);
+        let mut issuing =
+            Issuing::start_with_pin(&station, &["--all-readers", "--limit", "1"], RESET_MEANWHILE);
+        let line = issuing.next_line().unwrap();
+        // SELECT and INITIALIZE UPDATE twice, the PIN asked for once.
+        assert_eq!(
+            (&line["outcome"], &line["apdus"]),
+            (&"issued".into(), &14.into()),
+            "{line}: {}",
+            issuing.end().1
+        );
+    });
+}
+
+/// Announces data without end, whatever it is asked.
+struct Unending;
+
+impl Chip for Unending {
+    fn answer_to_reset(&self) -> Vec<u8> {
+        vec![0x3B, 0x80, 0x01, 0x81]
+    }
+
+    fn reset(&mut self) {}
+
+    fn transmit(&mut self, _: &[u8]) -> Vec<u8> {
+        [&[0x55; 256][..], &[0x61, 0x00]].concat()
+    }
+}
+
+#[test]
+fn one_bad_card_does_not_stop_the_other_readers() {
+    inside_readers(3, |readers| {
+        let station = TestStation::set_up(3, 2);
+        let hands: Vec<_> = readers.iter().map(Hand::at).collect();
+        hands[0].insert_chip(Unending, Control::default());
+        let stranger = Impostor::new(&station.delivery_file(), [0x77; 10], Lies::default());
+        hands[1].insert_chip(stranger, Control::default());
+        let good = hands[2].insert(&station.cards()[0]);
+        let mut issuing = Issuing::start(&station, &["--all-readers", "--limit", "2"]);
+        let mut ends = BTreeMap::new();
+        while ends.len() < 3 {
+            let line = issuing.next_line().unwrap();
+            let end = line["failure"]
+                .as_str()
+                .or(line["outcome"].as_str())
+                .unwrap()
+                .to_owned();
+            ends.insert(line["reader"].as_str().unwrap().to_owned(), end);
+        }
+        for (reader, end) in readers.iter().zip(["malformed", "unknown-chip", "issued"]) {
+            assert_eq!(ends[&reader.name], end);
+        }
+        hands[2].take_out(&good);
+        hands[2].insert(&station.cards()[1]);
+        assert_eq!(issuing.next_line().unwrap()["outcome"], "issued");
+        assert!(issuing.end().0.success());
+    });
+}
+
+#[test]
+fn a_chip_that_died_is_given_up_and_its_person_gets_another() {
+    inside_readers(1, |readers| {
+        let station = TestStation::set_up(3, 2);
+        let hand = Hand::at(&readers[0]);
+        let control = Control::default();
+        control.commands_fuse().set(9, Moment::After);
+        let card = ReferenceCard::open(&station.cards()[0], control.writes_fuse(), false).unwrap();
+        let dead = hand.insert_chip(card, control);
+        let mut issuing = Issuing::start(&station, &["--all-readers", "--wait", "1"]);
+        let line = issuing.next_line().unwrap();
+        assert_eq!(
+            (&line["failure"], &line["plastic"]),
+            (&"card-lost".into(), &"resumable".into())
+        );
+        assert_eq!(issuing.end().0.code(), Some(3));
+        dead.end();
+
+        let number = line["card"].as_str().unwrap();
+        let given_up = station
+            .ansinh(&["issue", "--json", "--give-up", number])
+            .output()
+            .unwrap();
+        let said: Value = serde_json::from_slice(&given_up.stdout).unwrap();
+        assert_eq!(said["state"], "blocked");
+        let again = station.ansinh(&["issue", "--give-up", number]).output().unwrap();
+        assert_eq!(again.status.code(), Some(1));
+
+        hand.insert(&station.cards()[1]);
+        let (status, errors) = Issuing::start(&station, &["--all-readers", "--limit", "1"]).end();
+        assert!(status.success(), "{errors}");
+        let cards = Home::new(station.home()).open_store().unwrap().cards().unwrap();
+        assert_eq!(
+            cards.iter().map(|card| card.state).collect::<Vec<_>>(),
+            [CardState::Blocked, CardState::Active]
+        );
+        assert_eq!(cards[0].person, cards[1].person);
+    });
 }
 
 #[test]

@@ -6,8 +6,10 @@ use ansinh::issue::pin::{PinCommand, PinPrompt};
 use ansinh::issue::{IssuingKeys, Office, PinSource, Plan, Report, Summary, issue};
 use ansinh_issuance::{Station, Terms};
 use ansinh_keys::Role;
+use ansinh_store::Store;
+use ansinh_store::cards::CardState;
 use anyhow::{Context as _, Result};
-use card_spec::values::Date;
+use card_spec::values::{CardNumber, Date};
 use clap::{ArgGroup, Args};
 use jiff::Zoned;
 
@@ -26,6 +28,7 @@ Examples:
   ansinh issue --all-readers
   ansinh issue --reader 'ACS ACR39U 00 00' --limit 1
   ansinh issue --all-readers --pin-command ./pin-pad --wait 30 --json
+  ansinh issue --give-up 7900000000000014
 
 Exit codes: 0 everybody has a card; 3 some cards failed, are unfinished, or persons still wait (the lines say which).")]
 pub(crate) struct Issue {
@@ -35,6 +38,10 @@ pub(crate) struct Issue {
     /// Use every reader, those plugged in later included
     #[arg(long, group = "where")]
     all_readers: bool,
+    /// Instead of issuing: give up an unfinished card whose chip is broken or lost. Its person waits for another; if the
+    /// issuer had signed it, its number is blocked
+    #[arg(long, value_name = "CARD", group = "where", conflicts_with_all = ["pin_command", "limit", "wait"])]
+    give_up: Option<CardNumber>,
     /// Program that prints the PIN of a card; default: a prompt
     #[arg(long, value_name = "CMD")]
     pin_command: Option<String>,
@@ -61,6 +68,9 @@ impl Issue {
         let home = options.home();
         let settings = home.station()?;
         let store = home.open_store()?;
+        if let Some(number) = self.give_up {
+            return give_up(options, &store, &number);
+        }
         let passphrase = options.passphrase()?;
         let keys = IssuingKeys::open(&home, &store, &passphrase)?;
         drop(passphrase);
@@ -98,6 +108,29 @@ impl Issue {
             Err(Incomplete(missing(&summary)).into())
         }
     }
+}
+
+fn give_up(options: &Options, store: &Store, number: &CardNumber) -> Result<()> {
+    let state = store.give_up(number)?;
+    store.log_operation(
+        &options.operator,
+        "gave up an unfinished card",
+        &number.to_string(),
+    )?;
+    if options.json {
+        println!(
+            "{}",
+            serde_json::json!({ "card": number.to_string(), "state": state.name() })
+        );
+        return Ok(());
+    }
+    println!(
+        "Đã bỏ thẻ {number}, người hưởng chờ thẻ khác / Card {number} given up, its person waits for another"
+    );
+    if state == CardState::Blocked {
+        println!("Số thẻ đã bị khóa / Its number is blocked: send the next block list to the terminals");
+    }
+    Ok(())
 }
 
 fn today() -> Result<Date> {

@@ -152,6 +152,7 @@ impl From<TransmitError> for Stop {
         match error {
             TransmitError::Reset => Self::Reset,
             TransmitError::CardLost => Self::Failed(Failure::CardLost),
+            TransmitError::Unending => Self::Failed(Failure::Malformed("an answer without end")),
             other => Self::Failed(Failure::Reader(other.to_string())),
         }
     }

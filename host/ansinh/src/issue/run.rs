@@ -1,9 +1,9 @@
 //! All readers at once. Operators swap cards; each reader has a thread of its own, so that no card waits for another.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, Scope};
 use std::time::{Duration, Instant};
 
@@ -153,9 +153,9 @@ impl Lane {
 
     fn insert(&self, tally: &Tally) {
         let insertion = self.current.fetch_add(1, Ordering::SeqCst) + 1;
-        tally.queued.fetch_add(1, Ordering::SeqCst);
+        tally.queue();
         if self.insertions.send(insertion).is_err() {
-            tally.queued.fetch_sub(1, Ordering::SeqCst);
+            tally.worked_off();
         }
     }
 
@@ -193,69 +193,97 @@ fn work(
         report,
     };
     while let Ok(insertion) = todo.recv() {
-        if current.load(Ordering::SeqCst) == insertion && tally.reserve(plan) {
-            let outcome = desk.serve();
-            tally.count(&outcome);
-            report.outcome(reader, &outcome);
+        if tally.reserve(plan) {
+            // A card that was taken out while it waited for its turn is nobody's failure.
+            let still_there = current.load(Ordering::SeqCst) == insertion;
+            let outcome = still_there.then(|| desk.serve());
+            tally.release(outcome.as_ref());
+            if let Some(outcome) = outcome {
+                report.outcome(reader, &outcome);
+            }
         }
-        tally.queued.fetch_sub(1, Ordering::SeqCst);
+        tally.worked_off();
     }
 }
 
 /// Counts over all readers.
 #[derive(Default)]
 struct Tally {
+    counts: Mutex<Counts>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct Counts {
     /// Insertions not yet worked off.
-    queued: AtomicU64,
-    /// Cards issued, or being worked on.
-    reserved: AtomicU64,
-    issued: AtomicU64,
-    failed_attempts: AtomicU64,
-    spoilt: AtomicU64,
+    queued: u64,
+    /// Cards being worked on.
+    in_work: u64,
+    issued: u64,
+    failed_attempts: u64,
+    spoilt: u64,
 }
 
 impl Tally {
-    fn busy(&self) -> bool {
-        self.queued.load(Ordering::SeqCst) > 0
+    fn counts(&self) -> MutexGuard<'_, Counts> {
+        // Plain numbers are as good after a panic of another thread.
+        self.counts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes one card of the limit.
+    fn busy(&self) -> bool {
+        self.counts().queued > 0
+    }
+
+    fn queue(&self) {
+        self.counts().queued += 1;
+    }
+
+    fn worked_off(&self) {
+        self.counts().queued -= 1;
+    }
+
+    /// Takes one card of the limit, if need be when another reader's card has failed; `false` once the limit is reached.
     fn reserve(&self, plan: &Plan) -> bool {
         let limit = plan.limit.unwrap_or(u64::MAX);
-        let taken = self
-            .reserved
-            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |taken| {
-                (taken < limit).then_some(taken + 1)
-            });
-        taken.is_ok()
+        let full = |counts: &mut Counts| counts.issued < limit && counts.issued + counts.in_work >= limit;
+        let counts = self.changed.wait_while(self.counts(), full);
+        let mut counts = counts.unwrap_or_else(PoisonError::into_inner);
+        let free = counts.issued < limit;
+        counts.in_work += u64::from(free);
+        free
     }
 
-    fn count(&self, outcome: &Outcome) {
-        match &outcome.end {
-            Ok(Done::Issued(_) | Done::Confirmed(_)) => {
-                self.issued.fetch_add(1, Ordering::SeqCst);
-                return;
-            }
-            Ok(Done::AlreadyIssued(_) | Done::NobodyWaiting) => {}
-            Err(failure) => {
-                self.failed_attempts.fetch_add(1, Ordering::SeqCst);
-                if failure.plastic() == Plastic::Spoilt {
-                    self.spoilt.fetch_add(1, Ordering::SeqCst);
-                }
+    /// Gives back what [`Self::reserve`] took, and counts how the card ended, if it was worked on.
+    fn release(&self, outcome: Option<&Outcome>) {
+        let mut counts = self.counts();
+        counts.in_work -= 1;
+        match outcome.map(|outcome| &outcome.end) {
+            Some(Ok(Done::Issued(_) | Done::Confirmed(_))) => counts.issued += 1,
+            Some(Ok(Done::AlreadyIssued(_) | Done::NobodyWaiting)) | None => {}
+            Some(Err(failure)) => {
+                counts.failed_attempts += 1;
+                counts.spoilt += u64::from(failure.plastic() == Plastic::Spoilt);
             }
         }
-        self.reserved.fetch_sub(1, Ordering::SeqCst);
+        self.changed.notify_all();
     }
 
     fn summary(&self, store: &Store, plan: &Plan) -> Result<Summary, StoreError> {
-        let issued = self.issued.load(Ordering::SeqCst);
+        let (unfinished, waiting) = (store.unfinished_cards()?, store.waiting_persons()?);
+        let Counts {
+            issued,
+            failed_attempts,
+            spoilt,
+            ..
+        } = *self.counts();
+        let limited = plan.limit.is_some_and(|limit| issued >= limit);
         Ok(Summary {
             issued,
-            failed_attempts: self.failed_attempts.load(Ordering::SeqCst),
-            spoilt: self.spoilt.load(Ordering::SeqCst),
-            unfinished: store.unfinished_cards()?,
-            waiting: store.waiting_persons()?,
-            limited: plan.limit.is_some_and(|limit| issued >= limit),
+            failed_attempts,
+            spoilt,
+            unfinished,
+            waiting,
+            limited,
         })
     }
 }
