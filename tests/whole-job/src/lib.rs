@@ -6,12 +6,14 @@
 //! | [`station`] | an issuance station and its operator |
 //! | [`issuing`] | the hands that put blank cards into readers |
 //! | [`pay_point`] | a terminal, its clerk and the people who come |
+//! | [`scene`] | a station, cards and a pay point before pay day |
 //! | [`summary`] | what a minister would want to know |
 //! | [`witnesses`] | tools that are not ours: openssl, cvc-print, sqlite3 |
 
 pub mod issuing;
 pub mod pay_point;
 pub mod programs;
+pub mod scene;
 pub mod station;
 pub mod summary;
 pub mod witnesses;

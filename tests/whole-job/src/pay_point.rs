@@ -24,6 +24,8 @@ pub mod screen {
     pub const OPEN_SHIFT: &str = "a name to open a shift.";
     /// A card may come.
     pub const TAP: &str = "Tap card";
+    /// The holder is identified; this is due.
+    pub const DUE: &str = "Cộng / total: ";
     /// The holder is identified; the PIN is wanted.
     pub const PIN: &str = "Enter PIN, c = cancel: ";
     /// The PIN is typed; the card is wanted again.
@@ -201,6 +203,19 @@ impl PayPoint {
             .as_mut()
             .context("the terminal is off")?
             .wait_for(text, PATIENCE)
+    }
+
+    /// Waits until the screen shows one of several texts, all on lines that are complete; returns the text and its line.
+    ///
+    /// # Errors
+    /// When it does not, with what it shows instead.
+    pub fn wait_for_one_of<'t>(&mut self, texts: &[&'t str]) -> Result<(&'t str, String)> {
+        loop {
+            let line = self.wait_for("\n")?;
+            if let Some(text) = texts.iter().find(|text| line.contains(**text)) {
+                return Ok((text, line));
+            }
+        }
     }
 
     /// A clerk opens a shift.

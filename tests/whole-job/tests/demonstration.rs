@@ -87,9 +87,8 @@ fn verifiers(folder: &Path) -> [(&'static str, Output); 2] {
         .arg(folder)
         .arg("--root")
         .arg(&root)
-        .output();
-    let independent =
-        independent.expect("python3 is missing: install Debian's python3 and python3-cryptography");
+        .output()
+        .unwrap_or_else(|error| panic!("{error}: install Debian's python3 and python3-cryptography"));
     [("ansinh-audit", ours.unwrap()), ("verify.py", independent)]
 }
 

@@ -1,0 +1,87 @@
+//! A small scene: a station, its cards, and a pay point that is ready for pay day but for the time.
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use anyhow::{Context, Result, ensure};
+use tempfile::TempDir;
+
+use crate::issuing::{self, Issued};
+use crate::pay_point::PayPoint;
+use crate::programs::program;
+use crate::station::Station;
+
+/// Month that is paid: the one in which this runs, yyyymm.
+fn period() -> String {
+    jiff::Zoned::now().strftime("%Y%m").to_string()
+}
+
+/// Everything in one folder, which is deleted with it.
+pub struct Scene {
+    /// The station.
+    pub station: Station,
+    /// The cards, in the order of their numbers.
+    pub cards: Vec<Issued>,
+    /// The pay point. Its power is off; its terminal has keys, list and block list.
+    pub pay_point: PayPoint,
+    folder: TempDir,
+}
+
+impl Scene {
+    /// Imports a list of `people`, issues their cards on `readers` (name and port) and prepares a terminal that runs `image`.
+    ///
+    /// # Errors
+    /// Whatever goes wrong in any of it.
+    pub fn set_up(readers: &[(String, u16)], image: PathBuf, people: usize) -> Result<Self> {
+        let folder = tempfile::tempdir()?;
+        let work = folder.path();
+        let station = Station::set_up(work.join("station"), "79")?;
+        let list = work.join("list.csv");
+        let written = Command::new(program("beneficiary-list")?)
+            .args(["--people", &people.to_string(), "--period", &period()])
+            .stdout(std::fs::File::create(&list)?)
+            .status()?;
+        ensure!(written.success(), "beneficiary-list: {written}");
+        station.run(&["import", &list.to_string_lossy()])?;
+        let blanks = issuing::deliver(&station, work, people)?;
+        let mut cards = issuing::issue_all(&station, readers, blanks)?;
+        cards.sort_by(|one, other| one.number.cmp(&other.number));
+        let any = &cards.first().context("nobody on the list")?.memory;
+        let pay_point = PayPoint::open(&image, &work.join("terminal.flash"), any)?;
+        let mut scene = Self {
+            station,
+            cards,
+            pay_point,
+            folder,
+        };
+        scene.prepare()?;
+        Ok(scene)
+    }
+
+    /// The folder of everything: `station`, `blank-cards` with the cards' memories, `terminal.flash`.
+    #[must_use]
+    pub fn folder(&self) -> &std::path::Path {
+        self.folder.path()
+    }
+
+    /// An `ansinh terminal` command at the pay point's port. Returns its report.
+    ///
+    /// # Errors
+    /// What the command said when it failed.
+    pub fn terminal(&self, command: &str) -> Result<serde_json::Value> {
+        let port = self.pay_point.port().to_string_lossy().into_owned();
+        self.station.json(&["terminal", command, "--port", &port])
+    }
+
+    fn prepare(&mut self) -> Result<()> {
+        self.pay_point.switch_on()?;
+        let provisioned = self.terminal("provision")?;
+        let terminal = provisioned["terminal"].as_str().context("no terminal name")?;
+        let list = ["list", "make", "--period", &period(), "--terminal", terminal];
+        self.station
+            .run(&[&list[..], &["--pay-point", "BD-26734"]].concat())?;
+        self.station.run(&["block", "publish"])?;
+        self.terminal("load")?;
+        self.pay_point.cut_power()
+    }
+}

@@ -1,0 +1,251 @@
+//! QEMU killed at each journal write of one payment: the power of the terminal is cut before every write of its flash from
+//! switching it on to the money handed over, and inside of writes. Each time the same card comes back, and in the end it
+//! was paid exactly once, the money was handed over exactly once, and the auditor has nothing to find.
+//!
+//! `ANSINH_ALL_CUTS=1` cuts before every single word of flash from the boot entry on; that takes most of an hour.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Context, Result, bail, ensure};
+use rig::{Image, Instructions, firmware_image, inside_readers};
+use serde_json::{Value, json};
+use whole_job::issuing::Issued;
+use whole_job::pay_point::screen;
+use whole_job::programs::program;
+use whole_job::scene::Scene;
+use whole_job::station::pin_of;
+use whole_job::witnesses;
+
+/// Once for each write: journal record, its mark of completeness, seed page.
+const WRITE: &str = "Flash as embedded_storage::nor_flash::NorFlash>::write";
+/// Once for each word that is programmed or erased.
+const WORD: &str = "Flash::store";
+/// Words of the seed page, erased and written anew at each start: the rig's tests cut these.
+const WORDS_OF_SEED_PAGE: u64 = 1042;
+/// Every so many words a cut inside of a write: a prime, so that no place in an entry is preferred.
+const STRIDE: usize = 61;
+const PEOPLE: usize = 3;
+/// What changes: the station's folder, the cards' memories, the terminal's flash.
+const PARTS: [&str; 3] = ["station", "blank-cards", "terminal.flash"];
+
+struct Sweep {
+    scene: Scene,
+    image: Image,
+    card: Issued,
+}
+
+/// How a terminal comes up after a power cut, and what it did with the card afterwards.
+type Course = (&'static str, &'static str);
+
+impl Sweep {
+    fn set_up(readers: &[(String, u16)]) -> Result<Self> {
+        let image = firmware_image("qemu-mps2")?;
+        let scene = Scene::set_up(readers, image.clone(), PEOPLE)?;
+        let count = "SELECT count(*) AS lines, card FROM list_line GROUP BY card HAVING lines = 1 LIMIT 1";
+        let rows = scene.station.ledger(count)?;
+        let number = rows[0]["card"].as_str().context("no card with one line")?;
+        let card = scene.cards.iter().find(|card| card.number == number);
+        let card = card.context("a card of another station")?.clone();
+        copy_parts(scene.folder(), &scene.folder().join("snapshot"))?;
+        Ok(Self {
+            scene,
+            image: Image::open(&image)?,
+            card,
+        })
+    }
+
+    /// Plays until the power is cut before `place` is reached for the `time`-th time, and sees it through. Nothing when the
+    /// payment was over before.
+    fn cut(&mut self, place: &str, time: u64) -> Result<Option<Course>> {
+        copy_parts(&self.scene.folder().join("snapshot"), self.scene.folder())?;
+        let mut instructions = Instructions::new()?;
+        instructions.cut_power_at(&self.image, place, time)?;
+        self.scene.pay_point.switch_on_with(instructions.arguments())?;
+        let played = self.play();
+        if played.is_ok() {
+            self.scene.pay_point.cut_power()?;
+            return Ok(None);
+        }
+        // A command to the terminal or a key may be what fails first; the screen tells for sure.
+        let end = self.scene.pay_point.wait_for("\0");
+        ensure!(
+            end.is_err_and(|error| error.to_string().contains("QEMU ended")),
+            "the terminal is on, and yet: {played:?}"
+        );
+        self.scene.pay_point.cut_power()?;
+        self.scene.pay_point.switch_on()?;
+        let found = self.come_up()?;
+        let done = self.serve()?;
+        self.scene.terminal("sync")?;
+        self.scene.pay_point.cut_power()?;
+        self.prove()?;
+        Ok(Some((found, done)))
+    }
+
+    /// What happens at a pay point in the morning: the host tells the time, the clerk opens a shift, somebody comes.
+    fn play(&mut self) -> Result<()> {
+        self.scene.pay_point.wait_for(screen::OPEN_SHIFT)?;
+        self.scene.terminal("load")?;
+        self.open_shift()?;
+        self.scene.pay_point.pay(&self.card).map(drop)
+    }
+
+    fn open_shift(&mut self) -> Result<()> {
+        self.scene.pay_point.press("oLan\r")?;
+        self.scene.pay_point.wait_for(screen::TAP).map(drop)
+    }
+
+    /// Settles what the power cut left open, until a shift can be opened.
+    fn come_up(&mut self) -> Result<&'static str> {
+        let pay_point = &mut self.scene.pay_point;
+        let (mut shown, _) =
+            pay_point.wait_for_one_of(&[screen::UNSETTLED, screen::HAND_OVER, screen::OPEN_SHIFT])?;
+        let mut found = "nothing open";
+        if shown == screen::UNSETTLED {
+            pay_point.tap(&self.card)?;
+            (shown, _) = pay_point.wait_for_one_of(&[screen::HAND_OVER, screen::NOT_PAID])?;
+            pay_point.lift();
+            found = match shown {
+                screen::NOT_PAID => "order open, the card has not paid it",
+                _ => "order open, the card has paid it",
+            };
+        } else if shown == screen::HAND_OVER {
+            found = "paid, not handed over";
+        }
+        if shown == screen::HAND_OVER {
+            pay_point.press("\r")?;
+        }
+        if shown != screen::OPEN_SHIFT {
+            pay_point.wait_for(screen::OPEN_SHIFT)?;
+        }
+        Ok(found)
+    }
+
+    /// The card comes again: it gets what is due, or hears that it has got it.
+    fn serve(&mut self) -> Result<&'static str> {
+        self.scene.terminal("load")?;
+        self.open_shift()?;
+        let pay_point = &mut self.scene.pay_point;
+        pay_point.tap(&self.card)?;
+        let (shown, line) = pay_point.wait_for_one_of(&[screen::DUE, screen::NOT_PAID])?;
+        if shown == screen::NOT_PAID {
+            ensure!(line.contains("already paid"), "refused: {line}");
+            pay_point.wait_for(screen::TAP)?;
+            pay_point.lift();
+            return Ok("already paid");
+        }
+        pay_point.wait_for(screen::PIN)?;
+        pay_point.lift();
+        pay_point.press(&format!("{}\r", pin_of(&self.card.number)))?;
+        pay_point.wait_for(screen::TAP_AGAIN)?;
+        pay_point.tap(&self.card)?;
+        pay_point.wait_for(screen::HAND_OVER)?;
+        pay_point.hand_over()?;
+        Ok("paid now")
+    }
+
+    /// One payment, one hand-over, one receipt, no gap, no finding.
+    fn prove(&self) -> Result<()> {
+        let out = self.scene.folder().join("out");
+        remove(&out)?;
+        let out_text = out.to_string_lossy();
+        self.scene.station.run(&["export", "--out", &out_text])?;
+        let paid = "SELECT card, card_counter, reversed FROM payment";
+        let rows = witnesses::sqlite(&out.join("store.sqlite"), paid)?;
+        let number = &self.card.number;
+        ensure!(
+            rows == [json!({ "card": number, "card_counter": 1, "reversed": 0 })],
+            "payments in the ledger: {rows:?}"
+        );
+        let output = Command::new(program("ansinh-audit")?)
+            .args(["verify", &out_text, "--json", "--root"])
+            .arg(out.join("root.pem"))
+            .output()?;
+        let report: Value = serde_json::from_slice(&output.stdout)?;
+        ensure!(output.status.success(), "audit: {report}");
+        ensure!(report["totals"]["payments"] == 1, "audit: {report}");
+        ensure!(report["totals"]["handed"] == 1, "audit: {report}");
+        ensure!(
+            report["cards"] == json!([{ "card": number, "counter": 1, "missing": [] }]),
+            "audit: {report}"
+        );
+        ensure!(
+            report["terminals"][0]["open_intent"] == Value::Null,
+            "audit: {report}"
+        );
+        Ok(())
+    }
+}
+
+fn copy_parts(from: &Path, to: &Path) -> Result<()> {
+    std::fs::create_dir_all(to)?;
+    for part in PARTS {
+        remove(&to.join(part))?;
+        let copied = Command::new("cp")
+            .arg("-a")
+            .arg(from.join(part))
+            .arg(to)
+            .status()?;
+        ensure!(copied.success(), "cp: {copied}");
+    }
+    Ok(())
+}
+
+fn remove(path: &Path) -> Result<()> {
+    if path.is_dir() {
+        std::fs::remove_dir_all(path)?;
+    } else if path.exists() {
+        std::fs::remove_file(path)?;
+    }
+    Ok(())
+}
+
+/// Cuts at `place`, time after time, until the payment is over before the cut.
+fn sweep(
+    sweep: &mut Sweep,
+    place: &str,
+    times: impl Iterator<Item = u64>,
+    courses: &mut BTreeMap<Course, u64>,
+) -> Result<()> {
+    for time in times {
+        let cut = sweep.cut(place, time);
+        let Some(course) = cut.with_context(|| format!("cut at {place}, time {time}"))? else {
+            return Ok(());
+        };
+        println!("{place} {time}: {}, {}", course.0, course.1);
+        *courses.entry(course).or_default() += 1;
+    }
+    bail!("the sweep has no end")
+}
+
+#[test]
+fn a_power_cut_at_any_write_of_a_payment_loses_nothing_and_pays_once() {
+    inside_readers(1, |readers| {
+        let reader = &readers[0];
+        let mut scene = Sweep::set_up(&[(reader.name.clone(), reader.port)]).unwrap();
+        let mut courses = BTreeMap::new();
+        if std::env::var_os("ANSINH_ALL_CUTS").is_some() {
+            sweep(&mut scene, WORD, WORDS_OF_SEED_PAGE + 1.., &mut courses).unwrap();
+        } else {
+            sweep(&mut scene, WRITE, 1.., &mut courses).unwrap();
+            let words = (WORDS_OF_SEED_PAGE + 1..).step_by(STRIDE);
+            sweep(&mut scene, WORD, words, &mut courses).unwrap();
+        }
+        println!("cuts by what the terminal found and did: {courses:#?}");
+        for course in [
+            ("nothing open", "paid now"),
+            ("order open, the card has not paid it", "paid now"),
+            ("order open, the card has paid it", "already paid"),
+            ("paid, not handed over", "already paid"),
+            ("nothing open", "already paid"),
+        ] {
+            assert!(
+                courses.contains_key(&course),
+                "no cut led to {course:?}: {courses:?}"
+            );
+        }
+    });
+}
