@@ -80,6 +80,10 @@ impl PinEntry {
 impl<F: NorFlash, R: CryptoRng, V: Verify> Machine<'_, F, R, V> {
     /// Takes one key.
     pub(crate) fn key(&mut self, key: u8) {
+        // CR LF is one Enter: a second one could confirm money that nobody has handed over.
+        if core::mem::replace(&mut self.last_key, key) == b'\r' && key == b'\n' {
+            return;
+        }
         self.deadline = self
             .deadline
             .map(|_| self.clock.milliseconds().saturating_add(PATIENCE));

@@ -193,8 +193,8 @@ impl<'f, F: NorFlash, R: CryptoRng, V: Verify> Terminal<'f, F, R, V> {
         self.machine.key(key);
     }
 
-    /// What the reader sees while the field is on and no command is under way: a card or none. Told at every look, so
-    /// that a card that stays is not taken for a new one.
+    /// What the reader sees while the field is on and no command is under way: a card or none, told at every look. Only a
+    /// look that finds none makes the next card a new tap: one that lies there and fails is not tried again and again.
     pub fn card_present(&mut self, present: bool) {
         self.machine.out.settle();
         self.machine.card_present(present);

@@ -52,6 +52,7 @@ pub(crate) struct Machine<'f, F, R, V> {
     /// Who works here since power-on.
     pub(crate) operator: Option<String<20>>,
     pub(crate) flow: Flow,
+    pub(crate) last_key: u8,
     /// When the clerk's silence ends what was begun, in milliseconds since power-on.
     pub(crate) deadline: Option<u64>,
     /// A card that comes into the field is a new tap: none has been lying there since the last one.
@@ -89,6 +90,7 @@ impl<'f, F: NorFlash, R: CryptoRng, V: Verify> Machine<'f, F, R, V> {
             nonce: None,
             operator: None,
             flow: Flow::Idle,
+            last_key: 0,
             deadline: None,
             armed: true,
             out: Outbox::new(),

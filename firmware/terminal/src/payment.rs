@@ -92,7 +92,6 @@ impl<F: NorFlash, R: CryptoRng, V: Verify> Machine<'_, F, R, V> {
     pub(crate) fn card_response(&mut self, response: Result<&[u8], CardLost>) {
         // PC/SC and some readers report a card that left as an answer without a status word.
         let response = response.ok().filter(|response| response.len() >= 2);
-        self.armed |= response.is_none();
         match core::mem::replace(&mut self.flow, Flow::Idle) {
             Flow::Identifying(tap) => match self.advance(tap, response) {
                 Ok(Progress::Next(tap)) => self.flow = Flow::Identifying(tap),

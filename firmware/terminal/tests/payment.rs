@@ -59,3 +59,26 @@ fn two_lines_are_paid_with_one_pin_and_never_again() {
     assert_eq!(told.refused, [6]);
     assert_eq!(told.kinds, [1, 2, 3, 4, 5, 6, 7, 6, 7, 8, 8, 9]);
 }
+
+#[test]
+fn a_line_feed_after_enter_confirms_nothing() {
+    let flash = chip();
+    let mut bench = Bench::power_on(&flash).unwrap();
+    let mut host = Host::new(vec![line(1, 1, 500_000)]);
+    host.prepare(&mut bench).unwrap();
+    let mut card = card(&plan());
+    bench.type_keys("oLan\r\n");
+    bench.tap(&mut card);
+    bench.type_keys("271828\r\n");
+    bench.tap(&mut card);
+    drop(bench);
+    let mut bench = Bench::power_on(&flash).unwrap();
+    assert!(bench.read_screen().contains("Đưa 500.000 đồng"));
+    bench.type_keys("oMai\r\n");
+    assert_eq!(story(&bench.journal(), &host.journal_key.unwrap()).handed, []);
+    bench.type_keys("\r\n");
+    assert_eq!(
+        story(&bench.journal(), &host.journal_key.unwrap()).handed.len(),
+        1
+    );
+}
