@@ -11,7 +11,8 @@ use zeroize::Zeroizing;
 
 use crate::Failure;
 
-/// Keys whose private parts the card has shown to have. Only [`verify`] makes it; a CSO names no others.
+/// Keys whose private parts the card has shown to have. Only a verified answer to this run's
+/// question makes it; a CSO names no others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ProvenKeys {
     agreement: PublicKey,

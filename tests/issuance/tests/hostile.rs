@@ -240,7 +240,7 @@ fn a_proof_of_an_earlier_run_does_not_pass() {
     });
     let mut chip = impostor(0, lies);
     chip.lies.commands = 2;
-    // The first run ends after the proof, before the CSO is loaded; but the CSO is out, so make the ledger forget it.
+    // The first run dies with the proof in hand, before the ledger takes its keys (the 6th question).
     let (end, _) = bench.attempt(&mut chip, Fault::Ledger(6, Moment::Before));
     assert_eq!(end, End::Torn);
     chip.lies.commands = usize::MAX;
