@@ -43,7 +43,7 @@ pub struct Layout {
     pub lists: [Range<u32>; 2],
     /// Two places for block lists; their size bounds the entries (16 bytes each).
     pub block_lists: [Range<u32>; 2],
-    /// The journal: at least two blocks; about nine entries fit 4,096 bytes.
+    /// The journal: at least two blocks. Nine of the longest entries fit 4,096 bytes, on average twice as many.
     pub journal: Range<u32>,
 }
 
