@@ -3,9 +3,9 @@
  *
  *   -plugin FILE,counters=PATH[,function=GROUP:ADDRESS]...[,cut=ADDRESS:N]
  *
- * PATH holds 16 counters of 64 bits in the machine's byte order: [0] is all instructions, [GROUP] (1 to 15) those from
- * entering a function of that group to its return, whatever it calls. The outermost function counts. Whoever maps or reads
- * the file sees the counters move. The power cut is a SIGKILL to QEMU before the instruction is carried out. */
+ * PATH holds 32 counters of 64 bits in the machine's byte order: [0] is all instructions, [GROUP] (1 to 15) those from
+ * entering a function of that group to its return, whatever it calls, [16 + GROUP] how often one was entered. The outermost
+ * function counts. Whoever maps or reads the file sees the counters move. The power cut is a SIGKILL to QEMU before the instruction is carried out. */
 #include <fcntl.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -63,6 +63,7 @@ static void executed(unsigned int cpu, void *data)
     if (!inside && group && depth) {
         inside = group;
         inside_depth = depth;
+        counters[GROUPS + group]++;
     }
     counters[0]++;
     if (inside)
@@ -98,9 +99,9 @@ static void translated(uint64_t id, struct qemu_plugin_tb *block)
 static bool map_counters(const char *path)
 {
     int file = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    if (file < 0 || ftruncate(file, GROUPS * sizeof *counters) != 0)
+    if (file < 0 || ftruncate(file, 2 * GROUPS * sizeof *counters) != 0)
         return false;
-    counters = mmap(NULL, GROUPS * sizeof *counters, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
+    counters = mmap(NULL, 2 * GROUPS * sizeof *counters, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
     close(file);
     return counters != MAP_FAILED;
 }

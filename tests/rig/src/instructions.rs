@@ -9,7 +9,9 @@ use tempfile::TempDir;
 
 use crate::image::Image;
 
-const COUNTERS: usize = 16;
+/// Groups of functions, the first of which is everything. The plugin has two counters for each.
+const GROUPS: usize = 16;
+const COUNTERS: usize = 2 * GROUPS;
 
 /// The plugin with its settings. Give [`arguments`](Instructions::arguments) to a machine; keep it while the machine runs.
 #[derive(Debug)]
@@ -19,7 +21,7 @@ pub struct Instructions {
     settings: Vec<String>,
 }
 
-/// Instructions executed since the machine's start.
+/// Instructions executed, and calls of groups of functions, since the machine's start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Counts([u64; COUNTERS]);
 
@@ -56,7 +58,7 @@ impl Instructions {
     /// When there is no such function.
     pub fn count_inside(&mut self, image: &Image, part: &str) -> Result<usize> {
         self.groups += 1;
-        ensure!(self.groups < COUNTERS, "the plugin has no more counters");
+        ensure!(self.groups < GROUPS, "the plugin has no more counters");
         for address in image.functions(part)? {
             self.settings
                 .push(format!("function={}:{address:x}", self.groups));
@@ -119,6 +121,12 @@ impl Counts {
     #[must_use]
     pub fn inside(&self, group: usize) -> u64 {
         self.0.get(group).copied().unwrap_or_default()
+    }
+
+    /// How often a function of a group was entered from outside of all groups.
+    #[must_use]
+    pub fn calls(&self, group: usize) -> u64 {
+        self.inside(GROUPS + group)
     }
 
     /// What was executed after `earlier`.
