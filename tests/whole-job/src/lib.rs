@@ -3,6 +3,7 @@
 //! | module | stands for |
 //! |---|---|
 //! | [`programs`] | the programs under test |
+//! | [`readers`] | the readers that the programs here find |
 //! | [`station`] | an issuance station and its operator |
 //! | [`issuing`] | the hands that put blank cards into readers |
 //! | [`pay_point`] | a terminal, its clerk and the people who come |
@@ -13,6 +14,7 @@
 pub mod issuing;
 pub mod pay_point;
 pub mod programs;
+pub mod readers;
 pub mod scene;
 pub mod station;
 pub mod summary;

@@ -1,6 +1,6 @@
 //! A small scene: a station, its cards, and a pay point that is ready for pay day but for the time.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
@@ -60,8 +60,23 @@ impl Scene {
 
     /// The folder of everything: `station`, `blank-cards` with the cards' memories, `terminal.flash`.
     #[must_use]
-    pub fn folder(&self) -> &std::path::Path {
+    pub fn folder(&self) -> &Path {
         self.folder.path()
+    }
+
+    /// A card to which the payment list has exactly one line.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn card_with_one_line(&self) -> Result<Issued> {
+        let query = "SELECT card FROM list_line GROUP BY card HAVING count(*) = 1 ORDER BY card LIMIT 1";
+        let rows = self.station.ledger(query)?;
+        let number = rows.first().and_then(|row| row["card"].as_str());
+        let card = self
+            .cards
+            .iter()
+            .find(|card| Some(card.number.as_str()) == number);
+        Ok(card.context("nobody has exactly one line")?.clone())
     }
 
     /// An `ansinh terminal` command at the pay point's port. Returns its report.

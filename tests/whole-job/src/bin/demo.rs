@@ -14,6 +14,7 @@ use serde_json::Value;
 use whole_job::issuing::{self, Issued};
 use whole_job::pay_point::{PayPoint, screen};
 use whole_job::programs::program;
+use whole_job::readers;
 use whole_job::station::{Station, pin_of};
 use whole_job::summary::{FlippedByte, Summary, Witnesses, vnd};
 use whole_job::witnesses;
@@ -147,7 +148,7 @@ fn import(station: &Station, work: &Path, period: &str) -> Result<()> {
 
 fn issue(station: &Station, work: &Path, summary: &mut Summary) -> Result<Vec<Issued>> {
     let blanks = issuing::deliver(station, work, BLANKS)?;
-    let readers = readers()?;
+    let readers = readers::provided()?;
     let begun = Instant::now();
     let cards = issuing::issue_all(station, &readers, blanks)?;
     ensure!(cards.len() == PEOPLE, "{} cards issued", cards.len());
@@ -161,18 +162,6 @@ fn issue(station: &Station, work: &Path, summary: &mut Summary) -> Result<Vec<Is
         begun.elapsed().as_secs_f64()
     );
     Ok(cards)
-}
-
-/// The readers that `with-readers` provides.
-fn readers() -> Result<Vec<(String, u16)>> {
-    let hint = "no readers: start the demonstration by tools/demo";
-    let names = std::env::var("ANSINH_READER_NAMES").context(hint)?;
-    let ports = std::env::var("ANSINH_VPCD_PORTS").context(hint)?;
-    let ports = ports
-        .split(',')
-        .map(|port| Ok(port.parse()?))
-        .collect::<Result<Vec<u16>>>()?;
-    Ok(names.split(',').map(str::to_owned).zip(ports).collect())
 }
 
 /// Provisions and loads the terminal; one card is lost after the list was made. Returns its number.
