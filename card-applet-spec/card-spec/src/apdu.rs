@@ -201,20 +201,12 @@ impl StatusWord {
     pub const REFUSED_RECEIPT_FOLLOWS: Self = Self(0x6340);
     /// 6700: wrong length.
     pub const WRONG_LENGTH: Self = Self(0x6700);
-    /// 6881: logical channel not supported.
-    pub const LOGICAL_CHANNEL_NOT_SUPPORTED: Self = Self(0x6881);
-    /// 6882: secure messaging not supported.
-    pub const SECURE_MESSAGING_NOT_SUPPORTED: Self = Self(0x6882);
     /// 6883: last command of the chain expected.
     pub const LAST_COMMAND_OF_CHAIN_EXPECTED: Self = Self(0x6883);
-    /// 6884: command chaining not supported.
-    pub const CHAINING_NOT_SUPPORTED: Self = Self(0x6884);
     /// 6982: security status not satisfied.
     pub const SECURITY_STATUS_NOT_SATISFIED: Self = Self(0x6982);
     /// 6983: authentication method blocked.
     pub const AUTHENTICATION_METHOD_BLOCKED: Self = Self(0x6983);
-    /// 6984: reference data not usable.
-    pub const REFERENCE_DATA_NOT_USABLE: Self = Self(0x6984);
     /// 6985: conditions of use not satisfied.
     pub const CONDITIONS_NOT_SATISFIED: Self = Self(0x6985);
     /// 6987: expected secure messaging data objects missing.
@@ -223,8 +215,6 @@ impl StatusWord {
     pub const SECURE_MESSAGING_OBJECTS_INCORRECT: Self = Self(0x6988);
     /// 6A80: incorrect parameters in the command data field.
     pub const INCORRECT_DATA: Self = Self(0x6A80);
-    /// 6A81: function not supported.
-    pub const FUNCTION_NOT_SUPPORTED: Self = Self(0x6A81);
     /// 6A82: file or application not found.
     pub const FILE_NOT_FOUND: Self = Self(0x6A82);
     /// 6A84: not enough memory.

@@ -355,7 +355,8 @@ pub enum CertificateError {
     UnknownAuthority,
     /// Its signature does not verify.
     Signature,
-    /// The authority's role does not allow to sign this role, or the name does not fit the role (SPEC 3.2).
+    /// The authority's role does not allow to sign this role, or the name (SPEC 3.2) or the domain parameters, which
+    /// stand in a root and only there (SPEC 3.1), do not fit the role.
     Role,
     /// A TEST certificate below a production root, or the reverse of it (SPEC 3.3).
     Flags,
@@ -370,7 +371,9 @@ impl fmt::Display for CertificateError {
         match self {
             Self::UnknownAuthority => f.write_str("signed by an authority that is not known here"),
             Self::Signature => f.write_str("the certificate's signature does not verify"),
-            Self::Role => f.write_str("the certificate's role does not fit its authority or its name"),
+            Self::Role => f.write_str(
+                "the certificate's role does not fit its authority, its name or the form of its key",
+            ),
             Self::Flags => f.write_str("test and production certificates in one chain"),
             Self::Dates => f.write_str("the certificate's dates do not fit its authority's or its role"),
             Self::NotValidOn(date) => write!(f, "the certificate is not valid on {date}"),
@@ -388,7 +391,6 @@ pub struct Certified {
     authorization: Authorization,
     effective: Date,
     expiry: Date,
-    latest_expiry: Date,
 }
 
 /// Days that a terminal's certificate may span (SPEC 3.4), both ends included.
@@ -398,7 +400,7 @@ impl Certified {
     /// Takes a root on the caller's word: how it got the anchor is the caller's business.
     pub fn trust(anchor: &TrustAnchor) -> Result<Self, CertificateError> {
         let authorization = anchor.authorization.0;
-        if authorization.role != Role::Root {
+        if authorization.role != Role::Root || !name_fits(Role::Root, &anchor.reference) {
             return Err(CertificateError::Role);
         }
         if anchor.effective > anchor.expiry {
@@ -410,7 +412,6 @@ impl Certified {
             authorization,
             effective: anchor.effective,
             expiry: anchor.expiry,
-            latest_expiry: anchor.expiry,
         })
     }
 
@@ -423,6 +424,9 @@ impl Certified {
         let body = root.claimed();
         if body.public_key.key != *trusted || body.authority != body.holder {
             return Err(CertificateError::UnknownAuthority);
+        }
+        if !body.public_key.with_domain_parameters {
+            return Err(CertificateError::Role);
         }
         root.verify(verifier, trusted)
             .map_err(|_| CertificateError::Signature)?;
@@ -440,7 +444,8 @@ impl Certified {
             return Err(CertificateError::UnknownAuthority);
         }
         let Authorization { role, flags } = body.authorization;
-        if !self.authorization.role.may_certify(role) || !name_fits(role, &body.holder) {
+        let fits = name_fits(role, &body.holder) && !body.public_key.with_domain_parameters;
+        if !self.authorization.role.may_certify(role) || !fits {
             return Err(CertificateError::Role);
         }
         // A demonstration root signs test material only, a production root none of it.
@@ -463,7 +468,6 @@ impl Certified {
             authorization: body.authorization,
             effective: body.effective,
             expiry: body.expiry,
-            latest_expiry: self.expiry,
         })
     }
 
@@ -515,11 +519,6 @@ impl Certified {
     pub fn expiry(&self) -> Date {
         self.expiry
     }
-
-    /// Last day of the authority that signed it: a card's remembered date never moves past it (SPEC 7.5).
-    pub fn authority_expiry(&self) -> Date {
-        self.latest_expiry
-    }
 }
 
 impl Certificate {
@@ -538,10 +537,16 @@ impl Certificate {
 /// Does the name have the form that SPEC 3.2 gives the role?
 fn name_fits(role: Role, holder: &Reference) -> bool {
     let text = holder.as_str();
+    // `prefix` and so many digits.
+    let numbered = |prefix, digits| {
+        text.strip_prefix(prefix)
+            .is_some_and(|rest: &str| rest.len() == digits && rest.bytes().all(|byte| byte.is_ascii_digit()))
+    };
     match role {
-        Role::Root => text.starts_with("VNROOT"),
-        Role::Issuer => text.starts_with("VNISS") && text.len() == 12,
-        Role::TerminalAuthority => text.starts_with("VNTCA"),
+        Role::Root => numbered("VNROOT", 5),
+        // Province (2) and sequence number (5).
+        Role::Issuer => numbered("VNISS", 7),
+        Role::TerminalAuthority => numbered("VNTCA", 5),
         Role::TerminalAgreement => holder.terminal_name().is_some() && text.as_bytes().get(10) == Some(&b'A'),
         Role::TerminalJournal => holder.terminal_name().is_some() && text.as_bytes().get(10) == Some(&b'J'),
     }

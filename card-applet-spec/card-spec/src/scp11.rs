@@ -1,4 +1,4 @@
-//! GlobalPlatform Secure Channel Protocol 11a (Amendment F, v1.4): terminal and card agree on session keys, each with a
+//! GlobalPlatform Secure Channel Protocol 11a (Amendment F, v1.3): terminal and card agree on session keys, each with a
 //! static and an ephemeral key on P-256; what follows is the secure messaging of [`crate::scp03`] at level 33.
 //!
 //! The static public keys come out of certificates that the caller has verified; this module checks that the peer has

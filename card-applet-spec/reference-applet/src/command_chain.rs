@@ -2,16 +2,12 @@
 
 use card_spec::apdu::{Command, StatusWord};
 use card_spec::command::MAXIMUM_CHAIN;
-use card_spec::command::instruction::{DISBURSE, PERFORM_SECURITY_OPERATION};
 use heapless::Vec;
 
 use crate::answer::Stop;
 
-/// The instructions whose data may need more than one APDU: PERFORM SECURITY OPERATION and DISBURSE.
-const CHAINABLE: [u8; 2] = [PERFORM_SECURITY_OPERATION, DISBURSE];
-
-/// INS, P1 and P2, which stay the same over a chain.
-type Header = [u8; 3];
+/// CLA without the chaining bit, INS, P1 and P2, which stay the same over a chain.
+type Header = [u8; 4];
 
 /// The chain being received, if any.
 #[derive(Default)]
@@ -28,15 +24,21 @@ impl CommandChain {
         self.data.clear();
     }
 
-    /// Takes an APDU: the complete command, or `None` if more have to come.
-    pub(crate) fn take<'c>(&'c mut self, command: Command<'c>) -> Result<Option<Command<'c>>, Stop> {
-        let header = [command.instruction, command.p1, command.p2];
+    /// Takes an APDU: the complete command, or `None` if more have to come. Only the command with the class and
+    /// instruction `chainable` may take more than one: nothing else is worth keeping.
+    pub(crate) fn take<'c>(
+        &'c mut self,
+        command: Command<'c>,
+        chainable: [u8; 2],
+    ) -> Result<Option<Command<'c>>, Stop> {
+        let class = command.with_chaining(false).class;
+        let header = [class, command.instruction, command.p1, command.p2];
         if self.header.is_none() {
             self.data.clear();
             if !command.is_chained() {
                 return Ok(Some(command));
             }
-            if !CHAINABLE.contains(&command.instruction) {
+            if [class, command.instruction] != chainable {
                 return Err(Stop::CLASS);
             }
         }

@@ -73,7 +73,7 @@ impl Object {
 
     /// May a terminal read the file (SPEC 5.1)? The issuer may read all of them.
     pub(crate) const fn is_for_terminals(self) -> bool {
-        !matches!(self, Self::LinkedNumbers)
+        !matches!(self, Self::LinkedNumbers | Self::Issuance)
     }
 }
 

@@ -23,7 +23,7 @@ mod terminal_session;
 use card_spec::APPLICATION_IDENTIFIER;
 use card_spec::apdu::{Command, Response, StatusWord};
 use card_spec::command::instruction::{
-    EXTERNAL_AUTHENTICATE, INITIALIZE_UPDATE, PERFORM_SECURITY_OPERATION, READ_BINARY, SELECT,
+    DISBURSE, EXTERNAL_AUTHENTICATE, INITIALIZE_UPDATE, PERFORM_SECURITY_OPERATION, READ_BINARY, SELECT,
 };
 use card_spec::command::{FileControlInformation, ProprietaryInformation, TRANSPORT_KEY_VERSION};
 use card_spec::scp03::{CardChannel, ChannelError, ChipSerial, MAX_PROTECTED_RESPONSE, StaticKeys};
@@ -224,7 +224,8 @@ impl<M: Memory, R: CryptoRng> Card<M, R> {
         chain: &mut CommandChain,
         command: Command<'_>,
     ) -> Result<Answer, Stop> {
-        let Some(command) = chain.take(command)? else {
+        // SPEC 8.5: a certificate may be longer than an APDU; an order may, too, but comes in a session only.
+        let Some(command) = chain.take(command, [PROPRIETARY, PERFORM_SECURITY_OPERATION])? else {
             return Ok(Answer::done());
         };
         match (command.with_chaining(false).class, command.instruction) {
@@ -276,7 +277,7 @@ impl<M: Memory, R: CryptoRng> Card<M, R> {
         if command.with_chaining(false).class != PROPRIETARY {
             return Err(Stop::CLASS);
         }
-        let Some(command) = chain.take(command)? else {
+        let Some(command) = chain.take(command, [PROPRIETARY, DISBURSE])? else {
             return Ok(Answer::done());
         };
         match peer {

@@ -150,6 +150,8 @@ impl<M: Memory, R: CryptoRng> Card<M, R> {
             return Err(Stop::LENGTH);
         }
         let before = match (command.p2, &*loading) {
+            // No loading fits into one block: refused before what was loaded is gone.
+            (0x00, _) if last => return Err(Stop::DATA),
             (0x00, _) => *loading.insert(Loading::begin(&mut self.memory)?),
             (block, Some(before)) if block == before.next_block() => *before,
             _ => return Err(Stop::P1_P2),

@@ -124,17 +124,14 @@ impl<M: Memory, R: CryptoRng> Card<M, R> {
         Answer::data(&response)
     }
 
-    /// The first valid C-MAC proves the terminal's key. Only then its certificate's date is believed (SPEC 7.5), and
-    /// never beyond its CA's last day: a mistaken date cannot lock the card out for good.
+    /// The first valid C-MAC proves the terminal's key. Only then its certificate's date is believed (SPEC 7.5). It lies
+    /// within its CA's dates (SPEC 3.4), so no mistaken date locks the card out for good.
     pub(crate) fn authenticated(&mut self, session: &mut TerminalSession) -> Result<(), Stop> {
         if session.authenticated {
             return Ok(());
         }
         let ledger = State::of(&self.memory)?.active()?;
-        let seen = session
-            .terminal
-            .effective()
-            .min(session.terminal.authority_expiry());
+        let seen = session.terminal.effective();
         if seen > ledger.remembered {
             Ledger {
                 remembered: seen,

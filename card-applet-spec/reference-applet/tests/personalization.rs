@@ -334,6 +334,44 @@ fn data_come_in_order_and_fit() {
 }
 
 #[test]
+fn a_refused_first_block_leaves_what_is_loaded() {
+    let office = Office::new();
+    let (mut card, mut host, keys) = card_with_keys();
+    let data = objects(&office, &plan(), &keys).concatenated();
+    host.store(&mut card, &data, 223).unwrap();
+    let before = card.memory().slots.clone();
+    let refused: [(u8, &[u8], u16); 4] = [
+        // The last block of a loading that cannot be one.
+        (0x80, &data[..223], 0x6A80),
+        (0x80, &[0x5A], 0x6A80),
+        (0x00, &[], 0x6700),
+        (0x40, &data[..223], 0x6A86),
+    ];
+    for (p1, block, status) in refused {
+        assert_eq!(
+            host.secure.status(&mut card, [0x80, 0xE2, p1, 0x00], block),
+            status
+        );
+        assert!(card.memory().slots == before, "{p1:02X}: a refused block wrote");
+    }
+    // Nor does it end a loading that is under way.
+    for (number, block) in data.chunks(223).enumerate() {
+        let last = (number + 1) * 223 >= data.len();
+        let header = [0x80, 0xE2, if last { 0x80 } else { 0x00 }, number as u8];
+        host.secure.done(&mut card, header, block).unwrap();
+        if !last {
+            assert_eq!(
+                host.secure
+                    .status(&mut card, [0x80, 0xE2, 0x80, 0x00], &data[..223]),
+                0x6A80
+            );
+        }
+    }
+    host.set_pin(&mut card, &plan().pin).unwrap();
+    host.activate(&mut card).unwrap();
+}
+
+#[test]
 fn a_pin_is_six_digits() {
     let (mut card, mut host, _) = card_with_keys();
     for wrong in [

@@ -229,8 +229,8 @@ fn a_terminal_reads_what_is_for_terminals() {
     let mut session = Terminal::new(&office).open(&mut card).unwrap();
     for file in 0x80..=0x9F {
         let expected = match file {
-            0x81 | 0x83 | 0x85 | 0x86 | 0x9D => 0x9000,
-            0x84 => 0x6982,
+            0x81 | 0x83 | 0x85 | 0x9D => 0x9000,
+            0x84 | 0x86 => 0x6982,
             _ => 0x6A82,
         };
         let answer = session.secure.status(&mut card, [0x80, 0xB0, file, 0x00], &[]);
@@ -395,8 +395,15 @@ fn chains_are_of_one_command_and_bounded() {
     }
     assert_eq!(send(&mut card, MORE, &[0; 66]), 0x9000);
     assert_eq!(send(&mut card, MORE, &[0; 1]), 0x6883);
-    // Nothing else is chained.
-    assert_eq!(send(&mut card, [0x90, 0x20, 0x00, 0x81], &[0x80]), 0x6E00);
+    // Nothing else is chained, certificates neither: they come in plain.
+    for other in [
+        [0x90, 0x20, 0x00, 0x81],
+        [0x90, 0x2A, 0x01, 0x90],
+        [0x90, 0x88, 0x00, 0x00],
+    ] {
+        assert_eq!(send(&mut card, other, &[0x80]), 0x6E00, "{other:02X?}");
+        assert_eq!(send(&mut card, LAST, rest), 0x6A80, "nothing was kept");
+    }
     assert_eq!(send(&mut card, MORE, first), 0x9000);
     assert_eq!(send(&mut card, LAST, rest), 0x9000);
 }
@@ -411,6 +418,43 @@ fn a_chain_does_not_outlive_its_session() {
     assert_eq!(status(&mut card, &encode(0x90, 0x2A, 0x01, 0x90, half)), 0x9000);
     plain(&mut card, &SELECT).unwrap();
     terminal.present(&mut card).unwrap();
+}
+
+#[test]
+fn in_plain_only_certificates_are_chained_and_under_one_class() {
+    let (office, mut card) = ready();
+    let terminal = Terminal::new(&office);
+    let (first, rest) = terminal.ca_certificate.split_at(100);
+    let more = encode(0x90, 0x2A, 0x01, 0x90, first);
+    // An order before there is a session is not even kept.
+    for (class, instruction) in [
+        (0x90, 0x54),
+        (0x90, 0x82),
+        (0x10, 0x2A),
+        (0x94, 0x2A),
+        (0x10, 0xB0),
+    ] {
+        let other = encode(class, instruction, 0x01, 0x90, first);
+        assert_eq!(status(&mut card, &other), 0x6E00, "{class:02X} {instruction:02X}");
+        assert_eq!(status(&mut card, &encode(0x80, 0x2A, 0x01, 0x90, rest)), 0x6A80);
+    }
+    // Another class, instruction or parameter in between drops the chain.
+    for header in [
+        [0x00, 0x2A, 0x01, 0x90],
+        [0x84, 0x2A, 0x01, 0x90],
+        [0x10, 0x2A, 0x01, 0x90],
+        [0x80, 0x54, 0x01, 0x90],
+        [0x80, 0x2A, 0x00, 0x90],
+        [0x80, 0x2A, 0x01, 0x10],
+    ] {
+        let [class, instruction, p1, p2] = header;
+        assert_eq!(status(&mut card, &more), 0x9000);
+        let other = encode(class, instruction, p1, p2, rest);
+        assert_eq!(status(&mut card, &other), 0x6883, "{header:02X?}");
+        assert_eq!(status(&mut card, &encode(0x80, 0x2A, 0x01, 0x90, rest)), 0x6A80);
+    }
+    assert_eq!(status(&mut card, &more), 0x9000);
+    assert_eq!(status(&mut card, &encode(0x80, 0x2A, 0x01, 0x90, rest)), 0x9000);
 }
 
 #[test]
