@@ -23,10 +23,6 @@ pub(crate) enum Session {
 }
 
 /// Who is at the other end of a secure channel.
-#[expect(
-    clippy::large_enum_variant,
-    reason = "there is no heap to move the larger one to"
-)]
 pub(crate) enum Peer {
     /// The issuer authenticated (SCP03).
     Issuer(IssuerSession),
