@@ -5,7 +5,7 @@ use std::num::NonZero;
 use std::path::{Path, PathBuf};
 
 use card_spec::crypto::{Digest, PublicKey, Verify};
-use card_spec::cso::{CardSecurityObject, PersonReference};
+use card_spec::cso::{Caps, CardSecurityObject, PersonReference};
 use card_spec::signed::Signed;
 use card_spec::values::{CardNumber, Date};
 
@@ -24,6 +24,7 @@ pub(crate) struct Card {
     pub(crate) effective: Date,
     pub(crate) expiry: Date,
     pub(crate) methods: u8,
+    pub(crate) caps: Caps,
     pub(crate) signing_key: PublicKey,
     pub(crate) cso_hash: Digest,
     /// Is the CSO verified? One that is not serves to go on, and proves nothing.
@@ -208,6 +209,7 @@ fn verify_cso(
         effective: cso.effective,
         expiry: cso.expiry,
         methods: cso.policy.methods,
+        caps: cso.caps,
         signing_key: cso.signing_key,
         cso_hash: signed.hash(),
         proven,

@@ -183,6 +183,10 @@ codes! {
     ReceiptGap = "receipt-gap",
     /// A receipt does not name the one before it.
     ReceiptPrevious = "receipt-previous",
+    /// A card paid more in one order than its cap (SPEC 9.3).
+    OrderCap = "order-cap",
+    /// A card paid more in one month than its cap (SPEC 9.5).
+    MonthCap = "month-cap",
     /// A file under `receipts/` differs from the journal.
     ReceiptFile = "receipt-file",
     /// A file under `receipts/` for which the journal has no payment.

@@ -23,6 +23,8 @@ use crate::trust::Trust;
 
 /// Bytes of the longest header.
 const LONGEST: usize = 512;
+/// Lines of a list that are kept: behind them no terminal pays.
+const MOST_LINES: usize = MAXIMUM_LINES as usize;
 
 /// A payment list.
 #[derive(Clone, Debug)]
@@ -66,7 +68,7 @@ impl BlockList {
 pub(crate) struct Issued {
     lists: Vec<PaymentList>,
     block_lists: Vec<BlockList>,
-    by_root: HashMap<Digest, usize>,
+    by_root: HashMap<Digest, Vec<usize>>,
     by_header: HashMap<Digest, usize>,
     block_by_header: HashMap<Digest, usize>,
 }
@@ -113,7 +115,7 @@ impl Issued {
             return;
         };
         let index = self.lists.len();
-        self.by_root.insert(list.root, index);
+        self.by_root.entry(list.root).or_default().push(index);
         self.by_header.insert(list.header, index);
         self.lists.push(list);
         links.push(link);
@@ -129,9 +131,10 @@ impl Issued {
         links.push(link);
     }
 
-    pub(crate) fn list_by_root(&self, root: &Digest) -> Option<(usize, &PaymentList)> {
-        let index = *self.by_root.get(root)?;
-        Some((index, self.lists.get(index)?))
+    /// Lists with the same lines have the same root.
+    pub(crate) fn lists_by_root(&self, root: &Digest) -> impl Iterator<Item = (usize, &PaymentList)> {
+        let indices = self.by_root.get(root).into_iter().flatten();
+        indices.filter_map(|index| Some((*index, self.lists.get(*index)?)))
     }
 
     pub(crate) fn list_by_header(&self, header: &Digest) -> Option<(usize, &PaymentList)> {
@@ -205,14 +208,16 @@ fn check_line_card(line: &ListLine, cards: &Cards, place: &Place, findings: &mut
 /// The lines of a file behind its header, each with its Merkle leaf.
 struct Body<T> {
     items: Vec<T>,
+    /// How many stand in the file: `items` has no more than were asked for.
+    count: usize,
     root: RootBuilder,
     damaged: bool,
 }
 
-/// Reads header and lines; `on_header` gets the header's bytes.
+/// Reads header and lines, and keeps `most` of the lines; `on_header` gets the header's bytes.
 fn read_file<T: for<'a> Field<'a>, H>(
     path: &Path,
-    tag: u16,
+    (tag, most): (u16, usize),
     is_header: impl Fn(&[u8]) -> Result<(), tlv::Error>,
     on_header: impl FnOnce(&[u8], &mut Findings) -> Option<H>,
     findings: &mut Findings,
@@ -228,6 +233,7 @@ fn read_file<T: for<'a> Field<'a>, H>(
     let mut on_header = Some(on_header);
     let mut body = Body {
         items: Vec::new(),
+        count: 0,
         root: RootBuilder::new(),
         damaged: false,
     };
@@ -240,7 +246,10 @@ fn read_file<T: for<'a> Field<'a>, H>(
                 }
                 Record::Whole { bytes, .. } if item(bytes).is_ok() => {
                     body.root.push(leaf_hash(bytes), |_, _, _| {});
-                    body.items.extend(item(bytes));
+                    body.count += 1;
+                    if body.items.len() < most {
+                        body.items.extend(item(bytes));
+                    }
                 }
                 Record::Whole { offset, .. } => {
                     body.damaged = true;
@@ -327,7 +336,7 @@ fn load_list(
         Some((list, link))
     };
     let ((mut list, link), body) =
-        read_file::<ListLine, _>(path, ListLine::TAG, is_header, on_header, findings)?;
+        read_file::<ListLine, _>(path, (ListLine::TAG, MOST_LINES), is_header, on_header, findings)?;
     if let Some((count, total)) = stated.filter(|_| !body.damaged) {
         check_list(&list, &body, count, total.vnd(), findings);
     }
@@ -337,13 +346,21 @@ fn load_list(
 
 fn check_list(list: &PaymentList, body: &Body<ListLine>, count: u32, total: u64, findings: &mut Findings) {
     let place = &list.place;
-    let lines = body.items.len();
+    let lines = body.count;
     if u64::from(count) != lines as u64 || !(1..=MAXIMUM_LINES).contains(&count) {
+        let text = format!("states {count} lines and has {lines}; a list has 1 to {MAXIMUM_LINES}");
+        findings.add(Code::ListCount, place, text);
+    }
+    if body.root.root() != list.root {
         findings.add(
-            Code::ListCount,
+            Code::ListRoot,
             place,
-            format!("states {count} lines and has {lines}"),
+            "the lines are not the ones that the issuer signed",
         );
+    }
+    // The sum of lines that were not kept is not known.
+    if lines > body.items.len() {
+        return;
     }
     let sum: u64 = body.items.iter().map(|line| line.amount.vnd()).sum();
     if sum != total {
@@ -361,13 +378,6 @@ fn check_list(list: &PaymentList, body: &Body<ListLine>, count: u32, total: u64,
             Code::ListLineNumber,
             place,
             format!("line {expected} is numbered {}", line.number),
-        );
-    }
-    if body.root.root() != list.root {
-        findings.add(
-            Code::ListRoot,
-            place,
-            "the lines are not the ones that the issuer signed",
         );
     }
 }
@@ -416,7 +426,9 @@ fn load_block_list(
         };
         Some(link)
     };
-    let (link, body) = read_file::<BlockEntry, _>(path, BlockEntry::TAG, is_header, on_header, findings)?;
+    // DATA 4 sets no bound: a block list grows with the cards.
+    let kind = (BlockEntry::TAG, usize::MAX);
+    let (link, body) = read_file::<BlockEntry, _>(path, kind, is_header, on_header, findings)?;
     let header = stated?;
     if !body.damaged {
         check_block_list(&header, &body, &link.place, findings);

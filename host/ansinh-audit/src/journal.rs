@@ -12,7 +12,7 @@ use card_spec::journal::{Entry, Event, MAXIMUM_ENTRY_LENGTH, genesis};
 use card_spec::payment::{ClockSource, LineKey, Receipt};
 use card_spec::signed::Signed;
 use card_spec::tlv;
-use card_spec::values::{CardNumber, TerminalName, Time};
+use card_spec::values::{CardNumber, Period, TerminalName, Time};
 
 use crate::acknowledgements::Acknowledgements;
 use crate::cards::Cards;
@@ -40,12 +40,17 @@ pub(crate) struct Payment {
     pub(crate) place: Place,
     pub(crate) intent: u32,
     pub(crate) line_key: LineKey,
+    /// VND.
     pub(crate) amount: u64,
+    /// Month of the order.
+    pub(crate) month: Option<Period>,
     pub(crate) card: CardNumber,
     pub(crate) counter: u32,
     pub(crate) previous: Digest,
     pub(crate) receipt_hash: Digest,
     pub(crate) receipt_signature: Signature,
+    /// Does the receipt fail under its card's key?
+    pub(crate) forged: bool,
     /// Do all signatures behind it verify, and do order, list and card agree?
     pub(crate) proven: bool,
 }
@@ -88,6 +93,7 @@ pub(crate) struct Pass<'a, V> {
     pub(crate) block_list_lost: bool,
     newest_list: u32,
     previous: Option<Digest>,
+    doubtful: Option<Doubtful>,
     boot_count: u32,
     times: HashMap<ClockSource, Time>,
     unhanded: HashSet<u32>,
@@ -96,6 +102,14 @@ pub(crate) struct Pass<'a, V> {
     damaged: u64,
     /// Hashes by sequence number, where several files may tell of one entry.
     hashes: Option<HashMap<u32, Digest>>,
+}
+
+/// An entry that is not proven to be this terminal's and stands where its next one is expected: a genuine one that was
+/// damaged, or a forged one before it. What follows tells.
+struct Doubtful {
+    sequence: u32,
+    bytes: Vec<u8>,
+    place: Place,
 }
 
 fn is_entry(bytes: &[u8]) -> Result<(), tlv::Error> {
@@ -113,7 +127,10 @@ pub(crate) fn audit<V: Verify>(
     let length = |path: &PathBuf| Reverse(path.metadata().map_or(0, |file| file.len()));
     let mut paths: Vec<_> = paths
         .iter()
-        .map(|path| (first_sequence(path), length(path), path))
+        .map(|path| {
+            let first = first_sequence(path, pass.key, context.verifier);
+            (first.unwrap_or(u32::MAX), length(path), path)
+        })
         .collect();
     paths.sort();
     for (index, (_, _, path)) in paths.into_iter().enumerate() {
@@ -128,12 +145,16 @@ pub(crate) fn audit<V: Verify>(
     pass.finish()
 }
 
-/// Where a file starts: parts of a journal in several folders are read in their order.
-fn first_sequence(path: &Path) -> Option<u32> {
+/// Where a file starts: parts of a journal in several folders are read in their order. A forged entry says nothing.
+fn first_sequence(path: &Path, key: Option<&JournalKey>, verifier: &impl Verify) -> Option<u32> {
     let mut records = Records::open(path, MAXIMUM_ENTRY_LENGTH).ok()?;
     loop {
-        if let Record::Whole { bytes, .. } = records.next_record(is_entry).ok()?? {
-            return Some(Signed::<Entry<'_>>::parse(bytes).ok()?.claimed().sequence);
+        let Record::Whole { bytes, .. } = records.next_record(is_entry).ok()?? else {
+            continue;
+        };
+        let signed = Signed::<Entry<'_>>::parse(bytes).ok()?;
+        if key.is_none_or(|key| signed.verify(verifier, &key.key).is_ok()) {
+            return Some(signed.claimed().sequence);
         }
     }
 }
@@ -160,6 +181,7 @@ impl<'a, V: Verify> Pass<'a, V> {
             block_list_lost: false,
             newest_list: 0,
             previous: key.map(|key| genesis(&key.key)),
+            doubtful: None,
             boot_count: 0,
             times: HashMap::new(),
             unhanded: HashSet::new(),
@@ -174,18 +196,16 @@ impl<'a, V: Verify> Pass<'a, V> {
         while let Some(record) = records.next_record(is_entry)? {
             match record {
                 Record::Whole { offset, bytes } => {
-                    // `is_entry` has parsed it, so this is always an entry.
-                    if let Ok(signed) = Signed::parse(bytes) {
-                        self.entry(&signed, &place.at(offset), may_overlap);
-                    }
+                    self.entry(bytes, &place.at(offset), may_overlap);
                 }
                 Record::Damaged {
                     offset,
                     length,
                     reason,
                 } => {
+                    self.settle_doubtful();
                     self.damaged += length;
-                    let place = place.at(offset).numbered(self.journal.last + 1);
+                    let place = place.at(offset).numbered(self.journal.last.saturating_add(1));
                     self.find(
                         Code::Encoding,
                         &place,
@@ -201,22 +221,63 @@ impl<'a, V: Verify> Pass<'a, V> {
         self.journal.findings.add(code, place, text);
     }
 
-    fn entry(&mut self, signed: &Signed<'_, Entry<'_>>, place: &Place, may_overlap: bool) {
+    /// One entry; `is_entry` has accepted its bytes.
+    fn entry(&mut self, bytes: &[u8], place: &Place, may_overlap: bool) {
+        let Ok(signed) = Signed::<Entry<'_>>::parse(bytes) else {
+            return;
+        };
         let entry = signed.claimed();
         let place = &place.numbered(entry.sequence);
-        let hash = signed.hash();
-        if may_overlap && self.is_known(entry.sequence, &hash, place) {
+        let known = self.known_hash(entry.sequence).filter(|_| may_overlap);
+        if known == Some(signed.hash()) {
             return;
         }
         self.journal.entries += 1;
-        let genuine = self.check_signature(signed, place);
-        if entry.terminal != self.terminal {
-            self.find(
-                Code::EntryTerminal,
-                place,
-                format!("is an entry of {}", entry.terminal),
-            );
+        let genuine = self.check_signature(&signed, place);
+        let own = self.check_terminal(entry, place);
+        let trusted = own && (genuine || self.key.is_none());
+        if known.is_some() {
+            if trusted {
+                let text = "another file has another entry with this sequence number";
+                self.find(Code::EntryFork, place, text);
+            }
+            return;
         }
+        if trusted {
+            self.doubtful
+                .take_if(|doubtful| doubtful.sequence == entry.sequence);
+            self.settle_doubtful();
+            self.take(&signed, genuine, place);
+            return;
+        }
+        // An entry that is not proven and stands elsewhere is reported and has no place in the chain.
+        let after_doubtful = |doubtful: &Doubtful| doubtful.sequence.checked_add(1) == Some(entry.sequence);
+        if self.doubtful.as_ref().is_some_and(after_doubtful) {
+            self.settle_doubtful();
+        }
+        if self.doubtful.is_none() && self.journal.last.checked_add(1) == Some(entry.sequence) {
+            self.doubtful = Some(Doubtful {
+                sequence: entry.sequence,
+                bytes: bytes.to_vec(),
+                place: place.clone(),
+            });
+        }
+    }
+
+    /// Nothing genuine has taken the place of the doubtful entry: it is one of the journal, and proves nothing.
+    fn settle_doubtful(&mut self) {
+        let Some(doubtful) = self.doubtful.take() else {
+            return;
+        };
+        if let Ok(signed) = Signed::parse(&doubtful.bytes) {
+            self.take(&signed, false, &doubtful.place);
+        }
+    }
+
+    /// Takes an entry for the next of the chain.
+    fn take(&mut self, signed: &Signed<'_, Entry<'_>>, genuine: bool, place: &Place) {
+        let entry = signed.claimed();
+        let hash = signed.hash();
         if !self.check_sequence(entry, place) {
             return;
         }
@@ -237,19 +298,18 @@ impl<'a, V: Verify> Pass<'a, V> {
         self.journal.head = Some(hash);
     }
 
-    /// Has an earlier file told of this entry? Then it must have told the same.
-    fn is_known(&mut self, sequence: u32, hash: &Digest, place: &Place) -> bool {
-        let Some(known) = self.hashes.as_ref().and_then(|hashes| hashes.get(&sequence)) else {
-            return false;
-        };
-        if known != hash {
-            self.find(
-                Code::EntryFork,
-                place,
-                "another file has another entry with this sequence number",
-            );
+    /// What an earlier file has told of this entry.
+    fn known_hash(&self, sequence: u32) -> Option<Digest> {
+        self.hashes.as_ref()?.get(&sequence).copied()
+    }
+
+    fn check_terminal(&mut self, entry: &Entry<'_>, place: &Place) -> bool {
+        let own = entry.terminal == self.terminal;
+        if !own {
+            let text = format!("is an entry of {}", entry.terminal);
+            self.find(Code::EntryTerminal, place, text);
         }
-        true
+        own
     }
 
     fn check_signature(&mut self, signed: &Signed<'_, Entry<'_>>, place: &Place) -> bool {
@@ -269,7 +329,10 @@ impl<'a, V: Verify> Pass<'a, V> {
 
     /// Does the entry come next? One that stands again or too late is reported and not taken.
     fn check_sequence(&mut self, entry: &Entry<'_>, place: &Place) -> bool {
-        let expected = self.journal.last.saturating_add(1);
+        let Some(expected) = self.journal.last.checked_add(1) else {
+            self.find(Code::EntryOrder, place, "stands behind the last number there is");
+            return false;
+        };
         if entry.sequence < expected {
             self.find(
                 Code::EntryOrder,
@@ -293,7 +356,7 @@ impl<'a, V: Verify> Pass<'a, V> {
         if self.previous.is_some() && !follows {
             self.find(Code::EntryPrevious, place, "does not name the entry before it");
         }
-        if follows && self.journal.unbroken + 1 == entry.sequence {
+        if follows && self.journal.unbroken.checked_add(1) == Some(entry.sequence) {
             self.journal.unbroken = entry.sequence;
         }
         true
@@ -414,8 +477,9 @@ impl<'a, V: Verify> Pass<'a, V> {
         if acknowledged >= sequence || acknowledged < self.synced {
             let text = format!("entry {acknowledged} as acknowledged, after {}", self.synced);
             self.find(Code::Synced, place, text);
+        } else {
+            self.synced = acknowledged;
         }
-        self.synced = self.synced.max(acknowledged);
         match self
             .context
             .acknowledgements
@@ -435,6 +499,7 @@ impl<'a, V: Verify> Pass<'a, V> {
     }
 
     fn finish(mut self) -> Journal {
+        self.settle_doubtful();
         self.journal.open_intent = self.open.map(|open| open.sequence);
         self.journal
     }

@@ -6,10 +6,11 @@ use card_spec::journal::{EncodedOrder, EncodedReceipt, Entry, Refusal};
 use card_spec::list::{BLOCK_LIST_MAXIMUM_AGE_DAYS, ListLine};
 use card_spec::payment::{HolderCheckMethod, LineKey, Order, Receipt, Recipient};
 use card_spec::signed::Signed;
-use card_spec::values::{CardNumber, Date};
+use card_spec::values::{CardNumber, Date, Period};
 
 use crate::cards::Card;
 use crate::finding::{Code, Place};
+use crate::issued::PaymentList;
 use crate::journal::{Pass, Payment};
 
 /// An Intent that waits for its receipt.
@@ -19,6 +20,7 @@ pub(crate) struct OpenIntent {
     order_hash: Digest,
     line_key: LineKey,
     amount: u64,
+    month: Option<Period>,
     card: Option<CardNumber>,
     method: HolderCheckMethod,
     proven: bool,
@@ -65,6 +67,7 @@ impl<'a, V: Verify> Pass<'a, V> {
             order_hash: encoded.hash(),
             line_key: order.line_key,
             amount: order.amount.vnd(),
+            month: order.time.date().map(Date::period),
             card: card.map(|card| card.number),
             method: order.method,
             proven: genuine && on_list && allowed,
@@ -73,11 +76,20 @@ impl<'a, V: Verify> Pass<'a, V> {
 
     /// The order repeats a line of a list that this terminal had loaded; false if that is not proven.
     fn check_list(&mut self, order: &Order<'_>, card: Option<&Card>, place: &Place) -> bool {
-        let Some((index, list)) = self.context.issued.list_by_root(&order.list_root) else {
+        let is_in_time = |list: &PaymentList| {
+            let date = order.time.date();
+            date.is_some_and(|date| list.effective <= date && date <= list.expiry)
+        };
+        // It does not matter which of several lists with the same lines an order names (DATA 3.3): it counts as the one
+        // that allows it.
+        let lists = self.context.issued.lists_by_root(&order.list_root);
+        let lists = lists.map(|(index, list)| (self.lists.contains(&index), is_in_time(list), list));
+        let Some((loaded, in_time, list)) =
+            lists.max_by_key(|(loaded, in_time, list)| (*loaded, *in_time, list.proven))
+        else {
             self.find(Code::OrderList, place, "the order's list is not among the files");
             return false;
         };
-        let loaded = self.lists.contains(&index);
         if !loaded && !self.damage_before {
             self.find(
                 Code::OrderListNotLoaded,
@@ -85,10 +97,6 @@ impl<'a, V: Verify> Pass<'a, V> {
                 "this terminal had not loaded the order's list",
             );
         }
-        let in_time = order
-            .time
-            .date()
-            .is_some_and(|date| list.effective <= date && date <= list.expiry);
         if !in_time {
             let text = format!(
                 "{} is outside the list's days {} to {}",
@@ -178,28 +186,44 @@ impl<'a, V: Verify> Pass<'a, V> {
                 place,
                 "its receipt does not answer the open intent",
             );
-            self.journal
-                .stray_receipts
-                .push((place.clone(), body, signed.hash()));
+            if !self.is_forged(&signed) {
+                let stray = (place.clone(), body, signed.hash());
+                self.journal.stray_receipts.push(stray);
+            }
             return;
         };
         self.lost = false;
-        let verified = self.check_receipt(&signed, &open, place);
+        let forged = self.is_forged(&signed);
+        let verified = self.check_receipt(&signed, forged, &open, place);
         self.add_payment(Payment {
             place: place.clone(),
             intent: open.sequence,
             line_key: open.line_key,
             amount: open.amount,
+            month: open.month,
             card: body.card_number,
             counter: body.counter,
             previous: body.previous,
             receipt_hash: signed.hash(),
             receipt_signature: *signed.signature(),
+            forged,
             proven: genuine && verified && open.proven,
         });
     }
 
-    fn check_receipt(&mut self, signed: &Signed<'_, Receipt>, open: &OpenIntent, place: &Place) -> bool {
+    /// Is the card's key at hand, and is the receipt not signed with it?
+    fn is_forged(&self, signed: &Signed<'_, Receipt>) -> bool {
+        let card = self.context.cards.by_number(&signed.claimed().card_number);
+        card.is_some_and(|card| signed.verify(self.context.verifier, &card.signing_key).is_err())
+    }
+
+    fn check_receipt(
+        &mut self,
+        signed: &Signed<'_, Receipt>,
+        forged: bool,
+        open: &OpenIntent,
+        place: &Place,
+    ) -> bool {
         let body = signed.claimed();
         let Some(card) = self.context.cards.by_number(&body.card_number) else {
             let text = format!(
@@ -223,15 +247,14 @@ impl<'a, V: Verify> Pass<'a, V> {
             let text = format!("the order states {:?}, the card saw something else", open.method);
             self.find(Code::ReceiptHolderCheck, place, text);
         }
-        let verified = signed.verify(self.context.verifier, &card.signing_key).is_ok();
-        if !verified {
+        if forged {
             self.find(
                 Code::ReceiptSignature,
                 place,
                 format!("does not verify under the key of card {}", card.number),
             );
         }
-        own && agrees && verified
+        own && agrees && !forged
     }
 
     pub(crate) fn refused(&mut self, refusal: &Refusal, place: &Place) {

@@ -3,14 +3,15 @@
 use std::collections::{BTreeMap, HashMap};
 
 use card_spec::crypto::{Digest, Verify, sha256};
+use card_spec::cso::Caps;
 use card_spec::payment::{LineKey, Receipt};
 use card_spec::signed::Body;
 use card_spec::tlv::{Field, Reader};
-use card_spec::values::{CardNumber, TerminalName};
+use card_spec::values::{CardNumber, Period, TerminalName};
 use serde::Serialize;
 
 use crate::acknowledgements::check_reach;
-use crate::cards::Cards;
+use crate::cards::{Card, Cards};
 use crate::files::{Files, ReceiptFiles};
 use crate::finding::{Code, Findings, Place};
 use crate::journal::{Journal, Payment};
@@ -33,6 +34,10 @@ struct ChainLink {
     counter: u32,
     hash: Digest,
     previous: Digest,
+    /// Not signed by its card.
+    forged: bool,
+    /// Month and VND of its order, where that is at hand.
+    paid: Option<(Period, u64)>,
     place: Place,
 }
 
@@ -45,38 +50,35 @@ impl Chains {
     pub(crate) fn collect(journals: &BTreeMap<TerminalName, Journal>) -> Self {
         let mut chains = Self::default();
         for journal in journals.values() {
-            for Payment {
-                card,
-                counter,
-                receipt_hash,
-                previous,
-                place,
-                ..
-            } in &journal.payments
-            {
-                chains.add(*card, *counter, *receipt_hash, *previous, place.clone());
+            for payment in &journal.payments {
+                let link = ChainLink {
+                    counter: payment.counter,
+                    hash: payment.receipt_hash,
+                    previous: payment.previous,
+                    forged: payment.forged,
+                    paid: payment.month.map(|month| (month, payment.amount)),
+                    place: payment.place.clone(),
+                };
+                chains.0.entry(payment.card).or_default().push(link);
             }
             for (place, receipt, hash) in &journal.stray_receipts {
-                chains.add(
-                    receipt.card_number,
-                    receipt.counter,
-                    *hash,
-                    receipt.previous,
-                    place.clone(),
-                );
+                chains.add_genuine(receipt, *hash, place.clone());
             }
         }
         chains
     }
 
-    fn add(&mut self, card: CardNumber, counter: u32, hash: Digest, previous: Digest, place: Place) {
+    /// A receipt that its card signed, for an order that is not at hand.
+    fn add_genuine(&mut self, receipt: &Receipt, hash: Digest, place: Place) {
         let link = ChainLink {
-            counter,
+            counter: receipt.counter,
             hash,
-            previous,
+            previous: receipt.previous,
+            forged: false,
+            paid: None,
             place,
         };
-        self.0.entry(card).or_default().push(link);
+        self.0.entry(receipt.card_number).or_default().push(link);
     }
 
     /// Compares the files under `receipts/` with the journals; a receipt that only a file has joins its card's chain.
@@ -135,13 +137,7 @@ impl Chains {
             .zip(pem::signature(&signature))
             .is_some_and(|(card, signature)| verifier.verify(&card.signing_key, &bytes, &signature).is_ok());
         if verified {
-            self.add(
-                receipt.card_number,
-                receipt.counter,
-                sha256(&[&bytes]),
-                receipt.previous,
-                place,
-            );
+            self.add_genuine(&receipt, sha256(&[&bytes]), place);
         } else {
             findings.add(
                 Code::ReceiptSignature,
@@ -151,13 +147,14 @@ impl Chains {
         }
     }
 
-    /// Each card's receipts count 1, 2, 3 … and each names the one before (SPEC 9.4).
+    /// Each card's receipts count 1, 2, 3 … and each names the one before (SPEC 9.4), within the card's caps.
     pub(crate) fn check(mut self, cards: &Cards, findings: &mut Findings) -> Vec<CardSummary> {
         let mut summaries = Vec::new();
         for (number, links) in &mut self.0 {
-            links.sort_by(|a, b| (a.counter, &a.place).cmp(&(b.counter, &b.place)));
-            let activated = cards.by_number(number).map(|card| card.cso_hash);
-            summaries.push(check_chain(*number, links, activated, findings));
+            // A genuine receipt goes before a forged one with its counter.
+            let order = |link: &ChainLink| (link.counter, link.forged, link.paid.is_none());
+            links.sort_by(|a, b| (order(a), &a.place).cmp(&(order(b), &b.place)));
+            summaries.push(check_chain(*number, links, cards.by_number(number), findings));
         }
         summaries
     }
@@ -166,13 +163,17 @@ impl Chains {
 fn check_chain(
     number: CardNumber,
     links: &[ChainLink],
-    activated: Option<Digest>,
+    card: Option<&Card>,
     findings: &mut Findings,
 ) -> CardSummary {
     let mut missing = Vec::new();
-    let mut last = 0;
-    let mut head = activated;
+    let mut last = 0_u32;
+    let mut head = card.map(|card| card.cso_hash);
+    let mut spending = card.map(|card| Spending::new(number, card.caps));
     for link in links {
+        if link.forged && last.checked_add(1) != Some(link.counter) {
+            continue; // reported where it stands, and no place in the chain
+        }
         if link.counter == last {
             if head != Some(link.hash) {
                 let text = format!("card {number} has another receipt with counter {last}");
@@ -193,6 +194,9 @@ fn check_chain(
             let text = format!("does not name the receipt before it of card {number}");
             findings.add(Code::ReceiptPrevious, &link.place, text);
         }
+        if let (Some(spending), Some((month, vnd)), false) = (&mut spending, link.paid, link.forged) {
+            spending.add(month, vnd, &link.place, findings);
+        }
         head = Some(link.hash);
         last = link.counter;
     }
@@ -200,6 +204,48 @@ fn check_chain(
         card: number.to_string(),
         counter: last,
         missing,
+    }
+}
+
+/// What a card has paid in its month: a later month starts a new sum, an earlier one counts to the kept one (SPEC 9.5).
+struct Spending {
+    card: CardNumber,
+    caps: Caps,
+    month: Option<Period>,
+    vnd: u64,
+}
+
+impl Spending {
+    fn new(card: CardNumber, caps: Caps) -> Self {
+        Self {
+            card,
+            caps,
+            month: None,
+            vnd: 0,
+        }
+    }
+
+    fn add(&mut self, month: Period, vnd: u64, place: &Place, findings: &mut Findings) {
+        if self.month < Some(month) {
+            (self.month, self.vnd) = (Some(month), 0);
+        }
+        self.vnd = self.vnd.saturating_add(vnd);
+        let Self { card, caps, .. } = self;
+        if vnd > caps.order.vnd() {
+            let text = format!(
+                "card {card} paid {vnd} VND, its cap of an order is {} VND",
+                caps.order.vnd()
+            );
+            findings.add(Code::OrderCap, place, text);
+        }
+        if self.vnd > caps.month.vnd() {
+            let text = format!(
+                "card {card} had then paid {} VND in the month, its cap of a month is {} VND",
+                self.vnd,
+                caps.month.vnd()
+            );
+            findings.add(Code::MonthCap, place, text);
+        }
     }
 }
 

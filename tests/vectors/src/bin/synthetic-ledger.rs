@@ -14,21 +14,26 @@ fn main() -> io::Result<()> {
     ledger(payments.ok_or(io::ErrorKind::InvalidInput)?).write(&folder)
 }
 
-/// Ten cards; every line of an entitlement of its own, 4,000 to a list (DATA 3.1).
+/// Lines of a card: each has a row of its table (SPEC 9.6), and their sum stays below its caps (SPEC 9.3).
+const LINES_OF_A_CARD: u16 = 40;
+
+/// As many cards as the payments need; every line of an entitlement of its own, 4,000 to a list (DATA 3.1).
 fn ledger(payments: u16) -> World {
     let mut world = World::new();
-    let cards: Vec<_> = (1..=10)
-        .map(|serial| world.issue(serial, &Person::numbered(serial)))
-        .collect();
+    let cards = payments.div_ceil(LINES_OF_A_CARD);
+    for serial in (1..).take(cards.into()) {
+        world.issue(serial, &Person::numbered(serial));
+    }
     world.add_terminal(1);
     let block_list = world.issue_block_list(&[]);
     world.start(0);
     world.load_block_list(0, &block_list);
-    let specs: Vec<_> = (1..=payments)
-        .zip(cards.iter().cycle())
-        .filter_map(|(entitlement, card)| {
-            let line = LineSpec::new(*card, Period::new(2026, 11)?, LineType::Regular, 500_000);
-            Some(LineSpec { entitlement, ..line })
+    let specs: Vec<_> = (0..payments)
+        .filter_map(|line| {
+            let card = usize::from(line % cards);
+            let spec = LineSpec::new(card, Period::new(2026, 11)?, LineType::Regular, 500_000);
+            let entitlement = line / cards + 1;
+            Some(LineSpec { entitlement, ..spec })
         })
         .collect();
     for specs in specs.chunks(4_000) {

@@ -190,6 +190,27 @@ fn lines_that_no_list_may_hold() {
 }
 
 #[test]
+fn a_list_longer_than_any_terminal_takes() {
+    world_gives(
+        |world| {
+            let lines = (1..=4_001).map(|number| {
+                let spec = LineSpec {
+                    entitlement: u16::try_from(number).unwrap(),
+                    ..LineSpec::new(2, november(), LineType::OneOff, 1_000)
+                };
+                (2, world.line(number, &spec))
+            });
+            let lines = lines.collect();
+            let list = world.issue_lines(0, lines);
+            world.load_list(0, list);
+            world.pay(0, list, 4_000);
+            world.pay(0, list, 4_001);
+        },
+        &[Code::ListCount, Code::OrderLine],
+    );
+}
+
+#[test]
 fn block_list_out_of_order() {
     world_gives(
         |world| {

@@ -4,7 +4,7 @@ use ansinh_audit::Code;
 use card_spec::journal::{Event, Refusal, RefusalReason};
 use card_spec::payment::{ClockSource, LineType};
 use card_spec::values::{Date, Time};
-use vectors::{LineSpec, World, secret};
+use vectors::{LineSpec, World, secret, sign};
 
 use crate::{Files, JOURNAL, assert_found, audit_folders, codes, november, world_gives, write};
 
@@ -91,6 +91,74 @@ fn an_entry_signed_with_a_wrong_key() {
         },
         &[Code::EntrySignature],
     );
+}
+
+/// One entry more in the middle of a journal: it alone is named, and all that was audited without it still is.
+#[track_caller]
+fn assert_alone(entry: &card_spec::journal::Entry<'_>, key: &str, place: usize, expected: &[Code]) {
+    let forged = sign(entry, &secret(key));
+    let report = assert_found(&entries(|entries| entries.insert(place, forged)), expected);
+    assert_eq!(report.findings.len(), expected.len(), "{report}");
+    let named = |finding: &ansinh_audit::Finding| finding.place.sequence == Some(entry.sequence.into());
+    assert!(report.findings.iter().all(named), "{report}");
+    assert_eq!((report.totals.payments, report.totals.handed), (4, 4));
+    assert_eq!(report.totals.unproven_payments, 0);
+    let terminal = &report.terminals[0];
+    assert_eq!((terminal.unbroken, terminal.last), (16, 16));
+    assert_eq!(terminal.acknowledged, Some(12));
+}
+
+#[test]
+fn a_forged_entry_hides_nothing() {
+    let world = World::standard();
+    let mut entry = world.terminals[0].next_entry(Event::ClockSet { before: Time::UNSET });
+    let own = "VNT0000001 journal";
+    for place in [0, 5, 6, 15, 16] {
+        let next = u32::try_from(place).unwrap() + 1;
+        for sequence in [1, next, next + 1, 4_000_000_000, u32::MAX] {
+            (entry.sequence, entry.boot_count) = (sequence, u32::MAX);
+            if (place, sequence) == (16, 17) {
+                continue; // at the end it cannot be told from a damaged one
+            }
+            entry.terminal = "VNT0000001".parse().unwrap();
+            assert_alone(&entry, "somebody", place, &[Code::EntrySignature]);
+            entry.terminal = "VNT0000002".parse().unwrap();
+            assert_alone(&entry, own, place, &[Code::EntryTerminal]);
+        }
+    }
+    entry.terminal = "VNT0000002".parse().unwrap();
+    entry.sequence = u32::MAX;
+    let both = [Code::EntrySignature, Code::EntryTerminal];
+    assert_alone(&entry, "somebody", 5, &both);
+}
+
+#[test]
+fn the_last_number_there_is_ends_a_journal() {
+    let change = |world: &mut World| {
+        let mut entry = world.terminals[0].next_entry(Event::ClockSet { before: Time::UNSET });
+        entry.sequence = u32::MAX;
+        world.terminals[0].append(&entry, &secret("VNT0000001 journal"));
+        world.terminals[0].append(&entry, &secret("VNT0000001 journal"));
+        let damaged = &mut world.terminals[0].entries;
+        damaged.push(vec![0; 9]);
+    };
+    world_gives(change, &[Code::EntryGap, Code::EntryOrder, Code::Encoding]);
+    // Without the certificate nothing tells a forged entry, and nothing is proven.
+    let mut world = World::standard();
+    change(&mut world);
+    world.files.remove("certificates/VNT0000001J00001.cvc");
+    let report = crate::audit_files(&world.all_files());
+    assert_eq!((report.totals.payments, report.totals.unproven_payments), (1, 3));
+}
+
+#[test]
+fn a_damaged_signature_leaves_its_entry_in_the_journal() {
+    for place in [5, 6, 15] {
+        let flip = |entries: &mut Vec<Vec<u8>>| *entries[place].last_mut().unwrap() ^= 1;
+        let report = assert_found(&entries(flip), &[Code::EntrySignature]);
+        assert_eq!(report.terminals[0].unbroken, 16);
+        assert_eq!(report.totals.payments + report.totals.unproven_payments, 4);
+    }
 }
 
 #[test]

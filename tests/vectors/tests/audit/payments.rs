@@ -1,10 +1,13 @@
 //! Payments: orders that are not the list's, receipts that are not the card's, lines paid twice.
 
 use ansinh_audit::Code;
+use card_spec::crypto::sha256;
 use card_spec::journal::{Event, Refusal, RefusalReason};
+use card_spec::list::ListHeader;
 use card_spec::payment::{HolderCheckMethod, HolderCheckOutcome, LineType, Recipient};
+use card_spec::signed::Signed;
 use card_spec::values::{Amount, Date, Time};
-use vectors::{LineSpec, secret, sign};
+use vectors::{LineSpec, World, secret, sign};
 
 use crate::{november, world_gives};
 
@@ -105,6 +108,177 @@ fn a_list_that_was_not_loaded() {
             world.pay(0, 2, 1);
         },
         &[Code::OrderListNotLoaded],
+    );
+}
+
+/// Lists with the same lines have the same root, so it does not matter which of them an order names (DATA 3.3).
+#[test]
+fn lists_with_the_same_lines() {
+    let spec = [LineSpec::new(2, november(), LineType::OneOff, 1_000)];
+    for (loaded, other_terminal) in [(2, 0), (3, 0), (2, 1), (3, 1)] {
+        world_gives(
+            |world| {
+                let terminals = if loaded == 2 {
+                    [0, other_terminal]
+                } else {
+                    [other_terminal, 0]
+                };
+                for terminal in terminals {
+                    world.issue_list(terminal, &spec);
+                }
+                assert_eq!(world.lists[2].root, world.lists[3].root);
+                world.load_list(0, loaded);
+                world.pay(0, loaded, 1);
+            },
+            &[],
+        );
+    }
+    world_gives(
+        |world| {
+            world.issue_list(0, &spec);
+            world.issue_list(1, &spec);
+            world.load_list(1, 3);
+            world.pay(0, 2, 1);
+        },
+        &[Code::OrderListNotLoaded],
+    );
+}
+
+#[test]
+fn the_days_of_any_loaded_list_with_the_same_lines() {
+    let later = |world: &mut World| {
+        let spec = [LineSpec::new(2, november(), LineType::OneOff, 1_000)];
+        let (first, second) = (world.issue_list(0, &spec), world.issue_list(0, &spec));
+        let file = world.files.get_mut("lists/2026-11-0004.list").unwrap();
+        let (header, lines) = file.split_at(file.len() - 60);
+        let mut header: ListHeader<'_> = *Signed::parse(header).unwrap().claimed();
+        header.effective = vectors::date(2026, 11, 20);
+        world.lists[second].header = sha256(&[&vectors::body(&header)]);
+        *file = [&sign(&header, &secret("issuer")), lines].concat();
+        (first, second)
+    };
+    world_gives(
+        |world| {
+            let (first, second) = later(world);
+            world.load_list(0, first);
+            world.load_list(0, second);
+            world.pay(0, second, 1);
+        },
+        &[],
+    );
+    world_gives(
+        |world| {
+            let (_, second) = later(world);
+            world.load_list(0, second);
+            world.pay(0, second, 1);
+        },
+        &[Code::OrderDate],
+    );
+}
+
+#[test]
+fn caps_of_a_card() {
+    let paying = |amounts: &[u64], expected: &[Code]| {
+        world_gives(
+            |world| {
+                let specs: Vec<_> = (1..)
+                    .zip(amounts)
+                    .map(|(entitlement, amount)| LineSpec {
+                        entitlement,
+                        ..LineSpec::new(2, november(), LineType::OneOff, *amount)
+                    })
+                    .collect();
+                let list = world.issue_list(0, &specs);
+                world.load_list(0, list);
+                for line in 1..=specs.len() {
+                    world.pay(0, list, line);
+                }
+            },
+            expected,
+        )
+    };
+    paying(&[20_000_000, 20_000_000, 10_000_000], &[]);
+    paying(&[20_000_001], &[Code::OrderCap]);
+    let report = paying(&[20_000_000, 20_000_000, 9_999_999, 2, 1], &[Code::MonthCap]);
+    assert_eq!(report.findings.len(), 2, "{report}");
+    let text = &report.findings[0].text;
+    assert!(text.contains("50000001") && text.contains("50000000"), "{text}");
+    paying(&[60_000_000], &[Code::OrderCap, Code::MonthCap]);
+}
+
+/// A later month starts a new sum, an earlier one counts to the kept one (SPEC 9.5); the counter gives the order.
+#[test]
+fn months_of_a_cap() {
+    let paying = |months: &[u8], caps_broken: bool| {
+        let mut world = World::standard();
+        let specs: Vec<_> = (1..=3)
+            .map(|entitlement| LineSpec {
+                entitlement,
+                ..LineSpec::new(2, november(), LineType::OneOff, 20_000_000)
+            })
+            .collect();
+        let list = world.issue_list(0, &specs);
+        world.load_list(0, list);
+        for (line, month) in (1..).zip(months) {
+            let mut order = world.order(0, list, line);
+            order.time = Time::new(vectors::date(2026, *month, 20), 12, 0, 0).unwrap();
+            world.pay_order(0, 2, &order);
+        }
+        // The dates are outside the list's days as well.
+        let report = crate::audit_files(&world.all_files());
+        assert_eq!(
+            crate::codes(&report).contains(&"month-cap"),
+            caps_broken,
+            "{report}"
+        );
+    };
+    paying(&[11, 11, 11], true);
+    paying(&[11, 11, 12], false);
+    paying(&[11, 12, 12], false);
+    paying(&[12, 11, 11], true);
+    paying(&[12, 11, 12], true);
+}
+
+/// What its card did not sign has no place in the card's chain, unless nothing else has it.
+#[test]
+fn a_forged_receipt_accuses_no_card() {
+    for counter in [1, 3, u32::MAX] {
+        world_gives(
+            |world| {
+                let spec = LineSpec::new(0, november(), LineType::OneOff, 1_000);
+                let list = world.issue_list(0, &[spec]);
+                world.load_list(0, list);
+                let order = world.order(0, list, 1);
+                let encoding = world.intent(0, &order);
+                let intent = world.terminals[0].sequence;
+                let mut receipt = world.receipt(0, &encoding);
+                receipt.counter = counter;
+                world.paid(0, intent, &sign(&receipt, &secret("somebody")));
+            },
+            &[Code::ReceiptSignature],
+        );
+    }
+}
+
+#[test]
+fn a_refused_order_breaks_no_cap() {
+    world_gives(
+        |world| {
+            let spec = LineSpec::new(2, november(), LineType::OneOff, 20_000_001);
+            let list = world.issue_list(0, &[spec]);
+            world.load_list(0, list);
+            let order = world.order(0, list, 1);
+            world.intent(0, &order);
+            let refusal = Refusal {
+                reason: RefusalReason::RefusedByCard,
+                card_number: None,
+                line_number: Some(1),
+                status_word: Some(0x6343),
+                closes_intent: Some(world.terminals[0].sequence),
+            };
+            world.terminals[0].log(Event::Refused(refusal));
+        },
+        &[],
     );
 }
 
