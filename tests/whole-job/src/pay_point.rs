@@ -38,6 +38,8 @@ pub mod screen {
     pub const UNSETTLED: &str = "Tap the same card again.";
     /// A line was paid.
     pub const PAID: &str = "ĐÃ TRẢ / PAID";
+    /// The clerk's word that the money is handed over is in the journal.
+    pub const HANDED: &str = "Money handed over.";
 }
 
 /// What passed between reader and card.
