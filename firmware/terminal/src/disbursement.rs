@@ -157,6 +157,7 @@ impl<F: NorFlash, R: CryptoRng, V: Verify> Machine<'_, F, R, V> {
                 if open {
                     return self.end_service();
                 }
+                self.remember_refusal(reason, line);
                 self.disburse_next(disbursing.card, disbursing.due);
             }
             Verdict::Undecided(reason, status) => self.give_up(line_refusal(reason, status)),
@@ -194,27 +195,39 @@ impl<F: NorFlash, R: CryptoRng, V: Verify> Machine<'_, F, R, V> {
             Err(_) => return FORGED,
         };
         let status = response.status();
-        let receipt = |data: &[u8]| {
-            disbursing
-                .card
-                .facts()
-                .verify_receipt(&self.verifier, data, order_hash)
-                .and_then(|receipt| Vec::from_slice(receipt.encoding()).ok())
+        let data = response.checked(status).unwrap_or_default();
+        let facts = disbursing.card.facts();
+        let receipt = |data| {
+            let receipt = facts.verify_receipt(&self.verifier, data)?;
+            let encoding = Vec::from_slice(receipt.encoding()).ok()?;
+            Some((receipt.order_hash == order_hash, encoding))
         };
         match status.0 {
             0x9000 if disbursing.sent < intent.encoding().len() => Verdict::Continue,
-            0x9000 => response.ok().ok().and_then(receipt).map_or(FORGED, Verdict::Paid),
-            // DATA 5.3: the standing receipt of this very order is a payment.
-            0x6340 => {
-                let standing = response.checked(status).ok().and_then(receipt);
-                standing.map_or(
-                    Verdict::Refused(RefusalReason::AlreadyPaid, status),
-                    Verdict::Paid,
-                )
-            }
+            0x9000 | 0x6340 => match receipt(data) {
+                // DATA 5.3: the standing receipt of this very order is a payment, that of another one a refusal.
+                Some((true, receipt)) => Verdict::Paid(receipt),
+                Some((false, _)) if status.0 == 0x6340 => {
+                    Verdict::Refused(RefusalReason::AlreadyPaid, status)
+                }
+                // Nothing proves which order the card has paid.
+                _ => Verdict::Undecided(RefusalReason::NotGenuine, Some(status)),
+            },
             0x6341..=0x6349 => Verdict::Refused(RefusalReason::RefusedByCard, status),
             _ => Verdict::Undecided(RefusalReason::NotGenuine, Some(status)),
         }
+    }
+
+    /// A line that was paid elsewhere is not asked for again; any other one comes after those not yet tried.
+    fn remember_refusal(&mut self, reason: RefusalReason, line: PaidLine) {
+        if reason == RefusalReason::AlreadyPaid {
+            return mark_paid(&mut self.list, line);
+        }
+        if self.declined.is_full() {
+            self.declined.remove(0);
+        }
+        // There is room now.
+        let _ = self.declined.push(line.number);
     }
 
     /// Writes the receipt into flash; only then does the clerk see that it is paid.

@@ -237,6 +237,7 @@ impl<F: NorFlash, R: CryptoRng, V: Verify> Machine<'_, F, R, V> {
         self.device = device;
         let event = list_loaded(&list);
         self.list = Some(list);
+        self.declined.clear();
         self.record(event)?;
         self.prompt();
         Ok(())

@@ -20,6 +20,8 @@ use crate::primitives::Signer;
 
 /// Entries for which there must be room before an order is begun: Intent, Paid, Handed, and after power cuts Boots.
 const RESERVE: u32 = 16;
+/// Entries for which there must be room before one that settles nothing: what is left then settles an open order.
+const RESERVE_TO_SETTLE: u32 = 12;
 /// Payments whose hand-over can be outstanding: those of one tap.
 pub(crate) const MAXIMUM_UNHANDED: usize = 8;
 /// Flag of a Boot entry (DATA 5.2).
@@ -245,7 +247,12 @@ impl<'f, F: NorFlash> Log<'f, F> {
 
     /// Signs and keeps an entry, and before the first one of this start its Boot entry. After `Ok` it survives any
     /// power cut. Returns its sequence number.
+    ///
+    /// Whatever can come again and again without settling anything is not kept in the room of an open order.
     pub(crate) fn append(&mut self, keys: &Keys, stamp: Stamp, event: Event<'_>) -> Result<u32, LogError> {
+        if is_repeatable(&event) && !self.has_room_beside_order()? {
+            return Err(LogError::Full);
+        }
         self.boot(keys, stamp)?;
         self.write(keys, stamp, event)
     }
@@ -293,6 +300,11 @@ impl<'f, F: NorFlash> Log<'f, F> {
     /// Is there room for a payment with all that may follow it?
     pub(crate) fn has_room(&mut self) -> Result<bool, LogError> {
         Ok(self.journal.free_records(MAXIMUM_ENTRY_LENGTH)? >= RESERVE)
+    }
+
+    /// Is there room for an entry that settles nothing?
+    pub(crate) fn has_room_beside_order(&mut self) -> Result<bool, LogError> {
+        Ok(self.journal.free_records(MAXIMUM_ENTRY_LENGTH)? >= RESERVE_TO_SETTLE)
     }
 
     /// Sequence number of the next entry, once [`Self::boot`] is done.
@@ -371,8 +383,11 @@ impl<'f, F: NorFlash> Log<'f, F> {
         if !same {
             return Err(Refusal::UnknownEntry);
         }
-        // An open order stays: it will be sent to its card again.
-        let kept_from = self.open_intent().map_or(u32::MAX, OpenIntent::sequence);
+        // An open order stays: it will be sent to its card again. So does a payment whose money is not handed over: the
+        // next start asks for it.
+        let open = self.open_intent().map(OpenIntent::sequence);
+        let unhanded = self.unhanded().iter().map(|payment| payment.intent);
+        let kept_from = unhanded.chain(open).min().unwrap_or(u32::MAX);
         Ok(Acknowledged {
             last: RecordId(acknowledgement.sequence.min(kept_from.saturating_sub(1))),
             sequence: acknowledgement.sequence,
@@ -397,6 +412,15 @@ impl<'f, F: NorFlash> Log<'f, F> {
         };
         self.append(keys, stamp, event)?;
         Ok(())
+    }
+}
+
+/// Can it come any number of times while an order is open?
+fn is_repeatable(event: &Event<'_>) -> bool {
+    match event {
+        Event::Refused(refusal) => refusal.closes_intent.is_none(),
+        Event::ShiftOpened { .. } | Event::ClockSet { .. } => true,
+        _ => false,
     }
 }
 

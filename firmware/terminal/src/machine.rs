@@ -23,6 +23,9 @@ use crate::primitives::Verifier;
 use crate::tap::Context;
 use crate::{Image, Layout, StartError, text};
 
+/// Refused lines that are remembered: some holders' worth.
+const DECLINED: usize = 64;
+
 /// A list on its way from the host.
 pub(crate) enum Loading<'f, F> {
     Nothing,
@@ -45,6 +48,8 @@ pub(crate) struct Machine<'f, F, R, V> {
     pub(crate) log: Option<Log<'f, F>>,
     pub(crate) list: Option<PaymentList<'f, F>>,
     pub(crate) block_list: Option<BlockList<'f, F>>,
+    /// Lines of the list that their cards have refused since power-on, as many as are remembered.
+    pub(crate) declined: Vec<u32, DECLINED>,
     pub(crate) loading: Loading<'f, F>,
     pub(crate) clock: Clock,
     /// Good for one time statement.
@@ -85,6 +90,7 @@ impl<'f, F: NorFlash, R: CryptoRng, V: Verify> Machine<'f, F, R, V> {
             log: None,
             list: None,
             block_list: None,
+            declined: Vec::new(),
             loading: Loading::Nothing,
             clock: Clock::new(now),
             nonce: None,
@@ -153,7 +159,9 @@ impl<'f, F: NorFlash, R: CryptoRng, V: Verify> Machine<'f, F, R, V> {
             }
         }
         // With a full journal the terminal starts, to be read out. The Boot entry then precedes the next one.
-        tolerate_full(log.boot(keys, stamp))?;
+        if log.has_room_beside_order().map_err(|_| StartError::Journal)? {
+            tolerate_full(log.boot(keys, stamp))?;
+        }
         self.log = Some(log);
         Ok(())
     }

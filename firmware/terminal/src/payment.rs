@@ -211,7 +211,9 @@ impl<F: NorFlash, R: CryptoRng, V: Verify> Machine<'_, F, R, V> {
         let list = self.list.as_ref().ok_or(unreadable)?;
         // One PIN authorizes so many orders (SPEC 4.1, policy).
         let most = usize::from(facts.policy.orders_per_verify);
-        let found: Entitlements = list.entitlements(facts.number, most).map_err(|_| unreadable)?;
+        let found: Entitlements = list
+            .entitlements(facts.number, most, &self.declined)
+            .map_err(|_| unreadable)?;
         let Entitlements { mut due, paid, more } = found;
         if due.is_empty() {
             let reason = match paid {

@@ -113,9 +113,16 @@ impl<'f, F: NorFlash> PaymentList<'f, F> {
         &self.facts
     }
 
-    /// Looks for the lines of a card. Nothing is trusted yet: [`Self::due_line`] checks each.
-    pub(crate) fn entitlements(&self, card: CardNumber, most: usize) -> Result<Entitlements, FlashError> {
+    /// Looks for the lines of a card, those that it has `declined` after all others. Nothing is trusted yet:
+    /// [`Self::due_line`] checks each.
+    pub(crate) fn entitlements(
+        &self,
+        card: CardNumber,
+        most: usize,
+        declined: &[u32],
+    ) -> Result<Entitlements, FlashError> {
         let mut found = Entitlements::default();
+        let mut last = Vec::<u32, MAXIMUM_DUE>::new();
         for number in 1..=self.facts.lines {
             let encoding = self.encoding(number)?;
             // A payable line of this card, wherever in the encoding its fields stand.
@@ -125,9 +132,18 @@ impl<'f, F: NorFlash> PaymentList<'f, F> {
             };
             if self.is_paid(line.number)? {
                 found.paid = Some(line.number);
-            } else if found.due.len() >= most || found.due.push(line.number).is_err() {
-                found.more = true;
+                continue;
             }
+            let taken = if declined.contains(&line.number) {
+                last.push(line.number).is_ok()
+            } else {
+                found.due.len() < most && found.due.push(line.number).is_ok()
+            };
+            found.more |= !taken;
+        }
+        for number in last {
+            let taken = found.due.len() < most && found.due.push(number).is_ok();
+            found.more |= !taken;
         }
         Ok(found)
     }

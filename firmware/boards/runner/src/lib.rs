@@ -116,8 +116,12 @@ where
             Field::Off => return,
             Field::Looking => self.reader.poll().await,
             Field::Holding(card) => match self.reader.is_present(card).await {
-                Ok(true) => Ok(Some(card)),
-                _ => Ok(None),
+                Ok(present) => Ok(present.then_some(card)),
+                // Whether it is gone is unknown: the next look sets the reader up anew and tells.
+                Err(_) => {
+                    self.field = Field::Looking;
+                    return;
+                }
             },
         };
         match seen {
