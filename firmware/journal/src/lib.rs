@@ -61,8 +61,9 @@
 //! - The region must stay the same for the life of a journal.
 //! - A last slot whose entry rots counts as a record even if it was a release mark: losing a record unnoticed would be
 //!   worse.
-//! - A release that finds no room for its mark is kept from the next block on only: after a power cut before that, the
-//!   host is asked to acknowledge once more, and released records of a half-erased block show as damaged until then.
+//! - A release that finds no room for its mark, or whose mark the flash does not hold, is kept from the next block on
+//!   only: after a power cut before that, the host is asked to acknowledge once more, and released records of a
+//!   half-erased block show as damaged until then.
 //! - Until another record is kept, one that was in hand at a cut can appear at a later opening only. It can vanish again
 //!   only if two cuts hit both its commit words and leave both weakly programmed.
 
@@ -241,11 +242,12 @@ impl<F: NorFlash> Journal<F> {
             return Ok(());
         }
         self.released = last;
-        // `append` leaves room for one mark in each block; when that is taken, the next block's header keeps the number.
+        // `append` leaves room for one mark in each block; when that is taken, or the flash does not hold the mark, the
+        // next block's header keeps the number.
         if self.has_room(&[], 0)? {
             let result = self.write_slot(last, &[]);
             self.note_failure(&result);
-            result?;
+            self.tail.closed |= !result?;
         }
         Ok(())
     }

@@ -226,6 +226,27 @@ fn a_worn_word_costs_no_record() {
 }
 
 #[test]
+fn a_release_whose_mark_does_not_hold_is_kept_by_the_next_block() {
+    // Entry and commit words of the slot behind two records.
+    for word in (48 + 2 * 24..48 + 3 * 24).step_by(4) {
+        let mut chip = journal_of(3, &[900, 900]).into_flash();
+        chip.stuck.push(word);
+        let range = chip.whole();
+        let mut journal = Journal::open(chip, range.clone()).unwrap();
+        journal.release_until(&Acknowledged(2)).unwrap();
+        assert_eq!(journal.released(), Some(RecordId(2)), "word {word}");
+        assert_eq!(journal.append(&record(3, 900)), Ok(RecordId(3)), "word {word}");
+        let mut journal = Journal::open(journal.into_flash(), range).unwrap();
+        assert_eq!(journal.released(), Some(RecordId(2)), "word {word}");
+        assert_eq!(
+            survey(&mut journal, &[900; 3]),
+            ((1..=3).collect(), vec![]),
+            "word {word}"
+        );
+    }
+}
+
+#[test]
 fn one_copy_of_a_header_is_enough_and_none_is_reported() {
     let mut chip = journal_of(2, &[900; 4]).into_flash();
     chip.stuck.push(BLOCK);
