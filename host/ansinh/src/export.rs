@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use ansinh_keys::public_key_pem;
@@ -37,26 +38,38 @@ pub struct Exported {
     pub acknowledgements: usize,
 }
 
-/// Writes everything into a new or empty folder. It holds personal data, because the ledger goes along: keep it accordingly.
+/// Writes everything into a new or empty folder that only its owner can open: the ledger goes along, with personal data.
+/// Everything is of one moment, whatever other processes write meanwhile.
 ///
 /// # Errors
 /// If the folder is not empty or cannot be written, or if the ledger was changed from outside.
 pub fn export(store: &Store, folder: &Path) -> Result<Exported> {
     let folder = Folder::create(folder)?;
+    let place = tempfile::tempdir_in(&folder.0)?;
+    let snapshot = place.path().join("snapshot.sqlite");
+    store.copy_to(&snapshot)?;
+    let snapshot = Store::open(&snapshot)?;
+    let exported = export_files(&snapshot, &folder)?;
+    // Copied once more: the file in use has a write-ahead log beside it and cannot be read from a read-only medium.
+    snapshot.copy_to(&folder.path("store.sqlite"))?;
+    Ok(exported)
+}
+
+fn export_files(store: &Store, folder: &Folder) -> Result<Exported> {
     let mut exported = Exported::default();
     for (holder, certificate) in store.certificates()? {
-        write_certificate(&folder, &holder, &certificate)?;
+        write_certificate(folder, &holder, &certificate)?;
         exported.certificates += 1;
     }
     for card in store.cards()? {
         if let Some(cso) = &card.cso {
-            write_card(&folder, &card, cso)?;
+            write_card(folder, &card, cso)?;
             exported.cards += 1;
         }
     }
     for terminal in store.terminals()? {
         let entries = store.journal(&terminal.name)?;
-        exported.receipts += write_terminal(&folder, &terminal, &entries)?;
+        exported.receipts += write_terminal(folder, &terminal, &entries)?;
         exported.entries += entries.len();
         exported.terminals += 1;
     }
@@ -77,7 +90,6 @@ pub fn export(store: &Store, folder: &Path) -> Result<Exported> {
         )?;
         exported.acknowledgements += 1;
     }
-    store.copy_to(&folder.path("store.sqlite"))?;
     Ok(exported)
 }
 
@@ -153,7 +165,10 @@ impl Folder {
         if fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_some()) {
             bail!("{}: not empty. Export into a new folder", path.display());
         }
-        fs::create_dir_all(path).with_context(|| path.display().to_string())?;
+        // Closed before anything is in it.
+        fs::create_dir_all(path)
+            .and_then(|()| fs::set_permissions(path, fs::Permissions::from_mode(0o700)))
+            .with_context(|| path.display().to_string())?;
         Ok(Self(path.to_owned()))
     }
 

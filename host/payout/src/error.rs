@@ -13,12 +13,9 @@ pub enum PayoutError {
     Store(#[from] StoreError),
     /// No line is due for this terminal.
     #[error(
-        "no line is due: nobody waits for money on an active card, or all lines are on lists already. No list was made"
+        "no line is due for this terminal: nobody waits for money on an active card, or all lines are on lists of other terminals or for earlier cards. No list was made"
     )]
     NothingDue,
-    /// More lines than a list can hold (DATA 3.1).
-    #[error("{0} lines are due, but a list holds 4,000: make lists for several terminals. No list was made")]
-    TooManyLines(usize),
     /// A value does not fit the type of its data object.
     #[error("{0} does not fit the format of DATA.md; nothing was signed")]
     Value(&'static str),

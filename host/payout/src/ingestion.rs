@@ -1,10 +1,8 @@
 //! Journals of terminals on their way into the ledger: every entry is verified before it is stored, in order.
 //!
-//! Checked are signature, terminal, sequence and chain of each entry (DATA 5.1), that an Intent names its own place, and for
-//! a payment that the card's receipt verifies and that order, receipt and payment list agree on card, line and amount.
-//! The first entry that fails stops the ingestion: what is before it is committed, it and what follows is not.
-
-use std::collections::HashMap;
+//! Checked are signature, terminal, sequence and chain of each entry (DATA 5.1), that an Intent names its own place and at
+//! most one is open (DATA 5.3), and for a payment that the card's receipt verifies and that order, receipt, card and payment
+//! list agree. The first entry that fails stops the ingestion: what is before it is committed, it and what follows is not.
 
 use ansinh_store::journal::{Ingestion, JournalEntry, JournalHead, Payment};
 use ansinh_store::lists::LineKey as StoredLineKey;
@@ -12,12 +10,14 @@ use ansinh_store::terminals::Terminal;
 use ansinh_store::{Store, StoreError};
 use card_spec::crypto::{Digest, PortableP256, PublicKey};
 use card_spec::cso::CardSecurityObject;
-use card_spec::journal::{EncodedOrder, EncodedReceipt, Entry, Event, genesis};
-use card_spec::list::{ListHeader, ListLine};
-use card_spec::payment::Order;
+use card_spec::journal::{EncodedOrder, EncodedReceipt, Entry, Event, Refusal, genesis};
+use card_spec::list::ListLine;
+use card_spec::payment::{HolderCheckMethod, Order, Receipt};
 use card_spec::signed::{Signed, Verified};
 use card_spec::tlv::{self, Field as _, Reader};
 use card_spec::values::{CardNumber, TerminalName};
+
+use crate::lists::recipient_bit;
 
 /// Why an entry was not taken in.
 #[derive(Debug, thiserror::Error)]
@@ -37,6 +37,12 @@ pub enum EntryError {
     /// Its Intent states another place than its own.
     #[error("the order in it states another sequence number or log head than the entry's own")]
     OrderPlace,
+    /// An Intent while another one is open (DATA 5.3).
+    #[error("it is an Intent, but the one before it is not settled")]
+    OpenIntent,
+    /// A Refused entry that closes an Intent which is not open, or without the card's decision (DATA 5.3).
+    #[error("it closes an Intent that is not open, or without a status word of the card that decides so")]
+    Closing,
     /// A Paid entry without an Intent before it, or for another order.
     #[error("its receipt is for another order than the Intent before it")]
     NoIntent,
@@ -46,12 +52,14 @@ pub enum EntryError {
     /// The receipt does not verify under the card's signing key.
     #[error("the card's signature on the receipt does not verify")]
     Receipt,
+    /// The receipt states another CSO version than the card has, or another holder check than the order (SPEC 9.4).
+    #[error("its receipt states another version of the card or another holder check than card and order")]
+    OtherReceipt,
     /// The order names a list or line that the issuer did not sign, or other values than the line's.
-    #[error("card, line or amount are not those of a payment list that the issuer signed for this terminal")]
+    #[error(
+        "card, line, amount or recipient are not those of a payment list that the issuer signed for this terminal"
+    )]
     NotOnList,
-    /// The ledger could not be read or written.
-    #[error(transparent)]
-    Store(#[from] StoreError),
 }
 
 /// The first entry that was not taken in.
@@ -65,6 +73,35 @@ pub struct Rejected {
     /// Why.
     #[source]
     pub reason: EntryError,
+    /// What was done with the entries before it.
+    pub taken: Ingestion,
+}
+
+/// Why a journal was not taken in wholly.
+#[derive(Debug, thiserror::Error)]
+pub enum IngestionError {
+    /// An entry is not what it should be.
+    #[error(transparent)]
+    Rejected(#[from] Rejected),
+    /// The ledger could not be read or written. Nothing of the entries was stored and nothing is said against them: begin
+    /// again with [`JournalIngestion::resume`].
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// What ends the verification of an entry.
+#[derive(Debug, thiserror::Error)]
+enum Fault {
+    #[error(transparent)]
+    Entry(#[from] EntryError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl From<tlv::Error> for Fault {
+    fn from(error: tlv::Error) -> Self {
+        Self::Entry(error.into())
+    }
 }
 
 /// Takes in the journal of one terminal, where the ledger has left off.
@@ -73,36 +110,49 @@ pub struct JournalIngestion<'s> {
     terminal: TerminalName,
     journal_key: PublicKey,
     head: JournalHead,
-    /// Order of the last Intent, as encoded.
-    intent: Option<Vec<u8>>,
-    lines: HashMap<Digest, Vec<Vec<u8>>>,
+    open: Option<OpenIntent>,
 }
+
+/// An Intent that neither a Paid nor a Refused entry has settled.
+struct OpenIntent {
+    sequence: u32,
+    /// The order, as encoded.
+    order: Vec<u8>,
+}
+
+/// What the ledger knows of a card that signs receipts.
+struct KnownCard {
+    signing_key: PublicKey,
+    cso_hash: Digest,
+    version: u16,
+}
+
+/// As many entries are read at a time while looking for the last Intent.
+const PAGE: u32 = 64;
 
 impl<'s> JournalIngestion<'s> {
     /// Continues after the last entry in the ledger.
     ///
     /// # Errors
-    /// [`EntryError::Store`]; [`EntryError::Encoding`] if the ledger was changed from outside.
-    pub fn resume(store: &'s Store, terminal: &Terminal) -> Result<Self, EntryError> {
-        let malformed = |_| StoreError::Malformed("terminal");
+    /// [`StoreError`]; it is [`StoreError::Malformed`] if the ledger was changed from outside.
+    pub fn resume(store: &'s Store, terminal: &Terminal) -> Result<Self, StoreError> {
         let name: TerminalName = terminal
             .name
             .parse()
             .map_err(|_| StoreError::Malformed("terminal"))?;
-        let journal_key = PublicKey::from_sec1(&terminal.journal_key).map_err(malformed)?;
+        let journal_key =
+            PublicKey::from_sec1(&terminal.journal_key).map_err(|_| StoreError::Malformed("terminal"))?;
         let start = JournalHead {
             sequence: 0,
             hash: genesis(&journal_key),
         };
         let head = store.journal_head(name.as_str())?.unwrap_or(start);
-        let intent = last_intent(&store.journal(name.as_str())?)?;
         Ok(Self {
             store,
             terminal: name,
             journal_key,
             head,
-            intent,
-            lines: lines_by_root(store, name)?,
+            open: open_intent(store, name)?,
         })
     }
 
@@ -119,8 +169,9 @@ impl<'s> JournalIngestion<'s> {
     /// Verifies and commits concatenated entries.
     ///
     /// # Errors
-    /// [`Rejected`] names the first entry that was not taken in; those before it are committed.
-    pub fn take(&mut self, bytes: &[u8]) -> Result<Ingestion, Rejected> {
+    /// [`IngestionError::Rejected`] names the first entry that was not taken in; those before it are committed.
+    /// [`IngestionError::Store`] if the ledger failed; nothing was committed.
+    pub fn take(&mut self, bytes: &[u8]) -> Result<Ingestion, IngestionError> {
         let mut reader = Reader::new(bytes);
         let mut good = Vec::new();
         let mut rejected = None;
@@ -128,31 +179,35 @@ impl<'s> JournalIngestion<'s> {
             let sequence = self.next_sequence();
             match self.verify_next(&mut reader) {
                 Ok(entry) => good.push(entry),
-                Err(reason) => {
-                    rejected = Some(Rejected { sequence, reason });
+                Err(Fault::Store(error)) => return Err(error.into()),
+                Err(Fault::Entry(reason)) => {
+                    rejected = Some((sequence, reason));
                     break;
                 }
             }
         }
-        let stored = self.store.ingest(self.terminal.as_str(), &good);
-        let first = good.first().map_or(self.head.sequence, |entry| entry.sequence);
-        let ingestion = stored.map_err(|error| Rejected {
-            sequence: first,
-            reason: error.into(),
-        })?;
-        rejected.map_or(Ok(ingestion), Err)
+        let taken = self.store.ingest(self.terminal.as_str(), &good)?;
+        let Some((sequence, reason)) = rejected else {
+            return Ok(taken);
+        };
+        Err(Rejected {
+            sequence,
+            reason,
+            taken,
+        }
+        .into())
     }
 
-    fn verify_next(&mut self, reader: &mut Reader<'_>) -> Result<JournalEntry, EntryError> {
+    fn verify_next(&mut self, reader: &mut Reader<'_>) -> Result<JournalEntry, Fault> {
         let signed = Signed::<Entry<'_>>::read_next(reader)?;
         let entry = signed
             .verify(&PortableP256, &self.journal_key)
             .map_err(|_| EntryError::Signature)?;
         if entry.terminal != self.terminal {
-            return Err(EntryError::OtherTerminal);
+            return Err(EntryError::OtherTerminal.into());
         }
         if entry.sequence != self.next_sequence() || entry.previous != self.head.hash {
-            return Err(EntryError::Chain);
+            return Err(EntryError::Chain.into());
         }
         let payment = self.check_event(&entry)?;
         self.head = JournalHead {
@@ -167,62 +222,104 @@ impl<'s> JournalIngestion<'s> {
         })
     }
 
-    fn check_event(&mut self, entry: &Verified<'_, Entry<'_>>) -> Result<Option<Payment>, EntryError> {
+    fn check_event(&mut self, entry: &Verified<'_, Entry<'_>>) -> Result<Option<Payment>, Fault> {
         match &entry.event {
-            Event::Intent(order) => {
-                let place = (order.order().sequence, order.order().log_head);
-                if place != (entry.sequence, entry.previous) || order.order().terminal != self.terminal {
-                    return Err(EntryError::OrderPlace);
-                }
-                self.intent = Some(order.encoding().to_vec());
-                Ok(None)
-            }
-            Event::Paid(receipt) => self.check_payment(receipt).map(Some),
-            _ => Ok(None),
+            Event::Intent(order) => self.check_intent(entry, order)?,
+            Event::Paid(receipt) => return self.check_payment(receipt).map(Some),
+            Event::Refused(refusal) => self.check_refusal(refusal)?,
+            _ => {}
+        }
+        Ok(None)
+    }
+
+    fn check_intent(&mut self, entry: &Entry<'_>, order: &EncodedOrder<'_>) -> Result<(), EntryError> {
+        let place = (order.order().sequence, order.order().log_head);
+        if place != (entry.sequence, entry.previous) || order.order().terminal != self.terminal {
+            return Err(EntryError::OrderPlace);
+        }
+        if self.open.is_some() {
+            return Err(EntryError::OpenIntent);
+        }
+        self.open = Some(OpenIntent {
+            sequence: entry.sequence,
+            order: order.encoding().to_vec(),
+        });
+        Ok(())
+    }
+
+    fn check_refusal(&mut self, refusal: &Refusal) -> Result<(), EntryError> {
+        let Some(closed) = refusal.closes_intent else {
+            return Ok(());
+        };
+        // Only a protected answer of the card is a decision about an order (SPEC 8.3).
+        let decided = refusal
+            .status_word
+            .is_some_and(|status| (0x6340..=0x6349).contains(&status));
+        let was_open = self.open.take_if(|open| open.sequence == closed).is_some();
+        if decided && was_open {
+            Ok(())
+        } else {
+            Err(EntryError::Closing)
         }
     }
 
-    fn check_payment(&mut self, receipt: &EncodedReceipt<'_>) -> Result<Payment, EntryError> {
-        let intent = self.intent.as_deref().ok_or(EntryError::NoIntent)?;
-        let order = EncodedOrder::parse(intent)?;
+    fn check_payment(&mut self, receipt: &EncodedReceipt<'_>) -> Result<Payment, Fault> {
+        let intent = self.open.as_ref().ok_or(EntryError::NoIntent)?;
+        let order = EncodedOrder::parse(&intent.order)?;
         let claimed = *receipt.signed().claimed();
         if claimed.order_hash != order.hash() {
-            return Err(EntryError::NoIntent);
+            return Err(EntryError::NoIntent.into());
         }
-        let (signing_key, cso_hash) = self.card_keys(&claimed.card_number)?;
+        let card = self.known_card(&claimed.card_number)?;
         receipt
             .signed()
-            .verify(&PortableP256, &signing_key)
+            .verify(&PortableP256, &card.signing_key)
             .map_err(|_| EntryError::Receipt)?;
-        if order.order().cso_hash != cso_hash || !self.is_on_list(order.order(), claimed.card_number)? {
-            return Err(EntryError::NotOnList);
+        let order = order.order();
+        if order.cso_hash != card.cso_hash || !self.is_on_list(order, claimed.card_number)? {
+            return Err(EntryError::NotOnList.into());
         }
-        let payment = payment(order.order(), claimed.card_number, claimed.counter);
-        self.intent = None;
+        if claimed.cso_version != card.version || !states_holder_check(&claimed, order) {
+            return Err(EntryError::OtherReceipt.into());
+        }
+        let payment = payment(order, claimed.card_number, claimed.counter);
+        self.open = None;
         Ok(payment)
     }
 
-    fn card_keys(&self, number: &CardNumber) -> Result<(PublicKey, Digest), EntryError> {
+    fn known_card(&self, number: &CardNumber) -> Result<KnownCard, Fault> {
         let card = self.store.card(number).map_err(|error| match error {
-            StoreError::NotFound { .. } => EntryError::UnknownCard,
+            StoreError::NotFound { .. } => Fault::Entry(EntryError::UnknownCard),
             other => other.into(),
         })?;
         let cso = card.cso.ok_or(EntryError::UnknownCard)?;
-        let cso = Signed::<CardSecurityObject>::parse(&cso)?;
-        Ok((cso.claimed().signing_key, cso.hash()))
+        let cso = Signed::<CardSecurityObject>::parse(&cso)
+            .map_err(|_| StoreError::Malformed("card security object"))?;
+        Ok(KnownCard {
+            signing_key: cso.claimed().signing_key,
+            cso_hash: cso.hash(),
+            version: cso.claimed().version,
+        })
     }
 
-    fn is_on_list(&self, order: &Order<'_>, card_number: CardNumber) -> Result<bool, EntryError> {
-        let index = (order.line_number as usize).checked_sub(1);
-        let line = self
-            .lines
-            .get(&order.list_root)
-            .zip(index)
-            .and_then(|(lines, index)| lines.get(index));
-        let Some(line) = line else { return Ok(false) };
-        let line = ListLine::read(&mut Reader::new(line), ListLine::TAG)?;
-        Ok(line.card_number == card_number && line.line_key == order.line_key && line.amount == order.amount)
+    fn is_on_list(&self, order: &Order<'_>, card_number: CardNumber) -> Result<bool, StoreError> {
+        let terminal = self.terminal.as_str();
+        let found = self
+            .store
+            .list_line(terminal, &order.list_root, order.line_number)?;
+        let Some(line) = found else { return Ok(false) };
+        let line = ListLine::read(&mut Reader::new(&line), ListLine::TAG)
+            .map_err(|_| StoreError::Malformed("payment list line"))?;
+        Ok(line.card_number == card_number
+            && line.line_key == order.line_key
+            && line.amount == order.amount
+            && line.recipients & recipient_bit(order.recipient) != 0)
     }
+}
+
+/// `01` exactly if the order names the PIN (SPEC 9.4).
+fn states_holder_check(receipt: &Receipt, order: &Order<'_>) -> bool {
+    receipt.holder_check.pin_verified == (order.method == HolderCheckMethod::Pin)
 }
 
 fn payment(order: &Order<'_>, card: CardNumber, card_counter: u32) -> Payment {
@@ -249,26 +346,29 @@ fn payment(order: &Order<'_>, card: CardNumber, card_counter: u32) -> Payment {
     }
 }
 
-/// Order of the last Intent in stored entries, if no Paid follows it.
-fn last_intent(entries: &[Vec<u8>]) -> Result<Option<Vec<u8>>, EntryError> {
-    for entry in entries.iter().rev() {
-        let entry = Signed::<Entry<'_>>::parse(entry)?;
-        match &entry.claimed().event {
-            Event::Intent(order) => return Ok(Some(order.encoding().to_vec())),
-            Event::Paid(_) => return Ok(None),
-            _ => {}
+/// The open Intent at the end of what is stored of a terminal.
+fn open_intent(store: &Store, terminal: TerminalName) -> Result<Option<OpenIntent>, StoreError> {
+    let mut before = u64::from(u32::MAX) + 1;
+    loop {
+        let page = store.journal_before(terminal.as_str(), before, PAGE)?;
+        if page.is_empty() {
+            return Ok(None);
+        }
+        for entry in &page {
+            let entry =
+                Signed::<Entry<'_>>::parse(entry).map_err(|_| StoreError::Malformed("journal entry"))?;
+            before = entry.claimed().sequence.into();
+            match &entry.claimed().event {
+                Event::Intent(order) => {
+                    return Ok(Some(OpenIntent {
+                        sequence: entry.claimed().sequence,
+                        order: order.encoding().to_vec(),
+                    }));
+                }
+                Event::Paid(_) => return Ok(None),
+                Event::Refused(refusal) if refusal.closes_intent.is_some() => return Ok(None),
+                _ => {}
+            }
         }
     }
-    Ok(None)
-}
-
-/// The lines of every list that this terminal was ever given.
-fn lines_by_root(store: &Store, terminal: TerminalName) -> Result<HashMap<Digest, Vec<Vec<u8>>>, EntryError> {
-    let mut lines = HashMap::new();
-    let lists = store.payment_lists()?.into_iter();
-    for list in lists.filter(|list| list.terminal == terminal.as_str()) {
-        let header = Signed::<ListHeader<'_>>::parse(&list.header)?;
-        lines.insert(header.claimed().root, list.lines);
-    }
-    Ok(lines)
 }

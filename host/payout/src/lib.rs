@@ -12,7 +12,7 @@ mod statements;
 
 pub use block_lists::make_block_list;
 pub use error::PayoutError;
-pub use ingestion::{EntryError, JournalIngestion, Rejected};
-pub use lists::{ListTerms, make_payment_list};
+pub use ingestion::{EntryError, IngestionError, JournalIngestion, Rejected};
+pub use lists::{ListTerms, MadeList, make_payment_list};
 pub use provisioning::{TERMINAL_DAYS, TerminalAuthority, TerminalCertificates, certify_terminal};
 pub use statements::{IssuerKey, acknowledge, time_statement, vietnam_time};

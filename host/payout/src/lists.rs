@@ -8,7 +8,7 @@ use ansinh_store::lists::{DueLine, NewPaymentList, PaymentList};
 use card_spec::crypto::Sign;
 use card_spec::list::{ListHeader, ListLine, MAXIMUM_LINES};
 use card_spec::merkle::{RootBuilder, leaf_hash};
-use card_spec::payment::{LineKey, LineKeyParts, LineType};
+use card_spec::payment::{LineKey, LineKeyParts, LineType, Recipient};
 use card_spec::signed::{Signed, sign};
 use card_spec::tlv::{Field as _, Writer};
 use card_spec::values::{Amount, Ascii, Constant, Date, Period, Programme, Suite, TerminalName};
@@ -16,9 +16,13 @@ use card_spec::values::{Amount, Ascii, Constant, Date, Period, Programme, Suite,
 use crate::statements::OBJECT;
 use crate::{IssuerKey, PayoutError};
 
-/// Bit of the holder, and of a representative, in a line's recipients (DATA 3.2).
-const HOLDER: u8 = 0x01;
-const REPRESENTATIVE: u8 = 0x02;
+/// Bit of a recipient in a line's recipients (DATA 3.2).
+pub(crate) const fn recipient_bit(recipient: Recipient) -> u8 {
+    match recipient {
+        Recipient::Holder => 0x01,
+        Recipient::Representative => 0x02,
+    }
+}
 
 /// What a list is for.
 #[derive(Debug, Clone)]
@@ -33,34 +37,58 @@ pub struct ListTerms {
     pub effective: Date,
     /// Last day of payment.
     pub expiry: Date,
+    /// Whether persons whose pay point is known to be another one are left out.
+    pub only_this_pay_point: bool,
 }
 
-/// Makes, signs and stores the next list of a terminal: every due line up to the period of every active card.
+/// A list that was made.
+#[derive(Debug, Clone)]
+pub struct MadeList {
+    /// The list.
+    pub list: PaymentList,
+    /// Lines that are due besides but did not fit (DATA 3.1). They are on no list; another terminal can take them.
+    pub left_out: usize,
+}
+
+/// Makes, signs and stores the next list of a terminal: the due lines up to the period of active cards, at most 4,000.
 ///
 /// # Errors
-/// [`PayoutError::NothingDue`], [`PayoutError::TooManyLines`]; otherwise of the store and the key. On an error no list exists.
+/// [`PayoutError::NothingDue`]; otherwise of the store and the key. On an error no list exists.
 pub fn make_payment_list<S: Sign<Error: Display>>(
     store: &Store,
     issuer: &IssuerKey<'_, S>,
     terms: &ListTerms,
-) -> Result<PaymentList, PayoutError> {
-    let due = lines_up_to(store.due_lines(terms.terminal.as_str())?, terms.period)?;
-    if due.is_empty() {
-        return Err(PayoutError::NothingDue);
-    }
-    if due.len() > MAXIMUM_LINES as usize {
-        return Err(PayoutError::TooManyLines(due.len()));
-    }
-    store.add_payment_list(terms.terminal.as_str(), issuer.issuer(), |number, position| {
-        sign_list(issuer, terms, due, number, position)
-    })
+) -> Result<MadeList, PayoutError> {
+    let first_day = format!(
+        "{:04}{:02}{:02}",
+        terms.effective.year(),
+        terms.effective.month(),
+        terms.effective.day()
+    );
+    let mut left_out = 0;
+    let list = store.add_payment_list(
+        terms.terminal.as_str(),
+        &first_day,
+        issuer.issuer(),
+        |due, number, position| {
+            let mut due = lines_in_terms(due, terms)?;
+            if due.is_empty() {
+                return Err(PayoutError::NothingDue);
+            }
+            left_out = due.len().saturating_sub(MAXIMUM_LINES as usize);
+            due.truncate(MAXIMUM_LINES as usize);
+            sign_list(issuer, terms, due, number, position)
+        },
+    )?;
+    Ok(MadeList { list, left_out })
 }
 
-fn lines_up_to(due: Vec<DueLine>, newest: Period) -> Result<Vec<(DueLine, LineKey)>, PayoutError> {
+fn lines_in_terms(due: Vec<DueLine>, terms: &ListTerms) -> Result<Vec<(DueLine, LineKey)>, PayoutError> {
     let mut lines = Vec::with_capacity(due.len());
     for line in due {
         let key = line_key(&line)?;
-        if key.parts().period <= newest {
+        let elsewhere = line.pay_point.as_ref().is_some_and(|own| *own != terms.pay_point);
+        if key.parts().period <= terms.period && !(terms.only_this_pay_point && elsewhere) {
             lines.push((line, key));
         }
     }
@@ -82,10 +110,11 @@ fn sign_list<S: Sign<Error: Display>>(
         total = total
             .checked_add(amount)
             .ok_or(PayoutError::Value("the list's total"))?;
+        let holder = recipient_bit(Recipient::Holder);
         let recipients = if line.has_representative {
-            HOLDER | REPRESENTATIVE
+            holder | recipient_bit(Recipient::Representative)
         } else {
-            HOLDER
+            holder
         };
         let content = ListLine {
             number: line_number,

@@ -3,6 +3,7 @@
 use core::fmt::Display;
 
 use ansinh_store::Store;
+use ansinh_store::issuer_log::NewCertificate;
 use ansinh_store::terminals::Terminal;
 use card_spec::certificate::{
     Authorization, Certificate, CertificateKey, Certified, ProvenRequest, Reference, Request, Role,
@@ -53,14 +54,22 @@ pub fn certify_terminal<S: Sign<Error: Display>>(
         agreement: certify(authority, &agreement, Role::TerminalAgreement, effective, expiry)?,
         journal: certify(authority, &journal, Role::TerminalJournal, effective, expiry)?,
     };
-    store.add_terminal(&Terminal {
+    let terminal = Terminal {
         name: name.as_str().to_owned(),
         agreement_key: *agreement.key().as_bytes(),
         journal_key: *journal.key().as_bytes(),
-    })?;
+    };
     let ca = authority.certified.holder();
-    store.add_certificate(agreement.holder().as_str(), ca.as_str(), &certificates.agreement)?;
-    store.add_certificate(journal.holder().as_str(), ca.as_str(), &certificates.journal)?;
+    let pairs = [
+        (agreement.holder(), &certificates.agreement),
+        (journal.holder(), &certificates.journal),
+    ];
+    let stored = pairs.each_ref().map(|(holder, object)| NewCertificate {
+        holder: holder.as_str(),
+        authority: ca.as_str(),
+        object,
+    });
+    store.add_terminal(&terminal, &stored)?;
     Ok(certificates)
 }
 

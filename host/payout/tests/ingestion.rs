@@ -3,16 +3,18 @@
 
 mod common;
 
-use ansinh_payout::{EntryError, JournalIngestion, Rejected, acknowledge};
+use std::process::Command;
+
+use ansinh_payout::{EntryError, IngestionError, JournalIngestion, Rejected, acknowledge};
 use ansinh_store::journal::Ingestion;
 use ansinh_store::lists::PaymentList;
 use ansinh_store::{Store, StoreError};
 use card_spec::crypto::PortableP256;
-use card_spec::journal::{Acknowledgement, Event};
-use card_spec::payment::Order;
+use card_spec::journal::{Acknowledgement, Event, Refusal, RefusalReason};
+use card_spec::payment::{HolderCheckMethod, Order, Receipt, Recipient};
 use card_spec::signed::Signed;
 use card_spec::values::Amount;
-use common::{Card, Office, Till, key, receipt, time, today, two_cards};
+use common::{Card, Office, Till, key, receipt, receipt_body, signed, time, today, two_cards};
 use tempfile::TempDir;
 
 struct Bench {
@@ -21,7 +23,7 @@ struct Bench {
     cards: [Card; 2],
     till: Till,
     list: PaymentList,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 impl Bench {
@@ -39,7 +41,7 @@ impl Bench {
             cards,
             till,
             list,
-            _folder: folder,
+            folder,
         }
     }
 
@@ -63,6 +65,16 @@ impl Bench {
         [intent, self.till.paid(&receipt)].concat()
     }
 
+    /// Changes the ledger from outside.
+    fn sql(&self, sql: &str) {
+        let store = self.folder.path().join("store.sqlite");
+        let done = Command::new("sqlite3").arg(store).arg(sql).status();
+        assert!(
+            done.expect("sqlite3 is missing: apt-get install sqlite3")
+                .success()
+        );
+    }
+
     fn held(&self) -> usize {
         self.store.journal(self.till.name.as_str()).unwrap().len()
     }
@@ -70,7 +82,22 @@ impl Bench {
 
 fn take(store: &Store, till: &Till, bytes: &[u8]) -> Result<Ingestion, Rejected> {
     let terminal = store.terminal(till.name.as_str()).unwrap();
-    JournalIngestion::resume(store, &terminal).unwrap().take(bytes)
+    match JournalIngestion::resume(store, &terminal).unwrap().take(bytes) {
+        Ok(taken) => Ok(taken),
+        Err(IngestionError::Rejected(rejected)) => Err(rejected),
+        Err(IngestionError::Store(error)) => panic!("{error}"),
+    }
+}
+
+/// The terminal closes an Intent as refused.
+fn refusal(intent: Option<u32>, status_word: Option<u16>) -> Event<'static> {
+    Event::Refused(Refusal {
+        reason: RefusalReason::RefusedByCard,
+        card_number: None,
+        line_number: Some(1),
+        status_word,
+        closes_intent: intent,
+    })
 }
 
 #[test]
@@ -211,6 +238,7 @@ fn an_order_that_is_not_a_line_of_the_signed_list_is_not_booked() {
         |order| order.line_number = u32::MAX,
         |order| order.list_root = [7; 32],
         |order| order.cso_hash = [7; 32],
+        |order| order.recipient = Recipient::Representative,
         |order| {
             let mut parts = order.line_key.parts();
             parts.entitlement += 1;
@@ -343,4 +371,116 @@ fn the_acknowledgement_names_the_last_stored_entry_and_is_the_same_when_asked_ag
         .unwrap();
     assert_eq!((body.sequence, body.head), (1, bench.till.head));
     assert_eq!(ask(&bench.store, &bench.till).unwrap(), first);
+}
+
+#[test]
+fn no_second_intent_while_one_is_open() {
+    let mut bench = Bench::new();
+    let order = bench.till.order(&bench.list, 0, &bench.cards[0]);
+    let first = bench.till.intent(&order);
+    let order = bench.till.order(&bench.list, 1, &bench.cards[1]);
+    let second = bench.till.intent(&order);
+    let rejected = bench.take(&[first, second].concat()).unwrap_err();
+    assert!(matches!(rejected.reason, EntryError::OpenIntent), "{rejected}");
+    assert_eq!((rejected.sequence, bench.held()), (2, 1));
+}
+
+#[test]
+fn only_the_cards_decision_about_the_open_intent_closes_it() {
+    for (closes, status) in [
+        (2, Some(0x6340)),
+        (0, Some(0x6340)),
+        (1, None),
+        (1, Some(0x6982)),
+        (1, Some(0x9000)),
+        (1, Some(0x634A)),
+    ] {
+        let mut bench = Bench::new();
+        let order = bench.till.order(&bench.list, 0, &bench.cards[0]);
+        let intent = bench.till.intent(&order);
+        let closing = bench.till.entry(refusal(Some(closes), status));
+        let rejected = bench.take(&[intent, closing].concat()).unwrap_err();
+        assert!(
+            matches!(rejected.reason, EntryError::Closing),
+            "{closes} {status:X?}"
+        );
+    }
+
+    let mut bench = Bench::new();
+    let order = bench.till.order(&bench.list, 0, &bench.cards[0]);
+    let intent = bench.till.intent(&order);
+    bench.take(&intent).unwrap();
+    let undecided = bench.till.entry(refusal(None, Some(0x6982)));
+    let closing = bench.till.entry(refusal(Some(1), Some(0x6341)));
+    bench.take(&[undecided, closing].concat()).unwrap();
+    let paid = bench.till.pay(&bench.list, 0, &bench.cards[0], 1).concat();
+    assert_eq!(bench.take(&paid).unwrap().booked, 1);
+    // Closed twice.
+    let again = bench.till.entry(refusal(Some(1), Some(0x6341)));
+    assert!(matches!(
+        bench.take(&again).unwrap_err().reason,
+        EntryError::Closing
+    ));
+}
+
+#[test]
+fn an_intent_stays_open_over_however_many_entries() {
+    let mut bench = Bench::new();
+    let order = bench.till.order(&bench.list, 0, &bench.cards[0]);
+    let intent = bench.till.intent(&order);
+    let boots: Vec<u8> = (0..130).flat_map(|_| bench.till.boot()).collect();
+    bench.take(&[intent, boots].concat()).unwrap();
+    let receipt = receipt(&order, &bench.cards[0], 1, &bench.cards[0].signing);
+    let paid = bench.till.paid(&receipt);
+    assert_eq!(bench.take(&paid).unwrap().booked, 1);
+}
+
+#[test]
+fn a_receipt_states_the_cards_version_and_the_orders_holder_check() {
+    for change in [
+        (|receipt| receipt.cso_version = 2) as fn(&mut Receipt),
+        |receipt| receipt.holder_check.pin_verified = false,
+    ] {
+        let mut bench = Bench::new();
+        let order = bench.till.order(&bench.list, 0, &bench.cards[0]);
+        let intent = bench.till.intent(&order);
+        let mut body = receipt_body(&order, &bench.cards[0], 1);
+        change(&mut body);
+        let paid = bench.till.paid(&signed(&body, &bench.cards[0].signing));
+        let rejected = bench.take(&[intent, paid].concat()).unwrap_err();
+        assert!(matches!(rejected.reason, EntryError::OtherReceipt), "{rejected}");
+        assert!(bench.store.payments().unwrap().is_empty());
+    }
+    // A photo document was seen, though the card says PIN.
+    let mut bench = Bench::new();
+    let mut order = bench.till.order(&bench.list, 0, &bench.cards[0]);
+    order.method = HolderCheckMethod::PhotoDocument;
+    let intent = bench.till.intent(&order);
+    let mut body = receipt_body(&order, &bench.cards[0], 1);
+    body.holder_check.pin_verified = true;
+    let paid = bench.till.paid(&signed(&body, &bench.cards[0].signing));
+    let rejected = bench.take(&[intent, paid].concat()).unwrap_err();
+    assert!(matches!(rejected.reason, EntryError::OtherReceipt), "{rejected}");
+}
+
+#[test]
+fn a_line_paid_twice_is_told_also_when_a_later_entry_is_rejected() {
+    let mut bench = Bench::new();
+    let first = bench.till.pay(&bench.list, 0, &bench.cards[0], 1).concat();
+    let second = bench.till.pay(&bench.list, 0, &bench.cards[0], 2).concat();
+    let rejected = bench.take(&[&first[..], &second, &[0xFF]].concat()).unwrap_err();
+    assert_eq!((rejected.taken.booked, rejected.taken.paid_twice), (1, vec![3]));
+}
+
+#[test]
+fn a_failing_ledger_is_no_rejection_and_stores_nothing() {
+    let mut bench = Bench::new();
+    let entries = bench.one_payment().concat();
+    let terminal = bench.store.terminal("VNT0000001").unwrap();
+    let mut ingestion = JournalIngestion::resume(&bench.store, &terminal).unwrap();
+    bench.sql("ALTER TABLE card RENAME TO elsewhere");
+    assert!(matches!(ingestion.take(&entries), Err(IngestionError::Store(_))));
+    bench.sql("ALTER TABLE elsewhere RENAME TO card");
+    assert_eq!(bench.held(), 0);
+    assert_eq!(bench.take(&entries).unwrap().booked, 1);
 }

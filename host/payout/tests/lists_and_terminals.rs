@@ -8,6 +8,7 @@ use ansinh_payout::{
     vietnam_time,
 };
 use ansinh_store::cards::BlockReason;
+use ansinh_store::import::{ApprovedList, ImportMode};
 use ansinh_store::{Store, StoreError};
 use card_spec::certificate::{Certificate, CertificateError};
 use card_spec::crypto::PortableP256;
@@ -17,7 +18,9 @@ use card_spec::merkle::{RootBuilder, leaf_hash};
 use card_spec::signed::Signed;
 use card_spec::tlv::{Field as _, Reader};
 use card_spec::values::Period;
-use common::{Card, Office, Till, days_from_now, key, time, today, two_cards};
+use common::{
+    Card, Office, Till, active_card, approved, days_from_now, delivery, key, time, today, two_cards,
+};
 use tempfile::TempDir;
 
 struct Bench {
@@ -87,6 +90,78 @@ fn a_line_is_on_the_list_of_one_terminal_only_and_its_number_rises() {
     let refused = make_payment_list(&bench.store, &issuer, &other.terms());
     assert!(matches!(refused, Err(PayoutError::NothingDue)));
     assert_eq!(bench.till.list(&bench.store, &issuer).number, 2);
+}
+
+#[test]
+fn a_list_takes_what_it_can_hold_and_says_what_is_left() {
+    let bench = Bench::new();
+    let arrears = (1..=4001).map(|decision| {
+        let mut line = approved(1);
+        line.file_line = decision + 1;
+        line.entitlement.decision = format!("{decision}/QĐ-TL");
+        line.due[0].line_type = 2;
+        line
+    });
+    let list = ApprovedList {
+        file_hash: [2; 32],
+        file_name: "truy-linh.csv".to_owned(),
+        lines: arrears.collect(),
+    };
+    bench.store.import(&list, ImportMode::Commit).unwrap();
+    let made = make_payment_list(&bench.store, &bench.office.issuer(), &bench.till.terms()).unwrap();
+    assert_eq!((made.list.lines.len(), made.left_out), (4000, 3));
+    // What is left another terminal takes.
+    let other = Till::new(2);
+    other.register(&bench.store, &bench.office.authority());
+    let rest = make_payment_list(&bench.store, &bench.office.issuer(), &other.terms()).unwrap();
+    assert_eq!((rest.list.lines.len(), rest.left_out), (3, 0));
+}
+
+#[test]
+fn people_of_another_pay_point_are_left_out_if_asked() {
+    for (own, listed) in [(Some("BD-26734"), 3), (Some("BD-00001"), 2), (None, 3)] {
+        let bench = Bench::new();
+        let mut line = approved(3);
+        line.person.pay_point = own.map(str::to_owned);
+        let list = ApprovedList {
+            file_hash: [2; 32],
+            file_name: "one-more.csv".to_owned(),
+            lines: vec![line],
+        };
+        bench.store.import(&list, ImportMode::Commit).unwrap();
+        bench.store.add_delivery(&delivery("B"), &[[3; 10]]).unwrap();
+        active_card(&bench.store, &bench.office.issuer(), 3);
+        let mut terms = bench.till.terms();
+        terms.only_this_pay_point = true;
+        let made = make_payment_list(&bench.store, &bench.office.issuer(), &terms).unwrap();
+        assert_eq!(made.list.lines.len(), listed, "{own:?}");
+        terms.only_this_pay_point = false;
+        let made = make_payment_list(&bench.store, &bench.office.issuer(), &terms).unwrap();
+        assert_eq!(made.list.lines.len(), 3, "{own:?}");
+    }
+}
+
+#[test]
+fn a_terminal_whose_certificate_cannot_be_stored_is_not_registered() {
+    let bench = Bench::new();
+    let till = Till::new(2);
+    bench
+        .store
+        .add_certificate("VNT0000002J00001", "VNTCA00001", &[1])
+        .unwrap();
+    let [agreement, journal] = till.requests();
+    let refused = certify_terminal(
+        &bench.store,
+        &bench.office.authority(),
+        till.name,
+        (&agreement, &journal),
+        (today(), days_from_now(34)),
+    );
+    assert!(matches!(
+        refused,
+        Err(PayoutError::Store(StoreError::Exists { .. }))
+    ));
+    assert_eq!(bench.store.terminals().unwrap().len(), 1);
 }
 
 #[test]

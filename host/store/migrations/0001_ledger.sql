@@ -141,6 +141,13 @@ CREATE TABLE block (
     blocked_at     TEXT   NOT NULL
 );
 
+-- Who is to get a card: persons without a live one, unless a card was blocked because its holder died (4) or is entitled to
+-- nothing any more (5).
+CREATE VIEW waiting_person AS
+    SELECT person.reference, person.position FROM person WHERE NOT EXISTS
+        (SELECT 1 FROM card LEFT JOIN block ON block.card = card.number WHERE card.person = person.reference
+         AND (card.state NOT IN ('blocked', 'abandoned') OR block.reason IN (4, 5)));
+
 CREATE TABLE block_list (
     number         BIGINT NOT NULL PRIMARY KEY CHECK (number >= 1),
     issuer         TEXT   NOT NULL,

@@ -300,7 +300,7 @@ impl Import<'_> {
         Ok(next)
     }
 
-    /// Adds what is due. A line that is there already keeps its key and amount: a changed amount is a supplement line, never a
+    /// Adds what is due. A line that is there already keeps its key, amount and method: a changed amount is a supplement line, never a
     /// new version, for the old one may be on a terminal or paid.
     async fn due(
         &mut self,
@@ -310,7 +310,7 @@ impl Import<'_> {
         due: Due,
     ) -> Result<(), StoreError> {
         let known = sqlx::query(
-            "SELECT amount FROM payment_line WHERE person = $1 AND programme = $2 AND entitlement = $3 AND line_type = $4
+            "SELECT amount, method FROM payment_line WHERE person = $1 AND programme = $2 AND entitlement = $3 AND line_type = $4
              AND period = $5",
         )
         .bind(person.to_vec())
@@ -320,17 +320,21 @@ impl Import<'_> {
         .bind(&line.period)
         .fetch_optional(&mut *self.connection)
         .await?;
-        match known {
-            None => self.new_due(person, entitlement, line, due).await,
-            Some(row) if number::<u64>(&row, "amount")? == due.amount => {
-                self.counts.carried_lines += 1;
-                Ok(())
-            }
-            Some(_) => {
-                self.contradicts(line, column_of(due.line_type), "this line is in the ledger with another amount: give the difference as phu_cap (a supplement line) instead");
-                Ok(())
-            }
+        let Some(known) = known else {
+            return self.new_due(person, entitlement, line, due).await;
+        };
+        let same_amount = number::<u64>(&known, "amount")? == due.amount;
+        let same_method = number::<u8>(&known, "method")? == line.method;
+        if !same_amount {
+            self.contradicts(line, column_of(due.line_type), "this line is in the ledger with another amount: give the difference as phu_cap (a supplement line) instead");
         }
+        if !same_method {
+            self.contradicts(line, "phuong_thuc_chi_tra", "this line is in the ledger with another payment method and could be paid both ways: it keeps the method of the first list");
+        }
+        if same_amount && same_method {
+            self.counts.carried_lines += 1;
+        }
+        Ok(())
     }
 
     async fn new_due(

@@ -35,6 +35,17 @@ pub struct SignedObject {
     pub object: Vec<u8>,
 }
 
+/// A certificate to be stored.
+#[derive(Debug, Clone, Copy)]
+pub struct NewCertificate<'a> {
+    /// Its holder reference (CHR).
+    pub holder: &'a str,
+    /// Reference of who signed it (CAR).
+    pub authority: &'a str,
+    /// The whole certificate `7F21`.
+    pub object: &'a [u8],
+}
+
 /// An object as it stands in the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogEntry {
@@ -80,30 +91,12 @@ impl Store {
     /// # Errors
     /// [`StoreError::Exists`] if another certificate has this reference.
     pub fn add_certificate(&self, holder: &str, authority: &str, object: &[u8]) -> Result<(), StoreError> {
-        self.write(async |connection| {
-            let known = sqlx::query("SELECT object FROM certificate WHERE holder = $1")
-                .bind(holder)
-                .fetch_optional(&mut *connection)
-                .await?;
-            if let Some(row) = known {
-                let same = row.try_get::<Vec<u8>, _>("object")? == object;
-                let exists = StoreError::Exists {
-                    what: "certificate",
-                    name: holder.to_owned(),
-                };
-                return if same { Ok(()) } else { Err(exists) };
-            }
-            sqlx::query(
-                "INSERT INTO certificate (holder, authority, object, stored_at) VALUES ($1, $2, $3, $4)",
-            )
-            .bind(holder)
-            .bind(authority)
-            .bind(object)
-            .bind(now())
-            .execute(connection)
-            .await?;
-            Ok(())
-        })
+        let certificate = NewCertificate {
+            holder,
+            authority,
+            object,
+        };
+        self.write(async |connection| insert_certificate(connection, &certificate).await)
     }
 
     /// A certificate by its holder reference.
@@ -138,6 +131,32 @@ impl Store {
                 .collect()
         })
     }
+}
+
+pub(crate) async fn insert_certificate(
+    connection: &mut AnyConnection,
+    certificate: &NewCertificate<'_>,
+) -> Result<(), StoreError> {
+    let known = sqlx::query("SELECT object FROM certificate WHERE holder = $1")
+        .bind(certificate.holder)
+        .fetch_optional(&mut *connection)
+        .await?;
+    if let Some(row) = known {
+        let same = row.try_get::<Vec<u8>, _>("object")? == certificate.object;
+        let exists = StoreError::Exists {
+            what: "certificate",
+            name: certificate.holder.to_owned(),
+        };
+        return if same { Ok(()) } else { Err(exists) };
+    }
+    sqlx::query("INSERT INTO certificate (holder, authority, object, stored_at) VALUES ($1, $2, $3, $4)")
+        .bind(certificate.holder)
+        .bind(certificate.authority)
+        .bind(certificate.object)
+        .bind(now())
+        .execute(connection)
+        .await?;
+    Ok(())
 }
 
 /// Lets `sign` make the next object of an issuer's sequence and stores it, within the transaction of the act it belongs to.

@@ -132,6 +132,28 @@ impl Store {
         })
     }
 
+    /// At most `limit` entries of a terminal before a sequence number, newest first.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`].
+    pub fn journal_before(
+        &self,
+        terminal: &str,
+        sequence: u64,
+        limit: u32,
+    ) -> Result<Vec<Vec<u8>>, StoreError> {
+        let sql = "SELECT entry FROM journal_entry WHERE terminal = $1 AND sequence < $2 ORDER BY sequence DESC LIMIT $3";
+        self.read(async |connection| {
+            let rows = sqlx::query(sql)
+                .bind(terminal)
+                .bind(signed(sequence, "a sequence number")?)
+                .bind(i64::from(limit))
+                .fetch_all(connection)
+                .await?;
+            rows.iter().map(|row| Ok(row.try_get("entry")?)).collect()
+        })
+    }
+
     /// Lets `sign` acknowledge everything committed of a terminal, and stores the acknowledgement before it is returned.
     ///
     /// # Errors

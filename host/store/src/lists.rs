@@ -36,6 +36,8 @@ pub struct DueLine {
     pub amount: u64,
     /// Whether somebody else may draw it.
     pub has_representative: bool,
+    /// Pay point near the person's home, if known.
+    pub pay_point: Option<String>,
 }
 
 /// A payment list as its maker hands it to the store.
@@ -78,47 +80,31 @@ pub struct BlockList {
 }
 
 impl Store {
-    /// What may be paid in cash on cards now: lines of an active card, unpaid, no recovery, and on no other terminal's list.
+    /// Lets `make` build and sign the next payment list of a terminal from what is due there, and stores it. What is due is
+    /// read in the same transaction: two lists made at once never hold the same line.
     ///
-    /// # Errors
-    /// [`StoreError::Database`].
-    pub fn due_lines(&self, terminal: &str) -> Result<Vec<DueLine>, StoreError> {
-        let sql = "
-            SELECT line.*, card.number,
-                   EXISTS (SELECT 1 FROM representative WHERE representative.person = line.person) AS represented
-            FROM payment_line AS line JOIN card ON card.person = line.person AND card.state = 'active'
-            JOIN person ON person.reference = line.person
-            WHERE line.method IN (1, 2) AND line.line_type <> 7
-              AND NOT EXISTS (SELECT 1 FROM payment WHERE payment.reversed = 0 AND payment.person = line.person
-                  AND payment.programme = line.programme AND payment.entitlement = line.entitlement
-                  AND payment.line_type = line.line_type AND payment.period = line.period)
-              AND NOT EXISTS (SELECT 1 FROM list_line JOIN payment_list ON payment_list.number = list_line.list
-                  WHERE payment_list.terminal <> $1 AND list_line.person = line.person
-                  AND list_line.programme = line.programme AND list_line.entitlement = line.entitlement
-                  AND list_line.line_type = line.line_type AND list_line.period = line.period)
-            ORDER BY person.position, line.programme, line.entitlement, line.line_type, line.period";
-        self.read(async |connection| {
-            let rows = sqlx::query(sql).bind(terminal).fetch_all(connection).await?;
-            rows.iter().map(due_line).collect()
-        })
-    }
-
-    /// Lets `make` build and sign the next payment list of a terminal, and stores it.
+    /// Due is what may be paid in cash on cards: lines of an active card, unpaid, no recovery, and on no list of another
+    /// terminal or for another card. Such a list may have been paid by a terminal that was not synchronised yet, and no card
+    /// refuses what another one paid. In this version such a line stays where it is.
+    ///
+    /// `representatives_on` (`yyyymmdd`): authorizations that ended before this day do not count.
     ///
     /// # Errors
     /// [`StoreError::NotFound`] for an unknown terminal; whatever `make` answers.
     pub fn add_payment_list<E: From<StoreError>>(
         &self,
         terminal: &str,
+        representatives_on: &str,
         issuer: Issuer<'_>,
-        make: impl FnOnce(u32, Position) -> Result<NewPaymentList, E>,
+        make: impl FnOnce(Vec<DueLine>, u32, Position) -> Result<NewPaymentList, E>,
     ) -> Result<PaymentList, E> {
         self.write(async |connection| {
             crate::terminals::demand(connection, terminal).await?;
+            let due = due_lines(connection, terminal, representatives_on).await?;
             let list_number = next_number(connection, "payment-list").await?;
             let mut made = None;
             let (position, header) = append(connection, issuer, "payment-list", |position| {
-                let list = make(list_number, position)?;
+                let list = make(due, list_number, position)?;
                 let header = list.header.clone();
                 made = Some(list);
                 Ok::<_, E>(header)
@@ -135,6 +121,29 @@ impl Store {
                 header: header.object,
                 lines: list.lines.into_iter().map(|(_, content)| content).collect(),
             })
+        })
+    }
+
+    /// The encoding of one line of a list that this terminal was ever given. Lists of one root have the same lines.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`].
+    pub fn list_line(
+        &self,
+        terminal: &str,
+        root: &[u8; 32],
+        line: u32,
+    ) -> Result<Option<Vec<u8>>, StoreError> {
+        let sql = "SELECT list_line.content FROM list_line JOIN payment_list ON payment_list.number = list_line.list
+                   WHERE payment_list.terminal = $1 AND payment_list.root = $2 AND list_line.line = $3 LIMIT 1";
+        self.read(async |connection| {
+            let row = sqlx::query(sql)
+                .bind(terminal)
+                .bind(root.to_vec())
+                .bind(i64::from(line))
+                .fetch_optional(connection)
+                .await?;
+            row.map(|row| Ok(row.try_get("content")?)).transpose()
         })
     }
 
@@ -222,6 +231,34 @@ impl Store {
     }
 }
 
+async fn due_lines(
+    connection: &mut AnyConnection,
+    terminal: &str,
+    representatives_on: &str,
+) -> Result<Vec<DueLine>, StoreError> {
+    let sql = "
+        SELECT line.*, card.number, person.pay_point,
+               EXISTS (SELECT 1 FROM representative WHERE representative.person = line.person
+                   AND representative.valid_to >= $2) AS represented
+        FROM payment_line AS line JOIN card ON card.person = line.person AND card.state = 'active'
+        JOIN person ON person.reference = line.person
+        WHERE line.method IN (1, 2) AND line.line_type <> 7
+          AND NOT EXISTS (SELECT 1 FROM payment WHERE payment.reversed = 0 AND payment.person = line.person
+              AND payment.programme = line.programme AND payment.entitlement = line.entitlement
+              AND payment.line_type = line.line_type AND payment.period = line.period)
+          AND NOT EXISTS (SELECT 1 FROM list_line JOIN payment_list ON payment_list.number = list_line.list
+              WHERE (payment_list.terminal <> $1 OR list_line.card <> card.number) AND list_line.person = line.person
+              AND list_line.programme = line.programme AND list_line.entitlement = line.entitlement
+              AND list_line.line_type = line.line_type AND list_line.period = line.period)
+        ORDER BY person.position, line.programme, line.entitlement, line.line_type, line.period";
+    let rows = sqlx::query(sql)
+        .bind(terminal)
+        .bind(representatives_on)
+        .fetch_all(connection)
+        .await?;
+    rows.iter().map(due_line).collect()
+}
+
 async fn next_number(connection: &mut AnyConnection, series: &str) -> Result<u32, StoreError> {
     u32::try_from(draw(connection, series).await?).map_err(|_| StoreError::OutOfRange("the list number"))
 }
@@ -289,5 +326,6 @@ fn due_line(row: &AnyRow) -> Result<DueLine, StoreError> {
         card: card_number(row, "number")?,
         amount: number(row, "amount")?,
         has_representative: row.try_get::<i64, _>("represented")? == 1,
+        pay_point: row.try_get("pay_point")?,
     })
 }

@@ -122,13 +122,12 @@ impl Store {
         })
     }
 
-    /// How many persons have no live card.
+    /// How many persons wait for a card.
     ///
     /// # Errors
     /// [`StoreError::Database`].
     pub fn waiting_persons(&self) -> Result<u64, StoreError> {
-        let sql = "SELECT count(*) AS total FROM person WHERE NOT EXISTS
-                   (SELECT 1 FROM card WHERE card.person = person.reference AND card.state NOT IN ('blocked', 'abandoned'))";
+        let sql = "SELECT count(*) AS total FROM waiting_person";
         self.read(async |connection| number(&sqlx::query(sql).fetch_one(connection).await?, "total"))
     }
 }

@@ -244,8 +244,7 @@ async fn set_blank_state(
 }
 
 async fn next_waiting(connection: &mut AnyConnection) -> Result<Option<PersonReference>, StoreError> {
-    let sql = "SELECT reference FROM person WHERE NOT EXISTS (SELECT 1 FROM card WHERE card.person = person.reference
-               AND card.state NOT IN ('blocked', 'abandoned')) ORDER BY position LIMIT 1";
+    let sql = "SELECT reference FROM waiting_person ORDER BY position LIMIT 1";
     let row = sqlx::query(sql).fetch_optional(connection).await?;
     row.map(|row| octets(&row, "reference")).transpose()
 }

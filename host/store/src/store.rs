@@ -16,6 +16,9 @@ use crate::StoreError;
 const SETTINGS: &str = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;
      PRAGMA busy_timeout = 30000; PRAGMA trusted_schema = OFF;";
 
+/// What `PRAGMA synchronous` answers for FULL.
+const FULL: i64 = 2;
+
 /// Takes the write lock at the start: a transaction that read first and wrote later could fail halfway (SQLITE_BUSY), and two
 /// processes could claim the same person.
 const BEGIN_WRITE: &str = "BEGIN IMMEDIATE";
@@ -64,17 +67,13 @@ impl Store {
             .enable_time()
             .build()
             .map_err(StoreError::Runtime)?;
-        let path = path.display().to_string().replace('%', "%25").replace('?', "%3F");
+        // A relative path would stand where a URL has its host.
+        let path = std::path::absolute(path).map_err(|error| StoreError::Database(error.into()))?;
+        let path = path.display().to_string();
+        let path = path.replace('%', "%25").replace('?', "%3F").replace('#', "%23");
         let options: AnyConnectOptions = format!("sqlite://{path}?mode={mode}").parse()?;
         let pool = runtime.block_on(async {
-            let pool = AnyPoolOptions::new()
-                .max_connections(CONNECTIONS)
-                .acquire_timeout(Duration::from_secs(60))
-                .after_connect(|connection, _| {
-                    Box::pin(async move { sqlx::raw_sql(SETTINGS).execute(connection).await.map(drop) })
-                })
-                .connect_with(options)
-                .await?;
+            let pool = durable_pool(options).await?;
             migrations().run(&pool).await?;
             Ok::<_, StoreError>(pool)
         })?;
@@ -115,6 +114,37 @@ impl Drop for Store {
     fn drop(&mut self) {
         self.runtime.block_on(self.pool.close());
     }
+}
+
+/// Connections whose commits survive a power cut, or none.
+async fn durable_pool(options: AnyConnectOptions) -> Result<AnyPool, sqlx::Error> {
+    let pool = AnyPoolOptions::new()
+        .max_connections(CONNECTIONS)
+        .acquire_timeout(Duration::from_secs(60))
+        .after_connect(|connection, _| {
+            Box::pin(async move { sqlx::raw_sql(SETTINGS).execute(connection).await.map(drop) })
+        })
+        .connect_with(options)
+        .await?;
+    // Not in after_connect: the pool tries a refused connection again and again.
+    demand_durable(&mut *pool.acquire().await?).await?;
+    Ok(pool)
+}
+
+/// SQLite answers a setting that it cannot keep with another one, not with an error (sqlite.org/pragma.html, "journal_mode").
+async fn demand_durable(connection: &mut AnyConnection) -> Result<(), sqlx::Error> {
+    let journal = sqlx::query("PRAGMA journal_mode")
+        .fetch_one(&mut *connection)
+        .await?;
+    let synchronous = sqlx::query("PRAGMA synchronous").fetch_one(connection).await?;
+    let (journal, synchronous): (String, i64) = (journal.try_get(0)?, synchronous.try_get(0)?);
+    if journal == "wal" && synchronous == FULL {
+        return Ok(());
+    }
+    let refused = format!(
+        "journal_mode is {journal} and synchronous {synchronous}, not wal and {FULL}: what is committed would not survive a power cut. Put the store on a local disk"
+    );
+    Err(sqlx::Error::Configuration(refused.into()))
 }
 
 fn migrations() -> Migrator {
@@ -166,4 +196,21 @@ pub(crate) fn number<T: TryFrom<i64>>(row: &AnyRow, column: &'static str) -> Res
 /// An unsigned integer as the database holds it.
 pub(crate) fn signed(value: u64, what: &'static str) -> Result<i64, StoreError> {
     i64::try_from(value).map_err(|_| StoreError::OutOfRange(what))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_database_that_keeps_no_write_ahead_log_is_refused() {
+        install_default_drivers();
+        let runtime = Builder::new_current_thread().enable_time().build().unwrap();
+        let refused = runtime.block_on(durable_pool("sqlite::memory:".parse().unwrap()));
+        assert!(
+            matches!(&refused, Err(sqlx::Error::Configuration(reason)) if reason.to_string().contains("memory")),
+            "{refused:?}"
+        );
+    }
 }

@@ -3,6 +3,7 @@
 use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, Row as _};
 
+use crate::issuer_log::{NewCertificate, insert_certificate};
 use crate::store::{draw, is_duplicate, now, octets};
 use crate::{Store, StoreError};
 
@@ -32,24 +33,22 @@ impl Store {
         })
     }
 
-    /// Registers a terminal with the keys it made. The same once more changes nothing.
+    /// Registers a terminal with the keys it made and their certificates. The same once more changes nothing.
     ///
     /// # Errors
-    /// [`StoreError::Exists`] if the name or a key is taken.
-    pub fn add_terminal(&self, terminal: &Terminal) -> Result<(), StoreError> {
+    /// [`StoreError::Exists`] if the name, a key or the reference of a certificate is taken.
+    pub fn add_terminal(
+        &self,
+        terminal: &Terminal,
+        certificates: &[NewCertificate<'_>],
+    ) -> Result<(), StoreError> {
         self.write(async |connection| {
-            if find(connection, &terminal.name).await?.as_ref() == Some(terminal) {
-                return Ok(());
+            if find(connection, &terminal.name).await?.as_ref() != Some(terminal) {
+                insert_terminal(connection, terminal).await?;
             }
-            let exists = || StoreError::Exists { what: "terminal (or one with its keys)", name: terminal.name.clone() };
-            sqlx::query("INSERT INTO terminal (name, agreement_key, journal_key, registered_at) VALUES ($1, $2, $3, $4)")
-                .bind(&terminal.name)
-                .bind(terminal.agreement_key.to_vec())
-                .bind(terminal.journal_key.to_vec())
-                .bind(now())
-                .execute(connection)
-                .await
-                .map_err(|error| if is_duplicate(&error) { exists() } else { error.into() })?;
+            for certificate in certificates {
+                insert_certificate(connection, certificate).await?;
+            }
             Ok(())
         })
     }
@@ -83,6 +82,30 @@ pub(crate) async fn demand(connection: &mut AnyConnection, name: &str) -> Result
         what: "terminal",
         name: name.to_owned(),
     })
+}
+
+async fn insert_terminal(connection: &mut AnyConnection, terminal: &Terminal) -> Result<(), StoreError> {
+    let exists = || StoreError::Exists {
+        what: "terminal (or one with its keys)",
+        name: terminal.name.clone(),
+    };
+    let sql =
+        "INSERT INTO terminal (name, agreement_key, journal_key, registered_at) VALUES ($1, $2, $3, $4)";
+    sqlx::query(sql)
+        .bind(&terminal.name)
+        .bind(terminal.agreement_key.to_vec())
+        .bind(terminal.journal_key.to_vec())
+        .bind(now())
+        .execute(connection)
+        .await
+        .map_err(|error| {
+            if is_duplicate(&error) {
+                exists()
+            } else {
+                error.into()
+            }
+        })?;
+    Ok(())
 }
 
 async fn find(connection: &mut AnyConnection, name: &str) -> Result<Option<Terminal>, StoreError> {

@@ -10,10 +10,10 @@ use std::thread;
 use ansinh_store::cards::{BlockReason, Card, CardState, Claim};
 use ansinh_store::deliveries::{ChipSerial, Delivery};
 use ansinh_store::import::{ApprovedLine, ApprovedList, Due, ImportError, ImportMode};
-use ansinh_store::issuer_log::{Issuer, Position, SignedObject};
+use ansinh_store::issuer_log::{Issuer, NewCertificate, Position, SignedObject};
 use ansinh_store::journal::{JournalEntry, Payment};
 use ansinh_store::lists::{DueLine, NewPaymentList};
-use ansinh_store::people::{Entitlement, Person};
+use ansinh_store::people::{Entitlement, Person, Representative};
 use ansinh_store::terminals::Terminal;
 use ansinh_store::{Store, StoreError};
 use tempfile::TempDir;
@@ -91,7 +91,7 @@ impl Ledger {
             agreement_key: key(200 + number),
             journal_key: key(220 + number),
         };
-        self.store.add_terminal(&terminal).unwrap();
+        self.store.add_terminal(&terminal, &[]).unwrap();
         name
     }
 }
@@ -209,6 +209,19 @@ fn a_store_is_neither_made_twice_nor_opened_where_none_is() {
     let nowhere = ledger.folder.path().join("none.sqlite");
     assert!(matches!(Store::open(&nowhere), Err(StoreError::NoStore { .. })));
     assert!(!nowhere.exists());
+}
+
+#[test]
+fn a_store_may_lie_in_a_folder_of_any_name_and_be_named_from_where_we_are() {
+    // Relative to the crate, where cargo runs the tests.
+    let folder = tempfile::Builder::new()
+        .prefix("sổ cái #1 100%? ")
+        .tempdir_in(".")
+        .unwrap();
+    let relative = PathBuf::from(folder.path().file_name().unwrap()).join("store.sqlite");
+    drop(Store::create(&relative).unwrap());
+    assert!(folder.path().join("store.sqlite").is_file());
+    assert_eq!(Store::open(&relative).unwrap().waiting_persons().unwrap(), 0);
 }
 
 #[test]
@@ -397,6 +410,27 @@ fn a_public_key_seen_before_is_refused_in_either_role() {
 }
 
 #[test]
+fn who_died_or_is_entitled_to_nothing_waits_for_no_card() {
+    for (reason, waits) in [
+        (BlockReason::Lost, true),
+        (BlockReason::Stolen, true),
+        (BlockReason::Deceased, false),
+        (BlockReason::Ended, false),
+    ] {
+        let ledger = Ledger::new(1, 2);
+        let card = ledger.active(0);
+        ledger.store.block(&card.number, reason).unwrap();
+        assert_eq!(
+            ledger.store.waiting_persons().unwrap(),
+            u64::from(waits),
+            "{reason:?}"
+        );
+        let claim = ledger.store.claim_next_person(&chip(1), "reader 0", 79).unwrap();
+        assert_eq!(matches!(claim, Claim::New(_)), waits, "{reason:?}");
+    }
+}
+
+#[test]
 fn an_unfinished_card_without_a_cso_is_abandoned_and_its_person_waits_again() {
     let ledger = Ledger::new(1, 2);
     let card = ledger.with_keys(0);
@@ -539,6 +573,19 @@ fn a_carried_line_keeps_its_key_and_a_changed_amount_is_refused() {
 }
 
 #[test]
+fn a_known_line_does_not_change_its_payment_method() {
+    let ledger = Ledger::new(1, 1);
+    let mut list = list(2, 1);
+    list.lines[0].method = 3;
+    let refused = ledger.store.import(&list, ImportMode::Commit);
+    let Err(ImportError::Contradictions(found)) = refused else {
+        panic!("a line was turned from cash to bank")
+    };
+    let columns: Vec<_> = found.iter().map(|wrong| wrong.column).collect();
+    assert_eq!(columns, ["phuong_thuc_chi_tra"]);
+}
+
+#[test]
 fn the_same_month_under_another_decision_is_refused_but_arrears_are_not() {
     let ledger = Ledger::new(1, 1);
     let mut second = approved(0, "BTXH", "2/QĐ", "202611", 300_000);
@@ -584,10 +631,10 @@ fn personal_data_that_a_card_holds_do_not_change_by_an_import() {
 
 /// Makes the next list of a terminal from everything that is due.
 fn next_list(store: &Store, terminal: &str) -> Vec<DueLine> {
-    let due = store.due_lines(terminal).unwrap();
-    let lines = due.iter().map(|line| (line.clone(), vec![1])).collect();
+    let mut listed = Vec::new();
     store
-        .add_payment_list(terminal, ISSUER, |number, position| {
+        .add_payment_list(terminal, "20261101", ISSUER, |due, number, position| {
+            listed.clone_from(&due);
             let object = [b"list".as_slice(), &position.sequence.to_be_bytes()].concat();
             let header = SignedObject {
                 body_hash: hash(&object),
@@ -597,11 +644,11 @@ fn next_list(store: &Store, terminal: &str) -> Vec<DueLine> {
                 header,
                 list_id: number.to_string(),
                 root: [1; 32],
-                lines,
+                lines: due.into_iter().map(|line| (line, vec![1])).collect(),
             })
         })
         .unwrap();
-    due
+    listed
 }
 
 fn entry(sequence: u32, mark: u8, payment: Option<Payment>) -> JournalEntry {
@@ -640,12 +687,84 @@ fn only_active_cards_unpaid_cash_lines_and_one_terminal_are_due() {
     );
     let entries = [entry(1, 1, None), entry(2, 2, Some(payment(&due[0], 1, 1)))];
     assert_eq!(ledger.store.ingest(&first, &entries).unwrap().booked, 1);
+    assert_eq!(next_list(&ledger.store, &first), [], "a paid line is due again");
+    assert_eq!(ledger.store.payment_lists().unwrap().len(), 3);
+}
+
+#[test]
+fn a_line_listed_for_a_lost_card_is_never_listed_for_its_replacement() {
+    let ledger = Ledger::new(1, 2);
+    let lost = ledger.active(0);
+    let (first, second) = (ledger.terminal(0), ledger.terminal(1));
+    assert_eq!(next_list(&ledger.store, &first).len(), 1);
+    // The terminal paid it and was not synchronised; then the card was lost and replaced.
+    ledger.store.block(&lost.number, BlockReason::Lost).unwrap();
+    let replacement = ledger.active(1);
+    assert_eq!(replacement.person, lost.person);
+    for terminal in [&first, &second] {
+        assert_eq!(next_list(&ledger.store, terminal), [], "{terminal}");
+    }
+    // What was on no list is due on the new card.
+    let december = ApprovedList {
+        file_hash: [2; 32],
+        file_name: "12.csv".to_owned(),
+        lines: vec![approved(0, "BTXH", "1/QĐ", "202612", 500_000)],
+    };
+    ledger.store.import(&december, ImportMode::Commit).unwrap();
+    let due = next_list(&ledger.store, &first);
+    assert_eq!(due.len(), 1);
     assert_eq!(
-        ledger.store.due_lines(&first).unwrap(),
-        [],
-        "a paid line is due again"
+        (due[0].card, due[0].key.period.as_str()),
+        (replacement.number, "202612")
     );
-    assert_eq!(ledger.store.payment_lists().unwrap().len(), 2);
+}
+
+#[test]
+fn lists_made_at_once_for_many_terminals_share_no_line() {
+    let ledger = Ledger::new(6, 6);
+    for number in 0..6 {
+        ledger.active(number);
+    }
+    let terminals = [0, 1, 2, 3].map(|number| ledger.terminal(number));
+    let second = Store::open(&ledger.path()).unwrap();
+    let listed: Vec<Vec<DueLine>> = thread::scope(|scope| {
+        let made = terminals.each_ref().map(|terminal| {
+            let store = if terminal == &terminals[0] {
+                &second
+            } else {
+                &ledger.store
+            };
+            scope.spawn(move || next_list(store, terminal))
+        });
+        made.into_iter().map(|list| list.join().unwrap()).collect()
+    });
+    let lines: Vec<_> = listed.iter().flatten().map(|line| line.key.clone()).collect();
+    assert_eq!(lines.len(), 6);
+    assert_eq!(lines.iter().collect::<HashSet<_>>().len(), 6);
+}
+
+#[test]
+fn an_authorization_that_ended_before_the_list_begins_gives_nobody_the_money() {
+    for (valid_to, counts) in [("20261031", false), ("20261101", true)] {
+        let ledger = Ledger::new(0, 1);
+        let mut list = list(1, 1);
+        list.lines[0].representative = Some(Representative {
+            personal_id: "079240000099".to_owned(),
+            full_name: "Trần Văn B".to_owned(),
+            relation: "02".to_owned(),
+            document: None,
+            valid_to: valid_to.to_owned(),
+        });
+        list.file_hash = [9; 32];
+        ledger.store.import(&list, ImportMode::Commit).unwrap();
+        ledger.active(0);
+        let terminal = ledger.terminal(0);
+        assert_eq!(
+            next_list(&ledger.store, &terminal)[0].has_representative,
+            counts,
+            "{valid_to}"
+        );
+    }
 }
 
 #[test]
@@ -742,7 +861,7 @@ fn a_terminals_name_and_keys_are_bound_for_ever() {
     let ledger = Ledger::new(1, 1);
     let name = ledger.terminal(0);
     let terminal = ledger.store.terminal(&name).unwrap();
-    ledger.store.add_terminal(&terminal).unwrap();
+    ledger.store.add_terminal(&terminal, &[]).unwrap();
     let other_keys = Terminal {
         agreement_key: key(99),
         ..terminal.clone()
@@ -753,11 +872,38 @@ fn a_terminals_name_and_keys_are_bound_for_ever() {
     };
     for wrong in [other_keys, other_name] {
         assert!(matches!(
-            ledger.store.add_terminal(&wrong),
+            ledger.store.add_terminal(&wrong, &[]),
             Err(StoreError::Exists { .. })
         ));
     }
     assert_ne!(ledger.store.next_terminal_name().unwrap(), name);
+}
+
+#[test]
+fn a_terminal_is_registered_with_its_certificates_or_not_at_all() {
+    let ledger = Ledger::new(1, 1);
+    ledger
+        .store
+        .add_certificate("VNT0000001J00001", "VNTCA00001", &[1])
+        .unwrap();
+    let terminal = Terminal {
+        name: "VNT0000001".to_owned(),
+        agreement_key: key(200),
+        journal_key: key(201),
+    };
+    let certificates = ["VNT0000001A00001", "VNT0000001J00001"].map(|holder| NewCertificate {
+        holder,
+        authority: "VNTCA00001",
+        object: &[2],
+    });
+    assert!(matches!(
+        ledger.store.add_terminal(&terminal, &certificates),
+        Err(StoreError::Exists { .. })
+    ));
+    assert!(ledger.store.terminals().unwrap().is_empty());
+    assert_eq!(ledger.store.certificates().unwrap().len(), 1);
+    ledger.store.add_terminal(&terminal, &certificates[..1]).unwrap();
+    assert_eq!(ledger.store.certificates().unwrap().len(), 2);
 }
 
 #[test]

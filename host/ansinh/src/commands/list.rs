@@ -1,8 +1,7 @@
 //! `ansinh list`: payment lists for terminals.
 
 use ansinh::home::today;
-use ansinh_payout::{ListTerms, make_payment_list};
-use ansinh_store::lists::PaymentList;
+use ansinh_payout::{ListTerms, MadeList, make_payment_list};
 use anyhow::{Context as _, Result};
 use card_spec::list::ListHeader;
 use card_spec::signed::Signed;
@@ -25,10 +24,14 @@ pub(crate) enum List {
 
 #[derive(Args)]
 #[command(after_help = "\
-The list holds every unpaid line up to the period whose person has an active card, unless another terminal's list has it.
+The list holds the unpaid lines up to the period whose person has an active card, unless a list of another terminal or for an
+earlier card of the person has it: that one may have been paid by a terminal that was not synchronised yet. In this version such
+a line stays on the terminal and card it was listed for. A list holds 4,000 lines; how many are left out is told, and the list of
+another terminal takes them. Synchronise the terminal first, so that what it has paid is not listed again.
 
-Example:
+Examples:
   ansinh list make --period 202611 --terminal VNT0000001 --pay-point BD-26734
+  ansinh list make --period 202611 --terminal VNT0000001 --pay-point BD-26734 --only-this-pay-point
   ansinh terminal load --port /dev/ttyUSB0")]
 pub(crate) struct Make {
     /// The newest month that is paid; unpaid lines of months before go along
@@ -40,6 +43,9 @@ pub(crate) struct Make {
     /// Where it is paid: 1 to 12 letters, digits or dashes
     #[arg(long, value_name = "CODE", value_parser = pay_point)]
     pay_point: String,
+    /// Leave out persons whose pay point (ma_diem_chi_tra) is known to be another one
+    #[arg(long)]
+    only_this_pay_point: bool,
     /// First day of payment; default: today
     #[arg(long, value_name = "YYYY-MM-DD")]
     valid_from: Option<civil::Date>,
@@ -59,11 +65,11 @@ impl Make {
     fn run(&self, options: &Options) -> Result<()> {
         let terms = self.terms()?;
         let signing = Signing::open(options)?;
-        let list = make_payment_list(&signing.store, &signing.issuer()?, &terms)?;
+        let made = make_payment_list(&signing.store, &signing.issuer()?, &terms)?;
         signing
             .store
-            .log_operation(&options.operator, "made a payment list", &list.list_id)?;
-        report(options, &list)
+            .log_operation(&options.operator, "made a payment list", &made.list.list_id)?;
+        report(options, &made)
     }
 
     fn terms(&self) -> Result<ListTerms> {
@@ -84,6 +90,7 @@ impl Make {
             period: self.period,
             effective: date(first)?,
             expiry: date(last)?,
+            only_this_pay_point: self.only_this_pay_point,
         })
     }
 }
@@ -105,7 +112,7 @@ fn pay_point(text: &str) -> Result<String, String> {
         .ok_or_else(|| "a pay point is 1 to 12 letters, digits or dashes".to_owned())
 }
 
-fn report(options: &Options, list: &PaymentList) -> Result<()> {
+fn report(options: &Options, MadeList { list, left_out }: &MadeList) -> Result<()> {
     let header = Signed::<ListHeader<'_>>::parse(&list.header).context("payment list")?;
     let total = header.claimed().total.vnd();
     let lines = list.lines.len();
@@ -116,6 +123,7 @@ fn report(options: &Options, list: &PaymentList) -> Result<()> {
             "terminal": list.terminal,
             "lines": lines,
             "total_vnd": total,
+            "left_out": left_out,
         });
         println!("{report}");
     } else {
@@ -123,6 +131,11 @@ fn report(options: &Options, list: &PaymentList) -> Result<()> {
             "Đã lập danh sách chi trả {0} / Payment list {0} made: {lines} dòng / lines, {total} VND, {1}",
             list.list_id, list.terminal
         );
+        if *left_out > 0 {
+            println!(
+                "Còn {left_out} dòng chưa vào danh sách nào / {left_out} lines did not fit: make a list for another terminal"
+            );
+        }
         println!("Hãy nạp vào thiết bị / Load it now: ansinh terminal load --port …");
     }
     Ok(())

@@ -22,7 +22,7 @@ use super::{Options, Refused};
 pub(crate) enum Terminal {
     /// Let a terminal make its keys, certify them and set its clock
     Provision(provision::Provision),
-    /// Send the newest payment list and block list, and the time
+    /// Take in the journal, then send the time and the newest payment list and block list
     Load(Load),
     /// Take in the journal: verify, store, acknowledge
     Sync(sync::Sync),
@@ -61,7 +61,8 @@ impl Port {
 
 #[derive(Args)]
 #[command(after_help = "\
-What is in force already is not sent again. A terminal pays nothing without a block list of the last 35 days.
+First the journal is taken in, as by `terminal sync`: nothing is loaded if it does not verify. What is in force already is not
+sent again. A terminal pays nothing without a block list of the last 35 days.
 
 Example:
   ansinh terminal load --port /dev/ttyUSB0")]
@@ -76,12 +77,21 @@ impl Load {
         let (mut link, hello) = self.port.open()?;
         let terminal = provisioned_name(&hello)?;
         set_clock(&mut link, &signing.issuer()?, terminal)?;
+        // A new list comes into force over payments that the ledger knows.
+        let synchronised = sync::synchronise(&mut link, &signing, options, terminal, &hello)?;
+        synchronised.demand_paid_once()?;
         let block_list = load_block_list(&mut link, &signing, &hello)?;
         let list = load_list(&mut link, &signing, &hello, terminal)?;
         signing
             .store
             .log_operation(&options.operator, "loaded a terminal", terminal.as_str())?;
-        report_load(options, terminal, list.as_ref(), block_list);
+        report_load(
+            options,
+            terminal,
+            synchronised.taken.stored,
+            list.as_ref(),
+            block_list,
+        );
         Ok(())
     }
 }
@@ -116,6 +126,7 @@ fn load_list(
 fn report_load(
     options: &Options,
     terminal: TerminalName,
+    entries: u64,
     list: Option<&PaymentList>,
     block_list: Option<u32>,
 ) {
@@ -132,6 +143,7 @@ fn report_load(
         return;
     }
     println!("Thiết bị / Terminal {terminal}: đã đặt giờ / clock set");
+    println!("  mục nhật ký mới / new journal entries {entries}");
     match list {
         Some(list) => println!(
             "  danh sách chi trả / payment list {}, {lines} dòng / lines",

@@ -16,14 +16,19 @@ pub(super) fn check(lines: &[ApprovedLine], findings: &mut Findings) {
     few_representatives(lines, findings);
 }
 
-/// (person, programme, line type, period) once.
+/// Arrears: several decisions may give some for the same month.
+const ARREARS: u8 = 2;
+
+/// (person, programme, line type, period) once, arrears once by decision.
 fn due_once(lines: &[ApprovedLine], findings: &mut Findings) {
     let mut seen = HashMap::new();
     for line in lines {
         for due in &line.due {
+            let decision = (due.line_type == ARREARS).then_some(&line.entitlement.decision);
             let key = (
                 &line.person.personal_id,
                 &line.entitlement.programme,
+                decision,
                 due.line_type,
                 &line.period,
             );
@@ -80,6 +85,10 @@ fn few_representatives(lines: &[ApprovedLine], findings: &mut Findings) {
         let Some(representative) = &line.representative else {
             continue;
         };
+        // A card is made without those whose authorization has ended.
+        if representative.valid_to < format!("{}01", line.period) {
+            continue;
+        }
         let of_person = known.entry(&line.person.personal_id).or_default();
         if of_person.insert(&representative.personal_id) && of_person.len() > REPRESENTATIVES {
             let rule = "a card holds at most two representatives";

@@ -148,16 +148,21 @@ pub(crate) fn two_cards<S: Sign<Error: Display>>(store: &Store, issuer: &IssuerK
         lines: vec![approved(1), approved(2)],
     };
     store.import(&list, ImportMode::Commit).unwrap();
-    let delivery = Delivery {
-        name: "2026-11-A".to_owned(),
-        key_version: 1,
-        check_values: [7; 9],
-    };
-    store.add_delivery(&delivery, &[[1; 10], [2; 10]]).unwrap();
+    store
+        .add_delivery(&delivery("2026-11-A"), &[[1; 10], [2; 10]])
+        .unwrap();
     [1, 2].map(|chip| active_card(store, issuer, chip))
 }
 
-fn approved(person: u8) -> ApprovedLine {
+pub(crate) fn delivery(name: &str) -> Delivery {
+    Delivery {
+        name: name.to_owned(),
+        key_version: 1,
+        check_values: [7; 9],
+    }
+}
+
+pub(crate) fn approved(person: u8) -> ApprovedLine {
     ApprovedLine {
         file_line: u64::from(person) + 1,
         person: Person {
@@ -192,7 +197,11 @@ fn approved(person: u8) -> ApprovedLine {
     }
 }
 
-fn active_card<S: Sign<Error: Display>>(store: &Store, issuer: &IssuerKey<'_, S>, chip: u8) -> Card {
+pub(crate) fn active_card<S: Sign<Error: Display>>(
+    store: &Store,
+    issuer: &IssuerKey<'_, S>,
+    chip: u8,
+) -> Card {
     let Claim::New(card) = store.claim_next_person(&[chip; 10], "reader 0", 79).unwrap() else {
         panic!("nobody waits for a card");
     };
@@ -297,7 +306,7 @@ impl Till {
         store: &Store,
         issuer: &IssuerKey<'_, S>,
     ) -> PaymentList {
-        make_payment_list(store, issuer, &self.terms()).unwrap()
+        make_payment_list(store, issuer, &self.terms()).unwrap().list
     }
 
     pub(crate) fn terms(&self) -> ListTerms {
@@ -307,6 +316,7 @@ impl Till {
             period: Period::new(2026, 11).unwrap(),
             effective: today(),
             expiry: days_from_now(30),
+            only_this_pay_point: false,
         }
     }
 
@@ -395,7 +405,11 @@ pub(crate) fn encode(order: &Order<'_>) -> Vec<u8> {
 
 /// A receipt for an order, under whatever key.
 pub(crate) fn receipt(order: &Order<'_>, card: &Card, counter: u32, signer: &SecretKey) -> Vec<u8> {
-    let body = Receipt {
+    signed(&receipt_body(order, card, counter), signer)
+}
+
+pub(crate) fn receipt_body(order: &Order<'_>, card: &Card, counter: u32) -> Receipt {
+    Receipt {
         suite: Suite::default(),
         card_number: card.number,
         cso_version: 1,
@@ -403,12 +417,11 @@ pub(crate) fn receipt(order: &Order<'_>, card: &Card, counter: u32, signer: &Sec
         previous: card.cso_hash,
         order_hash: sha256(&[&encode(order)]),
         holder_check: HolderCheckOutcome {
-            pin_verified: true,
+            pin_verified: order.method == HolderCheckMethod::Pin,
             tries_left: 3,
         },
         kind: ReceiptKind::Payment,
-    };
-    signed(&body, signer)
+    }
 }
 
 pub(crate) fn time() -> Time {

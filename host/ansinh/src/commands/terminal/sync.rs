@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use ansinh::home::Home;
 use ansinh_keys::{KeyError, write_new};
-use ansinh_payout::{JournalIngestion, Rejected, acknowledge, vietnam_time};
+use ansinh_payout::{IngestionError, JournalIngestion, Rejected, acknowledge, vietnam_time};
 use ansinh_store::journal::Ingestion;
 use anyhow::{Result, bail};
 use card_spec::crypto::sha256;
@@ -18,7 +18,7 @@ use super::{Line, Options, Port, Signing, provisioned_name, set_clock};
 #[command(after_help = "\
 Every entry is verified (signature, chain, receipt, list) and stored before it is acknowledged. At the first entry that does not
 verify the command stops: the entries before it are stored, what came with it is kept in the station's quarantine folder,
-nothing is acknowledged and the terminal keeps everything.
+nothing is acknowledged and the terminal keeps everything. `terminal load` does the same before it loads.
 
 Example:
   ansinh terminal sync --port /dev/ttyUSB0")]
@@ -28,10 +28,19 @@ pub(crate) struct Sync {
 }
 
 /// What a synchronisation did.
-struct Outcome {
+pub(super) struct Outcome {
     terminal: TerminalName,
-    taken: Ingestion,
+    pub(super) taken: Ingestion,
     acknowledged: u32,
+}
+
+impl Outcome {
+    pub(super) fn demand_paid_once(&self) -> Result<()> {
+        match paid_twice(self.terminal, &self.taken) {
+            Some(found) => bail!(found),
+            None => Ok(()),
+        }
+    }
 }
 
 impl Sync {
@@ -42,22 +51,20 @@ impl Sync {
         // Before the journal is read, so that no entry is left that is not acknowledged. The journal comes home also from a
         // terminal that does not take the time.
         let clock = set_clock(&mut link, &signing.issuer()?, terminal);
-        let outcome = synchronise(&mut link, &signing, terminal, &hello)?;
-        signing
-            .store
-            .log_operation(&options.operator, "synchronised a terminal", terminal.as_str())?;
+        let outcome = synchronise(&mut link, &signing, options, terminal, &hello)?;
         report(options, &outcome);
-        if !outcome.taken.paid_twice.is_empty() {
-            bail!(
-                "đã chi trả hai lần / paid twice: orders {:?} of {terminal} paid lines that were paid before. They are stored as evidence and not booked; start an investigation",
-                outcome.taken.paid_twice
-            );
-        }
+        outcome.demand_paid_once()?;
         clock
     }
 }
 
-fn synchronise(link: &mut Line, signing: &Signing, name: TerminalName, hello: &Hello) -> Result<Outcome> {
+pub(super) fn synchronise(
+    link: &mut Line,
+    signing: &Signing,
+    options: &Options,
+    name: TerminalName,
+    hello: &Hello,
+) -> Result<Outcome> {
     let terminal = signing.store.terminal(name.as_str())?;
     let mut ingestion = JournalIngestion::resume(&signing.store, &terminal)?;
     let held = ingestion.next_sequence() - 1;
@@ -75,16 +82,39 @@ fn synchronise(link: &mut Line, signing: &Signing, name: TerminalName, hello: &H
         }
         match ingestion.take(&bytes) {
             Ok(part) => add(&mut taken, part),
-            Err(rejected) => return Err(quarantine(&signing.home, name, &rejected, &bytes)?),
+            Err(IngestionError::Store(error)) => return Err(error.into()),
+            Err(IngestionError::Rejected(rejected)) => {
+                add(&mut taken, rejected.taken.clone());
+                return Err(quarantine(&signing.home, name, &rejected, &taken, &bytes)?);
+            }
         }
     }
     let key = *ingestion.journal_key();
     let acknowledgement = acknowledge(&signing.store, &signing.issuer()?, name, &key, vietnam_time()?)?;
     link.acknowledge(acknowledgement.sequence, &acknowledgement.object)?;
+    signing
+        .store
+        .log_operation(&options.operator, "synchronised a terminal", name.as_str())?;
+    if acknowledgement.sequence < hello.journal_tail {
+        bail!(
+            "{name}: nhật ký chưa về đủ / the terminal shows {} journal entries but gave only those up to {}. They are stored and acknowledged; payments may be missing. Run the command again, and if it stays keep the terminal apart and start an investigation",
+            hello.journal_tail,
+            acknowledgement.sequence
+        );
+    }
     Ok(Outcome {
         terminal: name,
         taken,
         acknowledged: acknowledgement.sequence,
+    })
+}
+
+fn paid_twice(terminal: TerminalName, taken: &Ingestion) -> Option<String> {
+    let orders = &taken.paid_twice;
+    (!orders.is_empty()).then(|| {
+        format!(
+            "đã chi trả hai lần / paid twice: orders {orders:?} of {terminal} paid lines that were paid before. They are stored as evidence and not booked; start an investigation"
+        )
     })
 }
 
@@ -101,6 +131,7 @@ fn quarantine(
     home: &Home,
     terminal: TerminalName,
     rejected: &Rejected,
+    taken: &Ingestion,
     bytes: &[u8],
 ) -> Result<anyhow::Error> {
     let file = quarantine_file(home, terminal, rejected.sequence, bytes)?;
@@ -108,8 +139,9 @@ fn quarantine(
         Ok(()) | Err(KeyError::Exists { .. }) => {}
         Err(error) => return Err(error.into()),
     }
+    let found = paid_twice(terminal, taken).map_or_else(String::new, |found| format!(". {found}"));
     Ok(anyhow::anyhow!(
-        "{terminal}: nhật ký bị từ chối / {rejected}. Evidence: {}. Nothing was acknowledged: the terminal keeps its journal. Keep it apart and start an investigation",
+        "{terminal}: nhật ký bị từ chối / {rejected}. Evidence: {}. Nothing was acknowledged: the terminal keeps its journal. Keep it apart and start an investigation{found}",
         file.display()
     ))
 }
