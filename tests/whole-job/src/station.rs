@@ -14,7 +14,7 @@ use crate::witnesses;
 /// `ansinh issue` calls it for each card; no file holds PINs.
 const PIN_COMMAND: &str = "printf '%s' \"$ANSINH_CARD_NUMBER\" | cut -c10-15";
 
-/// The PIN that [`PIN_COMMAND`] prints.
+/// The PIN that the holder of a card has chosen in this demonstration.
 #[must_use]
 pub fn pin_of(card_number: &str) -> &str {
     card_number.get(9..15).unwrap_or_default()
