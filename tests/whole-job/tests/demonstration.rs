@@ -200,11 +200,14 @@ fn every_promised_file_is_there() {
     for (folder, suffix, count) in [
         ("lists", ".list", 1),
         ("blocklists", ".blocklist", 1),
-        ("acks", ".ack", 1),
         ("certificates", ".cvc", 5),
     ] {
         assert_eq!(stems(folder, suffix).len(), count, "{folder}");
     }
+    // One for each time that the host took in a part of the journal.
+    let acknowledgements = stems("acks", ".ack");
+    assert!(!acknowledgements.is_empty());
+    assert!(acknowledgements.iter().all(|name| name.starts_with(&prefix)));
 }
 
 #[test]
