@@ -341,6 +341,47 @@ fn one_person_is_told_one_way() {
 }
 
 #[test]
+fn arrears_of_two_decisions_may_fall_in_one_month_and_nothing_else() {
+    let of = |decision, regular, arrears| {
+        line(&[
+            ("so_quyet_dinh", decision),
+            ("so_tien_thang", regular),
+            ("truy_linh", arrears),
+            ("tong_so_tien", if regular == "0" { arrears } else { regular }),
+        ])
+    };
+    let good = [of("1/QĐ", "0", "300000"), of("2/QĐ", "0", "300000")];
+    assert!(check_bytes(file(&good).as_bytes()).is_ok());
+    let once = vec![(3, "so_dinh_danh".to_owned())];
+    let same_decision = [of("1/QĐ", "0", "300000"), of("1/QĐ", "0", "300000")];
+    assert_eq!(errors(file(&same_decision).as_bytes()), once);
+    let regular = [of("1/QĐ", "300000", ""), of("2/QĐ", "300000", "")];
+    assert_eq!(errors(file(&regular).as_bytes()), once);
+}
+
+#[test]
+fn an_ended_authorization_takes_no_place_on_the_card() {
+    let lines = [
+        ("BTXH", "079072000001", "20261031"),
+        ("HTXH", "079072000002", "20261101"),
+        ("NGCC", "079072000003", "20271231"),
+    ];
+    let lines = lines.map(|(programme, id, end)| {
+        let mut changes = REPRESENTED.to_vec();
+        changes.retain(|(column, _)| {
+            !["so_dinh_danh_nguoi_nhan_thay", "ngay_het_han_uy_quyen"].contains(column)
+        });
+        changes.extend([
+            ("ma_che_do", programme),
+            ("so_dinh_danh_nguoi_nhan_thay", id),
+            ("ngay_het_han_uy_quyen", end),
+        ]);
+        line(&changes)
+    });
+    assert!(check_bytes(file(&lines).as_bytes()).is_ok());
+}
+
+#[test]
 fn a_card_holds_at_most_two_representatives() {
     let lines: Vec<_> = ["BTXH", "NGCC", "LHBH"]
         .iter()

@@ -7,6 +7,7 @@ mod common;
 mod powered;
 
 use std::num::NonZero;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -174,7 +175,7 @@ fn a_terminal_goes_from_blank_to_synchronised() {
     assert_eq!(status["state"], "provisioned");
     assert_eq!(
         (&status["acknowledged"], &status["stored"]),
-        (&synced["acknowledged"], &synced["entries"])
+        (&synced["acknowledged"], &synced["acknowledged"])
     );
     assert_eq!(
         (&status["list_number"], &status["block_list_number"]),
@@ -282,6 +283,8 @@ fn a_journal_that_does_not_verify_is_quarantined_and_not_acknowledged() {
             &format!("UPDATE terminal SET journal_key = x'{other}'"),
         ],
     );
+    let refused = desk.fail(1, &["terminal", "load", "--port", &port]);
+    assert!(refused.contains("quarantine"), "{refused}");
     let refused = desk.fail(1, &["terminal", "sync", "--port", &port]);
     assert!(
         refused.contains("journal entry 1") && refused.contains("quarantine"),
@@ -315,6 +318,37 @@ fn a_terminal_with_fewer_entries_than_the_ledger_is_not_synchronised() {
     assert!(refused.contains("the ledger holds 99"), "{refused}");
     let status = desk.succeed(&["terminal", "status", "--port", &port]);
     assert_eq!(status["acknowledged"], synced["acknowledged"]);
+}
+
+#[test]
+fn loading_takes_the_journal_in_first() {
+    let desk = Desk::new();
+    let port = powered::at_a_port();
+    desk.succeed(&["terminal", "provision", "--port", &port]);
+    desk.succeed(&MAKE_LIST);
+    assert_eq!(
+        desk.succeed(&["terminal", "status", "--port", &port])["stored"],
+        json!(0)
+    );
+    desk.succeed(&["terminal", "load", "--port", &port]);
+    let status = desk.succeed(&["terminal", "status", "--port", &port]);
+    assert_eq!(status["stored"], status["acknowledged"]);
+    assert!(status["stored"].as_u64() > Some(0));
+}
+
+#[test]
+fn a_terminal_that_gives_fewer_entries_than_it_shows_is_told() {
+    let desk = Desk::new();
+    let keys = desk.keys();
+    let mut till = Till::new(9);
+    till.register(&keys.store, &keys.authority());
+    let port = powered::withholding_at_a_port(till.name.to_bytes(), till.boot());
+    let refused = desk.fail(1, &["terminal", "sync", "--port", &port]);
+    assert!(
+        refused.contains("shows 5 journal entries but gave only those up to 1"),
+        "{refused}"
+    );
+    assert_eq!(keys.store.acknowledgements().unwrap().len(), 1);
 }
 
 /// A station whose terminal VNT0000009 has paid both cards.
@@ -398,6 +432,38 @@ fn the_exported_ledger_is_whole_and_the_folder_is_never_overwritten() {
     let output = run("sqlite3", "sqlite3", &[copy.to_str().unwrap(), sql]);
     assert_eq!(printed(&output).trim(), "ok\n2|1000000");
     assert!(desk.fail(1, &["export", "--out", "out"]).contains("not empty"));
+}
+
+#[test]
+fn only_its_owner_can_open_an_export_and_nothing_is_left_beside_it() {
+    let desk = desk_with_payments();
+    std::fs::create_dir(desk.path("out")).unwrap();
+    desk.succeed(&["export", "--out", "out"]);
+    let mode = std::fs::metadata(desk.path("out")).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o700);
+    let mut names: Vec<_> = std::fs::read_dir(desk.path("out"))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    let expected = [
+        "VNISS7900001",
+        "VNROOT00001",
+        "VNTCA00001",
+        "acks",
+        "blocklists",
+        "cards",
+        "certificates",
+        "issuer.pem",
+        "journals",
+        "lists",
+        "receipts",
+        "root.pem",
+        "store.sqlite",
+        "terminal-VNT0000009.pem",
+        "terminal-ca.pem",
+    ];
+    assert_eq!(names, expected);
 }
 
 #[test]

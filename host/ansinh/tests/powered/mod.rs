@@ -9,6 +9,7 @@ use std::thread;
 use card_spec::crypto::PortableP256;
 use embedded_storage::nor_flash::{ErrorType, NorFlash, ReadNorFlash};
 use getrandom::SysRng;
+use link::{Answer, Encoded, FrameDecoder, Hello, MAX_ENCODED, Request, TerminalState, receive, send};
 use rand_core::UnwrapErr;
 use terminal::{Image, Layout, Output, Terminal};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
@@ -30,6 +31,45 @@ pub(crate) struct Faults {
 
 /// Powers a blank terminal at a pseudo-terminal; gives the port's name.
 pub(crate) fn at_a_port() -> String {
+    behind_a_port(|runtime, line| serve(runtime, line, Faults::default()))
+}
+
+/// A terminal that shows five journal entries and gives one.
+pub(crate) fn withholding_at_a_port(name: [u8; 10], first: Vec<u8>) -> String {
+    behind_a_port(move |runtime, mut line| {
+        let mut decoder = FrameDecoder::default();
+        runtime.block_on(async {
+            while let Ok(byte) = line.read_u8().await {
+                let Some(Ok(message)) = decoder.feed(byte) else {
+                    continue;
+                };
+                let answer = match receive(message).unwrap() {
+                    Request::Hello { version } => Answer::Hello(Hello {
+                        version,
+                        name: Some(name),
+                        state: TerminalState::Provisioned,
+                        test: true,
+                        firmware: [7; 32],
+                        journal_tail: 5,
+                        acknowledged: 0,
+                        list_number: 0,
+                        block_list_number: 0,
+                    }),
+                    Request::TimeNonce => Answer::Nonce { nonce: [1; 16] },
+                    Request::ReadJournal { from: 1 } => Answer::Entries { bytes: &first },
+                    Request::ReadJournal { .. } => Answer::Entries { bytes: &[] },
+                    _ => Answer::Done,
+                };
+                let mut encoded: Encoded = [0; MAX_ENCODED];
+                line.write_all(send(&answer, &mut encoded).unwrap())
+                    .await
+                    .unwrap();
+            }
+        });
+    })
+}
+
+fn behind_a_port(terminal: impl FnOnce(&Runtime, SerialStream) + Send + 'static) -> String {
     let runtime = runtime();
     let (line, port) = {
         let _context = runtime.enter();
@@ -41,7 +81,7 @@ pub(crate) fn at_a_port() -> String {
     drop(port);
     thread::spawn(move || {
         let _held = held;
-        serve(&runtime, line, Faults::default());
+        terminal(&runtime, line);
     });
     name
 }
