@@ -78,7 +78,7 @@ impl Acknowledgements {
             findings.add(
                 Code::AcknowledgementSignature,
                 &place,
-                "the issuer's signature does not verify",
+                "changed, or not signed by its issuer: the signature does not verify",
             );
         }
         let journal_key = trust.journal_key(&body.terminal);
@@ -123,7 +123,8 @@ impl Acknowledgements {
         findings: &mut Findings,
     ) -> BTreeMap<TerminalName, u32> {
         let mut last = BTreeMap::new();
-        for witness in &self.witnesses {
+        // One that its issuer did not sign witnesses nothing.
+        for witness in self.witnesses.iter().filter(|witness| witness.proven) {
             let Witness {
                 terminal,
                 sequence,
@@ -136,11 +137,11 @@ impl Acknowledgements {
                     let text = format!("entry {sequence} of {terminal} is not the one that was acknowledged");
                     findings.add(Code::AcknowledgementHead, place, text);
                 }
-                Some(_) if witness.proven => {
+                Some(_) => {
                     let known = last.entry(*terminal).or_insert(*sequence);
                     *known = (*known).max(*sequence);
                 }
-                _ => {}
+                None => {}
             }
         }
         last

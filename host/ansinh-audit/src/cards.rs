@@ -198,7 +198,7 @@ fn verify_cso(
         findings.add(
             Code::CsoSignature,
             &place,
-            "the issuer's signature does not verify",
+            "changed, or not signed by its issuer: the signature does not verify",
         );
     }
     check_exports(files, &signed, findings);
@@ -221,6 +221,7 @@ fn verify_cso(
         previous: cso.issuer_previous,
         hash: signed.hash(),
         number: None,
+        forged: key.is_some() && !proven,
         place,
     };
     Some((card, cso.agreement_key, link))

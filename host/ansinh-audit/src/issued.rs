@@ -23,6 +23,8 @@ use crate::trust::Trust;
 
 /// Bytes of the longest header.
 const LONGEST: usize = 512;
+/// Tag of a signed object, which no line has.
+const HEADER: [u8; 2] = [0xFF, 0x20];
 /// Lines of a list that are kept: behind them no terminal pays.
 const MOST_LINES: usize = MAXIMUM_LINES as usize;
 
@@ -54,6 +56,7 @@ pub(crate) struct BlockList {
     pub(crate) issued: Time,
     issuer: Reference,
     header: Digest,
+    forged: bool,
     cards: HashSet<CardNumber>,
 }
 
@@ -150,10 +153,10 @@ impl Issued {
         (self.lists.len(), self.block_lists.len())
     }
 
-    /// Cards on the newest block list of any issuer.
+    /// Cards on the newest block list of each issuer.
     pub(crate) fn blocked_now(&self) -> HashSet<CardNumber> {
         let mut newest: HashMap<Reference, &BlockList> = HashMap::new();
-        for list in &self.block_lists {
+        for list in self.block_lists.iter().filter(|list| !list.forged) {
             let known = newest.entry(list.issuer).or_insert(list);
             if list.number > known.number {
                 *known = list;
@@ -228,7 +231,10 @@ fn read_file<T: for<'a> Field<'a>, H>(
         let item = T::read(&mut reader, tag)?;
         reader.finish().map(|()| item)
     };
-    let test = |bytes: &[u8]| is_header(bytes).or_else(|error| item(bytes).map(|_| ()).map_err(|_| error));
+    let test = |bytes: &[u8]| match bytes.starts_with(&HEADER) {
+        true => is_header(bytes),
+        false => item(bytes).map(|_| ()),
+    };
     let mut header = None;
     let mut on_header = Some(on_header);
     let mut body = Body {
@@ -261,7 +267,7 @@ fn read_file<T: for<'a> Field<'a>, H>(
                     reason,
                 } => {
                     body.damaged = true;
-                    let text = format!("{length} bytes are no part of a list: {reason}");
+                    let text = format!("{length} bytes were changed, or are no part of a list: {reason}");
                     findings.add(Code::Encoding, &place.at(offset), text);
                 }
             }
@@ -310,7 +316,7 @@ fn load_list(
             findings.add(
                 Code::ListSignature,
                 &place,
-                "the issuer's signature does not verify",
+                "changed, or not signed by its issuer: the signature does not verify",
             );
         }
         stated = Some((header.lines, header.total));
@@ -331,6 +337,7 @@ fn load_list(
             previous: header.issuer_previous,
             hash: signed.hash(),
             number: Some(Numbering::List(header.number)),
+            forged: key.is_some() && !proven,
             place,
         };
         Some((list, link))
@@ -406,13 +413,13 @@ fn load_block_list(
             findings.add(Code::Encoding, &place, "a block list without a date");
             return None;
         };
-        if let Some(key) = check_issuer(trust, &header.issuer, date, &place, findings)
-            && signed.verify(verifier, &key).is_err()
-        {
+        let key = check_issuer(trust, &header.issuer, date, &place, findings);
+        let forged = key.is_some_and(|key| signed.verify(verifier, &key).is_err());
+        if forged {
             findings.add(
                 Code::BlockListSignature,
                 &place,
-                "the issuer's signature does not verify",
+                "changed, or not signed by its issuer: the signature does not verify",
             );
         }
         stated = Some(header);
@@ -422,6 +429,7 @@ fn load_block_list(
             previous: header.issuer_previous,
             hash: signed.hash(),
             number: Some(Numbering::BlockList(header.number)),
+            forged,
             place,
         };
         Some(link)
@@ -438,6 +446,7 @@ fn load_block_list(
         issued: header.issued,
         issuer: header.issuer,
         header: link.hash,
+        forged: link.forged,
         cards: body.items.iter().map(|entry| entry.card_number).collect(),
     };
     Some((list, link))

@@ -209,7 +209,7 @@ impl<'a, V: Verify> Pass<'a, V> {
                     self.find(
                         Code::Encoding,
                         &place,
-                        format!("{length} bytes are no journal entry: {reason}"),
+                        format!("{length} bytes were changed, or are no journal entry: {reason}"),
                     );
                 }
             }
@@ -321,7 +321,7 @@ impl<'a, V: Verify> Pass<'a, V> {
             self.find(
                 Code::EntrySignature,
                 place,
-                "the terminal's signature does not verify",
+                "changed, or not signed by this terminal: the signature does not verify",
             );
         }
         genuine

@@ -8,9 +8,25 @@ use std::process::ExitCode;
 use ansinh_audit::{Report, audit, read_root_key};
 use clap::{Parser, Subcommand};
 
+const EXAMPLES: &str = "\
+Take the root key from a source you trust, not from the folder: whoever made the folder could have made its root.pem too.
+
+Examples:
+  ansinh-audit verify audit-2026-11 --root root.pem
+  ansinh-audit verify audit-2026-10 audit-2026-11 --root root.pem
+  ansinh-audit verify audit-2026-11 --root root.pem --json > report.json
+
+Exit codes:
+  0  no findings: what was read agrees and is proven
+  1  findings: each line names file, byte, sequence number, code and reason
+  2  nothing was audited: arguments, root key or folders cannot be used";
+
 /// Verifies cards, lists, journals and receipts of ansinh from files and the root public key alone.
+///
+/// Proves which card was issued by whom, what was paid, to whom, once, and that nothing was inserted, edited, reordered or
+/// removed up to the heads that the report names. It needs no network and changes no file.
 #[derive(Parser)]
-#[command(version)]
+#[command(version, after_help = EXAMPLES)]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
@@ -18,19 +34,20 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Verify everything below the given folders. Exit code 0: no findings, 1: findings, 2: could not run.
+    /// Verify everything below the given folders
+    #[command(after_help = EXAMPLES)]
     Verify {
-        /// Folders with the layout of DATA.md, clause 2
-        #[arg(required = true)]
+        /// Folders as `ansinh export` writes them (DATA.md, chapter 2); several are audited as one ledger
+        #[arg(required = true, value_name = "DIR")]
         paths: Vec<PathBuf>,
-        /// The root public key, from a source you trust
-        #[arg(long)]
+        /// The root public key in PEM, from a source you trust
+        #[arg(long, value_name = "FILE")]
         root: PathBuf,
         /// Print the report as JSON
         #[arg(long)]
         json: bool,
-        /// Threads; as many as there are cores if not given
-        #[arg(long)]
+        /// Threads [default: one for each core]
+        #[arg(long, value_name = "COUNT")]
         jobs: Option<NonZero<usize>>,
     },
 }

@@ -90,6 +90,41 @@ fn objects_signed_with_a_wrong_key() {
         world.file_acknowledgement(&acknowledgement);
     };
     world_gives(forged(acknowledgement), &[Code::AcknowledgementSignature]);
+    let of_entries_to_come = |world: &mut World| {
+        let mut acknowledgement = world.acknowledgement(0);
+        acknowledgement.sequence = u32::MAX;
+        world.file_acknowledgement(&acknowledgement);
+    };
+    world_gives(forged(of_entries_to_come), &[Code::AcknowledgementSignature]);
+}
+
+#[test]
+fn a_forged_object_hides_nothing_in_its_issuers_sequence() {
+    for before in [0, 2, 7, 4_000_000_000, u64::MAX - 1] {
+        let forged = |change: fn(&mut World)| {
+            move |world: &mut World| {
+                // Numbers of its own, so that it replaces no file.
+                (world.list_number, world.block_list_number) = (8_998, u32::MAX - 1);
+                let honest = (world.issuer_sequence, world.issuer_previous);
+                (world.issuer, world.issuer_sequence) = (secret("somebody"), before);
+                change(world);
+                world.issuer = secret("issuer");
+                (world.issuer_sequence, world.issuer_previous) = honest;
+                (world.list_number, world.block_list_number) = (2, 1);
+                world.issue_block_list(&[4]);
+                world.issue_list(0, &[LineSpec::new(1, november(), LineType::OneOff, 1)]);
+            }
+        };
+        world_gives(forged(issue_sixth), &[Code::CsoSignature]);
+        world_gives(
+            forged(|world| _ = world.issue_block_list(&[])),
+            &[Code::BlockListSignature],
+        );
+        let list =
+            |world: &mut World| _ = world.issue_list(0, &[LineSpec::new(2, november(), LineType::OneOff, 1)]);
+        let report = world_gives(forged(list), &[Code::ListSignature]);
+        assert_eq!(report.issuers[0].last, 10);
+    }
 }
 
 #[test]
