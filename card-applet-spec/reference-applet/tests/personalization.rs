@@ -13,7 +13,9 @@ mod common;
 
 use card_spec::command::{CardStatus, LifeCycle};
 use card_spec::scp03::{HostHandshake, InitializeUpdateResponse, SecurityLevel, StaticKeys, encode_put_key};
-use common::issuer::{IssuerHost, Office, active_card, card_with_keys, issuer_keys, objects, plan};
+use common::issuer::{IssuerHost, Objects, Office, active_card, card_with_keys, issuer_keys, objects, plan};
+use common::terminal::Terminal;
+use common::till::Till;
 use common::{Card, Failure, SELECT, blank_card, plain, raw, status, transport_keys};
 
 const HEADERS: [[u8; 4]; 5] = [
@@ -106,6 +108,22 @@ fn keys_come_one_version_after_the_other_and_whole() {
     // The session stays open, under the keys it began with; the next one needs the new keys.
     assert_eq!(host.card_status(&mut card).unwrap().key_version, 2);
     assert_eq!(IssuerHost::open(&mut card).unwrap().key_version, 2);
+}
+
+#[test]
+fn key_versions_end_at_7f() {
+    let mut card = blank_card();
+    let mut host = IssuerHost::open(&mut card).unwrap();
+    for version in 2..=0x7F {
+        host.put_key(&mut card).unwrap();
+        assert_eq!(host.key_version, version);
+    }
+    let data = encode_put_key(0x80, &issuer_keys(0x80), &host.keys.dek).unwrap();
+    assert_eq!(
+        host.secure.status(&mut card, [0x80, 0xD8, 0x00, 0x81], &data),
+        0x6A80
+    );
+    assert_eq!(host.card_status(&mut card).unwrap().key_version, 0x7F);
 }
 
 /// One EXTERNAL AUTHENTICATE under `keys`.
@@ -334,6 +352,46 @@ fn data_come_in_order_and_fit() {
 }
 
 #[test]
+fn a_loading_is_the_eight_objects_in_order_and_nothing_else() {
+    let office = Office::new();
+    let (mut card, mut host, keys) = card_with_keys();
+    let right = objects(&office, &plan(), &keys);
+    let whole = right.concatenated();
+    let changed = |change: &dyn Fn(&mut Objects)| {
+        let mut objects = right.clone();
+        change(&mut objects);
+        objects.concatenated()
+    };
+    let wrong = [
+        changed(&|objects| objects.groups.swap(0, 1)),
+        changed(&|objects| std::mem::swap(&mut objects.cso, &mut objects.issuer)),
+        changed(&|objects| objects.anchor.clear()),
+        changed(&|objects| objects.groups[2].clear()),
+        changed(&|objects| objects.groups[4].clear()),
+        changed(&|objects| objects.groups[4] = objects.groups[3].clone()),
+        // An object of 769 bytes; a CSO that is none.
+        changed(&|objects| {
+            objects.groups[4] = [&[0xFF, 0x36, 0x82, 0x02, 0xFC][..], &[0; 0x2FC][..]].concat();
+        }),
+        changed(&|objects| objects.cso = vec![0xFF, 0x20, 0x02, 0x80, 0x00]),
+        [&whole[..], &[0x00]].concat(),
+        [&whole[..], &right.groups[4]].concat(),
+        whole[..whole.len() - 1].to_vec(),
+    ];
+    for (number, data) in wrong.iter().enumerate() {
+        assert_eq!(
+            host.store(&mut card, data, 223),
+            Err(Failure::Refused(card_spec::apdu::StatusWord(0x6A80))),
+            "loading {number}"
+        );
+        let flags = host.card_status(&mut card).unwrap().flags;
+        assert_eq!(flags & CardStatus::DATA_LOADED, 0, "loading {number}");
+    }
+    // None of them bound the keys.
+    host.key_pairs(&mut card, 0, plan().number).unwrap();
+}
+
+#[test]
 fn a_refused_first_block_leaves_what_is_loaded() {
     let office = Office::new();
     let (mut card, mut host, keys) = card_with_keys();
@@ -401,6 +459,51 @@ fn a_pin_is_six_digits() {
         host.card_status(&mut card).unwrap().flags & CardStatus::PIN_SET,
         CardStatus::PIN_SET
     );
+}
+
+#[test]
+fn activating_again_forgets_no_payment() {
+    let mut till = Till::new();
+    let order = till.order();
+    let standing = till.pays(&order);
+    let before = till.card.memory().slots.clone();
+    let mut host = IssuerHost::open(&mut till.card).unwrap();
+    host.activate(&mut till.card).unwrap();
+    assert!(till.card.memory().slots == before, "an active card was activated");
+    assert_eq!(host.card_status(&mut till.card).unwrap().counter, 1);
+    let mut session = Terminal::new(&Office::new()).open(&mut till.card).unwrap();
+    let again = session.order((2026, 11), 1_000_000, 2);
+    assert_eq!(session.disburse(&mut till.card, &again), Ok((0x6340, standing)));
+}
+
+#[test]
+fn parameters_and_data_are_as_the_clause_has_them() {
+    let office = Office::new();
+    let (mut card, mut host, keys) = card_with_keys();
+    host.store(&mut card, &objects(&office, &plan(), &keys).concatenated(), 223)
+        .unwrap();
+    host.set_pin(&mut card, &plan().pin).unwrap();
+    let refused: [([u8; 4], &[u8], u16); 7] = [
+        ([0x80, 0x44, 0x01, 0x00], &[], 0x6A86),
+        ([0x80, 0x44, 0x00, 0x01], &[], 0x6A86),
+        ([0x80, 0x44, 0x00, 0x00], &[0], 0x6700),
+        ([0x80, 0xCA, 0xFF, 0x3F], &[0], 0x6700),
+        ([0x80, 0xCA, 0xFF, 0x3E], &[], 0x6A88),
+        ([0x80, 0xB0, 0x9D, 0x00], &[0], 0x6700),
+        ([0x80, 0x47, 0x01, 0x01], &[], 0x6A86),
+    ];
+    for (header, data, status) in refused {
+        assert_eq!(
+            host.secure.status(&mut card, header, data),
+            status,
+            "{header:02X?}"
+        );
+    }
+    assert_eq!(
+        host.card_status(&mut card).unwrap().life_cycle,
+        LifeCycle::Personalizing
+    );
+    host.activate(&mut card).unwrap();
 }
 
 #[test]

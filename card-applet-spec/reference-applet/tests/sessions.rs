@@ -262,6 +262,43 @@ fn a_terminal_reads_what_is_for_terminals() {
 }
 
 #[test]
+fn parameters_and_data_are_as_the_clause_has_them() {
+    let (office, mut card) = ready();
+    let terminal = Terminal::new(&office);
+    // Key version and identifier of the trust anchor (SPEC 7.3).
+    for (p1, p2) in [(0x00, 0x90), (0x02, 0x90), (0x01, 0x91), (0x01, 0x11)] {
+        let apdu = encode(0x80, 0x2A, p1, p2, &[0]);
+        assert_eq!(status(&mut card, &apdu), 0x6A86, "{p1:02X} {p2:02X}");
+    }
+    present(&mut card, 0x90, &terminal.ca_certificate).unwrap();
+    let apdu = encode(0x80, 0x2A, 0x02, 0x10, &terminal.certificate[..200]);
+    assert_eq!(status(&mut card, &apdu), 0x6A86);
+    terminal.present(&mut card).unwrap();
+    assert_eq!(status(&mut card, &encode(0x00, 0xB0, 0x9D, 0x00, &[0])), 0x6700);
+    assert_eq!(status(&mut card, &encode(0x00, 0xB0, 0x9D, 0x01, &[])), 0x6A86);
+    assert_eq!(status(&mut card, &encode(0x00, 0xB0, 0x7F, 0xFF, &[])), 0x6B00);
+
+    let mut session = terminal.open(&mut card).unwrap();
+    let order = bytes(&session.order((2026, 11), 1_000_000, 1));
+    let order = &order[..200];
+    let refused: [([u8; 4], &[u8], u16); 9] = [
+        ([0x80, 0x88, 0x01, 0x00], &[], 0x6A86),
+        ([0x80, 0x88, 0x00, 0x01], &[], 0x6A86),
+        ([0x80, 0x88, 0x00, 0x00], &[0], 0x6700),
+        ([0x80, 0x20, 0x01, 0x81], &[], 0x6A86),
+        ([0x80, 0x54, 0x01, 0x00], order, 0x6A86),
+        ([0x80, 0x54, 0x00, 0x01], order, 0x6A86),
+        ([0x80, 0xCA, 0xFF, 0x3F], &[0], 0x6700),
+        ([0x80, 0xB0, 0x00, 0x00], &[], 0x6A82),
+        ([0x80, 0xB0, 0x81, 0x00], &[0], 0x6700),
+    ];
+    for (header, data, status) in refused {
+        let answer = session.secure.status(&mut card, header, data);
+        assert_eq!(answer, status, "{header:02X?}");
+    }
+}
+
+#[test]
 fn the_remembered_date_moves_forward_and_not_beyond_the_ca() {
     let (office, mut card) = ready();
     let remembered = |card: &mut Card| {
