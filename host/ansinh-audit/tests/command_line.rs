@@ -77,3 +77,22 @@ fn exit_codes() {
         .collect();
     assert_eq!(codes, ["encoding", "root-missing"]);
 }
+
+#[test]
+fn help_teaches() {
+    let folder = tempfile::tempdir().unwrap();
+    for arguments in [&["--help"][..], &["verify", "--help"]] {
+        let help = run(folder.path(), arguments);
+        assert_eq!(help.status.code(), Some(0));
+        let text = String::from_utf8(help.stdout).unwrap();
+        for needed in [
+            "ansinh-audit verify audit-2026-11 --root root.pem",
+            "0  no findings",
+            "1  findings",
+            "2  nothing was audited",
+            "from a source you trust",
+        ] {
+            assert!(text.contains(needed), "{arguments:?}: {needed}: {text}");
+        }
+    }
+}

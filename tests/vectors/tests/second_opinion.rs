@@ -1,0 +1,411 @@
+//! A second opinion: the verifier in `tests/independent-verifier`, which shares no code with the auditor, gives the same
+//! verdict on every ledger here, broken or not. What only one of them finds, and why, stands in `DIFFERENCES`.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::collections::BTreeMap;
+use std::num::NonZero;
+use std::path::Path;
+use std::process::Command;
+
+use ansinh_audit::audit;
+use card_spec::journal::{Event, Refusal, RefusalReason};
+use card_spec::payment::{HolderCheckMethod, LineType, Order, Receipt};
+use card_spec::values::{Amount, Period, Time};
+use vectors::{LineSpec, Person, World, date, secret, sign};
+
+type Files = BTreeMap<String, Vec<u8>>;
+/// A name, and what happens to the honest world.
+type Change<'a> = (&'a str, &'a dyn Fn(&mut World));
+
+/// Who finds something.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Finder {
+    Both,
+    Nobody,
+    Auditor,
+    Verifier,
+}
+
+/// Cases, by how their names begin and end, that only one finds.
+const DIFFERENCES: &[(&str, &str, Finder)] = &[
+    // The auditor takes a folder with fewer files for a smaller audit; the verifier demands all that DATA 2 names.
+    ("acks/", " removed", Finder::Verifier),
+    ("cards/", ".pem removed", Finder::Verifier),
+    ("cards/", ".sig.der removed", Finder::Verifier),
+    ("cards/", ".signed.bin removed", Finder::Verifier),
+    ("receipts/", " removed", Finder::Verifier),
+    ("issuer", ".pem removed", Finder::Verifier),
+    ("root", ".pem removed", Finder::Verifier),
+    ("terminal-", ".pem removed", Finder::Verifier),
+    // The certificate of the terminal's sessions signs nothing in a ledger; its journal key's is what proves.
+    ("certificates/VNT0000001A", " removed", Finder::Verifier),
+    ("certificates/VNT0000002A", " removed", Finder::Verifier),
+    // What the issuer shall not do, and no clause of the formats forbids.
+    ("world key on two cards", "", Finder::Auditor),
+    ("world person with two cards", "", Finder::Auditor),
+];
+
+/// Tells for each folder whether there are findings.
+const SCRIPT: &str = "
+import sys
+from pathlib import Path
+sys.path.insert(0, sys.argv[1])
+from tlv import Refused
+from verify import verify_folder
+for folder in map(Path, sys.argv[2:]):
+    try:
+        findings, _ = verify_folder(folder, folder / '../root.pem')
+    except Refused as refused:
+        findings = [str(refused)]
+    print(findings[0].splitlines()[0] if findings else 'clean')
+";
+
+/// Both verdicts on a ledger; `None` is a clean one.
+struct Verdicts {
+    name: String,
+    ours: Option<String>,
+    theirs: Option<String>,
+}
+
+fn judge(cases: Vec<(String, Files)>) -> Vec<Verdicts> {
+    let all = tempfile::tempdir().unwrap();
+    let folders: Vec<_> = (0..cases.len())
+        .map(|index| all.path().join(index.to_string()))
+        .collect();
+    std::fs::write(
+        all.path().join("root.pem"),
+        vectors::pem(&secret("root").public_key()),
+    )
+    .unwrap();
+    for (folder, (_, files)) in folders.iter().zip(&cases) {
+        for (path, content) in files {
+            let path = folder.join(path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, content).unwrap();
+        }
+    }
+    // Debian's own interpreter, because python3-cryptography is installed for that one.
+    let output = Command::new("/usr/bin/python3")
+        .args(["-B", "-c", SCRIPT])
+        .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("../independent-verifier"))
+        .args(&folders)
+        .output()
+        .unwrap_or_else(|error| panic!("{error}: install Debian's python3 and python3-cryptography"));
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        output.status.success(),
+        "is python3-cryptography installed? {errors}"
+    );
+    let theirs = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(theirs.lines().count(), cases.len());
+    let verdicts = cases.into_iter().zip(&folders).zip(theirs.lines());
+    verdicts
+        .map(|(((name, _), folder), theirs)| {
+            let report = audit(
+                std::slice::from_ref(folder),
+                &secret("root").public_key(),
+                NonZero::<usize>::MIN,
+            );
+            let ours = report.unwrap().findings.first().map(ToString::to_string);
+            let theirs = (theirs != "clean").then(|| theirs.to_owned());
+            Verdicts { name, ours, theirs }
+        })
+        .collect()
+}
+
+/// Both find something in every case, or nobody does, except where [`DIFFERENCES`] says otherwise.
+fn assert_found_by(finder: Finder, cases: Vec<(String, Files)>) {
+    let mut wrong = Vec::new();
+    for Verdicts { name, ours, theirs } in judge(cases) {
+        let found = match (&ours, &theirs) {
+            (Some(_), Some(_)) => Finder::Both,
+            (Some(_), None) => Finder::Auditor,
+            (None, Some(_)) => Finder::Verifier,
+            (None, None) => Finder::Nobody,
+        };
+        let mut differences = DIFFERENCES.iter();
+        let known = differences.find(|(start, end, _)| name.starts_with(start) && name.ends_with(end));
+        let expected = known.map_or(finder, |(.., finder)| *finder);
+        if found != expected {
+            wrong.push(format!(
+                "{name}: {found:?} instead of {expected:?}\n  auditor: {ours:?}\n  verifier: {theirs:?}"
+            ));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+fn november() -> Period {
+    Period::new(2026, 11).unwrap()
+}
+
+fn one_off(card: usize, amount: u64) -> LineSpec {
+    LineSpec::new(card, november(), LineType::OneOff, amount)
+}
+
+/// A line for a card, listed, loaded and paid by terminal 0.
+fn pay(world: &mut World, card: usize, amount: u64) {
+    let list = world.issue_list(0, &[one_off(card, amount)]);
+    world.load_list(0, list);
+    world.pay(0, list, 1);
+}
+
+/// 40,000,000 VND and then the last amount; the cards' caps are 20 and 50 million (SPEC 9.5).
+fn pay_thrice(world: &mut World, last: u64) {
+    let specs: Vec<_> = (1..)
+        .zip([20_000_000, 20_000_000, last])
+        .map(|(entitlement, amount)| LineSpec {
+            entitlement,
+            ..one_off(2, amount)
+        })
+        .collect();
+    let list = world.issue_list(0, &specs);
+    world.load_list(0, list);
+    (1..=specs.len()).for_each(|line| world.pay(0, list, line));
+}
+
+fn worlds(changes: &[Change<'_>]) -> Vec<(String, Files)> {
+    let case = |(name, change): &Change<'_>| {
+        let mut world = World::standard();
+        change(&mut world);
+        (format!("world {name}"), world.all_files())
+    };
+    changes.iter().map(case).collect()
+}
+
+#[test]
+fn honest_ledgers_are_clean_for_both() {
+    let cases = worlds(&[
+        ("standard", &|_| ()),
+        ("one payment more", &|world| pay(world, 2, 1_000)),
+        ("as much as the caps allow", &|world| {
+            pay_thrice(world, 10_000_000)
+        }),
+        ("two lists with the same lines", &|world| {
+            let spec = [one_off(2, 1_000)];
+            let list = world.issue_list(0, &spec);
+            world.issue_list(0, &spec);
+            world.load_list(0, list);
+            world.pay(0, list, 1);
+        }),
+        ("an open intent", &|world| {
+            let order = world.order(0, 0, 3);
+            world.intent(0, &order);
+        }),
+        ("an order refused by the card", &|world| {
+            refuse_order(world, Some(0x6343))
+        }),
+    ]);
+    assert_found_by(Finder::Nobody, cases);
+}
+
+fn refuse_order(world: &mut World, status_word: Option<u16>) {
+    let order = world.order(0, 0, 3);
+    world.intent(0, &order);
+    let closes_intent = Some(world.terminals[0].sequence);
+    world.terminals[0].log(Event::Refused(Refusal {
+        reason: RefusalReason::RefusedByCard,
+        card_number: None,
+        line_number: Some(3),
+        status_word,
+        closes_intent,
+    }));
+}
+
+/// Every file flipped at three places, cut, lengthened, removed.
+#[test]
+fn broken_files_are_found_by_both() {
+    let honest = World::standard().all_files();
+    let mut cases = Vec::new();
+    let mut add = |name: String, change: &dyn Fn(&mut Files)| {
+        let mut files = honest.clone();
+        change(&mut files);
+        cases.push((name, files));
+    };
+    for (path, content) in &honest {
+        // The lines around a PEM key are no part of it, and readers differ in what they take for them.
+        let (places, is_pem) = match path.ends_with(".pem") {
+            true => (vec![content.len() / 2], true),
+            false => (vec![0, content.len() / 3, content.len() - 1], false),
+        };
+        for place in places {
+            add(format!("{path} flipped at {place}"), &|files| {
+                files.get_mut(path).unwrap()[place] ^= 1;
+            });
+        }
+        if !is_pem {
+            add(format!("{path} cut"), &|files| {
+                files.get_mut(path).unwrap().pop();
+            });
+            add(format!("{path} lengthened"), &|files| {
+                files.get_mut(path).unwrap().push(0);
+            });
+        }
+        add(format!("{path} removed"), &|files| {
+            files.remove(path);
+        });
+    }
+    assert_found_by(Finder::Both, cases);
+}
+
+/// Every entry of a journal removed, repeated, swapped with the next, and a forged one put before it.
+#[test]
+fn broken_journals_are_found_by_both() {
+    let mut cases = Vec::new();
+    let honest = World::standard();
+    let last = honest.terminals[0].entries.len() - 1;
+    let mut add = |name: String, change: &dyn Fn(&mut Vec<Vec<u8>>)| {
+        let mut world = World::standard();
+        change(&mut world.terminals[0].entries);
+        cases.push((format!("journal {name}"), world.all_files()));
+    };
+    for place in 0..last {
+        add(format!("without {place}"), &|entries| {
+            entries.remove(place);
+        });
+        add(format!("with {place} twice"), &|entries| {
+            entries.insert(place, entries[place].clone());
+        });
+        add(format!("with {place} later"), &|entries| {
+            entries.swap(place, place + 1);
+        });
+        let mut entry = honest.terminals[0].next_entry(Event::ClockSet { before: Time::UNSET });
+        entry.sequence = [u32::MAX, 4_000_000_000, 7][place % 3];
+        let forged = sign(&entry, &secret("somebody"));
+        add(format!("with a forged entry before {place}"), &|entries| {
+            entries.insert(place, forged.clone());
+        });
+    }
+    assert_found_by(Finder::Both, cases);
+}
+
+fn order(change: impl Fn(&mut Order<'_>)) -> impl Fn(&mut World) {
+    move |world| {
+        let mut order = world.order(0, 0, 3);
+        change(&mut order);
+        world.pay_order(0, 2, &order);
+    }
+}
+
+fn receipt(key: &str, change: impl Fn(&mut Receipt)) -> impl Fn(&mut World) {
+    move |world| {
+        let order = world.order(0, 0, 3);
+        let encoding = world.intent(0, &order);
+        let intent = world.terminals[0].sequence;
+        let mut receipt = world.receipt(2, &encoding);
+        change(&mut receipt);
+        world.paid(0, intent, &sign(&receipt, &secret(key)));
+    }
+}
+
+/// What insiders with real keys do.
+#[test]
+fn broken_rules_are_found_by_both() {
+    let card = "card 3 signing";
+    let cases = worlds(&[
+        ("line paid twice", &|world| world.pay(0, 0, 1)),
+        ("blocked card paid", &|world| world.pay(1, 1, 2)),
+        ("above the cap of an order", &|world| pay(world, 2, 20_000_001)),
+        ("above the cap of a month", &|world| pay_thrice(world, 10_000_001)),
+        ("list that was not loaded", &|world| {
+            let list = world.issue_list(0, &[one_off(2, 1_000)]);
+            world.pay(0, list, 1);
+        }),
+        ("list of another terminal", &|world| world.load_list(0, 1)),
+        ("list loaded again", &|world| world.load_list(0, 0)),
+        ("two intents open", &|world| {
+            for _ in 0..2 {
+                let order = world.order(0, 0, 3);
+                world.intent(0, &order);
+            }
+        }),
+        ("intent closed without the card", &|world| {
+            refuse_order(world, None)
+        }),
+        ("intent closed by a bare answer", &|world| {
+            refuse_order(world, Some(0x6985))
+        }),
+        (
+            "other amount",
+            &order(|order| order.amount = Amount::new(5).unwrap()),
+        ),
+        ("other line", &order(|order| order.line_number = 99)),
+        ("other list", &order(|order| order.list_root = [1; 32])),
+        ("other card", &order(|order| order.cso_hash = [1; 32])),
+        ("other place", &order(|order| order.log_head = [1; 32])),
+        (
+            "method not allowed",
+            &order(|order| order.method = HolderCheckMethod::PhotoDocument),
+        ),
+        (
+            "after the list's days",
+            &order(|order| order.time = Time::new(date(2026, 11, 28), 12, 0, 0).unwrap()),
+        ),
+        ("receipt of a stranger", &receipt("somebody", |_| ())),
+        (
+            "receipt for another order",
+            &receipt(card, |receipt| receipt.order_hash = [1; 32]),
+        ),
+        (
+            "receipt of another version",
+            &receipt(card, |receipt| receipt.cso_version = 2),
+        ),
+        (
+            "receipt after another one",
+            &receipt(card, |receipt| receipt.previous = [1; 32]),
+        ),
+        ("receipt left out", &receipt(card, |receipt| receipt.counter = 2)),
+        (
+            "receipt of another check",
+            &receipt(card, |receipt| receipt.holder_check.pin_verified = false),
+        ),
+        ("key on two cards", &|world| {
+            let keys = "card 1".into();
+            world.issue(
+                6,
+                &Person {
+                    keys,
+                    ..Person::numbered(6)
+                },
+            );
+        }),
+        ("person with two cards", &|world| {
+            let keys = "card 6".into();
+            world.issue(
+                6,
+                &Person {
+                    keys,
+                    ..Person::numbered(1)
+                },
+            );
+        }),
+        ("card of a stranger", &|world| {
+            world.issuer = secret("somebody");
+            world.issue(6, &Person::numbered(6));
+        }),
+        ("gap in the issuer's sequence", &|world| {
+            world.issuer_sequence += 1;
+            world.issue(6, &Person::numbered(6));
+        }),
+        ("issuer's object not named", &|world| {
+            world.issuer_previous = [1; 32];
+            world.issue(6, &Person::numbered(6));
+        }),
+        ("list without lines", &|world| {
+            world.issue_list(0, &[]);
+        }),
+        ("line twice in a list", &|world| {
+            world.issue_list(0, &[one_off(2, 1), one_off(2, 1)]);
+        }),
+        ("acknowledged head of another journal", &|world| {
+            let mut acknowledgement = world.acknowledgement(0);
+            acknowledgement.head = [1; 32];
+            world.file_acknowledgement(&acknowledgement);
+        }),
+        ("handed over twice", &|world| {
+            world.terminals[0].log(Event::Handed { intent: 6 });
+        }),
+    ]);
+    assert_found_by(Finder::Both, cases);
+}
