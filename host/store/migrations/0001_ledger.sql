@@ -228,6 +228,15 @@ CREATE TABLE payment (
 );
 CREATE UNIQUE INDEX payment_once ON payment (person, programme, entitlement, line_type, period) WHERE reversed = 0;
 
+-- What is payable in cash on an active card and not paid: no recovery (7); methods 1 cash, 2 cash at home.
+CREATE VIEW unpaid_line AS
+    SELECT line.person, line.programme, line.entitlement, line.line_type, line.period, line.amount, card.number AS card
+    FROM payment_line AS line JOIN card ON card.person = line.person AND card.state = 'active'
+    WHERE line.method IN (1, 2) AND line.line_type <> 7 AND NOT EXISTS
+        (SELECT 1 FROM payment WHERE payment.reversed = 0 AND payment.person = line.person
+         AND payment.programme = line.programme AND payment.entitlement = line.entitlement
+         AND payment.line_type = line.line_type AND payment.period = line.period);
+
 -- Who did what at this station. No personal data: cards and persons by number and reference only.
 CREATE TABLE operation (
     position       BIGINT NOT NULL PRIMARY KEY,

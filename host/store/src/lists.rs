@@ -147,6 +147,19 @@ impl Store {
         })
     }
 
+    /// How many unpaid lines of active cards are on no list because one named them for an earlier card of the person.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`].
+    pub fn lines_of_earlier_cards(&self) -> Result<u64, StoreError> {
+        let sql = "
+            SELECT count(*) AS total FROM unpaid_line AS line WHERE EXISTS
+                (SELECT 1 FROM list_line WHERE list_line.card <> line.card AND list_line.person = line.person
+                 AND list_line.programme = line.programme AND list_line.entitlement = line.entitlement
+                 AND list_line.line_type = line.line_type AND list_line.period = line.period)";
+        self.read(async |connection| number(&sqlx::query(sql).fetch_one(connection).await?, "total"))
+    }
+
     /// All payment lists, by number.
     ///
     /// # Errors
@@ -237,17 +250,12 @@ async fn due_lines(
     representatives_on: &str,
 ) -> Result<Vec<DueLine>, StoreError> {
     let sql = "
-        SELECT line.*, card.number, person.pay_point,
+        SELECT line.*, person.pay_point,
                EXISTS (SELECT 1 FROM representative WHERE representative.person = line.person
                    AND representative.valid_to >= $2) AS represented
-        FROM payment_line AS line JOIN card ON card.person = line.person AND card.state = 'active'
-        JOIN person ON person.reference = line.person
-        WHERE line.method IN (1, 2) AND line.line_type <> 7
-          AND NOT EXISTS (SELECT 1 FROM payment WHERE payment.reversed = 0 AND payment.person = line.person
-              AND payment.programme = line.programme AND payment.entitlement = line.entitlement
-              AND payment.line_type = line.line_type AND payment.period = line.period)
-          AND NOT EXISTS (SELECT 1 FROM list_line JOIN payment_list ON payment_list.number = list_line.list
-              WHERE (payment_list.terminal <> $1 OR list_line.card <> card.number) AND list_line.person = line.person
+        FROM unpaid_line AS line JOIN person ON person.reference = line.person
+        WHERE NOT EXISTS (SELECT 1 FROM list_line JOIN payment_list ON payment_list.number = list_line.list
+              WHERE (payment_list.terminal <> $1 OR list_line.card <> line.card) AND list_line.person = line.person
               AND list_line.programme = line.programme AND list_line.entitlement = line.entitlement
               AND list_line.line_type = line.line_type AND list_line.period = line.period)
         ORDER BY person.position, line.programme, line.entitlement, line.line_type, line.period";
@@ -323,7 +331,7 @@ pub(crate) fn line_key(row: &AnyRow) -> Result<LineKey, StoreError> {
 fn due_line(row: &AnyRow) -> Result<DueLine, StoreError> {
     Ok(DueLine {
         key: line_key(row)?,
-        card: card_number(row, "number")?,
+        card: card_number(row, "card")?,
         amount: number(row, "amount")?,
         has_representative: row.try_get::<i64, _>("represented")? == 1,
         pay_point: row.try_get("pay_point")?,

@@ -697,6 +697,7 @@ fn a_line_listed_for_a_lost_card_is_never_listed_for_its_replacement() {
     let lost = ledger.active(0);
     let (first, second) = (ledger.terminal(0), ledger.terminal(1));
     assert_eq!(next_list(&ledger.store, &first).len(), 1);
+    assert_eq!(ledger.store.lines_of_earlier_cards().unwrap(), 0);
     // The terminal paid it and was not synchronised; then the card was lost and replaced.
     ledger.store.block(&lost.number, BlockReason::Lost).unwrap();
     let replacement = ledger.active(1);
@@ -704,6 +705,7 @@ fn a_line_listed_for_a_lost_card_is_never_listed_for_its_replacement() {
     for terminal in [&first, &second] {
         assert_eq!(next_list(&ledger.store, terminal), [], "{terminal}");
     }
+    assert_eq!(ledger.store.lines_of_earlier_cards().unwrap(), 1);
     // What was on no list is due on the new card.
     let december = ApprovedList {
         file_hash: [2; 32],

@@ -69,7 +69,7 @@ impl Make {
         signing
             .store
             .log_operation(&options.operator, "made a payment list", &made.list.list_id)?;
-        report(options, &made)
+        report(options, &made, signing.store.lines_of_earlier_cards()?)
     }
 
     fn terms(&self) -> Result<ListTerms> {
@@ -112,7 +112,7 @@ fn pay_point(text: &str) -> Result<String, String> {
         .ok_or_else(|| "a pay point is 1 to 12 letters, digits or dashes".to_owned())
 }
 
-fn report(options: &Options, MadeList { list, left_out }: &MadeList) -> Result<()> {
+fn report(options: &Options, MadeList { list, left_out }: &MadeList, of_earlier_cards: u64) -> Result<()> {
     let header = Signed::<ListHeader<'_>>::parse(&list.header).context("payment list")?;
     let total = header.claimed().total.vnd();
     let lines = list.lines.len();
@@ -124,6 +124,7 @@ fn report(options: &Options, MadeList { list, left_out }: &MadeList) -> Result<(
             "lines": lines,
             "total_vnd": total,
             "left_out": left_out,
+            "of_earlier_cards": of_earlier_cards,
         });
         println!("{report}");
     } else {
@@ -134,6 +135,11 @@ fn report(options: &Options, MadeList { list, left_out }: &MadeList) -> Result<(
         if *left_out > 0 {
             println!(
                 "Còn {left_out} dòng chưa vào danh sách nào / {left_out} lines did not fit: make a list for another terminal"
+            );
+        }
+        if of_earlier_cards > 0 {
+            println!(
+                "Còn {of_earlier_cards} dòng thuộc danh sách của thẻ trước / {of_earlier_cards} lines of replaced cards are on no list: a list named them for the card before"
             );
         }
         println!("Hãy nạp vào thiết bị / Load it now: ansinh terminal load --port …");
