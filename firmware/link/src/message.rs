@@ -160,13 +160,14 @@ pub enum Refusal {
     AnchorInstalled,
     /// A signature or certificate does not verify.
     NotGenuine,
-    /// A certificate of the chain has expired.
+    /// A certificate of the chain expired before what this terminal has already seen signed.
     Expired,
-    /// Meant for another terminal or issuer.
+    /// Meant for another terminal or issuer, or from another issuer than the list in force.
     NotForThisTerminal,
-    /// The number is not above the present one.
+    /// The number is not above the present one; or a certificate begins before the present one.
     NotNewer,
-    /// The time lies before what this terminal has already seen signed, or its nonce is not the last one given.
+    /// The time lies before what this terminal has already seen signed, or its nonce is not the last one given, or too
+    /// old; or a block list was issued after the terminal's time.
     TimeNotAccepted,
     /// The lines or entries do not make up what the header says.
     Incomplete,
@@ -178,7 +179,7 @@ pub enum Refusal {
     UnknownEntry,
     /// The flash failed.
     Storage,
-    /// A card is being served, or an order is open whose outcome only its card knows.
+    /// A holder is being served.
     Busy,
 }
 

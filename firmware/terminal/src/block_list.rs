@@ -45,11 +45,23 @@ pub(crate) struct BlockList<'f, F> {
 }
 
 impl<'f, F: NorFlash> BlockList<'f, F> {
-    /// A list that was put in force before; its header was verified then and kept by the device.
+    /// A list that was put in force before; its header was verified then and kept by the device. `None` if the flash has
+    /// lost it.
     pub(crate) fn open(area: Area<'f, F>, header: &[u8]) -> Option<Self> {
         let header = Signed::<BlockListHeader>::parse(header).ok()?;
         let facts = Facts::of(header.claimed(), header.hash());
-        Some(Self { area, facts })
+        Self { area, facts }.proven()
+    }
+
+    /// The list as it lies in flash, if it still is what the issuer signed: a binary search would not find an entry
+    /// behind one that has changed.
+    fn proven(self) -> Option<Self> {
+        let mut root = RootBuilder::new();
+        for index in 0..self.facts.count {
+            let entry = self.area.read::<{ STRIDE as usize }>(offset(index)).ok()?;
+            root.push(leaf_hash(&entry), |_, _, _| {});
+        }
+        (root.root() == self.facts.root).then_some(self)
     }
 
     /// What its header says.
@@ -86,7 +98,8 @@ pub(crate) struct BlockLoading<'f, F> {
     area: Area<'f, F>,
     header: Object<MAXIMUM_HEADER>,
     facts: Facts,
-    root: RootBuilder,
+    /// Entries taken so far.
+    entries: u32,
     last: Option<CardNumber>,
 }
 
@@ -109,7 +122,7 @@ impl<'f, F: NorFlash> BlockLoading<'f, F> {
             area,
             header: Object::from_slice(header.encoding()).map_err(|_| Refusal::TooLarge)?,
             facts,
-            root: RootBuilder::new(),
+            entries: 0,
             last: None,
         })
     }
@@ -124,27 +137,27 @@ impl<'f, F: NorFlash> BlockLoading<'f, F> {
                 .first_chunk::<{ STRIDE as usize }>()
                 .ok_or(Refusal::Malformed)?;
             let ascending = self.last.is_none_or(|last| last < entry.card_number);
-            if !ascending || self.root.leaves() >= self.facts.count {
+            if !ascending || self.entries >= self.facts.count {
                 return Err(Refusal::Incomplete);
             }
             self.area
-                .write(offset(self.root.leaves()), encoding)
+                .write(offset(self.entries), encoding)
                 .map_err(|_| Refusal::Storage)?;
             self.last = Some(entry.card_number);
-            self.root.push(leaf_hash(encoding), |_, _, _| {});
+            self.entries = self.entries.saturating_add(1);
         }
         Ok(())
     }
 
     /// The block list, if it is what the issuer signed.
     pub(crate) fn finish(self) -> Result<(Object<MAXIMUM_HEADER>, BlockList<'f, F>), Refusal> {
-        if self.root.leaves() != self.facts.count || self.root.root() != self.facts.root {
+        if self.entries != self.facts.count {
             return Err(Refusal::Incomplete);
         }
         let list = BlockList {
             area: self.area,
             facts: self.facts,
         };
-        Ok((self.header, list))
+        Ok((self.header, list.proven().ok_or(Refusal::Incomplete)?))
     }
 }

@@ -13,6 +13,7 @@ pub(crate) struct Stamp {
 }
 
 /// The clock of a terminal. It is unset at power-on: no time passes for a terminal without power.
+#[derive(Clone)]
 pub(crate) struct Clock {
     /// Milliseconds since power-on.
     now: u64,

@@ -3,6 +3,7 @@
 
 use core::ops::Range;
 
+use card_spec::certificate::Reference;
 use embedded_storage::nor_flash::NorFlash;
 use heapless::Vec;
 use journal::{Error, Item, Journal, RecordId};
@@ -30,6 +31,16 @@ pub(crate) struct Device {
     pub(crate) block_list: Option<InForce>,
     /// The newest time seen when entries were last released: time never falls behind it.
     pub(crate) time: [u8; 7],
+    /// The newest block list of the keys before.
+    pub(crate) block_list_floor: Option<BlockListFloor>,
+}
+
+/// A block list that was in force: older ones of its issuer are taken no more.
+#[derive(Clone, Serialize, Deserialize)]
+pub(crate) struct BlockListFloor {
+    /// The issuer's reference.
+    pub(crate) issuer: Object<{ Reference::MAXIMUM }>,
+    pub(crate) number: u32,
 }
 
 /// Name and private keys, erased when dropped.

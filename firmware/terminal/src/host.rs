@@ -3,19 +3,22 @@
 use card_spec::crypto::Verify;
 use card_spec::journal::{Acknowledgement, Event, TimeStatement};
 use card_spec::list::{BlockListHeader, ListHeader};
-use card_spec::signed::sign;
-use card_spec::values::TerminalName;
+use card_spec::signed::{Signed, sign};
+use card_spec::values::{TerminalName, Time};
 use embedded_storage::nor_flash::NorFlash;
 use link::{Answer, Hello, Refusal, Request, TerminalState, VERSION, receive};
 use rand_core::CryptoRng;
 
 use crate::block_list::BlockLoading;
-use crate::device::{Device, InForce};
+use crate::device::{BlockListFloor, Device, InForce, Object};
 use crate::keys::{Credentials, Keys, request, split_objects};
 use crate::log::Log;
 use crate::machine::{Loading, Machine, Payload, block_list_loaded, free_place, list_loaded};
-use crate::payment_list::ListLoading;
+use crate::payment_list::{ListLoading, PaymentList};
 use crate::primitives::{Signer, ansinh_mark_generate};
+
+/// Milliseconds for which a nonce is good: a statement that is held back would set the clock behind by as much.
+const NONCE_LIFE: u64 = 30_000;
 
 impl<F: NorFlash, R: CryptoRng, V: Verify> Machine<'_, F, R, V> {
     /// Answers one message.
@@ -32,13 +35,19 @@ impl<F: NorFlash, R: CryptoRng, V: Verify> Machine<'_, F, R, V> {
 
     fn serve<'p>(&mut self, request: &Request<'_>, payload: &'p mut Payload) -> Result<Answer<'p>, Refusal> {
         match *request {
-            Request::Hello { .. } => return Ok(Answer::Hello(self.hello())),
+            Request::Hello { version } => {
+                self.other_version = version != VERSION;
+                return Ok(Answer::Hello(self.hello()));
+            }
             Request::ReadJournal { from } => {
                 let log = self.log.as_mut().ok_or(Refusal::OutOfOrder)?;
                 log.entries(from, payload)?;
                 return Ok(Answer::Entries { bytes: payload });
             }
             _ => {}
+        }
+        if self.other_version {
+            return Err(Refusal::Version);
         }
         if self.is_serving() {
             return Err(Refusal::Busy);
@@ -49,7 +58,7 @@ impl<F: NorFlash, R: CryptoRng, V: Verify> Machine<'_, F, R, V> {
             Request::TimeNonce => {
                 let mut nonce = [0; 16];
                 self.random.fill_bytes(&mut nonce);
-                self.nonce = Some(nonce);
+                self.nonce = Some((nonce, self.clock.milliseconds().saturating_add(NONCE_LIFE)));
                 return Ok(Answer::Nonce { nonce });
             }
             Request::Install { objects } => self.install(objects)?,
@@ -100,11 +109,12 @@ impl<F: NorFlash, R: CryptoRng, V: Verify> Machine<'_, F, R, V> {
     fn make_keys<'p>(&mut self, name: [u8; 10], payload: &'p mut Payload) -> Result<Answer<'p>, Refusal> {
         let name = TerminalName::from_bytes(name).ok_or(Refusal::Malformed)?;
         let range = self.layout.journal.clone();
-        if !Log::is_forgettable(self.flash, range.clone())? {
+        let used = self.device.certificates.is_some();
+        // Keys without certificates have an empty journal, however their making ended.
+        if (used || self.keys.is_none()) && !Log::is_forgettable(self.flash, range.clone())? {
             return Err(Refusal::Unacknowledged);
         }
         // DESIGN: provisioning anew means a new key and a new name; two journals of one name would contradict.
-        let used = self.device.certificates.is_some();
         if used && self.keys.as_ref().is_some_and(|keys| keys.name == name) {
             return Err(Refusal::NotNewer);
         }
@@ -117,6 +127,7 @@ impl<F: NorFlash, R: CryptoRng, V: Verify> Machine<'_, F, R, V> {
             keys: Some(keys.to_stored()),
             trust_anchor: self.device.trust_anchor.clone(),
             time: self.newest_time().to_bytes(),
+            block_list_floor: self.newest_block_list(),
             ..Device::default()
         };
         self.store.save(&device).map_err(|_| Refusal::Storage)?;
@@ -128,6 +139,30 @@ impl<F: NorFlash, R: CryptoRng, V: Verify> Machine<'_, F, R, V> {
         append_request(keys, 'J', payload)?;
         let (agreement, journal) = payload.split_at_checked(agreement).ok_or(Refusal::Storage)?;
         Ok(Answer::Requests { agreement, journal })
+    }
+
+    /// The newest block list that was in force, also one that the flash has lost.
+    fn newest_block_list(&self) -> Option<BlockListFloor> {
+        let header = self.device.block_list.as_ref().map(|in_force| &in_force.header);
+        let Some(header) = header.and_then(|header| Signed::<BlockListHeader>::parse(header).ok()) else {
+            return self.device.block_list_floor.clone();
+        };
+        let BlockListHeader { issuer, number, .. } = header.claimed();
+        Some(BlockListFloor {
+            issuer: Object::from_slice(issuer.as_str().as_bytes()).ok()?,
+            number: *number,
+        })
+    }
+
+    /// Number below which the issuer's block lists are old ones.
+    fn block_list_floor(&self) -> u32 {
+        let issuer = self
+            .credentials
+            .as_ref()
+            .map(|credentials| credentials.issuer().holder());
+        self.newest_block_list()
+            .filter(|floor| issuer.is_some_and(|issuer| floor.issuer == issuer.as_str().as_bytes()))
+            .map_or(0, |floor| floor.number)
     }
 
     fn forget(&mut self) {
@@ -151,9 +186,11 @@ impl<F: NorFlash, R: CryptoRng, V: Verify> Machine<'_, F, R, V> {
             (None, None) => return Err(Refusal::OutOfOrder),
         };
         let credentials = Credentials::verify(&self.verifier, keys, self.image.test, &anchor, &certificates)?;
+        self.check_renewal(&credentials)?;
         let device = Device {
             trust_anchor: Some(anchor),
             certificates: Some(certificates),
+            time: self.newest_time().to_bytes(),
             ..self.device.clone()
         };
         let fresh = match &self.log {
@@ -178,10 +215,33 @@ impl<F: NorFlash, R: CryptoRng, V: Verify> Machine<'_, F, R, V> {
         Ok(())
     }
 
+    /// Certificates are renewed forwards only, and a list in force is paid to the end under the issuer who signed it.
+    fn check_renewal(&self, credentials: &Credentials) -> Result<(), Refusal> {
+        let newest = self.newest_time().date();
+        if newest.is_some_and(|day| credentials.expired_before(day)) {
+            return Err(Refusal::Expired);
+        }
+        let Some(installed) = &self.credentials else {
+            return Ok(());
+        };
+        if credentials.precede(installed) {
+            return Err(Refusal::NotNewer);
+        }
+        let other_issuer = credentials.issuer().holder() != installed.issuer().holder();
+        let list = self.list.as_ref().map(PaymentList::facts);
+        let in_force = list.is_some_and(|list| newest.is_none_or(|day| day <= list.expiry));
+        if other_issuer && in_force {
+            return Err(Refusal::NotForThisTerminal);
+        }
+        Ok(())
+    }
+
     /// Sets the clock (DATA 7). The nonce is used up whatever comes of it.
     fn set_time(&mut self, signed: &[u8]) -> Result<(), Refusal> {
         let credentials = self.credentials.as_ref().ok_or(Refusal::OutOfOrder)?;
-        let nonce = self.nonce.take().ok_or(Refusal::TimeNotAccepted)?;
+        let now = self.clock.milliseconds();
+        let nonce = self.nonce.take().filter(|(_, until)| now <= *until);
+        let (nonce, _) = nonce.ok_or(Refusal::TimeNotAccepted)?;
         let statement = credentials
             .verify_issued::<TimeStatement>(&self.verifier, signed, |statement| statement.issuer)?;
         if self.keys.as_ref().map(|keys| keys.name) != Some(statement.terminal) {
@@ -192,8 +252,10 @@ impl<F: NorFlash, R: CryptoRng, V: Verify> Machine<'_, F, R, V> {
             return Err(Refusal::TimeNotAccepted);
         }
         let before = self.clock.stamp().time;
+        let kept = self.clock.clone();
         self.clock.set(statement.time);
-        self.record(Event::ClockSet { before })?;
+        self.record(Event::ClockSet { before })
+            .inspect_err(|_| self.clock = kept)?;
         self.prompt();
         Ok(())
     }
@@ -249,8 +311,17 @@ impl<F: NorFlash, R: CryptoRng, V: Verify> Machine<'_, F, R, V> {
         let header =
             credentials.verify_issued::<BlockListHeader>(&self.verifier, header, |header| header.issuer)?;
         let present = self.block_list.as_ref().map(|list| list.facts().number);
-        if present.is_some_and(|present| header.number <= present) {
+        if present.is_some_and(|present| header.number <= present) || header.number < self.block_list_floor()
+        {
             return Err(Refusal::NotNewer);
+        }
+        // One of the future would stay fresh for too long, and time would not be accepted before it.
+        let now = self.clock.stamp().time;
+        if now == Time::UNSET {
+            return Err(Refusal::OutOfOrder);
+        }
+        if header.issued > now {
+            return Err(Refusal::TimeNotAccepted);
         }
         let place = free_place(self.device.block_list.as_ref());
         self.loading = Loading::Blocks(place, BlockLoading::begin(self.block_list_area(place), &header)?);

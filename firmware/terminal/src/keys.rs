@@ -58,6 +58,7 @@ pub(crate) fn request(name: TerminalName, purpose: char, key: PublicKey) -> Opti
 /// A chain that verified: from the trust anchor to the issuer, and to both keys of this terminal.
 pub(crate) struct Credentials {
     issuer: Certified,
+    authority: Certified,
     agreement: Certified,
     journal: Certified,
 }
@@ -98,6 +99,7 @@ impl Credentials {
         }
         Ok(Self {
             issuer,
+            authority,
             agreement,
             journal,
         })
@@ -131,6 +133,24 @@ impl Credentials {
     /// The newest day that a certificate of this terminal vouches for: it was signed then.
     pub(crate) fn newest_day(&self) -> Date {
         self.agreement.effective().max(self.journal.effective())
+    }
+
+    /// Does one of the certificates begin before the one that it would replace? Then it is an old one, sent again.
+    pub(crate) fn precede(&self, installed: &Self) -> bool {
+        let pairs = [
+            (&self.issuer, &installed.issuer),
+            (&self.authority, &installed.authority),
+            (&self.agreement, &installed.agreement),
+            (&self.journal, &installed.journal),
+        ];
+        pairs.iter().any(|(new, old)| new.effective() < old.effective())
+    }
+
+    /// Has one of the certificates ended before this day?
+    pub(crate) fn expired_before(&self, day: Date) -> bool {
+        [&self.issuer, &self.authority, &self.agreement, &self.journal]
+            .iter()
+            .any(|certified| certified.expiry() < day)
     }
 
     /// Verifies an object that the issuer signs and names itself in.

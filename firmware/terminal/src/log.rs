@@ -239,6 +239,24 @@ impl<'f, F: NorFlash> Log<'f, F> {
         Ok(synced && released.saturating_add(1) == tail.0)
     }
 
+    /// Can the journal of these keys begin, or has it even begun? Else what is there was to be destroyed when the keys
+    /// were made ([`Self::is_forgettable`]), and the power was cut on the way.
+    pub(crate) fn is_ready(flash: Shared<'f, F>, range: Range<u32>, keys: &Keys) -> bool {
+        let Ok(mut journal) = Journal::open(flash, range) else {
+            return false;
+        };
+        let Some(tail) = journal.tail() else {
+            return true;
+        };
+        let mut buffer = [0; MAX_RECORD];
+        match journal.read(tail, &mut buffer) {
+            Ok(Item::Record { bytes, .. }) => {
+                Signed::<Entry<'_>>::parse(bytes).is_ok_and(|entry| entry.claimed().terminal == keys.name)
+            }
+            _ => false,
+        }
+    }
+
     /// Makes an empty journal in the region, which [`Self::is_forgettable`].
     pub(crate) fn format(flash: Shared<'f, F>, range: Range<u32>) -> Result<(), LogError> {
         Journal::format(flash, range)?;
@@ -254,6 +272,16 @@ impl<'f, F: NorFlash> Log<'f, F> {
             return Err(LogError::Full);
         }
         self.boot(keys, stamp)?;
+        self.write(keys, stamp, event)
+    }
+
+    /// Signs and keeps the entry that the last start owed when its power went: before this start's Boot entry.
+    pub(crate) fn append_owed(
+        &mut self,
+        keys: &Keys,
+        stamp: Stamp,
+        event: Event<'_>,
+    ) -> Result<u32, LogError> {
         self.write(keys, stamp, event)
     }
 

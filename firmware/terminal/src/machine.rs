@@ -52,8 +52,10 @@ pub(crate) struct Machine<'f, F, R, V> {
     pub(crate) declined: Vec<u32, DECLINED>,
     pub(crate) loading: Loading<'f, F>,
     pub(crate) clock: Clock,
-    /// Good for one time statement.
-    pub(crate) nonce: Option<[u8; 16]>,
+    /// Said the host that it speaks another version?
+    pub(crate) other_version: bool,
+    /// Good for one time statement, until so many milliseconds since power-on.
+    pub(crate) nonce: Option<([u8; 16], u64)>,
     /// Who works here since power-on.
     pub(crate) operator: Option<String<20>>,
     pub(crate) flow: Flow,
@@ -93,6 +95,7 @@ impl<'f, F: NorFlash, R: CryptoRng, V: Verify> Machine<'f, F, R, V> {
             declined: Vec::new(),
             loading: Loading::Nothing,
             clock: Clock::new(now),
+            other_version: false,
             nonce: None,
             operator: None,
             flow: Flow::Idle,
@@ -113,9 +116,9 @@ impl<'f, F: NorFlash, R: CryptoRng, V: Verify> Machine<'f, F, R, V> {
             return Ok(());
         };
         if self.device.certificates.is_none() {
-            // Without certificates there are no entries: the power was cut while the journal was made, at most.
+            // Without certificates there are no entries of this name: the power was cut while the journal was made.
             let range = self.layout.journal.clone();
-            if Log::is_forgettable(self.flash, range.clone()) == Ok(true) {
+            if !Log::is_ready(self.flash, range.clone(), keys) {
                 Log::format(self.flash, range).map_err(|_| StartError::Flash)?;
             }
             return Ok(());
@@ -147,7 +150,8 @@ impl<'f, F: NorFlash, R: CryptoRng, V: Verify> Machine<'f, F, R, V> {
         let mark = |line: PaidLine| mark_paid(list, line);
         let mut log =
             Log::open(self.flash, range, keys, self.image, mark).map_err(|_| StartError::Journal)?;
-        // These would have been the next entries when the power went. They name what is in force already.
+        // This would have been the next entry when the power went, and it names what is in force already. Its place is
+        // known by its number, so nothing may come before it. There was room for it (`next_entry`).
         let stamp = self.clock.stamp();
         let list = self.device.list.as_ref().zip(self.list.as_ref());
         let list = list.map(|(in_force, list)| (in_force, list_loaded(list)));
@@ -155,7 +159,8 @@ impl<'f, F: NorFlash, R: CryptoRng, V: Verify> Machine<'f, F, R, V> {
         let blocks = blocks.map(|(in_force, list)| (in_force, block_list_loaded(list)));
         for (in_force, event) in list.into_iter().chain(blocks) {
             if log.tail_sequence() < in_force.entry {
-                tolerate_full(log.append(keys, stamp, event).map(drop))?;
+                log.append_owed(keys, stamp, event)
+                    .map_err(|_| StartError::Journal)?;
             }
         }
         // With a full journal the terminal starts, to be read out. The Boot entry then precedes the next one.
@@ -266,7 +271,7 @@ pub(crate) fn mark_paid<F: NorFlash>(list: &mut Option<PaymentList<'_, F>>, line
 }
 
 fn is_fresh(issued: Date, today: Date) -> bool {
-    today.day_number().saturating_sub(issued.day_number()) <= BLOCK_LIST_MAXIMUM_AGE_DAYS
+    issued <= today && today.day_number().saturating_sub(issued.day_number()) <= BLOCK_LIST_MAXIMUM_AGE_DAYS
 }
 
 fn tolerate_full(result: Result<(), LogError>) -> Result<(), StartError> {

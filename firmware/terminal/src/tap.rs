@@ -6,14 +6,14 @@
 use card_spec::APPLICATION_IDENTIFIER;
 use card_spec::apdu::{Command, Response, StatusWord};
 use card_spec::command::instruction::{
-    EXTERNAL_AUTHENTICATE, INTERNAL_AUTHENTICATE, PERFORM_SECURITY_OPERATION, READ_BINARY, SELECT,
+    INTERNAL_AUTHENTICATE, PERFORM_SECURITY_OPERATION, READ_BINARY, SELECT,
 };
 use card_spec::command::{CSO_FILE, SessionBinding};
 use card_spec::crypto::{Digest, PublicKey, Signature, Verify};
 use card_spec::cso::{self, CardSecurityObject, HolderCheckPolicy};
 use card_spec::payment::Receipt;
 use card_spec::scp03::{ChannelError, HostChannel, MAX_COMMAND_DATA, MAX_PROTECTED_RESPONSE, Reply};
-use card_spec::scp11::{self, KEY_IDENTIFIER, TerminalAgreement};
+use card_spec::scp11::{self, KEY_IDENTIFIER, MUTUAL_AUTHENTICATE, TerminalAgreement};
 use card_spec::signed::{Signed, Verified};
 use card_spec::tlv::{Field as _, Reader, length_of_first_object};
 use card_spec::values::{CardNumber, Date};
@@ -218,7 +218,7 @@ fn read_on<V: Verify>(
     let parameters = [TRUST_ANCHOR, KEY_IDENTIFIER];
     let command = command(
         PROPRIETARY,
-        EXTERNAL_AUTHENTICATE,
+        MUTUAL_AUTHENTICATE,
         parameters,
         agreement.command_data(),
         true,
