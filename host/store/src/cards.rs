@@ -146,7 +146,8 @@ impl Store {
         })
     }
 
-    /// Blocks a live card whose CSO was released. Asking again keeps the first reason.
+    /// Blocks a live card whose CSO was released. Asking again keeps the first reason, unless it tells that the person is to
+    /// get no other card.
     ///
     /// # Errors
     /// [`StoreError::WrongState`] for a card without a CSO: give it up instead.
@@ -155,7 +156,7 @@ impl Store {
             let card = card(connection, number).await?;
             match card.state {
                 CardState::CsoReleased | CardState::Active => {}
-                CardState::Blocked => return Ok(()),
+                CardState::Blocked => return end_waiting(connection, number, reason).await,
                 _ => return Err(wrong_state(&card, "a card with a released CSO")),
             }
             set_state(connection, number, CardState::Blocked).await?;
@@ -186,6 +187,22 @@ pub(crate) async fn set_state(
         .bind(state.name())
         .execute(connection)
         .await?;
+    Ok(())
+}
+
+/// Whoever lost a card waits for another one until we hear that the holder died or is entitled to nothing any more.
+async fn end_waiting(
+    connection: &mut AnyConnection,
+    number: &CardNumber,
+    reason: BlockReason,
+) -> Result<(), StoreError> {
+    if matches!(reason, BlockReason::Deceased | BlockReason::Ended) {
+        sqlx::query("UPDATE block SET reason = $2 WHERE card = $1 AND reason NOT IN (4, 5)")
+            .bind(number.to_string())
+            .bind(signed(reason as u64, "a block reason")?)
+            .execute(connection)
+            .await?;
+    }
     Ok(())
 }
 

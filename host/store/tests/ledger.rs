@@ -431,6 +431,22 @@ fn who_died_or_is_entitled_to_nothing_waits_for_no_card() {
 }
 
 #[test]
+fn who_lost_a_card_and_died_waits_no_more() {
+    let ledger = Ledger::new(1, 2);
+    let card = ledger.active(0);
+    ledger.store.block(&card.number, BlockReason::Lost).unwrap();
+    assert_eq!(ledger.store.waiting_persons().unwrap(), 1);
+    ledger.store.block(&card.number, BlockReason::Deceased).unwrap();
+    assert_eq!(ledger.store.waiting_persons().unwrap(), 0);
+    // Nothing brings the person back.
+    for reason in [BlockReason::Stolen, BlockReason::Ended] {
+        ledger.store.block(&card.number, reason).unwrap();
+        let blocked = sqlite3(&ledger.path(), "SELECT reason FROM block");
+        assert_eq!(blocked, "4", "{reason:?}");
+    }
+}
+
+#[test]
 fn an_unfinished_card_without_a_cso_is_abandoned_and_its_person_waits_again() {
     let ledger = Ledger::new(1, 2);
     let card = ledger.with_keys(0);
@@ -914,7 +930,7 @@ fn a_block_list_holds_every_blocked_card_and_its_numbers_rise() {
     let (first, second) = (ledger.active(0), ledger.active(1));
     ledger.store.block(&second.number, BlockReason::Stolen).unwrap();
     ledger.store.block(&first.number, BlockReason::Lost).unwrap();
-    ledger.store.block(&first.number, BlockReason::Deceased).unwrap();
+    ledger.store.block(&first.number, BlockReason::Stolen).unwrap();
     let make = |_: u32, position: Position, blocked: &[(card_spec::values::CardNumber, u8)]| {
         assert_eq!(blocked, [(first.number, 1), (second.number, 2)]);
         let object = [b"block".as_slice(), &position.sequence.to_be_bytes()].concat();
