@@ -159,10 +159,10 @@ pub(crate) struct LoadedSecurityObject {
 }
 
 impl<M: Memory> Content<'_, M> {
-    /// The CSO; `6A80` if what was loaded is none.
+    /// The CSO. What was loaded completely has one.
     pub(crate) fn security_object(&self) -> Result<LoadedSecurityObject, Stop> {
         let object = self.object(Object::Cso)?;
-        let signed = Signed::<CardSecurityObject>::parse(&object)?;
+        let signed = Signed::<CardSecurityObject>::parse(&object).map_err(|_| Stop::FAULT)?;
         Ok(LoadedSecurityObject {
             body: *signed.claimed(),
             hash: signed.hash(),

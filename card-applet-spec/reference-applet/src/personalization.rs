@@ -168,7 +168,7 @@ impl<M: Memory, R: CryptoRng> Card<M, R> {
     /// power cut leaves a loaded CSO whose keys could still be replaced.
     fn complete(&mut self, index: ContentIndex) -> Result<(), Stop> {
         let content = Content::with_index(&self.memory, index);
-        let cso = content.security_object()?.body;
+        let cso = content.security_object().map_err(|_| Stop::DATA)?.body;
         let index = content.into_index();
         if let Some(mut pairs) = KeyPairs::load(&self.memory, Slot::KeyPairs)? {
             let named = [cso.agreement_key.as_bytes(), cso.signing_key.as_bytes()];

@@ -18,6 +18,7 @@ use common::issuer::{IssuerHost, Office, Plan, active_card, plan, programme};
 use common::terminal::{Terminal, bytes, line, receipt};
 use common::till::{Till, amount, at};
 use common::{Failure, date};
+use reference_applet::Slot;
 
 #[test]
 fn another_terminals_order() {
@@ -454,6 +455,41 @@ fn two_refusals_at_once_answer_the_first_row() {
         ..all
     };
     till.refuses(0x6343, &all);
+}
+
+#[test]
+fn a_card_whose_memory_is_corrupt_pays_nothing() {
+    let mut till = Till::new();
+    let right = till.order();
+    till.pays(&right);
+    let next = Order {
+        line_key: line([0xBE; 16], b"BTXH", 1, (2026, 12)),
+        ..right
+    };
+    let sound = till.card.memory().slots.clone();
+    let places = [
+        Slot::KeyPairs,
+        Slot::Pin,
+        Slot::ContentIndex,
+        // In the middle of the CSO.
+        Slot::Content(2),
+        Slot::Ledger,
+        Slot::PaidRow(39),
+        Slot::Receipt(1),
+    ];
+    for place in places {
+        let slots = &mut till.card.memory_mut().slots;
+        slots[usize::from(place.index())] = vec![0xA0, 0x01, 0x00];
+        let before = slots.clone();
+        assert_eq!(
+            till.disburse(&next),
+            Err(Failure::Refused(card_spec::apdu::StatusWord(0x6F00))),
+            "{place:?}"
+        );
+        assert!(till.card.memory().slots == before, "{place:?}");
+        till.card.memory_mut().slots.clone_from(&sound);
+    }
+    till.pays(&next);
 }
 
 #[test]
