@@ -117,7 +117,7 @@ impl<F: NorFlash, R: CryptoRng, V: Verify> Machine<'_, F, R, V> {
 
     fn idle_key(&mut self, key: u8) {
         match key {
-            b'o' | b'O' if self.log.is_some() => {
+            b'o' | b'O' if self.log.as_ref().is_some_and(|log| !log.is_damaged()) => {
                 let _ = write!(self.out, "Tên người trả / Operator: ");
                 self.flow = Flow::Naming(String::new());
             }
@@ -257,7 +257,7 @@ impl<F: NorFlash, R: CryptoRng, V: Verify> Machine<'_, F, R, V> {
     fn is_handing_over(&self) -> bool {
         self.log
             .as_ref()
-            .is_some_and(|log| log.open_intent().is_none() && !log.unhanded().is_empty())
+            .is_some_and(|log| !log.is_damaged() && log.open_intent().is_none() && !log.unhanded().is_empty())
     }
 
     /// Is a holder being served?
@@ -273,6 +273,9 @@ impl<F: NorFlash, R: CryptoRng, V: Verify> Machine<'_, F, R, V> {
         let Some(log) = &self.log else {
             return text::not_provisioned(&mut self.out);
         };
+        if log.is_damaged() {
+            return text::damaged(&mut self.out);
+        }
         if let Some(intent) = log.open_intent() {
             return text::unsettled(&mut self.out, intent);
         }
@@ -294,7 +297,7 @@ impl<F: NorFlash, R: CryptoRng, V: Verify> Machine<'_, F, R, V> {
 
     /// An open order is settled by anybody at any time; for all else there is a shift.
     pub(crate) fn wants_first_tap(&self) -> bool {
-        let Some(log) = &self.log else {
+        let Some(log) = self.log.as_ref().filter(|log| !log.is_damaged()) else {
             return false;
         };
         log.open_intent().is_some() || (self.operator.is_some() && log.unhanded().is_empty())

@@ -239,9 +239,14 @@ impl<F: NorFlash, R: CryptoRng, V: Verify> Machine<'_, F, R, V> {
             .and_then(Log::open_intent)
             .and_then(OpenIntent::order)
             .map(|order| order.order().amount)?;
+        let pin_verified = receipt.signed().claimed().holder_check.pin_verified;
         self.record(Event::Paid(receipt)).ok()?;
         mark_paid(&mut self.list, line);
         text::paid(&mut self.out, line.number, amount);
+        if !pin_verified {
+            // The card has paid, so the money is the holder's; that it did so without a PIN is the auditor's.
+            text::without_pin(&mut self.out);
+        }
         Some(())
     }
 

@@ -46,6 +46,9 @@ impl<F: NorFlash, R: CryptoRng, V: Verify> Machine<'_, F, R, V> {
             }
             _ => {}
         }
+        if self.log.as_ref().is_some_and(Log::is_damaged) {
+            return Err(Refusal::Storage);
+        }
         if self.other_version {
             return Err(Refusal::Version);
         }

@@ -117,7 +117,7 @@ pub struct CardLost;
 pub enum StartError {
     /// The flash fails, or its parts do not fit the layout.
     Flash,
-    /// The journal cannot be read to its end: nothing can be chained to it.
+    /// The journal cannot be read at all.
     Journal,
     /// The certificates in flash do not verify, or are for the other kind of board (test or production).
     Credentials,

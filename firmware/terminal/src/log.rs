@@ -174,6 +174,8 @@ pub(crate) struct Log<'f, F> {
     standing: Standing,
     /// Has this start its Boot entry yet? It has none while the journal is full.
     booted: bool,
+    /// What the entries say together is not known: they are read out, and nothing is added.
+    damaged: bool,
 }
 
 impl<'f, F: NorFlash> Log<'f, F> {
@@ -187,6 +189,7 @@ impl<'f, F: NorFlash> Log<'f, F> {
     ) -> Result<Self, LogError> {
         let mut journal = Journal::open(flash, range)?;
         let mut standing = Standing::new();
+        let mut damaged = false;
         let mut buffer = [0; MAX_RECORD];
         if let Some(tail) = journal.tail() {
             let released = journal.released().map_or(0, |released| released.0);
@@ -197,14 +200,15 @@ impl<'f, F: NorFlash> Log<'f, F> {
                 let Item::Record { bytes, .. } = item else {
                     continue;
                 };
-                let signed = Signed::<Entry<'_>>::parse(bytes).map_err(|_| LogError::Failed)?;
+                let Ok(signed) = Signed::<Entry<'_>>::parse(bytes) else {
+                    damaged = true;
+                    continue;
+                };
                 if let Some(line) = standing.observe(signed.claimed(), signed.hash()) {
                     paid(line);
                 }
             }
-            if standing.tail.map(|(sequence, _)| sequence) != Some(tail.0) {
-                return Err(LogError::Failed);
-            }
+            damaged |= standing.tail.map(|(sequence, _)| sequence) != Some(tail.0);
         }
         Ok(Self {
             journal,
@@ -212,6 +216,7 @@ impl<'f, F: NorFlash> Log<'f, F> {
             genesis: genesis(&keys.journal.public_key()),
             standing,
             booted: false,
+            damaged,
         })
     }
 
@@ -305,6 +310,9 @@ impl<'f, F: NorFlash> Log<'f, F> {
     }
 
     fn write(&mut self, keys: &Keys, stamp: Stamp, event: Event<'_>) -> Result<u32, LogError> {
+        if self.damaged {
+            return Err(LogError::Failed);
+        }
         let entry = Entry {
             terminal: keys.name,
             sequence: self.next_sequence().ok_or(LogError::Failed)?,
@@ -340,9 +348,14 @@ impl<'f, F: NorFlash> Log<'f, F> {
         self.tail_sequence().checked_add(1)
     }
 
+    /// Has the flash lost an entry without which nothing can be chained to the journal?
+    pub(crate) fn is_damaged(&self) -> bool {
+        self.damaged
+    }
+
     /// Sequence number of the last entry, 0 for none.
     pub(crate) fn tail_sequence(&self) -> u32 {
-        self.standing.tail.map_or(0, |(sequence, _)| sequence)
+        self.journal.tail().map_or(0, |tail| tail.0)
     }
 
     /// Hash that the next entry names as the one before.

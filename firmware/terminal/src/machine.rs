@@ -150,6 +150,10 @@ impl<'f, F: NorFlash, R: CryptoRng, V: Verify> Machine<'f, F, R, V> {
         let mark = |line: PaidLine| mark_paid(list, line);
         let mut log =
             Log::open(self.flash, range, keys, self.image, mark).map_err(|_| StartError::Journal)?;
+        if log.is_damaged() {
+            self.log = Some(log);
+            return Ok(());
+        }
         // This would have been the next entry when the power went, and it names what is in force already. Its place is
         // known by its number, so nothing may come before it. There was room for it (`next_entry`).
         let stamp = self.clock.stamp();

@@ -5,6 +5,7 @@ use card_spec::apdu::StatusWord;
 use card_spec::command::instruction::VERIFY;
 use card_spec::command::{PIN_REFERENCE, Pin, VerifyData};
 use card_spec::crypto::{Verify, ct_eq, sha256};
+use card_spec::cso::HolderCheckPolicy;
 use card_spec::groups::Holder;
 use card_spec::journal::{Refusal, RefusalReason};
 use card_spec::scp03::{MAX_PROTECTED_RESPONSE, Reply};
@@ -163,11 +164,15 @@ impl<F: NorFlash, R: CryptoRng, V: Verify> Machine<'_, F, R, V> {
         }
     }
 
-    /// Dates and block list.
+    /// Dates, holder check, and block list.
     fn may_be_paid(&mut self, facts: &CardFacts) -> Result<(), Refusal> {
         let today = self.clock.today();
         if !today.is_some_and(|today| facts.effective <= today && today <= facts.expiry) {
             return Err(refusal(RefusalReason::CardExpired, Some(facts)));
+        }
+        // SPEC 4.1: it would refuse the PIN, the only check that this terminal knows.
+        if facts.policy.methods & HolderCheckPolicy::PIN == 0 {
+            return Err(refusal(RefusalReason::RefusedByCard, Some(facts)));
         }
         // A block list that cannot be read blocks.
         let blocked = self.block_list.as_ref().map(|list| list.reason(facts.number));

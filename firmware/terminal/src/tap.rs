@@ -12,7 +12,9 @@ use card_spec::command::{CSO_FILE, SessionBinding};
 use card_spec::crypto::{Digest, PublicKey, Signature, Verify};
 use card_spec::cso::{self, CardSecurityObject, HolderCheckPolicy};
 use card_spec::payment::Receipt;
-use card_spec::scp03::{ChannelError, HostChannel, MAX_COMMAND_DATA, MAX_PROTECTED_RESPONSE, Reply};
+use card_spec::scp03::{
+    ChannelError, HostChannel, MAX_COMMAND_DATA, MAX_PROTECTED_RESPONSE, MAX_RESPONSE_DATA, Reply,
+};
 use card_spec::scp11::{self, KEY_IDENTIFIER, MUTUAL_AUTHENTICATE, TerminalAgreement};
 use card_spec::signed::{Signed, Verified};
 use card_spec::tlv::{Field as _, Reader, length_of_first_object};
@@ -227,8 +229,8 @@ fn read_on<V: Verify>(
     Ok(Tap::Agreeing(CardFacts::of(&verified), agreement))
 }
 
-/// Appends a part of a file that is one data object; true when the object is complete. A part that brings nothing, or
-/// more than the object, is no card's.
+/// Appends a part of a file that is one data object; true when the object is complete. A part that is not as long as
+/// can be and not the last one, or that brings more than the object, is no card's: else it could go on for ever.
 fn take_part<const N: usize>(object: &mut Vec<u8, N>, part: &[u8]) -> Result<bool, TapError> {
     if part.is_empty() || object.extend_from_slice(part).is_err() {
         return Err(TapError::NotGenuine);
@@ -238,7 +240,11 @@ fn take_part<const N: usize>(object: &mut Vec<u8, N>, part: &[u8]) -> Result<boo
     if object.len() > total {
         return Err(TapError::NotGenuine);
     }
-    Ok(object.len() == total)
+    let complete = object.len() == total;
+    if !complete && part.len() < MAX_RESPONSE_DATA {
+        return Err(TapError::NotGenuine);
+    }
+    Ok(complete)
 }
 
 /// Opens secure messaging and asks the card to sign the session.

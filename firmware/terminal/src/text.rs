@@ -68,6 +68,14 @@ pub(crate) fn not_provisioned(out: &mut Outbox) {
     );
 }
 
+pub(crate) fn damaged(out: &mut Outbox) {
+    say!(
+        out,
+        "Nhật ký hỏng – KHÔNG CHI TRẢ. Đồng bộ với máy chủ rồi cất giữ thiết bị. / The journal is damaged, nothing can \
+         be paid: sync with the host, then keep this terminal for examination."
+    );
+}
+
 pub(crate) fn idle(out: &mut Outbox, shift: bool, today: Option<Date>) {
     if today.is_none() {
         say!(
@@ -157,6 +165,14 @@ pub(crate) fn tries_left(out: &mut Outbox, tries: u8) {
 
 pub(crate) fn paid(out: &mut Outbox, line: u32, amount: Amount) {
     say!(out, "ĐÃ TRẢ / PAID: dòng / line {line}, {}", Dong(amount));
+}
+
+pub(crate) fn without_pin(out: &mut Outbox) {
+    say!(
+        out,
+        "Biên nhận của thẻ ghi là không có PIN. Hãy báo nơi cấp thẻ. / The card's receipt says that no PIN was \
+         verified: report it to the issuer."
+    );
 }
 
 pub(crate) fn not_recorded(out: &mut Outbox) {

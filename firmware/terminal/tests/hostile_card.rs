@@ -238,6 +238,22 @@ fn endless_and_senseless_answers() {
 }
 
 #[test]
+fn a_certificate_in_small_parts() {
+    let flash = chip();
+    let mut host = Host::new(vec![line(1, 1, 500_000)]);
+    let mut bench = ready(&flash, &mut host);
+    // The right bytes one by one: they would keep the terminal busy for hundreds of commands.
+    bench.tap_with(&mut card(&plan()), &mut |_, command, mut answer| {
+        if command[1] == 0xB0 {
+            answer.drain(1..answer.len() - 2);
+        }
+        Some(answer)
+    });
+    assert_eq!(told(&mut bench, &host).refused, [7]);
+    assert!(bench.commands < 10);
+}
+
+#[test]
 fn a_copied_certificate_without_the_keys() {
     // Another card's chip answers, but shows this card's CSO.
     let flash = chip();

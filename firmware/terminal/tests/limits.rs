@@ -15,6 +15,7 @@ use bench::host::{Host, card, line, noon};
 use bench::{Bench, chip, layout, story};
 use card_spec::list::ListLine;
 use card_spec::values::CardNumber;
+use link::{Refusal, Request};
 use terminal::StartError;
 
 /// Lines of other people, and the usual card's at the place given.
@@ -79,19 +80,27 @@ fn a_block_list_that_fills_its_space() {
 }
 
 #[test]
-fn a_journal_that_has_lost_its_newest_entry_is_not_continued() {
+fn a_journal_that_has_lost_its_newest_entry_is_read_out_and_not_continued() {
     let flash = chip();
     let mut host = Host::new(vec![line(1, 1, 500_000)]);
     let mut bench = Bench::power_on(&flash).unwrap();
     host.prepare(&mut bench).unwrap();
-    let last = bench.journal().pop().unwrap();
+    let entries = bench.journal();
+    let last = entries.last().unwrap();
     drop(bench);
     let start = layout().journal.start as usize;
     let found = flash.borrow().bytes[start..]
         .windows(last.len())
         .position(|bytes| bytes == last);
     flash.borrow_mut().bytes[start + found.unwrap() + 20] ^= 0x01;
-    assert_eq!(Bench::power_on(&flash).err(), Some(StartError::Journal));
+    let mut bench = Bench::power_on(&flash).unwrap();
+    assert!(bench.read_screen().contains("Nhật ký hỏng"));
+    assert_eq!(bench.hello().journal_tail as usize, entries.len());
+    assert_eq!(bench.journal(), entries[..entries.len() - 1]);
+    assert_eq!(bench.refusal(&Request::TimeNonce), Some(Refusal::Storage));
+    assert_eq!(host.acknowledge(&mut bench, &entries[0]), Err(Refusal::Storage));
+    bench.type_keys("oLan\n\n");
+    assert!(!bench.field && !bench.read_screen().contains("Mở ca"));
 }
 
 #[test]
