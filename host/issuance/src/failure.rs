@@ -36,6 +36,8 @@ pub enum Failure {
     RetiredChip,
     /// The chip has issuer keys, but the ledger has no card on it: the ledger is older than the chip.
     UnrecordedCard,
+    /// The chip carries a CSO that the ledger never released: the ledger is older than the card.
+    UnrecordedCso,
     /// The chip has its transport keys, but the ledger saw it with the issuer's.
     CopiedChip,
     /// A response was altered on its way, or did not come from the chip.
@@ -53,7 +55,7 @@ pub enum Failure {
     KeyProof(&'static str),
     /// The card's public key belongs to another card already.
     DuplicateKey,
-    /// The chip is active with another CSO than the one released for it, or with one that was never released.
+    /// The chip is active with another CSO than the one released for it.
     OtherCso,
     /// A CSO was released for keys that the chip no longer has.
     LostKeys,
@@ -87,6 +89,7 @@ impl Failure {
             | Self::ClosedCard
             | Self::RetiredChip
             | Self::UnrecordedCard
+            | Self::UnrecordedCso
             | Self::CopiedChip => Plastic::Untouched,
             Self::KeyProof(_) | Self::DuplicateKey | Self::OtherCso | Self::LostKeys => Plastic::Spoilt,
             _ => Plastic::Resumable,
@@ -105,6 +108,7 @@ impl Failure {
             Self::ClosedCard => "closed-card",
             Self::RetiredChip => "retired-chip",
             Self::UnrecordedCard => "unrecorded-card",
+            Self::UnrecordedCso => "unrecorded-cso",
             Self::CopiedChip => "copied-chip",
             Self::Altered => "altered",
             Self::CardRefused { .. } => "card-refused",
@@ -154,17 +158,20 @@ impl Failure {
             Self::UnrecordedCard => {
                 "Chip có khóa của cơ quan cấp nhưng sổ không có thẻ này. Thẻ không bị thay đổi. Dừng cấp thẻ: sổ có thể bị khôi phục từ bản sao cũ, báo người quản trị."
             }
+            Self::UnrecordedCso => {
+                "Thẻ đã mang chữ ký của cơ quan cấp mà sổ không có. Thẻ không bị thay đổi. Dừng cấp thẻ: sổ cũ hơn thẻ này; báo người quản trị khôi phục bản sao mới nhất."
+            }
             Self::CopiedChip => {
-                "Chip quay lại khóa vận chuyển, có thể là bản sao. Thẻ không bị thay đổi. Để riêng thẻ này và báo người quản trị."
+                "Chip quay lại khóa vận chuyển, có thể là bản sao. Thẻ không bị thay đổi. Để riêng thẻ này và báo người quản trị; nếu không còn chip thật: `ansinh issue --give-up CARD`."
             }
             Self::Altered => {
                 "Câu trả lời của thẻ bị sửa trên đường đi. Thẻ chưa xong nhưng không hỏng. Đưa lại thẻ; nếu lặp lại, đổi đầu đọc và báo người quản trị."
             }
             Self::CardRefused { .. } => {
-                "Thẻ từ chối một lệnh. Thẻ chưa xong. Đưa lại thẻ; nếu lặp lại ba lần, để riêng thẻ và báo người quản trị."
+                "Thẻ từ chối một lệnh. Thẻ chưa xong. Đưa lại thẻ; nếu lặp lại ba lần, để riêng thẻ và loại nó: `ansinh issue --give-up CARD`."
             }
             Self::Malformed(_) => {
-                "Thẻ trả lời sai đặc tả. Thẻ chưa xong. Đưa lại thẻ; nếu lặp lại, để riêng thẻ và báo nhà cung cấp."
+                "Thẻ trả lời sai đặc tả. Thẻ chưa xong. Đưa lại thẻ; nếu lặp lại, để riêng thẻ, báo nhà cung cấp và loại nó: `ansinh issue --give-up CARD`."
             }
             Self::KeyProof(_) => {
                 "Thẻ không chứng minh được khóa là của chính nó. Chip bị loại, người hưởng chờ thẻ khác. Để riêng chip và báo nhà cung cấp."
@@ -173,10 +180,10 @@ impl Failure {
                 "Khóa của thẻ trùng với một thẻ khác. Chip bị loại, người hưởng chờ thẻ khác. Để riêng chip và báo nhà cung cấp."
             }
             Self::OtherCso => {
-                "Thẻ mang chữ ký khác với chữ ký trong sổ. Chip bị loại và số thẻ bị khóa. Để riêng chip và báo người quản trị."
+                "Thẻ mang chữ ký khác với chữ ký trong sổ. Chip bị loại và số thẻ bị khóa, người hưởng chờ thẻ khác. Để riêng chip, báo người quản trị và gửi danh sách khóa: `ansinh block publish`."
             }
             Self::LostKeys => {
-                "Chip mất khóa sau khi đã ký. Chip bị loại và số thẻ bị khóa. Bỏ vào hộp thẻ hỏng, người hưởng chờ thẻ khác."
+                "Chip mất khóa sau khi đã ký. Chip bị loại và số thẻ bị khóa, người hưởng chờ thẻ khác. Bỏ vào hộp thẻ hỏng và gửi danh sách khóa: `ansinh block publish`."
             }
             Self::LedgerCso => {
                 "Sổ có chữ ký không khớp thẻ này. Thẻ chưa xong. Dừng cấp thẻ và báo người quản trị: sổ đã bị sửa từ bên ngoài."
@@ -185,7 +192,7 @@ impl Failure {
                 "Hồ sơ người hưởng có mục không ghi được lên thẻ. Thẻ chưa xong nhưng không hỏng. Sửa hồ sơ rồi đưa lại thẻ này."
             }
             Self::TooMuchData => {
-                "Dữ liệu của người hưởng dài hơn chỗ trên thẻ. Thẻ chưa xong. Báo người quản trị."
+                "Dữ liệu của người hưởng dài hơn chỗ trên thẻ. Thẻ chưa xong nhưng không hỏng. Rút gọn hồ sơ rồi đưa lại thẻ này, hoặc loại thẻ: `ansinh issue --give-up CARD`."
             }
             Self::Pin(_) => {
                 "Chưa có mã PIN. Thẻ chưa xong nhưng không hỏng. Đưa lại thẻ này và nhập mã PIN sáu chữ số."
@@ -234,17 +241,20 @@ impl Failure {
             Self::UnrecordedCard => {
                 "The chip has the issuer's keys, but the store knows no card on it. It was not changed. Stop issuing: the store may be an old backup; tell the administrator."
             }
+            Self::UnrecordedCso => {
+                "The card carries a security object that the store never released. It was not changed. Stop issuing: the store is older than this card; have the newest backup restored."
+            }
             Self::CopiedChip => {
-                "The chip is back at its transport keys, so it may be a copy. It was not changed. Keep it apart and tell the administrator."
+                "The chip is back at its transport keys, so it may be a copy. It was not changed. Keep it apart and tell the administrator; if the genuine chip is gone: `ansinh issue --give-up CARD`."
             }
             Self::Altered => {
                 "The card's answer was altered on its way. It is unfinished, not spoilt. Insert it again; if this repeats, change the reader and tell the administrator."
             }
             Self::CardRefused { .. } => {
-                "The card refused a command. It is unfinished. Insert it again; after three times keep it apart and tell the administrator."
+                "The card refused a command. It is unfinished. Insert it again; after three times keep it apart and give it up: `ansinh issue --give-up CARD`."
             }
             Self::Malformed(_) => {
-                "The card's answer breaks the specification. It is unfinished. Insert it again; if this repeats, keep it apart and tell the vendor."
+                "The card's answer breaks the specification. It is unfinished. Insert it again; if this repeats, keep it apart, tell the vendor and give it up: `ansinh issue --give-up CARD`."
             }
             Self::KeyProof(_) => {
                 "The card did not prove that its keys are its own. The chip is spoilt and the person waits for another. Keep the chip apart and tell the vendor."
@@ -253,10 +263,10 @@ impl Failure {
                 "The card's key belongs to another card already. The chip is spoilt and the person waits for another. Keep the chip apart and tell the vendor."
             }
             Self::OtherCso => {
-                "The card carries another security object than the one released for it. The chip is spoilt and its number blocked. Keep the chip apart and tell the administrator."
+                "The card carries another security object than the one released for it. The chip is spoilt, its number blocked, the person waits for another. Keep the chip apart, tell the administrator, and send the block list: `ansinh block publish`."
             }
             Self::LostKeys => {
-                "The chip lost its keys after they were signed. The chip is spoilt and its number blocked. Put it with the spoilt cards; the person waits for another."
+                "The chip lost its keys after they were signed. The chip is spoilt, its number blocked, the person waits for another. Put it with the spoilt cards and send the block list: `ansinh block publish`."
             }
             Self::LedgerCso => {
                 "The store holds a security object that does not fit this card. It is unfinished. Stop issuing and tell the administrator: the store was changed from outside."
@@ -265,7 +275,7 @@ impl Failure {
                 "A field of the person's record does not fit a card. The card is unfinished, not spoilt. Correct the record, then insert the same card again."
             }
             Self::TooMuchData => {
-                "The person's data exceed the space on a card. It is unfinished. Tell the administrator."
+                "The person's data exceed the space on a card. It is unfinished, not spoilt. Shorten the record and insert the same card again, or give it up: `ansinh issue --give-up CARD`."
             }
             Self::Pin(_) => {
                 "There is no PIN. The card is unfinished, not spoilt. Insert it again and enter six digits."

@@ -9,7 +9,7 @@ use card_spec::command::instruction::{
     ACTIVATE, CHANGE_REFERENCE_DATA, GENERATE_KEY_PAIR, PUT_KEY, SELECT, STORE_DATA,
 };
 use card_spec::command::{
-    CardStatus, FileControlInformation, LifeCycle, MAXIMUM_LOAD, PIN_REFERENCE, Pin, TRANSPORT_KEY_VERSION,
+    CardStatus, FileControlInformation, LifeCycle, PIN_REFERENCE, Pin, TRANSPORT_KEY_VERSION,
 };
 use card_spec::crypto::{Digest, SecretKey};
 use card_spec::groups::Salt;
@@ -64,13 +64,15 @@ pub(crate) async fn personalize(desk: Desk, station: &Station, random: Randomnes
     let Some(card) = desk.claim(update.chip_serial, blank).await? else {
         return Ok(Done::NobodyWaiting);
     };
-    if card.progress == Progress::Active {
-        return Ok(Done::AlreadyIssued(card.number));
-    }
     if blank && card.progress != Progress::Claimed {
         // The keys had been replaced: a chip does not go back.
         return Err(Failure::CopiedChip);
     }
+    if card.progress == Progress::Active {
+        return Ok(Done::AlreadyIssued(card.number));
+    }
+    // Before anything is written to the chip: a person whose data do not fit costs no chip.
+    let groups = data_groups(station, &card, &salts)?;
     // No card transaction is held while somebody types; the chip keeps its power and its challenge meanwhile.
     let pin = if life_cycle == LifeCycle::Active {
         None
@@ -93,7 +95,7 @@ pub(crate) async fn personalize(desk: Desk, station: &Station, random: Randomnes
             pin,
             nonce,
             ephemeral,
-            &salts,
+            &groups,
         )
         .await;
     if let Err(failure) = &result
@@ -102,6 +104,16 @@ pub(crate) async fn personalize(desk: Desk, station: &Station, random: Randomnes
         desk.write(number, LedgerWrite::GivenUp).await?;
     }
     result
+}
+
+/// The groups that the released CSO covers; else those of the person's record as it is today.
+fn data_groups(station: &Station, card: &Assignment, salts: &[Salt; 5]) -> Result<DataGroups, Failure> {
+    let groups = match &card.progress {
+        Progress::Released { groups, .. } => DataGroups::parse(groups)?,
+        _ => DataGroups::build(&card.person, station.terms(), salts)?,
+    };
+    station.demand_space(&groups)?;
+    Ok(groups)
 }
 
 /// SELECT (SPEC 6.1). Not authentic: it decides only whether a PIN is asked for.
@@ -167,19 +179,19 @@ impl Work<'_> {
         pin: Option<Pin>,
         nonce: [u8; 16],
         ephemeral: SecretKey,
-        salts: &[Salt; 5],
+        groups: &DataGroups,
     ) -> Result<Done, Failure> {
         let status = match blank_keys {
             Some(keys) => self.replace_keys(keys, key_version).await?,
             None => self.resume(key_version).await?,
         };
         let released = match &self.card.progress {
-            Progress::Released { cso, groups } => Some((cso.clone(), DataGroups::parse(groups)?)),
+            Progress::Released { cso, .. } => Some(cso.clone()),
             _ => None,
         };
         let hash = released
             .as_ref()
-            .map(|(cso, groups)| self.station.check(cso, self.card.number, groups))
+            .map(|cso| self.station.check(cso, self.card.number, groups))
             .transpose()?
             .map(|checked| checked.hash);
         match status.life_cycle {
@@ -191,15 +203,14 @@ impl Work<'_> {
         let pin = pin.ok_or(Failure::Malformed("SELECT"))?;
         match (released, hash) {
             (Some(_), Some(hash)) if is_loaded(&status, &hash) => {}
-            (Some((cso, groups)), _) if status.flags & CardStatus::KEYS_PRESENT != 0 => {
-                self.load(&cso, &groups).await?
+            (Some(cso), _) if status.flags & CardStatus::KEYS_PRESENT != 0 => {
+                self.load(&cso, groups).await?;
             }
             (Some(_), _) => return Err(Failure::LostKeys),
             (None, _) => {
                 let keys = self.prove_keys(&status, nonce, ephemeral).await?;
-                let groups = DataGroups::build(&self.card.person, self.station.terms(), salts)?;
-                let cso = self.release(&keys, &groups).await?;
-                self.load(&cso, &groups).await?;
+                let cso = self.release(&keys, groups).await?;
+                self.load(&cso, groups).await?;
             }
         }
         self.set_pin(&pin).await?;
@@ -234,11 +245,16 @@ impl Work<'_> {
         })
     }
 
-    /// A chip with the issuer's keys says what it has.
+    /// A chip with the issuer's keys says what it has. A CSO that the ledger never released was released after the backup
+    /// that the ledger was restored from: nothing is recorded, since the person may have this very card.
     async fn resume(&mut self, key_version: u8) -> Result<CardStatus, Failure> {
         let status = self.session.status().await?;
         if status.key_version != key_version {
             return Err(Failure::Malformed("GET DATA"));
+        }
+        let released = matches!(self.card.progress, Progress::Released { .. });
+        if !released && (status.life_cycle == LifeCycle::Active || status.cso_hash.is_some()) {
+            return Err(Failure::UnrecordedCso);
         }
         if self.card.progress == Progress::Claimed {
             self.write(LedgerWrite::KeysReplaced).await?;
@@ -296,9 +312,6 @@ impl Work<'_> {
     /// STORE DATA (SPEC 6.6). Block 00 starts anew, so that a torn load is simply repeated.
     async fn load(&mut self, cso: &[u8], groups: &DataGroups) -> Result<(), Failure> {
         let objects = self.station.load(cso, groups);
-        if objects.len() > MAXIMUM_LOAD {
-            return Err(Failure::TooMuchData);
-        }
         self.journal(JournalStep::LoadData).await?;
         let mut blocks = objects.chunks(MAX_COMMAND_DATA).zip(0_u8..).peekable();
         while let Some((block, number)) = blocks.next() {

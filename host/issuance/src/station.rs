@@ -1,9 +1,10 @@
 //! What an issuing station puts on every card, and the card security object that it has signed.
 
 use card_spec::certificate::{Certificate, CertificateError, Certified, Reference, Role, TrustAnchor};
-use card_spec::crypto::{Digest, PortableP256};
+use card_spec::command::MAXIMUM_LOAD;
+use card_spec::crypto::{Digest, PortableP256, PublicKey};
 use card_spec::cso::{self, Caps, CardSecurityObject, GroupDigests, HolderCheckPolicy, PersonReference};
-use card_spec::signed::Signed;
+use card_spec::signed::{Signed, Verified};
 use card_spec::tlv::{Error, Field as _, Writer};
 use card_spec::values::{Amount, CardNumber, Date};
 
@@ -123,6 +124,11 @@ impl Station {
         self.issuer.holder()
     }
 
+    /// The key of the issuer's certificate, which is to sign.
+    pub fn issuer_key(&self) -> &PublicKey {
+        self.issuer.key()
+    }
+
     /// Hash of the issuer's certificate body, where its sequence starts (SPEC 4.1, `8B`).
     pub fn certificate_hash(&self) -> Digest {
         self.certificate_hash
@@ -166,6 +172,24 @@ impl Station {
         })
     }
 
+    /// Verifies a CSO under the issuer's certificate. `None`: it does not.
+    pub fn verify<'a>(&self, cso: &'a [u8]) -> Option<Verified<'a, CardSecurityObject>> {
+        let signed = Signed::<CardSecurityObject>::parse(cso).ok()?;
+        cso::verify(&PortableP256, &self.issuer, signed).ok()
+    }
+
+    /// Refuses groups that would not fit on a card beside what else STORE DATA loads (SPEC 6.6).
+    ///
+    /// # Errors
+    /// [`Failure::TooMuchData`].
+    pub fn demand_space(&self, groups: &DataGroups) -> Result<(), Failure> {
+        let others = self.trust_anchor.len() + self.certificate.len() + cso::MAXIMUM_LENGTH;
+        if others + groups.encoding().len() > MAXIMUM_LOAD {
+            return Err(Failure::TooMuchData);
+        }
+        Ok(())
+    }
+
     /// Takes a CSO from the ledger: the issuer signed it, for this card and these groups. Anything else is never loaded.
     pub(crate) fn check(
         &self,
@@ -173,8 +197,7 @@ impl Station {
         number: CardNumber,
         groups: &DataGroups,
     ) -> Result<CheckedCso, Failure> {
-        let signed = Signed::<CardSecurityObject>::parse(cso).map_err(|_| Failure::LedgerCso)?;
-        let verified = cso::verify(&PortableP256, &self.issuer, signed).map_err(|_| Failure::LedgerCso)?;
+        let verified = self.verify(cso).ok_or(Failure::LedgerCso)?;
         if verified.card_number != number || verified.digests != groups.digests() {
             return Err(Failure::LedgerCso);
         }

@@ -151,6 +151,7 @@ fn every_failure_says_what_happened_what_it_means_and_what_to_do_in_two_language
         Failure::ClosedCard,
         Failure::RetiredChip,
         Failure::UnrecordedCard,
+        Failure::UnrecordedCso,
         Failure::CopiedChip,
         Failure::Altered,
         Failure::CardRefused {

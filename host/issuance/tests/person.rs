@@ -4,12 +4,11 @@
 mod common;
 
 use ansinh_issuance::{DataGroups, Failure, PersonRecord};
-use card_spec::command::MAXIMUM_LOAD;
 use card_spec::crypto::sha256;
 use card_spec::groups::{Holder, ProgrammeStatus, Programmes, Representatives, Salt, TAGS};
 use card_spec::tlv::{DataObject, Field, Reader};
 use card_spec::values::Period;
-use common::{entitlement, person, representative, terms};
+use common::{day, entitlement, person, representative, station_on, terms};
 
 const SALTS: [Salt; 5] = [[1; 16], [2; 16], [3; 16], [4; 16], [5; 16]];
 
@@ -97,6 +96,21 @@ fn representatives_with_the_longest_authorization_go_on_the_card() {
 }
 
 #[test]
+fn groups_that_leave_no_space_for_the_rest_are_refused() {
+    let station = station_on(day(2026, 11, 22)).unwrap();
+    let object = |tag: u16, length: u16| {
+        let header = [tag.to_be_bytes(), [0x82, (length >> 8) as u8]].concat();
+        [header, vec![length as u8], vec![0; usize::from(length)]].concat()
+    };
+    let groups = |length| {
+        let objects = TAGS.map(|tag| object(tag, length)).concat();
+        DataGroups::parse(&objects).unwrap()
+    };
+    assert_eq!(station.demand_space(&groups(300)), Ok(()));
+    assert_eq!(station.demand_space(&groups(400)), Err(Failure::TooMuchData));
+}
+
+#[test]
 fn the_largest_person_fits_a_card() {
     let long = "ộ".repeat(64);
     let mut person = person();
@@ -112,9 +126,10 @@ fn the_largest_person_fits_a_card() {
     ];
     person.representatives[0].document = Some("D".repeat(30));
     let groups = build(&person).unwrap();
-    // Trust anchor, issuer certificate and CSO take less than 900 bytes.
-    assert!(
-        groups.encoding().len() + 900 <= MAXIMUM_LOAD,
+    let station = station_on(day(2026, 11, 22)).unwrap();
+    assert_eq!(
+        station.demand_space(&groups),
+        Ok(()),
         "{} bytes",
         groups.encoding().len()
     );

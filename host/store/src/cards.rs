@@ -5,6 +5,7 @@ use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, Row as _};
 
 use crate::deliveries::{ChipSerial, serial_text};
+use crate::issuance::forget_notes;
 use crate::people::PersonReference;
 use crate::store::{now, number, octets, signed};
 use crate::{Store, StoreError};
@@ -185,9 +186,14 @@ pub(crate) async fn set_state(
     sqlx::query("UPDATE card SET state = $2 WHERE number = $1")
         .bind(number.to_string())
         .bind(state.name())
-        .execute(connection)
+        .execute(&mut *connection)
         .await?;
-    Ok(())
+    match state {
+        CardState::Active | CardState::Blocked | CardState::Abandoned => {
+            forget_notes(connection, number).await
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Whoever lost a card waits for another one until we hear that the holder died or is entitled to nothing any more.

@@ -1,7 +1,7 @@
 //! What a station asks of the ledger between cards: who is unfinished, and what a torn card needs to be finished.
 
 use card_spec::values::CardNumber;
-use sqlx::Row as _;
+use sqlx::{AnyConnection, Row as _};
 
 use crate::store::number;
 use crate::{Store, StoreError};
@@ -33,4 +33,16 @@ impl Store {
             row.map_or(Ok(None), |row| Ok(row.try_get("note")?))
         })
     }
+}
+
+/// What a torn card needed to be finished holds personal data, and nobody needs it any more.
+pub(crate) async fn forget_notes(
+    connection: &mut AnyConnection,
+    card: &CardNumber,
+) -> Result<(), StoreError> {
+    sqlx::query("UPDATE issuance_journal SET note = NULL WHERE card = $1")
+        .bind(card.to_string())
+        .execute(connection)
+        .await?;
+    Ok(())
 }

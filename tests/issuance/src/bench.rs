@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::Path;
+use std::process;
 use std::sync::OnceLock;
 
 use ansinh::home::Home;
@@ -42,14 +43,15 @@ fn template() -> &'static Template {
         let settings = home.station().unwrap();
         let certificate = |role| home.certificate(&settings.reference(role).unwrap()).unwrap();
         let (root, issuer) = (certificate(Role::Root), certificate(Role::Issuer));
+        let today = Signed::<Certificate>::parse(&issuer).unwrap().claimed().effective;
+        let issuer = Station::new(&root, &issuer, Terms::standard(today, "H79")).unwrap();
         let keys = IssuingKeys::open(
             &home,
             &home.open_store().unwrap(),
+            &issuer,
             &Passphrase::new(PASSPHRASE.to_owned()),
         )
         .unwrap();
-        let today = Signed::<Certificate>::parse(&issuer).unwrap().claimed().effective;
-        let issuer = Station::new(&root, &issuer, Terms::standard(today, "H79")).unwrap();
         Template {
             station,
             keys,
@@ -92,6 +94,8 @@ pub struct Bench {
     folder: TempDir,
     /// The ledger.
     pub store: Store,
+    /// Certificates and terms.
+    pub station: Station,
     /// The fuse of the chip's memory.
     pub writes: Fuse,
 }
@@ -119,6 +123,7 @@ impl Bench {
         Self {
             folder,
             store,
+            station: template().issuer.clone(),
             writes: Fuse::default(),
         }
     }
@@ -145,11 +150,10 @@ impl Bench {
 
     /// Ledger and keys as a reader uses them.
     pub fn ledger(&self) -> Ledger<'_> {
-        let Template { keys, issuer, .. } = template();
         Ledger {
             store: &self.store,
-            keys,
-            station: issuer,
+            keys: &template().keys,
+            station: &self.station,
             province: 79,
             reader: "bench",
         }
@@ -159,8 +163,7 @@ impl Bench {
     pub fn attempt(&self, chip: &mut impl Chip, fault: Fault) -> (End, Trace) {
         let mut trace = Trace::default();
         chip.reset();
-        let (mut issuance, mut step) =
-            Issuance::start(&template().issuer, Randomness::draw(&mut SysRng).unwrap());
+        let (mut issuance, mut step) = Issuance::start(&self.station, Randomness::draw(&mut SysRng).unwrap());
         loop {
             let event = match step {
                 Step::Done(done) => return (End::Ended(Ok(done)), trace),
@@ -203,10 +206,7 @@ impl Bench {
 
     /// Hashes of the CSOs that the issuer ever signed.
     pub fn signed_csos(&self) -> Vec<[u8; 32]> {
-        let entries = self
-            .store
-            .issuer_log(template().issuer.issuer().as_str())
-            .unwrap();
+        let entries = self.store.issuer_log(self.station.issuer().as_str()).unwrap();
         entries.iter().map(|entry| entry.signed.body_hash).collect()
     }
 
@@ -273,6 +273,18 @@ impl Bench {
             assert_eq!(self.signed_csos(), [self.status(chip, place).cso_hash.unwrap()]);
         }
         assert!(self.signed_csos().len() <= 1 && self.store.cards().unwrap().len() <= 1);
+    }
+
+    /// Changes the ledger from outside. sqlite3: Debian's sqlite3.
+    pub fn alter_ledger(&self, sql: &str) {
+        let file = self.folder.path().join("store.sqlite");
+        let status = process::Command::new("sqlite3").arg(file).arg(sql).status();
+        assert!(status.expect("sqlite3 starts").success(), "{sql}");
+    }
+
+    /// Puts a backup of the ledger, made by [`Store::copy_to`], in its place.
+    pub fn restore(&mut self, backup: &Path) {
+        self.store = Store::open(backup).unwrap();
     }
 
     /// The folder of this bench.

@@ -22,7 +22,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// `ansinh issue --json` at work; killed when dropped.
 pub struct Issuing {
     process: Child,
-    lines: BufReader<ChildStdout>,
+    /// `None` once it is hung up on.
+    lines: Option<BufReader<ChildStdout>>,
 }
 
 impl Issuing {
@@ -40,15 +41,20 @@ impl Issuing {
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
-        let lines = BufReader::new(process.stdout.take().unwrap());
+        let lines = process.stdout.take().map(BufReader::new);
         Self { process, lines }
     }
 
     /// The next line, `None` after the last.
     pub fn next_line(&mut self) -> Option<Value> {
         let mut line = String::new();
-        self.lines.read_line(&mut line).unwrap();
+        self.lines.as_mut()?.read_line(&mut line).unwrap();
         (!line.is_empty()).then(|| serde_json::from_str(&line).unwrap())
+    }
+
+    /// Listens no more: its standard output is closed.
+    pub fn hang_up(&mut self) {
+        self.lines = None;
     }
 
     /// Ends it as nothing else can: `kill -9`.
@@ -113,6 +119,17 @@ impl<'a> Hand<'a> {
     pub fn take_out(&self, card: &Control) {
         card.end();
         self.wait_until_out();
+    }
+
+    /// Waits until the reader has noticed its first card.
+    pub fn wait_until_in(&self) {
+        let inserted =
+            |event| matches!(event, Event::CardInserted { reader, .. } if reader == self.reader.name);
+        while !inserted(
+            self.events
+                .next_within(PATIENCE)
+                .expect("the card is never noticed"),
+        ) {}
     }
 
     /// Waits until the reader has noticed that its card is out: one put in sooner could pass for the same.

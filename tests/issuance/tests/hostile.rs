@@ -4,11 +4,14 @@
 
 use std::cell::RefCell;
 
-use ansinh_issuance::{Done, Failure, Plastic};
+use ansinh::home::Home;
+use ansinh_issuance::{Done, Failure, Plastic, Station};
+use ansinh_keys::Role;
 use ansinh_store::cards::CardState;
 use card_spec::command::{CardStatus, GenerateData, LifeCycle};
 use card_spec::values::CardNumber;
-use issuance_tests::bench::{Bench, End, Fault};
+use issuance_tests::TestStation;
+use issuance_tests::bench::{Bench, End, Fault, PEOPLE};
 use issuance_tests::hostile::{Impostor, Lies, Meddler, Proof, encode, prove, secret};
 use virtual_card::Moment;
 
@@ -292,23 +295,153 @@ fn after_the_release_of_the_cso_a_wrong_chip_blocks_its_number() {
 }
 
 #[test]
-fn an_active_chip_without_a_released_cso_is_not_ours() {
-    let bench = Bench::new();
-    let mut chip = impostor(
-        0,
-        Lies {
-            commands: 1,
-            ..Lies::default()
-        },
-    );
-    assert_eq!(bench.issue(&mut chip), Err(Failure::CardLost));
-    chip.lies.commands = usize::MAX;
-    chip.lies.status = CardStatus {
+fn a_cso_that_the_ledger_never_released_is_left_alone() {
+    let status = Lies::default().status;
+    let active = |cso_hash| CardStatus {
         life_cycle: LifeCycle::Active,
-        cso_hash: Some([1; 32]),
-        ..chip.lies.status
+        cso_hash,
+        ..status
     };
-    assert_spoilt(&bench, &mut chip, &Failure::OtherCso, CardState::Abandoned);
+    let loaded = CardStatus {
+        cso_hash: Some([1; 32]),
+        ..status
+    };
+    for status in [active(Some([1; 32])), active(None), loaded] {
+        let bench = Bench::new();
+        let mut chip = impostor(
+            0,
+            Lies {
+                commands: 1,
+                ..Lies::default()
+            },
+        );
+        assert_eq!(bench.issue(&mut chip), Err(Failure::CardLost));
+        let before = bench.card(0).unwrap();
+        let steps = bench.store.steps(&before.number).unwrap();
+        (chip.lies.commands, chip.lies.status) = (usize::MAX, status);
+        for _ in 0..2 {
+            assert_eq!(bench.issue(&mut chip), Err(Failure::UnrecordedCso));
+        }
+        assert_eq!(bench.card(0).unwrap().state, before.state);
+        assert_eq!(bench.store.steps(&before.number).unwrap(), steps);
+        assert_eq!(bench.signed_csos().len(), 0);
+        assert_eq!(bench.store.waiting_persons().unwrap(), u64::from(PEOPLE) - 1);
+    }
+}
+
+/// Whatever the backup knew of the card that was finished after it was made, nobody gets a second one.
+#[test]
+fn a_ledger_restored_from_any_backup_gives_nobody_a_second_card() {
+    let bench = Bench::new();
+    let questions = bench.attempt(&mut bench.chip(0), Fault::None).1.ledger;
+    let mut seen = Vec::new();
+    for question in 1..=questions {
+        let mut bench = Bench::new();
+        bench.attempt(&mut bench.chip(0), Fault::Ledger(question, Moment::After));
+        let backup = bench.folder().join("backup.sqlite");
+        bench.store.copy_to(&backup).unwrap();
+        bench.issue(&mut bench.chip(0)).unwrap();
+        let genuine = bench.signed_csos();
+        bench.restore(&backup);
+        let before = bench.card(0).map(|card| card.state);
+        let end = bench.issue(&mut bench.chip(0));
+        match &end {
+            // The backup knew the CSO: this is its card.
+            Ok(Done::Confirmed(_) | Done::AlreadyIssued(_)) => assert_eq!(bench.signed_csos(), genuine),
+            Err(failure @ (Failure::UnrecordedCard | Failure::UnrecordedCso)) => {
+                assert_eq!(failure.plastic(), Plastic::Untouched);
+                assert_eq!(
+                    bench.card(0).map(|card| card.state),
+                    before,
+                    "question {question}"
+                );
+                assert_eq!(bench.signed_csos().len(), 0);
+            }
+            _ => panic!("question {question}: {end:?}"),
+        }
+        seen.push(end);
+    }
+    for expected in [Failure::UnrecordedCard, Failure::UnrecordedCso] {
+        assert!(seen.contains(&Err(expected.clone())), "{expected:?} never came");
+    }
+}
+
+#[test]
+fn a_record_that_fits_no_card_is_told_before_anything_is_written_to_the_chip() {
+    let bench = Bench::new();
+    let (before, _) = bench.attempt(&mut bench.chip(0), Fault::Ledger(2, Moment::After));
+    assert_eq!(before, End::Torn);
+    let person = hex::encode(bench.card(0).unwrap().person);
+    let set = |name: &str| {
+        bench.alter_ledger(&format!(
+            "UPDATE person SET full_name = {name} WHERE hex(reference) = upper('{person}')"
+        ));
+    };
+    bench.alter_ledger("CREATE TABLE kept AS SELECT reference, full_name FROM person");
+    set("printf('%.200c', 'x')");
+    let (end, trace) = bench.attempt(&mut bench.chip(0), Fault::None);
+    assert_eq!(end, End::Ended(Err(Failure::PersonRecord("full name"))));
+    // SELECT and INITIALIZE UPDATE; nobody was asked for a PIN.
+    assert_eq!(trace.commands.len(), 2);
+    set("(SELECT full_name FROM kept WHERE kept.reference = person.reference)");
+    bench.alter_ledger("DROP TABLE kept");
+    bench.issue(&mut bench.chip(0)).unwrap();
+    bench.assert_issued(&mut bench.chip(0), 0);
+}
+
+#[test]
+fn a_cso_that_does_not_verify_leaves_no_trace_in_the_ledger() {
+    let mut bench = Bench::new();
+    let another = TestStation::set_up(1, 1);
+    let other = Home::new(another.home());
+    let settings = other.station().unwrap();
+    let certificate = |role| other.certificate(&settings.reference(role).unwrap()).unwrap();
+    let terms = bench.station.terms().clone();
+    let station = Station::new(&certificate(Role::Root), &certificate(Role::Issuer), terms).unwrap();
+    let own = std::mem::replace(&mut bench.station, station);
+    let end = bench.issue(&mut bench.chip(0));
+    assert!(matches!(end, Err(Failure::Keys(_))), "{end:?}");
+    assert_eq!(bench.card(0).unwrap().state, CardState::KeysGenerated);
+    assert_eq!(bench.signed_csos().len(), 0);
+    bench.station = own;
+    bench.issue(&mut bench.chip(0)).unwrap();
+    bench.assert_issued(&mut bench.chip(0), 0);
+}
+
+#[test]
+fn a_station_with_another_issuers_key_does_not_start() {
+    let station = TestStation::set_up(1, 1);
+    let keys = station.home().join("keys");
+    std::fs::copy(keys.join("terminal-ca.key"), keys.join("issuer.key")).unwrap();
+    let output = station
+        .ansinh(&["issue", "--all-readers", "--wait", "0"])
+        .output()
+        .unwrap();
+    let errors = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{errors}");
+    assert!(
+        errors.contains("not the key of the certificate VNISS7900001"),
+        "{errors}"
+    );
+}
+
+#[test]
+fn no_data_group_stays_in_the_journal_of_a_card_that_is_active_or_given_up() {
+    let notes = |bench: &Bench| -> Vec<_> {
+        let number = bench.card(0).unwrap().number;
+        let steps = bench.store.steps(&number).unwrap();
+        steps.into_iter().filter_map(|step| step.note).collect()
+    };
+    let bench = Bench::new();
+    bench.attempt(&mut bench.chip(0), Fault::Command(7, Moment::After));
+    assert_eq!(notes(&bench).len(), 1);
+    bench.issue(&mut bench.chip(0)).unwrap();
+    assert_eq!(notes(&bench).len(), 0);
+
+    let bench = Bench::new();
+    bench.attempt(&mut bench.chip(0), Fault::Command(7, Moment::After));
+    bench.store.give_up(&bench.card(0).unwrap().number).unwrap();
+    assert_eq!(notes(&bench).len(), 0);
 }
 
 #[test]
@@ -367,4 +500,5 @@ fn a_chip_does_not_go_back_to_its_transport_keys() {
     assert_eq!(bench.issue(&mut copies.chip(0)), Err(Failure::CopiedChip));
     bench.issue(&mut bench.chip(0)).unwrap();
     bench.assert_issued(&mut bench.chip(0), 0);
+    assert_eq!(bench.issue(&mut copies.chip(0)), Err(Failure::CopiedChip));
 }

@@ -2,19 +2,29 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::collections::{BTreeMap, HashSet};
+use std::num::NonZero;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::Mutex;
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
 
 use ansinh::home::Home;
+use ansinh::issue::{IssuingKeys, Office, PinSource, Plan, Report, issue};
+use ansinh_issuance::{Failure, Station, Terms};
+use ansinh_keys::{Passphrase, Role};
 use ansinh_store::cards::CardState;
-use issuance_tests::TestStation;
+use card_spec::certificate::Certificate;
+use card_spec::command::Pin;
+use card_spec::signed::Signed;
+use card_spec::values::CardNumber;
 use issuance_tests::bench::{Bench, Fault};
-use issuance_tests::hostile::{Impostor, Lies};
+use issuance_tests::hostile::{Impostor, Lies, secret};
 use issuance_tests::office::{Hand, Hanging, Issuing};
+use issuance_tests::{PASSPHRASE, TestStation};
 use rig::{VirtualReader, inside_readers};
 use serde_json::Value;
+use tempfile::TempDir;
 use virtual_card::{Chip, Control, Moment, ReferenceCard};
 
 const MOMENTS: [Moment; 2] = [Moment::Before, Moment::After];
@@ -66,6 +76,19 @@ fn assert_all_issued(station: &TestStation, people: usize) {
         ),
         (0, 0)
     );
+    assert_audit_is_clean(station, people);
+}
+
+/// The auditor, who shares no code with the station but the specification, finds nothing.
+fn assert_audit_is_clean(station: &TestStation, people: usize) {
+    let home = Home::new(station.home());
+    let folder = TempDir::new().unwrap();
+    let files = folder.path().join("export");
+    ansinh::export::export(&home.open_store().unwrap(), &files).unwrap();
+    let root = ansinh_audit::read_root_key(home.public_key_file(Role::Root)).unwrap();
+    let report = ansinh_audit::audit(&[files], &root, NonZero::<usize>::MIN).unwrap();
+    assert!(report.findings.is_empty(), "{:?}", report.findings);
+    assert_eq!(report.counts.cards, people);
 }
 
 /// Runs `ansinh issue` with a thread at each reader, which gets the outcomes of its reader. Returns all lines.
@@ -288,6 +311,7 @@ fn a_chip_that_died_is_given_up_and_its_person_gets_another() {
         control.commands_fuse().set(9, Moment::After);
         let card = ReferenceCard::open(&station.cards()[0], control.writes_fuse(), false).unwrap();
         let dead = hand.insert_chip(card, control);
+        hand.wait_until_in();
         let mut issuing = Issuing::start(&station, &["--all-readers", "--wait", "1"]);
         let line = issuing.next_line().unwrap();
         assert_eq!(
@@ -326,5 +350,106 @@ fn without_cards_it_ends_after_its_wait_and_says_what_is_missing() {
         let (status, errors) = Issuing::start(&station, &["--all-readers", "--wait", "1"]).end();
         assert_eq!(status.code(), Some(3));
         assert!(errors.contains("3 waiting person(s)"), "{errors}");
+    });
+}
+
+#[test]
+fn the_day_of_issue_is_vietnams_whatever_the_computers_time_zone() {
+    inside_readers(1, |_| {
+        let station = TestStation::set_up(1, 1);
+        // Twenty-four hours behind UTC it is never the same day as in Vietnam, where the certificates begin today.
+        for zone in ["UTC", "XXX24", "XXX-24"] {
+            let mut command = station.ansinh(&["issue", "--all-readers", "--wait", "0"]);
+            let output = command.env("TZ", zone).output().unwrap();
+            let errors = String::from_utf8(output.stderr).unwrap();
+            assert_eq!(output.status.code(), Some(3), "{zone}: {errors}");
+        }
+    });
+}
+
+#[test]
+fn a_failure_names_the_card_and_a_spoilt_one_matters_while_somebody_waits() {
+    inside_readers(1, |readers| {
+        let station = TestStation::set_up(3, 3);
+        let hand = Hand::at(&readers[0]);
+        let serial = |place: usize| {
+            let card = station.cards()[place].clone();
+            let name = card.file_stem().unwrap().to_str().unwrap().to_owned();
+            <[u8; 10]>::try_from(hex::decode(name).unwrap()).unwrap()
+        };
+        let lies = Lies::with_keys(secret(1), secret(1));
+        let liar = hand.insert_chip(
+            Impostor::new(&station.delivery_file(), serial(0), lies),
+            Control::default(),
+        );
+        let mut issuing = Issuing::start(&station, &["--all-readers", "--limit", "1"]);
+        let spoilt = issuing.next_line().unwrap();
+        assert_eq!(spoilt["failure"], "key-proof");
+        hand.take_out(&liar);
+        let again = Impostor::new(&station.delivery_file(), serial(0), Lies::default());
+        let again = hand.insert_chip(again, Control::default());
+        let retired = issuing.next_line().unwrap();
+        assert_eq!(
+            (&retired["failure"], &retired["card"]),
+            (&"retired-chip".into(), &spoilt["card"])
+        );
+        hand.take_out(&again);
+        let good = hand.insert(&station.cards()[1]);
+        assert_eq!(issuing.next_line().unwrap()["outcome"], "issued");
+        // The limit is reached, but a chip was spoilt and somebody waits.
+        assert_eq!(issuing.end().0.code(), Some(3));
+        hand.take_out(&good);
+    });
+}
+
+#[test]
+fn nobody_listens_any_more_and_it_ends() {
+    inside_readers(1, |readers| {
+        let station = TestStation::set_up(3, 2);
+        let hand = Hand::at(&readers[0]);
+        let mut issuing = Issuing::start(&station, &["--all-readers"]);
+        issuing.hang_up();
+        hand.insert(&station.cards()[0]);
+        let (status, errors) = issuing.end();
+        assert_eq!(status.code(), Some(3), "{errors}");
+        assert!(!errors.contains("panicked"), "{errors}");
+        let store = Home::new(station.home()).open_store().unwrap();
+        assert_eq!(store.cards().unwrap()[0].state, CardState::Active);
+    });
+}
+
+/// Does what no program should.
+struct Panicking;
+
+impl PinSource for Panicking {
+    fn pin(&self, _: &CardNumber, _: &str) -> Result<Pin, Failure> {
+        panic!("a fault of the program")
+    }
+}
+
+#[test]
+fn a_panic_at_one_reader_ends_the_run() {
+    inside_readers(1, |readers| {
+        let test_station = TestStation::set_up(3, 1);
+        let home = Home::new(test_station.home());
+        let settings = home.station().unwrap();
+        let store = home.open_store().unwrap();
+        let certificate = |role| home.certificate(&settings.reference(role).unwrap()).unwrap();
+        let (root, issuer) = (certificate(Role::Root), certificate(Role::Issuer));
+        let today = Signed::<Certificate>::parse(&issuer).unwrap().claimed().effective;
+        let station = Station::new(&root, &issuer, Terms::standard(today, "H79")).unwrap();
+        let passphrase = Passphrase::new(PASSPHRASE.to_owned());
+        let keys = IssuingKeys::open(&home, &store, &station, &passphrase).unwrap();
+        let office = Office {
+            store: &store,
+            keys: &keys,
+            station: &station,
+            province: 79,
+            pins: &Panicking,
+            report: &Report::new(3, true),
+        };
+        Hand::at(&readers[0]).insert(&test_station.cards()[0]);
+        let run = catch_unwind(AssertUnwindSafe(|| issue(office, &Plan::default())));
+        assert!(run.is_err());
     });
 }

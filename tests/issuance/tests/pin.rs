@@ -1,13 +1,19 @@
 //! PIN commands that do not do what they should: no card gets a PIN that its holder does not know.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use std::time::{Duration, Instant};
+
 use ansinh::issue::PinSource;
 use ansinh::issue::pin::PinCommand;
 use ansinh_issuance::Failure;
 
 fn pin(command: &str) -> Result<[u8; 6], Failure> {
+    pin_within(command, PinCommand::TIME_LIMIT)
+}
+
+fn pin_within(command: &str, time_limit: Duration) -> Result<[u8; 6], Failure> {
     let number = "4111111111111111".parse().unwrap();
-    PinCommand(command.to_owned())
+    PinCommand::new(command.to_owned(), time_limit)
         .pin(&number, "reader 00")
         .map(|pin| *pin.digits())
 }
@@ -41,11 +47,31 @@ fn anything_else_is_no_pin() {
         "kill -9 $$",
         "no-such-program",
         "head -c 100000 /dev/zero",
+        "yes",
+        "printf 271828; yes 271828",
     ] {
         let failure = pin(command).expect_err(command);
         assert!(
             matches!(&failure, Failure::Pin(why) if !why.contains("2718")),
             "{command}: {failure}"
         );
+    }
+}
+
+#[test]
+fn a_command_that_hangs_is_ended() {
+    for command in [
+        "sleep 20",
+        "printf 271828; sleep 20",
+        "printf 271828; exec >&-; sleep 20",
+        "sleep 20 & printf 271828",
+    ] {
+        let start = Instant::now();
+        let end = pin_within(command, Duration::from_millis(500));
+        assert!(
+            matches!(&end, Err(Failure::Pin(why)) if why.contains("too long")),
+            "{command}: {end:?}"
+        );
+        assert!(start.elapsed() < Duration::from_secs(15), "{command}");
     }
 }

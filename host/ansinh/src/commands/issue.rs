@@ -1,19 +1,21 @@
 //! `ansinh issue`: cards for everybody who waits.
 
+use std::io::{self, Write as _};
 use std::time::Duration;
 
+use ansinh::home::today;
 use ansinh::issue::pin::{PinCommand, PinPrompt};
 use ansinh::issue::{IssuingKeys, Office, PinSource, Plan, Report, Summary, issue};
 use ansinh_issuance::{Station, Terms};
 use ansinh_keys::Role;
 use ansinh_store::Store;
 use ansinh_store::cards::CardState;
-use anyhow::{Context as _, Result};
-use card_spec::values::{CardNumber, Date};
+use anyhow::Result;
+use card_spec::values::CardNumber;
 use clap::{ArgGroup, Args};
-use jiff::Zoned;
 
 use super::Options;
+use super::init::date;
 
 #[derive(Args)]
 #[command(group = ArgGroup::new("where").required(true), after_help = "\
@@ -22,7 +24,8 @@ was torn out, or left unfinished by a crash, is finished when it is inserted aga
 any more, when --limit is reached, or when nothing happened for --wait seconds.
 
 --pin-command is run by /bin/sh once for each card, with the card's number in ANSINH_CARD_NUMBER and the reader's name in
-ANSINH_READER, and prints six digits and nothing else. A card taken up again asks again; the PIN given last counts.
+ANSINH_READER, and prints six digits and nothing else, within 60 seconds. A card taken up again asks again; the PIN given
+last counts.
 
 Examples:
   ansinh issue --all-readers
@@ -72,15 +75,17 @@ impl Issue {
             return give_up(options, &store, &number);
         }
         let passphrase = options.passphrase()?;
-        let keys = IssuingKeys::open(&home, &store, &passphrase)?;
-        drop(passphrase);
         let station = Station::new(
             &home.certificate(&settings.reference(Role::Root)?)?,
             &home.certificate(&settings.reference(Role::Issuer)?)?,
-            Terms::standard(today()?, &settings.agency),
+            Terms::standard(date(today())?, &settings.agency),
         )?;
+        let keys = IssuingKeys::open(&home, &store, &station, &passphrase)?;
+        drop(passphrase);
         let report = Report::new(store.waiting_persons()? + store.unfinished_cards()?, options.json);
-        let command = self.pin_command.map(PinCommand);
+        let command = self
+            .pin_command
+            .map(|command| PinCommand::new(command, PinCommand::TIME_LIMIT));
         let prompt = PinPrompt::new(&report);
         let pins: &dyn PinSource = command.as_ref().map_or(&prompt, |command| command);
         let plan = Plan {
@@ -133,16 +138,6 @@ fn give_up(options: &Options, store: &Store, number: &CardNumber) -> Result<()> 
     Ok(())
 }
 
-fn today() -> Result<Date> {
-    let today = Zoned::now().date();
-    Date::new(
-        today.year().try_into()?,
-        today.month().try_into()?,
-        today.day().try_into()?,
-    )
-    .context("the computer's clock is outside the years 2000 to 2099")
-}
-
 fn print(options: &Options, summary: &Summary) {
     let Summary {
         issued,
@@ -152,15 +147,17 @@ fn print(options: &Options, summary: &Summary) {
         waiting,
         ..
     } = *summary;
-    if options.json {
+    let line = if options.json {
         let object = serde_json::json!({
             "summary": { "issued": issued, "failed_attempts": failed_attempts, "spoilt": spoilt,
                          "unfinished": unfinished, "waiting": waiting }
         });
-        println!("{object}");
-        return;
-    }
-    println!("Đã phát hành / Issued: {issued}");
+        object.to_string()
+    } else {
+        format!("Đã phát hành / Issued: {issued}")
+    };
+    // The exit code tells the same to a reader who has gone.
+    let _ = writeln!(io::stdout(), "{line}");
 }
 
 fn missing(summary: &Summary) -> String {

@@ -85,7 +85,7 @@ impl Desk<'_> {
                 Step::Done(done) => break Ok(done),
                 Step::Failed(failure) => break Err(failure.into()),
                 Step::AskPin(number) => issuance.answer(self.pin(number, course)),
-                other => match self.with_card(&mut connection, &mut issuance, other) {
+                other => match self.with_card(&mut connection, &mut issuance, other, course) {
                     Ok(step) => step,
                     Err(stop) => break Err(stop),
                 },
@@ -104,10 +104,15 @@ impl Desk<'_> {
         connection: &mut CardConnection,
         issuance: &mut Issuance<'_>,
         mut step: Step,
+        course: &mut Course,
     ) -> Result<Step, Stop> {
         let mut transaction = connection.transaction()?;
         loop {
             self.report.step(self.ledger.reader, &step);
+            let chip = match &step {
+                Step::Claim { chip, .. } => Some(*chip),
+                _ => None,
+            };
             let event = match step {
                 Step::Transmit(command) => transmit(&mut transaction, &command)?,
                 step => match self.ledger.answer(step) {
@@ -115,12 +120,14 @@ impl Desk<'_> {
                     Err(step) => return Ok(step),
                 },
             };
+            if let Some(chip) = chip {
+                course.number = self.ledger.number_on(&chip);
+            }
             step = issuance.answer(event);
         }
     }
 
     fn pin(&self, number: CardNumber, course: &mut Course) -> Event {
-        course.number = Some(number);
         if course.pin.is_none() {
             let start = Instant::now();
             match self.pins.pin(&number, self.ledger.reader) {

@@ -12,10 +12,11 @@ use ansinh_store::cards::{Card, CardState, Claim};
 use ansinh_store::issuer_log::{Issuer, Position, SignedObject};
 use ansinh_store::people::Holder;
 use ansinh_store::{Store, StoreError};
-use anyhow::Result;
-use card_spec::cso::{CardSecurityObject, MAXIMUM_LENGTH};
+use anyhow::{Result, ensure};
+use card_spec::crypto::Sign as _;
+use card_spec::cso::MAXIMUM_LENGTH;
 use card_spec::scp03::ChipSerial;
-use card_spec::signed::{SignError, Signed, sign};
+use card_spec::signed::{SignError, sign};
 use card_spec::values::CardNumber;
 
 use crate::home::Home;
@@ -31,15 +32,22 @@ impl IssuingKeys {
     /// Opens the issuer's keys and the transport keys of all deliveries.
     ///
     /// # Errors
-    /// A key file is missing, damaged, or under another passphrase.
-    pub fn open(home: &Home, store: &Store, passphrase: &Passphrase) -> Result<Self> {
+    /// A key file is missing, damaged, under another passphrase, or not that of the station's certificate.
+    pub fn open(home: &Home, store: &Store, station: &Station, passphrase: &Passphrase) -> Result<Self> {
+        let signing = home.signing_key(Role::Issuer, passphrase)?;
+        ensure!(
+            signing.public_key() == *station.issuer_key(),
+            "{}: not the key of the certificate {}; no card can be issued. Restore both from the same backup",
+            home.signing_key_file(Role::Issuer).display(),
+            station.issuer().as_str()
+        );
         let names = store.delivery_names()?;
         let deliveries = names.into_iter().map(|name| {
             let keys = home.transport_keys(&name, passphrase)?;
             Ok((name, keys))
         });
         Ok(Self {
-            signing: home.signing_key(Role::Issuer, passphrase)?,
+            signing,
             cards: home.card_master_keys(passphrase)?,
             deliveries: deliveries.collect::<Result<_>>()?,
         })
@@ -75,6 +83,12 @@ impl Ledger<'_> {
             other => return Err(other),
         };
         Ok(answer.unwrap_or_else(Event::Refused))
+    }
+
+    /// Number of the card that the ledger has on a chip, for messages only.
+    pub(crate) fn number_on(&self, chip: &ChipSerial) -> Option<CardNumber> {
+        let card = self.store.card_by_chip(chip).ok().flatten();
+        card.map(|card| card.number)
     }
 
     fn find_keys(&self, chip: &ChipSerial) -> Result<Event, Failure> {
@@ -163,13 +177,14 @@ impl Ledger<'_> {
         Ok(Event::Signed(cso))
     }
 
+    /// Runs within the transaction that stores the CSO: one that does not verify leaves no trace.
     fn sign(&self, draft: &CsoDraft, position: Position) -> Result<SignedObject, SigningFailure> {
         let mut buffer = [0; MAXIMUM_LENGTH];
         let body = draft.at(position.sequence, position.previous_hash);
         let object = sign(&body, &self.keys.signing, &mut buffer)?;
-        let signed = Signed::<CardSecurityObject>::parse(object).map_err(SignError::Encoding)?;
+        let verified = self.station.verify(object).ok_or(SigningFailure::NotVerified)?;
         Ok(SignedObject {
-            body_hash: signed.hash(),
+            body_hash: verified.hash(),
             object: object.to_vec(),
         })
     }
@@ -179,6 +194,8 @@ impl Ledger<'_> {
 enum SigningFailure {
     Ledger(StoreError),
     Signing(SignError<KeyError>),
+    /// The signature does not verify under the issuer's certificate.
+    NotVerified,
 }
 
 impl From<StoreError> for SigningFailure {
@@ -198,7 +215,12 @@ impl From<SigningFailure> for Failure {
         match failure {
             SigningFailure::Ledger(error) => ledger_failure(error),
             SigningFailure::Signing(SignError::Key(error)) => Self::Keys(error.to_string()),
-            SigningFailure::Signing(SignError::Encoding(_)) => Self::TooMuchData,
+            SigningFailure::Signing(SignError::Encoding(_)) => {
+                Self::Program("a card security object cannot be encoded")
+            }
+            SigningFailure::NotVerified => {
+                Self::Keys("the issuer's key is not that of its certificate".to_owned())
+            }
         }
     }
 }

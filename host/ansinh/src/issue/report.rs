@@ -1,17 +1,24 @@
 //! What the operator sees: bars on a terminal, plain lines elsewhere, JSON lines for a program. Never a name, a PIN, a key.
 
 use std::collections::BTreeMap;
-use std::io::IsTerminal as _;
-use std::sync::Mutex;
+use std::io::{self, IsTerminal as _, Write as _};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use ansinh_issuance::{Done, Failure, JournalStep, LedgerWrite, Plastic, Step};
-use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::json;
 
 use super::Outcome;
 
 /// The operator's view of the readers.
-pub enum Report {
+pub struct Report {
+    form: Form,
+    /// Nobody reads standard output any more.
+    closed: AtomicBool,
+}
+
+enum Form {
     /// A bar for each reader and one for all cards.
     Bars(Bars),
     /// A line for each card.
@@ -20,70 +27,103 @@ pub enum Report {
     Json,
 }
 
-/// The bars of a terminal.
-pub struct Bars {
+/// The bars of a terminal. Whoever draws holds a lock that all readers need: nobody may wait for a person meanwhile.
+struct Bars {
     all: MultiProgress,
     readers: Mutex<BTreeMap<String, ProgressBar>>,
     total: ProgressBar,
+    /// While somebody types there are no bars, and this holds the lines that wait.
+    held_back: Mutex<Option<Vec<String>>>,
 }
 
 impl Report {
     /// Chooses by where the output goes.
     pub fn new(waiting: u64, json: bool) -> Self {
-        if json {
-            Self::Json
-        } else if std::io::stderr().is_terminal() {
-            Self::Bars(Bars::new(waiting))
+        let form = if json {
+            Form::Json
+        } else if io::stderr().is_terminal() {
+            Form::Bars(Bars::new(waiting))
         } else {
-            Self::Lines
+            Form::Lines
+        };
+        Self {
+            form,
+            closed: AtomicBool::new(false),
         }
+    }
+
+    /// Whether standard output was closed: nobody would see what becomes of another card.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::SeqCst)
     }
 
     /// A step is about to be taken at a reader.
     pub(crate) fn step(&self, reader: &str, step: &Step) {
-        if let (Self::Bars(bars), Some(text)) = (self, step_text(step)) {
+        if let (Form::Bars(bars), Some(text)) = (&self.form, step_text(step)) {
             bars.show(reader, text);
         }
     }
 
     /// A card has come to its end.
     pub(crate) fn outcome(&self, reader: &str, outcome: &Outcome) {
-        match self {
-            Self::Json => println!("{}", outcome_json(reader, outcome)),
-            Self::Lines => println!("{}", outcome_line(reader, outcome)),
-            Self::Bars(bars) => {
-                bars.all.suspend(|| println!("{}", outcome_line(reader, outcome)));
-                bars.show(reader, "Lấy thẻ ra / Take the card out");
-                if matches!(outcome.end, Ok(Done::Issued(_) | Done::Confirmed(_))) {
-                    bars.total.inc(1);
-                }
-            }
+        let Form::Bars(bars) = &self.form else {
+            return self.write(&self.outcome_text(reader, outcome));
+        };
+        if let Some(line) = bars.hold_back(self.outcome_text(reader, outcome)) {
+            bars.all.suspend(|| self.write(&line));
+        }
+        bars.show(reader, "Lấy thẻ ra / Take the card out");
+        if matches!(outcome.end, Ok(Done::Issued(_) | Done::Confirmed(_))) {
+            bars.total.inc(1);
+        }
+    }
+
+    fn outcome_text(&self, reader: &str, outcome: &Outcome) -> String {
+        match self.form {
+            Form::Json => outcome_json(reader, outcome).to_string(),
+            Form::Bars(_) | Form::Lines => outcome_line(reader, outcome),
+        }
+    }
+
+    fn write(&self, line: &str) {
+        if writeln!(io::stdout(), "{line}").is_err() {
+            self.closed.store(true, Ordering::SeqCst);
         }
     }
 
     /// A reader waits for a card.
     pub(crate) fn waiting(&self, reader: &str) {
-        if let Self::Bars(bars) = self {
+        if let Form::Bars(bars) = &self.form {
             bars.show(reader, "Đưa thẻ vào / Insert a card");
         }
     }
 
     /// Something the operator should know, outside any card.
     pub(crate) fn notice(&self, text: &str) {
-        self.suspended(|| eprintln!("{text}"));
+        // Without standard error there is nobody to tell.
+        let write = || drop(writeln!(io::stderr(), "{text}"));
+        match &self.form {
+            Form::Bars(bars) => bars.all.suspend(write),
+            Form::Lines | Form::Json => write(),
+        }
     }
 
-    /// Runs something that uses the terminal itself.
-    pub(crate) fn suspended<T>(&self, work: impl FnOnce() -> T) -> T {
-        match self {
-            Self::Bars(bars) => bars.all.suspend(work),
-            Self::Lines | Self::Json => work(),
+    /// Runs something for which somebody types at the terminal; the other readers go on meanwhile.
+    pub(crate) fn while_typing<T>(&self, work: impl FnOnce() -> T) -> T {
+        let Form::Bars(bars) = &self.form else {
+            return work();
+        };
+        bars.hide();
+        let typed = work();
+        for line in bars.show_again() {
+            bars.all.suspend(|| self.write(&line));
         }
+        typed
     }
 
     /// Takes the bars away.
     pub(crate) fn finish(&self) {
-        if let Self::Bars(bars) = self {
+        if let Form::Bars(bars) = &self.form {
             // Fails only without a terminal, where there are no bars.
             let _ = bars.all.clear();
         }
@@ -98,14 +138,13 @@ impl Bars {
             all,
             readers: Mutex::default(),
             total,
+            held_back: Mutex::default(),
         }
     }
 
     /// Shows the text at the reader's bar; a reader gets one with its first card.
     fn show(&self, reader: &str, text: &'static str) {
-        let Ok(mut readers) = self.readers.lock() else {
-            return;
-        };
+        let mut readers = lock(&self.readers);
         let bar = readers.entry(reader.to_owned()).or_insert_with(|| {
             let bar = ProgressBar::new_spinner()
                 .with_style(style("{spinner} {prefix}: {msg}"))
@@ -115,6 +154,37 @@ impl Bars {
         bar.set_message(text);
         bar.tick();
     }
+
+    /// Gives the terminal to somebody who types.
+    fn hide(&self) {
+        let _nobody_shows = lock(&self.readers);
+        *lock(&self.held_back) = Some(Vec::new());
+        // Fails only without a terminal, where there are no bars.
+        let _ = self.all.clear();
+        self.all.set_draw_target(ProgressDrawTarget::hidden());
+    }
+
+    /// Takes the terminal back, with the lines that waited.
+    fn show_again(&self) -> Vec<String> {
+        self.all.set_draw_target(ProgressDrawTarget::stderr());
+        lock(&self.held_back).take().unwrap_or_default()
+    }
+
+    /// Keeps the line while somebody types, else gives it back.
+    fn hold_back(&self, line: String) -> Option<String> {
+        match lock(&self.held_back).as_mut() {
+            Some(lines) => {
+                lines.push(line);
+                None
+            }
+            None => Some(line),
+        }
+    }
+}
+
+/// Texts and bars are as good after a panic of another thread.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn style(template: &str) -> ProgressStyle {
@@ -198,4 +268,34 @@ fn failure_json(failure: &Failure, number: Option<String>) -> serde_json::Value 
         "outcome": "failed", "card": number, "failure": failure.code(), "plastic": plastic,
         "vi": failure.vietnamese(), "en": failure.to_string(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+    use std::thread;
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn other_readers_go_on_while_somebody_types() {
+        let report = Report {
+            form: Form::Bars(Bars::new(2)),
+            closed: AtomicBool::new(false),
+        };
+        let (went_on, other_reader) = mpsc::channel();
+        thread::scope(|scope| {
+            report.while_typing(|| {
+                scope.spawn(|| {
+                    report.step("reader 01", &Step::FindKeys([0; 10]));
+                    report.waiting("reader 00");
+                    report.notice("");
+                    let _ = went_on.send(());
+                });
+                let waited = other_reader.recv_timeout(Duration::from_secs(20));
+                assert_eq!(waited, Ok(()), "a reader waits for a person at the keyboard");
+            });
+        });
+    }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread::{self, Scope};
+use std::thread::{self, Scope, ScopedJoinHandle};
 use std::time::{Duration, Instant};
 
 use ansinh_issuance::{Done, Plastic, Station};
@@ -46,9 +46,10 @@ pub struct Summary {
 }
 
 impl Summary {
-    /// Everything that was to be done is done.
+    /// Everything that was to be done is done. A spoilt chip matters only while somebody waits for another.
     pub fn is_complete(&self) -> bool {
-        self.unfinished == 0 && self.spoilt == 0 && (self.waiting == 0 || self.limited)
+        let enough = self.waiting == 0 || (self.limited && self.spoilt == 0);
+        self.unfinished == 0 && enough
     }
 }
 
@@ -107,7 +108,9 @@ pub fn issue(office: Office<'_>, plan: &Plan) -> Result<Summary> {
                 None if tally.busy() => {}
                 None => {
                     let summary = tally.summary(office.store, plan)?;
-                    if plan.is_over(&summary, quiet_since.elapsed()) {
+                    // A lane ends before its time by a panic only, which leaves the scope with this thread.
+                    let broken = office.report.is_closed() || lanes.values().any(Lane::has_ended);
+                    if broken || plan.is_over(&summary, quiet_since.elapsed()) {
                         return Ok::<_, StoreError>(summary);
                     }
                 }
@@ -130,14 +133,15 @@ impl Plan {
 }
 
 /// One reader: insertions go in, its thread works on one after the other.
-struct Lane {
-    insertions: Sender<u64>,
+struct Lane<'scope> {
+    insertions: Sender<Insertion<'scope>>,
+    thread: ScopedJoinHandle<'scope, ()>,
     /// Counts insertions and removals: work on a card that was taken out meanwhile is skipped.
     current: Arc<AtomicU64>,
 }
 
-impl Lane {
-    fn open<'scope>(
+impl<'scope> Lane<'scope> {
+    fn open(
         scope: &'scope Scope<'scope, '_>,
         office: Office<'scope>,
         plan: &'scope Plan,
@@ -147,20 +151,26 @@ impl Lane {
         let (insertions, todo) = mpsc::channel();
         let current = Arc::new(AtomicU64::new(0));
         let seen = Arc::clone(&current);
-        scope.spawn(move || work(office, plan, tally, &reader, &todo, &seen));
-        Self { insertions, current }
+        let thread = scope.spawn(move || work(office, plan, tally, &reader, &todo, &seen));
+        Self {
+            insertions,
+            thread,
+            current,
+        }
     }
 
-    fn insert(&self, tally: &Tally) {
-        let insertion = self.current.fetch_add(1, Ordering::SeqCst) + 1;
-        tally.queue();
-        if self.insertions.send(insertion).is_err() {
-            tally.worked_off();
-        }
+    fn insert(&self, tally: &'scope Tally) {
+        let number = self.current.fetch_add(1, Ordering::SeqCst) + 1;
+        // A lane that has ended takes no more: the insertion is dropped, and so worked off.
+        let _ = self.insertions.send(tally.queue(number));
     }
 
     fn remove(&self) {
         self.current.fetch_add(1, Ordering::SeqCst);
+    }
+
+    fn has_ended(&self) -> bool {
+        self.thread.is_finished()
     }
 }
 
@@ -170,7 +180,7 @@ fn work(
     plan: &Plan,
     tally: &Tally,
     reader: &str,
-    todo: &Receiver<u64>,
+    todo: &Receiver<Insertion<'_>>,
     current: &AtomicU64,
 ) {
     let Office {
@@ -193,16 +203,55 @@ fn work(
         report,
     };
     while let Ok(insertion) = todo.recv() {
-        if tally.reserve(plan) {
-            // A card that was taken out while it waited for its turn is nobody's failure.
-            let still_there = current.load(Ordering::SeqCst) == insertion;
-            let outcome = still_there.then(|| desk.serve());
-            tally.release(outcome.as_ref());
-            if let Some(outcome) = outcome {
-                report.outcome(reader, &outcome);
+        if report.is_closed() {
+            continue;
+        }
+        let Some(turn) = tally.reserve(plan) else {
+            continue;
+        };
+        // A card that was taken out while it waited for its turn is nobody's failure.
+        if current.load(Ordering::SeqCst) == insertion.number {
+            let outcome = desk.serve();
+            turn.end(&outcome);
+            report.outcome(reader, &outcome);
+        }
+    }
+}
+
+/// An insertion until it is worked off, however that ends.
+struct Insertion<'a> {
+    number: u64,
+    tally: &'a Tally,
+}
+
+impl Drop for Insertion<'_> {
+    fn drop(&mut self) {
+        self.tally.counts().queued -= 1;
+    }
+}
+
+/// One card of the limit while it is worked on; given back however that ends.
+struct Turn<'a>(&'a Tally);
+
+impl Turn<'_> {
+    /// Counts how the card ended.
+    fn end(self, outcome: &Outcome) {
+        let mut counts = self.0.counts();
+        match &outcome.end {
+            Ok(Done::Issued(_) | Done::Confirmed(_)) => counts.issued += 1,
+            Ok(Done::AlreadyIssued(_) | Done::NobodyWaiting) => {}
+            Err(failure) => {
+                counts.failed_attempts += 1;
+                counts.spoilt += u64::from(failure.plastic() == Plastic::Spoilt);
             }
         }
-        tally.worked_off();
+    }
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        self.0.counts().in_work -= 1;
+        self.0.changed.notify_all();
     }
 }
 
@@ -234,38 +283,20 @@ impl Tally {
         self.counts().queued > 0
     }
 
-    fn queue(&self) {
+    fn queue(&self, number: u64) -> Insertion<'_> {
         self.counts().queued += 1;
+        Insertion { number, tally: self }
     }
 
-    fn worked_off(&self) {
-        self.counts().queued -= 1;
-    }
-
-    /// Takes one card of the limit, if need be when another reader's card has failed; `false` once the limit is reached.
-    fn reserve(&self, plan: &Plan) -> bool {
+    /// Takes one card of the limit, if need be when another reader's card has failed; `None` once the limit is reached.
+    fn reserve(&self, plan: &Plan) -> Option<Turn<'_>> {
         let limit = plan.limit.unwrap_or(u64::MAX);
         let full = |counts: &mut Counts| counts.issued < limit && counts.issued + counts.in_work >= limit;
         let counts = self.changed.wait_while(self.counts(), full);
         let mut counts = counts.unwrap_or_else(PoisonError::into_inner);
         let free = counts.issued < limit;
         counts.in_work += u64::from(free);
-        free
-    }
-
-    /// Gives back what [`Self::reserve`] took, and counts how the card ended, if it was worked on.
-    fn release(&self, outcome: Option<&Outcome>) {
-        let mut counts = self.counts();
-        counts.in_work -= 1;
-        match outcome.map(|outcome| &outcome.end) {
-            Some(Ok(Done::Issued(_) | Done::Confirmed(_))) => counts.issued += 1,
-            Some(Ok(Done::AlreadyIssued(_) | Done::NobodyWaiting)) | None => {}
-            Some(Err(failure)) => {
-                counts.failed_attempts += 1;
-                counts.spoilt += u64::from(failure.plastic() == Plastic::Spoilt);
-            }
-        }
-        self.changed.notify_all();
+        free.then(|| Turn(self))
     }
 
     fn summary(&self, store: &Store, plan: &Plan) -> Result<Summary, StoreError> {
