@@ -60,7 +60,7 @@ async fn terminal() {
 }
 
 /// Says why the terminal does not start. It then stands still: what it holds stays as it is.
-async fn stop(console: &mut uart::Uart, reason: &impl Display) {
+async fn stop(console: &mut uart::Console, reason: &impl Display) {
     let mut text = String::<256>::new();
     // Too long a text is cut.
     let _ = write!(text, "{reason}\r\n");

@@ -13,6 +13,8 @@ use crate::{
 
 /// Bytes that wait for a task; more stay in the peer's buffers, because the interrupt is masked while the ring is full.
 const RING: usize = 2048;
+/// Keys that wait for a task. Few, because they may be a PIN, and they are erased once they are read.
+const KEYS: usize = 16;
 /// 25 MHz / 217 = 115,200 baud. QEMU does not time the bits but refuses a divisor below 16.
 const BAUD_DIVISOR: u32 = 217;
 const TRANSMIT_ENABLE: u32 = 1 << 0;
@@ -24,16 +26,16 @@ const CLEAR_RECEIVE: u32 = 1 << 1;
 /// A peer that takes nothing for this long has gone; what was to be sent is dropped.
 const STALLED_AFTER: Duration = Duration::from_secs(1);
 
-type Ring = Pipe<CriticalSectionRawMutex, RING>;
+type Ring<const N: usize> = Pipe<CriticalSectionRawMutex, N>;
 
-struct Port {
+struct Port<const N: usize> {
     base: usize,
     interrupt: Interrupt,
-    ring: &'static Ring,
+    ring: &'static Ring<N>,
 }
 
-impl Port {
-    const fn new(base: usize, interrupt: Interrupt, ring: &'static Ring) -> Self {
+impl<const N: usize> Port<N> {
+    const fn new(base: usize, interrupt: Interrupt, ring: &'static Ring<N>) -> Self {
         Self {
             base,
             interrupt,
@@ -82,19 +84,35 @@ impl Port {
         }
     }
 
+    /// Overwrites what was read, if nothing is waiting: bytes of the console may be a PIN. The large rings are left as
+    /// they are.
+    fn erase_read(&self) {
+        if N != KEYS {
+            return;
+        }
+        // Without the interrupt in between, or its byte would be taken for one of these.
+        critical_section::with(|_| {
+            if !self.ring.is_empty() {
+                return;
+            }
+            while self.ring.try_write(&[0; N]).is_ok() {}
+            while self.ring.try_read(&mut [0; N]).is_ok() {}
+        });
+    }
+
     fn transmitter_full(&self) -> bool {
         self.state().read() & STATE_TRANSMIT_FULL != 0
     }
 }
 
 // Statics of their own: inside `Port` they would be initialised data and take 6 kB of the image.
-static HOST_RING: Ring = Ring::new();
-static CARD_READER_RING: Ring = Ring::new();
-static CONSOLE_RING: Ring = Ring::new();
+static HOST_RING: Ring<RING> = Ring::new();
+static CARD_READER_RING: Ring<RING> = Ring::new();
+static CONSOLE_RING: Ring<KEYS> = Ring::new();
 
-static HOST: Port = Port::new(0x4000_4000, Interrupt::Uart0Receive, &HOST_RING);
-static CARD_READER: Port = Port::new(0x4000_5000, Interrupt::Uart1Receive, &CARD_READER_RING);
-static CONSOLE: Port = Port::new(0x4000_6000, Interrupt::Uart2Receive, &CONSOLE_RING);
+static HOST: Port<RING> = Port::new(0x4000_4000, Interrupt::Uart0Receive, &HOST_RING);
+static CARD_READER: Port<RING> = Port::new(0x4000_5000, Interrupt::Uart1Receive, &CARD_READER_RING);
+static CONSOLE: Port<KEYS> = Port::new(0x4000_6000, Interrupt::Uart2Receive, &CONSOLE_RING);
 
 #[unsafe(no_mangle)]
 extern "C" fn UART0_RX() {
@@ -112,7 +130,10 @@ extern "C" fn UART2_RX() {
 }
 
 /// A serial line. `read` waits for at least one byte.
-pub struct Uart(&'static Port);
+pub struct Uart<const N: usize = RING>(&'static Port<N>);
+
+/// The line of screen and keys.
+pub type Console = Uart<KEYS>;
 
 /// The three lines of the terminal.
 pub struct Lines {
@@ -121,14 +142,14 @@ pub struct Lines {
     /// UART1: the PN532.
     pub card_reader: Uart,
     /// UART2: the clerk's screen and keys.
-    pub console: Uart,
+    pub console: Console,
 }
 
 /// Switches the three lines on.
 pub fn enable() -> Lines {
-    for port in [&HOST, &CARD_READER, &CONSOLE] {
-        port.enable();
-    }
+    HOST.enable();
+    CARD_READER.enable();
+    CONSOLE.enable();
     Lines {
         host: Uart(&HOST),
         card_reader: Uart(&CARD_READER),
@@ -136,19 +157,20 @@ pub fn enable() -> Lines {
     }
 }
 
-impl ErrorType for Uart {
+impl<const N: usize> ErrorType for Uart<N> {
     type Error = Infallible;
 }
 
-impl Read for Uart {
+impl<const N: usize> Read for Uart<N> {
     async fn read(&mut self, buffer: &mut [u8]) -> Result<usize, Infallible> {
         let count = self.0.ring.read(buffer).await;
+        self.0.erase_read();
         interrupts::unmask(self.0.interrupt);
         Ok(count)
     }
 }
 
-impl Write for Uart {
+impl<const N: usize> Write for Uart<N> {
     /// Sends all of `bytes`, or drops the rest when the peer has stopped taking them: every protocol above has checksums
     /// and time limits, and a terminal must not stand still because nobody listens.
     async fn write(&mut self, bytes: &[u8]) -> Result<usize, Infallible> {

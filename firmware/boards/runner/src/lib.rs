@@ -1,14 +1,17 @@
 //! Feeds the terminal core from a board's serial lines and carries out what it asks for: the same on every board.
 #![no_std]
 
+use core::future::ready;
+
 use card_spec::crypto::Verify;
-use embassy_futures::select::{Either3, select3};
+use embassy_futures::select::{Either, Either3, select, select3};
 use embassy_time::{Duration, Instant, Timer};
 use embedded_io_async::{Read, Write};
 use embedded_storage::nor_flash::NorFlash;
 use rand_core::CryptoRng;
 use reader::{MAX_APDU, Reader, ReaderError, Target};
 use terminal::{CardLost, Output, Terminal};
+use zeroize::Zeroizing;
 
 /// The core wants to know the time at least once a second.
 const IDLE: Duration = Duration::from_millis(500);
@@ -77,14 +80,15 @@ where
 {
     /// Waits for the next input and gives it to the core.
     async fn wait(&mut self) {
-        let (mut bytes, mut keys) = ([0; 128], [0; 8]);
+        // The keys may be a PIN.
+        let (mut bytes, mut keys) = ([0; 128], Zeroizing::new([0; 8]));
         let pause = if matches!(self.field, Field::Off) {
             IDLE
         } else {
             LOOK
         };
         let host = self.host.read(&mut bytes);
-        let keyboard = self.console.read(&mut keys);
+        let keyboard = self.console.read(keys.as_mut());
         // A line that fails has nothing to say: its peer will ask again.
         let (host, keyboard) = match select3(host, keyboard, Timer::after(pause)).await {
             Either3::First(count) => (count.unwrap_or(0), 0),
@@ -155,9 +159,18 @@ where
                             self.terminal.card_response(Err(CardLost));
                         }
                     }
+                    self.drop_keys().await;
                 }
             }
         }
+    }
+
+    /// Drops what was typed while the card was served, before the core's answer to it is shown: an impatient Enter must
+    /// not say that money is handed over.
+    async fn drop_keys(&mut self) {
+        let mut keys = Zeroizing::new([0; 8]);
+        // A read that would wait ends there.
+        while let Either::First(Ok(1..)) = select(self.console.read(keys.as_mut()), ready(())).await {}
     }
 
     async fn switch_field(&mut self, on: bool) {

@@ -18,7 +18,7 @@ use embedded_storage::nor_flash::{NorFlash, ReadNorFlash};
 use heapless::String;
 use qemu_mps2::flash::{BLOCK, Flash, FlashError};
 use qemu_mps2::seed::NoRandomness;
-use qemu_mps2::uart::Uart;
+use qemu_mps2::uart::{Console, Uart};
 use qemu_mps2::{clock, executor, flash, image, seed, uart};
 use reader::{MAX_APDU, Reader, ReaderError};
 use sha2::{Digest, Sha256};
@@ -65,7 +65,7 @@ async fn echo(mut host: Uart) {
 }
 
 struct Parts {
-    console: Uart,
+    console: Console,
     flash: Flash,
     random: Result<ChaCha20Rng, NoRandomness>,
     reader: Reader<Uart>,
