@@ -47,9 +47,9 @@ enum Reason {
     Lost,
     /// Stolen
     Stolen,
-    /// The holder died
+    /// The holder died: no other card is made, also if this one was lost before
     Deceased,
-    /// The entitlement ended
+    /// The entitlement ended: no other card is made, also if this one was lost before
     Ended,
 }
 
