@@ -17,7 +17,7 @@ use common::issuer::{Plan, plan};
 use common::terminal::{line, receipt};
 use common::till::{Till, amount};
 use reference_applet::Slot;
-use reference_applet::memory::RING;
+use reference_applet::memory::{PAID_ROWS, RING};
 
 #[test]
 fn a_full_table_refuses_and_keeps_what_it_has() {
@@ -109,4 +109,21 @@ fn the_last_receipt_number_is_used_once() {
         },
     );
     assert_eq!(till.disburse(&last), Ok((0x9000, object)));
+
+    // A full table is the row of SPEC 9.3 behind it.
+    let slots = &mut till.card.memory_mut().slots;
+    let row = slots[index(Slot::PaidRow(0))].clone();
+    let at = row.windows(4).position(|bytes| bytes == [0x81, 2, 0, 1]).unwrap();
+    for number in 1..PAID_ROWS {
+        let mut other = row.clone();
+        other[at + 2..at + 4].copy_from_slice(&[0x7F, number]);
+        slots[index(Slot::PaidRow(number))] = other;
+    }
+    till.refuses(
+        0x6348,
+        &Order {
+            line_key: line([0xBE; 16], b"BTXH", 2, (2026, 11)),
+            ..right
+        },
+    );
 }

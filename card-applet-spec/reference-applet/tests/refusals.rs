@@ -11,7 +11,7 @@
 
 mod common;
 
-use card_spec::cso::HolderCheckPolicy;
+use card_spec::cso::{Caps, HolderCheckPolicy};
 use card_spec::payment::{ClockSource, HolderCheckMethod, LineKey, LineKeyParts, LineType, Order};
 use card_spec::values::Time;
 use common::issuer::{IssuerHost, Office, Plan, active_card, plan, programme};
@@ -330,6 +330,30 @@ fn a_holder_who_was_not_checked() {
 }
 
 #[test]
+fn a_pin_authorizes_a_total_and_not_a_dong_more() {
+    let mut till = Till::new();
+    let pin = till.plan.pin;
+    assert_eq!(till.session.verify(&mut till.card, &pin, 5, 1_500_000), 0x9000);
+    let right = till.order();
+    till.pays(&right);
+    let next = Order {
+        line_key: line([0xBE; 16], b"BTXH", 1, (2026, 12)),
+        ..right
+    };
+    till.refuses(
+        0x6346,
+        &Order {
+            amount: amount(500_001),
+            ..next
+        },
+    );
+    till.pays(&Order {
+        amount: amount(500_000),
+        ..next
+    });
+}
+
+#[test]
 fn a_method_that_the_policy_does_not_allow() {
     let policy = |methods| HolderCheckPolicy {
         methods,
@@ -452,9 +476,38 @@ fn two_refusals_at_once_answer_the_first_row() {
     till.refuses(0x6342, &all);
     let all = Order {
         line_key: right.line_key,
+        amount: amount(12_000_001),
         ..all
     };
     till.refuses(0x6343, &all);
+
+    // The holder's check comes after the caps.
+    let policy = HolderCheckPolicy {
+        methods: HolderCheckPolicy::PIN,
+        ..plan().policy
+    };
+    let caps = Caps {
+        order: amount(5_000_000),
+        month: amount(4_000_000),
+    };
+    let mut till = Till::with(Plan {
+        policy,
+        caps,
+        ..plan()
+    });
+    let unchecked = Order {
+        method: HolderCheckMethod::PhotoDocument,
+        ..till.order()
+    };
+    for (vnd, status) in [(5_000_001, 0x6343), (4_000_001, 0x6344), (4_000_000, 0x6346)] {
+        till.refuses(
+            status,
+            &Order {
+                amount: amount(vnd),
+                ..unchecked
+            },
+        );
+    }
 }
 
 #[test]
