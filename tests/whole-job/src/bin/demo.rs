@@ -294,7 +294,7 @@ fn synchronise(station: &Station, pay_point: &PayPoint, summary: &mut Summary) -
     );
     eprintln!(
         "  {} entries are in the ledger and acknowledged.",
-        report["entries"]
+        summary.journal_entries
     );
     Ok(())
 }
