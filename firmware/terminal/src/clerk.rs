@@ -9,7 +9,7 @@ use card_spec::payment::Operator;
 use embedded_storage::nor_flash::NorFlash;
 use heapless::{String, Vec};
 use rand_core::CryptoRng;
-use zeroize::Zeroizing;
+use zeroize::{Zeroize as _, Zeroizing};
 
 use crate::disbursement::Disbursing;
 use crate::log::{Log, Unhanded};
@@ -36,11 +36,11 @@ pub(crate) enum Flow {
     /// First tap: reading data group 1.
     Greeting(GenuineCard, Zeroizing<Vec<u8, 384>>),
     /// The card is away and the holder's PIN is typed.
-    TypingPin(Customer, PinEntry),
+    TypingPin(Customer),
     /// The card is to come back.
-    Awaiting(Customer, Pin),
+    Awaiting(Customer),
     /// Second tap.
-    Returning(Customer, Pin, Tap),
+    Returning(Customer, Tap),
     /// Second tap: VERIFY was sent.
     Verifying(Customer, GenuineCard),
     /// An Intent is in flash and its order is on the way.
@@ -49,7 +49,7 @@ pub(crate) enum Flow {
     Settling(Tap),
 }
 
-/// A PIN being typed, erased when dropped.
+/// The PIN as it is typed, kept until it is sent. It stays in one place: what is moved is left behind unerased.
 #[derive(Default)]
 pub(crate) struct PinEntry {
     digits: Zeroizing<[u8; 6]>,
@@ -72,8 +72,14 @@ impl PinEntry {
         any
     }
 
-    fn pin(&self) -> Option<Pin> {
+    /// The PIN, if all of it is there.
+    pub(crate) fn pin(&self) -> Option<Pin> {
         self.digits.get(..self.length).and_then(Pin::new)
+    }
+
+    pub(crate) fn erase(&mut self) {
+        self.digits.zeroize();
+        self.length = 0;
     }
 }
 
@@ -90,8 +96,8 @@ impl<F: NorFlash, R: CryptoRng, V: Verify> Machine<'_, F, R, V> {
         match core::mem::replace(&mut self.flow, Flow::Idle) {
             Flow::Idle => self.idle_key(key),
             Flow::Naming(name) => self.naming_key(name, key),
-            Flow::TypingPin(customer, entry) => self.pin_key(customer, entry, key),
-            Flow::Awaiting(customer, _) if matches!(key, b'c' | b'C' | ESCAPE) => self.cancel(&customer),
+            Flow::TypingPin(customer) => self.pin_key(customer, key),
+            Flow::Awaiting(customer) if matches!(key, b'c' | b'C' | ESCAPE) => self.cancel(&customer),
             // While a card is in the field, keys have no meaning.
             flow => self.flow = flow,
         }
@@ -109,7 +115,7 @@ impl<F: NorFlash, R: CryptoRng, V: Verify> Machine<'_, F, R, V> {
         }
         self.deadline = None;
         match core::mem::replace(&mut self.flow, Flow::Idle) {
-            Flow::TypingPin(customer, _) | Flow::Awaiting(customer, _) => self.cancel(&customer),
+            Flow::TypingPin(customer) | Flow::Awaiting(customer) => self.cancel(&customer),
             flow => self.flow = flow,
         }
         self.wish_field();
@@ -172,29 +178,29 @@ impl<F: NorFlash, R: CryptoRng, V: Verify> Machine<'_, F, R, V> {
         self.prompt();
     }
 
-    fn pin_key(&mut self, customer: Customer, mut entry: PinEntry, key: u8) {
+    fn pin_key(&mut self, customer: Customer, key: u8) {
         match key {
             b'0'..=b'9' => {
-                let taken = entry.push(key);
+                let taken = self.pin.push(key);
                 self.echo(taken, "*");
             }
             BACKSPACE | DELETE => {
-                let erased = entry.pop();
+                let erased = self.pin.pop();
                 self.echo(erased, "\x08 \x08");
             }
             b'c' | b'C' | ESCAPE => return self.cancel(&customer),
             b'\r' | b'\n' => {
                 let _ = writeln!(self.out);
-                let Some(pin) = entry.pin() else {
+                if self.pin.pin().is_none() {
                     return self.ask_pin(customer, "Mã PIN có 6 chữ số. / A PIN has 6 digits.");
-                };
+                }
                 // The clerk's Enter is what asks for the second tap, so a card that lies there already will do.
                 self.armed = true;
-                return self.await_card(customer, pin);
+                return self.await_card(customer);
             }
             _ => {}
         }
-        self.flow = Flow::TypingPin(customer, entry);
+        self.flow = Flow::TypingPin(customer);
     }
 
     /// Asks for the holder's PIN, after a line of explanation.
@@ -204,14 +210,15 @@ impl<F: NorFlash, R: CryptoRng, V: Verify> Machine<'_, F, R, V> {
         }
         let _ = write!(self.out, "Nhập PIN rồi Enter, c = hủy / Enter PIN, c = cancel: ");
         self.deadline = Some(self.clock.milliseconds().saturating_add(PATIENCE));
-        self.flow = Flow::TypingPin(customer, PinEntry::default());
+        self.pin.erase();
+        self.flow = Flow::TypingPin(customer);
     }
 
     /// Asks for the second tap.
-    pub(crate) fn await_card(&mut self, customer: Customer, pin: Pin) {
+    pub(crate) fn await_card(&mut self, customer: Customer) {
         text::tap_again(&mut self.out);
         self.deadline = Some(self.clock.milliseconds().saturating_add(PATIENCE));
-        self.flow = Flow::Awaiting(customer, pin);
+        self.flow = Flow::Awaiting(customer);
     }
 
     fn cancel(&mut self, customer: &Customer) {
@@ -229,6 +236,7 @@ impl<F: NorFlash, R: CryptoRng, V: Verify> Machine<'_, F, R, V> {
     /// Back to where the next holder can come.
     pub(crate) fn end_service(&mut self) {
         self.deadline = None;
+        self.pin.erase();
         self.flow = Flow::Idle;
         self.prompt();
     }

@@ -11,7 +11,7 @@ use heapless::{String, Vec};
 use rand_core::CryptoRng;
 
 use crate::block_list::{BlockList, BlockLoading};
-use crate::clerk::Flow;
+use crate::clerk::{Flow, PinEntry};
 use crate::clock::{Clock, Stamp};
 use crate::device::{Device, DeviceStore, InForce};
 use crate::flash::{Area, Shared};
@@ -27,6 +27,10 @@ use crate::{Image, Layout, StartError, text};
 const DECLINED: usize = 64;
 
 /// A list on its way from the host.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "there is no heap, and there is one of it"
+)]
 pub(crate) enum Loading<'f, F> {
     Nothing,
     List(u8, ListLoading<'f, F>),
@@ -59,6 +63,8 @@ pub(crate) struct Machine<'f, F, R, V> {
     /// Who works here since power-on.
     pub(crate) operator: Option<String<20>>,
     pub(crate) flow: Flow,
+    /// Of the holder who is served.
+    pub(crate) pin: PinEntry,
     pub(crate) last_key: u8,
     /// When the clerk's silence ends what was begun, in milliseconds since power-on.
     pub(crate) deadline: Option<u64>,
@@ -99,6 +105,7 @@ impl<'f, F: NorFlash, R: CryptoRng, V: Verify> Machine<'f, F, R, V> {
             nonce: None,
             operator: None,
             flow: Flow::Idle,
+            pin: PinEntry::default(),
             last_key: 0,
             deadline: None,
             armed: true,

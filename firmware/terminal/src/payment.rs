@@ -3,7 +3,7 @@
 
 use card_spec::apdu::StatusWord;
 use card_spec::command::instruction::VERIFY;
-use card_spec::command::{PIN_REFERENCE, Pin, VerifyData};
+use card_spec::command::{PIN_REFERENCE, VerifyData};
 use card_spec::crypto::{Verify, ct_eq, sha256};
 use card_spec::cso::HolderCheckPolicy;
 use card_spec::groups::Holder;
@@ -58,7 +58,7 @@ impl<F: NorFlash, R: CryptoRng, V: Verify> Machine<'_, F, R, V> {
         }
         match core::mem::replace(&mut self.flow, Flow::Idle) {
             Flow::Idle if self.wants_first_tap() => self.first_tap(),
-            Flow::Awaiting(customer, pin) => self.second_tap(customer, pin),
+            Flow::Awaiting(customer) => self.second_tap(customer),
             flow => self.flow = flow,
         }
         self.wish_field();
@@ -77,14 +77,14 @@ impl<F: NorFlash, R: CryptoRng, V: Verify> Machine<'_, F, R, V> {
         }
     }
 
-    fn second_tap(&mut self, customer: Customer, pin: Pin) {
+    fn second_tap(&mut self, customer: Customer) {
         if let Err(reason) = self.may_pay() {
             self.refuse(refusal(reason, Some(&customer.facts)));
             return self.end_service();
         }
         self.deadline = None;
         match Tap::begin(self.out.command()) {
-            Some(tap) => self.flow = Flow::Returning(customer, pin, tap),
+            Some(tap) => self.flow = Flow::Returning(customer, tap),
             None => self.end_service(),
         }
     }
@@ -100,15 +100,15 @@ impl<F: NorFlash, R: CryptoRng, V: Verify> Machine<'_, F, R, V> {
                 Err(refusal) => self.give_up(refusal),
             },
             Flow::Greeting(card, file) => self.holder_read(card, file, response),
-            Flow::Returning(customer, pin, tap) => match self.advance(tap, response) {
-                Ok(Progress::Next(tap)) => self.flow = Flow::Returning(customer, pin, tap),
-                Ok(Progress::Genuine(card)) => self.returned(customer, pin, card),
+            Flow::Returning(customer, tap) => match self.advance(tap, response) {
+                Ok(Progress::Next(tap)) => self.flow = Flow::Returning(customer, tap),
+                Ok(Progress::Genuine(card)) => self.returned(customer, card),
                 Err(refusal) => {
                     let refusal = Refusal {
                         card_number: Some(customer.facts.number),
                         ..refusal
                     };
-                    self.come_back(customer, pin, refusal);
+                    self.come_back(customer, refusal);
                 }
             },
             Flow::Verifying(customer, card) => self.verified(customer, card, response),
@@ -144,13 +144,13 @@ impl<F: NorFlash, R: CryptoRng, V: Verify> Machine<'_, F, R, V> {
     }
 
     /// The card was torn away before anything was decided: it may come back with the PIN still known.
-    fn come_back(&mut self, customer: Customer, pin: Pin, refusal: Refusal) {
+    fn come_back(&mut self, customer: Customer, refusal: Refusal) {
         let removed = refusal.reason == RefusalReason::CardRemoved;
         self.refuse(refusal);
         if !removed {
             return self.end_service();
         }
-        self.await_card(customer, pin);
+        self.await_card(customer);
     }
 
     /// First tap, genuine card: is anything due?
@@ -249,7 +249,7 @@ impl<F: NorFlash, R: CryptoRng, V: Verify> Machine<'_, F, R, V> {
     }
 
     /// Second tap, genuine card: is it the one from before?
-    fn returned(&mut self, customer: Customer, pin: Pin, mut card: GenuineCard) {
+    fn returned(&mut self, customer: Customer, mut card: GenuineCard) {
         if card.facts().cso_hash != customer.facts.cso_hash {
             return self.ask_pin(
                 customer,
@@ -259,6 +259,10 @@ impl<F: NorFlash, R: CryptoRng, V: Verify> Machine<'_, F, R, V> {
         if let Err(refusal) = self.may_be_paid(card.facts()) {
             return self.give_up(refusal);
         }
+        let Some(pin) = self.pin.pin() else {
+            return self.ask_pin(customer, "");
+        };
+        self.pin.erase();
         let claim = VerifyData {
             pin,
             orders: u8::try_from(customer.due.len()).unwrap_or(u8::MAX),
