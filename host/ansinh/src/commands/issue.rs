@@ -33,7 +33,7 @@ Examples:
   ansinh issue --all-readers --pin-command ./pin-pad --wait 30 --json
   ansinh issue --give-up 7900000000000014
 
-Exit codes: 0 everybody has a card; 3 some cards failed, are unfinished, or persons still wait (the lines say which).")]
+Exit codes: 0 everybody has a card, or --limit is reached; 3 cards are unfinished or persons still wait (the lines say why).")]
 pub(crate) struct Issue {
     /// PC/SC name of a reader to use; may be given several times
     #[arg(long, value_name = "NAME", group = "where")]
