@@ -220,8 +220,8 @@ impl Refusal {
                 "The data is meant for another terminal or issuer. It was refused. Choose the right one.",
             ),
             Self::NotNewer => (
-                "Danh sách không mới hơn danh sách đang dùng. Danh sách đang dùng được giữ nguyên.",
-                "The list is not newer than the present one. The present one stays.",
+                "Dữ liệu không mới hơn dữ liệu đang dùng. Dữ liệu đang dùng được giữ nguyên.",
+                "List, certificate or name is not newer than the present one. The present one stays.",
             ),
             Self::TimeNotAccepted => (
                 "Giờ không được chấp nhận. Đồng hồ giữ nguyên. Hãy kiểm tra giờ máy chủ rồi đồng bộ lại.",
