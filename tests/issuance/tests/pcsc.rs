@@ -357,7 +357,7 @@ fn without_cards_it_ends_after_its_wait_and_says_what_is_missing() {
 fn the_day_of_issue_is_vietnams_whatever_the_computers_time_zone() {
     inside_readers(1, |_| {
         let station = TestStation::set_up(1, 1);
-        // Twenty-four hours behind UTC it is never the same day as in Vietnam, where the certificates begin today.
+        // The certificates begin today in Vietnam, where the day begins at 17:00 UTC: from then on another zone's fails.
         for zone in ["UTC", "XXX24", "XXX-24"] {
             let mut command = station.ansinh(&["issue", "--all-readers", "--wait", "0"]);
             let output = command.env("TZ", zone).output().unwrap();
@@ -385,6 +385,7 @@ fn a_failure_names_the_card_and_a_spoilt_one_matters_while_somebody_waits() {
         let mut issuing = Issuing::start(&station, &["--all-readers", "--limit", "1"]);
         let spoilt = issuing.next_line().unwrap();
         assert_eq!(spoilt["failure"], "key-proof");
+        assert!(spoilt["card"].is_string(), "{spoilt}");
         hand.take_out(&liar);
         let again = Impostor::new(&station.delivery_file(), serial(0), Lies::default());
         let again = hand.insert_chip(again, Control::default());
