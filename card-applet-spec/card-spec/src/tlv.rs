@@ -3,7 +3,7 @@
 //! Headers are decoded and encoded by the crate `der` (X.690, 10.1); this module adds what the profile asks for beyond
 //! DER: two-byte tags at most, four levels of nesting, data objects in a fixed order and nothing behind the last one.
 //!
-//! A structure is declared as the table in SPEC.md reads, with [`template!`]: name, type, tag. Reading and writing
+//! A structure is declared as the table in SPEC.md reads, with `template!`: name, type, tag. Reading and writing
 //! follow from the same lines, so they cannot drift apart.
 
 use der::{Decode, Encode, Header, Length, Reader as _, SliceReader, Tag as DerTag};
