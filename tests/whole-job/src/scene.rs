@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
+use jiff::Timestamp;
+use jiff::tz::{self, TimeZone};
 use tempfile::TempDir;
 
 use crate::issuing::{self, Issued};
@@ -11,9 +13,11 @@ use crate::pay_point::PayPoint;
 use crate::programs::program;
 use crate::station::Station;
 
-/// Month that is paid: the one in which this runs, yyyymm.
-fn period() -> String {
-    jiff::Zoned::now().strftime("%Y%m").to_string()
+/// Month that is paid: the present one in Vietnam (UTC+7), yyyymm.
+#[must_use]
+pub fn period() -> String {
+    let vietnam = TimeZone::fixed(tz::offset(7));
+    Timestamp::now().to_zoned(vietnam).strftime("%Y%m").to_string()
 }
 
 /// Everything in one folder, which is deleted with it.

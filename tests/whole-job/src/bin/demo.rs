@@ -9,12 +9,12 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, bail, ensure};
 use clap::Parser;
-use jiff::Zoned;
 use serde_json::Value;
 use whole_job::issuing::{self, Issued};
 use whole_job::pay_point::{PayPoint, screen};
 use whole_job::programs::program;
 use whole_job::readers;
+use whole_job::scene::period;
 use whole_job::station::{Station, pin_of};
 use whole_job::summary::{FlippedByte, Summary, Witnesses, vnd};
 use whole_job::witnesses;
@@ -55,7 +55,7 @@ fn run(arguments: &Arguments) -> Result<()> {
     // The station with its sealed keys is nobody's artefact.
     let work = tempfile::tempdir()?;
     let mut summary = Summary {
-        period: Zoned::now().strftime("%Y%m").to_string(),
+        period: period(),
         people: PEOPLE,
         ..Summary::default()
     };
