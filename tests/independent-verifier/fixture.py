@@ -12,21 +12,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+import encoding
+from encoding import DOMAIN, date, tlv
+
 TERMINAL, CARD, PERSON, PERIOD = b"VNT7900001", "7900000000000014", bytes(range(16)), "202611"
-P = 2**256 - 2**224 + 2**192 + 2**96 - 1
-DOMAIN = {  # clause 3.1: p, a, b, G, n, h
-    "81": f"{P:064x}", "82": f"{P - 3:064x}", "83": "5ac635d8aa3a93e7b3ebbd55769886bc651d06b0cc53b0f63bce3c3e27d2604b",
-    "84": "046b17d1f2e12c4247f8bce6e563a440f277037d812deb33a0f4a13945d898c296"
-          "4fe342e2fe1a7f9b8ee7eb4a7c0f9e162bce33576b315ececbb6406837bf51f5",
-    "85": "ffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551", "87": "01"}
-
-
-def tlv(tag: str, *parts: bytes) -> bytes:
-    """A data object in the canonical form."""
-    value = b"".join(parts)
-    size = len(value)
-    length = bytes([size]) if size < 128 else b"\x81" + bytes([size]) if size < 256 else b"\x82" + size.to_bytes(2, "big")
-    return bytes.fromhex(tag) + length + value
 
 
 def sha256(data: bytes) -> bytes:
@@ -42,15 +31,11 @@ def tree(leaves: list[bytes]) -> bytes:
     return level[0] if level else sha256(b"")
 
 
-def date(text: str) -> bytes:
-    return bytes(int(digit) for digit in text)
-
-
 class Key:
-    """A key pair."""
+    """A key pair: the one given or a new one."""
 
-    def __init__(self):
-        self.secret = ec.generate_private_key(ec.SECP256R1())
+    def __init__(self, secret: ec.EllipticCurvePrivateKey | None = None):
+        self.secret = secret or ec.generate_private_key(ec.SECP256R1())
         self.pem = self.secret.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
         self.point = self.secret.public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
 
@@ -84,14 +69,7 @@ class World:
         self.head = sha256(self.journal.point)
 
     def certificate(self, holder, role, key, authority, signer, effective, expiry, domain=None, flag="80") -> bytes:
-        before = [tlv(tag, bytes.fromhex(value)) for tag, value in (domain or {}).items() if tag != "87"]
-        after = [tlv("87", bytes.fromhex(domain["87"]))] if domain else []
-        body = tlv("7F4E", tlv("5F29", b"\0"), tlv("42", authority.encode()),
-                   tlv("7F49", tlv("06", bytes.fromhex("04007F00070202020203")), *before, tlv("86", key.point), *after),
-                   tlv("5F20", holder.encode()),
-                   tlv("7F4C", tlv("06", bytes.fromhex("6983D0DCF9B681CBAABFDDB6C0AEB89693BC8722")),
-                       tlv("53", bytes.fromhex(role + flag))),
-                   tlv("5F25", date(effective)), tlv("5F24", date(expiry)))
+        body = encoding.certificate_body(holder, role, key.point, authority, effective, expiry, domain, flag)
         self.files[f"certificates/{holder}.cvc"] = signer.sign("7F21", body)
         return sha256(body)
 
@@ -152,11 +130,8 @@ class World:
 
     def intent(self, key: bytes, amount: int, line=1, method=1, recipient=1, time="20261122090000", shift=0) -> bytes:
         """Appends an Intent; the order's hash. `shift` moves the order to another place in the journal."""
-        order = tlv("FF23", tlv("81", TERMINAL), tlv("82", (len(self.entries) + 1 + shift).to_bytes(4, "big")),
-                    tlv("83", self.head), tlv("84", self.list_root), tlv("85", self.cso_hash),
-                    tlv("86", line.to_bytes(4, "big")), tlv("87", key), tlv("88", amount.to_bytes(8, "big")),
-                    tlv("89", bytes([recipient])), tlv("8A", bytes([method])), tlv("8B", b"LAN"),
-                    tlv("8D", bytes.fromhex(time)), tlv("8E", b"\2"), tlv("8F", bytes(16)))
+        order = encoding.order(TERMINAL, len(self.entries) + 1 + shift, self.head, self.list_root, self.cso_hash, key,
+                               amount, line, recipient, method, time=time)
         self.entry(6, order)
         return sha256(order)
 
@@ -195,7 +170,7 @@ def der(r: int, s: int) -> bytes:
 
 
 def line_key(entitlement=1, line_type=1, person=PERSON, period=PERIOD, programme=b"BTXH") -> bytes:
-    return person + programme + entitlement.to_bytes(2, "big") + bytes([line_type]) + bytes.fromhex(period)
+    return encoding.line_key(person, entitlement, line_type, period, programme)
 
 
 def ready() -> World:

@@ -6,13 +6,10 @@ import json
 import unittest
 from pathlib import Path
 
-from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
-from cryptography.hazmat.primitives.cmac import CMAC
-from cryptography.hazmat.primitives.kdf.x963kdf import X963KDF
 
 from objects import point
+from secure_messaging import Channel, agree, check_value, cmac, derive, diversify
 from tlv import read
 
 VECTORS = Path(__file__).resolve().parents[2] / "card-applet-spec" / "vectors"
@@ -21,63 +18,6 @@ VECTORS = Path(__file__).resolve().parents[2] / "card-applet-spec" / "vectors"
 def load(name: str):
     """A file of vectors; byte strings are hexadecimal."""
     return json.loads((VECTORS / name).read_text())
-
-
-def cmac(key: bytes, data: bytes) -> bytes:
-    """NIST SP 800-38B."""
-    mac = CMAC(algorithms.AES(key))
-    mac.update(data)
-    return mac.finalize()
-
-
-def derive(key: bytes, constant: int, bits: int, context: bytes) -> bytes:
-    """Amendment D, 4.1.5: SP 800-108 in counter mode with AES-CMAC."""
-    blocks = (cmac(key, bytes(11) + bytes([constant, 0]) + bits.to_bytes(2, "big") + bytes([counter]) + context)
-              for counter in range(1, (bits + 127) // 128 + 1))
-    return b"".join(blocks)[:bits // 8]
-
-
-def cbc(key: bytes, vector: bytes):
-    return Cipher(algorithms.AES(key), modes.CBC(vector))
-
-
-def pad(data: bytes) -> bytes:
-    """ISO/IEC 9797-1, method 2."""
-    return data + b"\x80" + bytes(-(len(data) + 1) % 16)
-
-
-class Channel:
-    """Secure messaging of Amendment D, 6.2, from the host's side (SPEC 8.1)."""
-
-    def __init__(self, enc: bytes, mac: bytes, rmac: bytes, chaining: bytes, level: int):
-        self.enc, self.mac, self.rmac, self.chaining, self.level, self.counter = enc, mac, rmac, chaining, level, 0
-
-    def _counter(self, first: int) -> bytes:
-        block = bytes([first]) + self.counter.to_bytes(15, "big")
-        return Cipher(algorithms.AES(self.enc), modes.ECB()).encryptor().update(block)
-
-    def protect(self, plain: bytes) -> bytes:
-        """A short command, protected."""
-        header, has_data = plain[:4], len(plain) > 5
-        data = plain[5:5 + plain[4]] if has_data else b""
-        expected = plain[5 + len(data):] if has_data else plain[4:]
-        self.counter += 1
-        if data and self.level & 0x02:
-            data = cbc(self.enc, self._counter(0)).encryptor().update(pad(data))
-        secured = bytes([header[0] & 0xE0 | 0x84]) + header[1:] + bytes([len(data) + 8]) + data
-        self.chaining = cmac(self.mac, self.chaining + secured)
-        return secured + self.chaining[:8] + expected
-
-    def open(self, response: bytes, status: bytes) -> bytes:
-        """The plaintext of a protected response."""
-        if not self.level & 0x10:
-            return response
-        data, mac = response[:-8], response[-8:]
-        if cmac(self.rmac, self.chaining + data + status)[:8] != mac:
-            raise ValueError("wrong R-MAC")
-        if not self.level & 0x20 or not data:
-            return data
-        return cbc(self.enc, self._counter(0x80)).decryptor().update(data).rstrip(b"\0")[:-1]
 
 
 class Scp03(unittest.TestCase):
@@ -115,8 +55,7 @@ class Scp03(unittest.TestCase):
 
     def test_check_value(self):
         vector = load("scp03.json")["check_value"]
-        cipher = Cipher(algorithms.AES(bytes.fromhex(vector["key"])), modes.ECB()).encryptor()
-        self.assertEqual(cipher.update(b"\x01" * 16)[:3].hex(), vector["value"])  # SPEC 6.4
+        self.assertEqual(check_value(bytes.fromhex(vector["key"])).hex(), vector["value"])
 
     def test_diversification(self):
         """KDF3 of GlobalPlatformPro: how a host makes a card's static keys is outside SPEC."""
@@ -126,10 +65,8 @@ class Scp03(unittest.TestCase):
             for number, name in enumerate(("enc", "mac", "dek"), 1):
                 if name not in case:
                     continue
-                blocks = (cmac(master, bytes([counter, 0, 0, 0, number, 0]) + serial) for counter in (1, 2))
-                key = b"".join(blocks)[:len(master)]
-                value = Cipher(algorithms.AES(key), modes.ECB()).encryptor().update(b"\x01" * 16)[:3]
-                self.assertIn(case[name], (value.hex(), key.hex()))
+                key = diversify(master, number, serial)
+                self.assertIn(case[name], (check_value(key).hex(), key.hex()))
 
 
 class Scp11(unittest.TestCase):
@@ -143,9 +80,7 @@ class Scp11(unittest.TestCase):
         key, receipt = read(self.answer)
         self.assertEqual((key.tag, receipt.tag), ("5F49", "86"))
         self.receipt, self.key_object = receipt.value, key.encoded
-        shared = ephemeral.exchange(ec.ECDH(), point(key.value)) + static.exchange(ec.ECDH(), card_static)
-        derived = X963KDF(hashes.SHA256(), 80, bytes.fromhex("3C8810")).derive(shared)  # SPEC 7.5
-        self.keys = [derived[at:at + 16] for at in range(0, 80, 16)]
+        self.keys = agree(ephemeral, static, point(key.value), card_static)
 
     @staticmethod
     def private(secret: str) -> ec.EllipticCurvePrivateKey:
