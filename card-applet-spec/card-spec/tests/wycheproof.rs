@@ -1,79 +1,46 @@
-//! Project Wycheproof against what this crate calls: AES-CMAC, ECDSA and ECDH on P-256.
+//! Project Wycheproof against what this crate calls: AES-CMAC, ECDSA and ECDH on P-256. The same cases run in the firmware
+//! image: `tests/rig/tests/wycheproof_image.rs`.
 
 #![allow(
-    clippy::unwrap_used,
+    clippy::arithmetic_side_effects,
     clippy::indexing_slicing,
-    clippy::arithmetic_side_effects
+    clippy::unwrap_used,
+    unreachable_pub,
+    reason = "a test that panics has done its work"
 )]
 
-use card_spec::crypto::{Agree, PortableP256, PublicKey, SecretKey, Signature, Verify};
-use card_spec::scp03::AesKey;
-use wycheproof::{TestResult, ecdh, ecdsa, mac};
+mod wycheproof_cases;
+
+use wycheproof_cases::verdict::verdict;
+use wycheproof_cases::{NOT_A_POINT, NOT_DER, sets};
 
 #[test]
-fn ecdsa_p256_sha256() {
-    let set = ecdsa::TestSet::load(ecdsa::TestName::EcdsaSecp256r1Sha256P1363).unwrap();
-    let mut tests = 0;
-    for group in set.test_groups {
-        let key = PublicKey::from_sec1(&group.key.key).unwrap();
-        for test in group.tests {
-            let verified = Signature::try_from(&test.sig[..])
-                .and_then(|signature| PortableP256.verify(&key, &test.msg, &signature))
-                .is_ok();
+fn every_case_has_the_verdict_stated() {
+    for (_, set) in sets() {
+        for case in set.cases {
+            let inputs = case.inputs.each_ref().map(Vec::as_slice);
             assert_eq!(
-                verified,
-                test.result == TestResult::Valid,
-                "test {}: {}",
-                test.tc_id,
-                test.comment
+                verdict(case.operation, inputs),
+                Some(case.expected),
+                "{}",
+                case.name
             );
-            tests += 1;
         }
     }
-    assert!(tests >= 262, "only {tests} tests");
 }
 
+/// Run, and not run for which reason: all cases of the files are counted here.
 #[test]
-fn ecdh_p256() {
-    let set = ecdh::TestSet::load(ecdh::TestName::EcdhSecp256r1Ecpoint).unwrap();
-    let mut tests = 0;
-    for test in set.test_groups.into_iter().flat_map(|group| group.tests) {
-        // Wycheproof writes integers: with a sign octet, without leading zeros.
-        let private = left_padded(&test.private_key);
-        let shared = PublicKey::from_sec1(&test.public_key)
-            .map(|public| *SecretKey::from_bytes(&private).unwrap().agree(&public).as_bytes());
-        // "Acceptable" is the compressed form of a valid point, which the profile refuses.
-        match test.result {
-            TestResult::Valid => assert_eq!(shared.unwrap(), test.shared_secret[..], "test {}", test.tc_id),
-            _ => assert!(shared.is_err(), "test {}: {}", test.tc_id, test.comment),
-        }
-        tests += 1;
-    }
-    assert!(tests >= 355, "only {tests} tests");
-}
-
-#[test]
-fn aes_cmac() {
-    let set = mac::TestSet::load(mac::TestName::AesCmac).unwrap();
-    let mut tests = 0;
-    for test in set.test_groups.into_iter().flat_map(|group| group.tests) {
-        let matches =
-            AesKey::from_bytes(&test.key).is_some_and(|key| key.cmac(&[&test.msg])[..] == test.tag[..]);
-        assert_eq!(
-            matches,
-            test.result == TestResult::Valid,
-            "test {}: {}",
-            test.tc_id,
-            test.comment
-        );
-        tests += 1;
-    }
-    assert!(tests >= 311, "only {tests} tests");
-}
-
-fn left_padded(integer: &[u8]) -> [u8; 32] {
-    let significant: Vec<u8> = integer.iter().copied().skip_while(|&octet| octet == 0).collect();
-    let mut padded = [0; 32];
-    padded[32 - significant.len()..].copy_from_slice(&significant);
-    padded
+fn no_case_is_lost() {
+    let counts = sets().map(|(file, set)| (file, set.cases.len(), set.skipped.into_iter().next()));
+    assert_eq!(
+        counts,
+        [
+            ("ecdsa_secp256r1_sha256_p1363", 262, None),
+            ("ecdsa_secp256r1_sha256", 249, Some((NOT_DER, 235))),
+            ("ecdh_secp256r1_ecpoint", 355, None),
+            ("ecdh_secp256r1", 349, Some((NOT_A_POINT, 263))),
+            ("aes_cmac", 311, None),
+        ]
+    );
 }
