@@ -217,6 +217,8 @@ impl StatusWord {
     pub const INCORRECT_DATA: Self = Self(0x6A80);
     /// 6A82: file or application not found.
     pub const FILE_NOT_FOUND: Self = Self(0x6A82);
+    /// 6A83: record not found.
+    pub const RECORD_NOT_FOUND: Self = Self(0x6A83);
     /// 6A84: not enough memory.
     pub const NOT_ENOUGH_MEMORY: Self = Self(0x6A84);
     /// 6A86: incorrect parameters P1-P2.

@@ -12,8 +12,10 @@
 //! | [`cso`], [`groups`] | SPEC 4 and 5: what is on a card |
 //! | [`apdu`] | commands, responses, status words |
 //! | [`scp03`], [`scp11`] | SPEC 6 to 8: sessions and secure messaging |
-//! | [`command`] | SPEC 6, 7 and 9: data fields of the application's commands |
-//! | [`payment`] | SPEC 9: order and receipt |
+//! | [`command`] | SPEC 6, 7, 9 and 13: data fields of the application's commands |
+//! | [`payment`], [`reversal`] | SPEC 9: order, receipt, reversal |
+//! | [`refusal`] | SPEC 10: decisions about orders, reversals, scripts and block lists |
+//! | [`script`] | SPEC 13: issuer scripts |
 //! | [`merkle`], [`list`] | DATA 3 and 4: payment and block lists |
 //! | [`journal`] | DATA 5 to 7: journal entries, acknowledgements, time statements |
 #![no_std]
@@ -28,8 +30,11 @@ pub mod journal;
 pub mod list;
 pub mod merkle;
 pub mod payment;
+pub mod refusal;
+pub mod reversal;
 pub mod scp03;
 pub mod scp11;
+pub mod script;
 pub mod signed;
 pub mod tlv;
 pub mod values;

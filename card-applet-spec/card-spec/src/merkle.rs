@@ -73,8 +73,46 @@ impl RootBuilder {
     }
 }
 
-/// The root that results from leaf `index` in a tree of `leaves` leaves (RFC 6962, 2.1.1), where `node` gives the hash
-/// of a complete subtree by its level and index, as [`RootBuilder::push`] showed it.
+/// The hashes beside the way from a leaf to the root, from the leaf up.
+pub type AuditPath = Vec<Digest, LEVELS>;
+
+/// The audit path of leaf `index` in a tree of `leaves` leaves (RFC 6962, 2.1.1), where `node` gives the hash of a complete
+/// subtree by its level and index, as [`RootBuilder::push`] showed it.
+///
+/// `None` if the index is outside the tree or `node` does not know a hash.
+pub fn audit_path(index: u32, leaves: u32, node: impl Fn(u8, u32) -> Option<Digest>) -> Option<AuditPath> {
+    let mut path = AuditPath::new();
+    let last = leaves.checked_sub(1).filter(|last| index <= *last)?;
+    for level in (0..32_u8).take_while(|level| last >> level > 0) {
+        // The last node of a level may have no sibling: then it moves up as it is.
+        if let Some(sibling) = subtree_hash(level, (index >> level) ^ 1, leaves, &node)? {
+            path.push(sibling).ok()?;
+        }
+    }
+    Some(path)
+}
+
+/// The root to which the audit path of leaf `index` leads in a tree of `leaves` leaves (RFC 6962, 2.1.1).
+///
+/// `None` if the index is outside the tree, or if the path has not exactly the hashes that this leaf's has: no proof is
+/// good for another place or another size.
+pub fn root_from_path(leaf: Digest, index: u32, leaves: u32, path: &[Digest]) -> Option<Digest> {
+    let mut last = leaves.checked_sub(1).filter(|last| index <= *last)?;
+    let mut position = index;
+    let mut path = path.iter();
+    let mut hash = leaf;
+    while last > 0 {
+        if position & 1 == 1 {
+            hash = node_hash(path.next()?, &hash);
+        } else if position < last {
+            hash = node_hash(&hash, path.next()?);
+        }
+        (position, last) = (position >> 1, last >> 1);
+    }
+    path.next().is_none().then_some(hash)
+}
+
+/// The root that results from leaf `index` in a tree of `leaves` leaves, where `node` gives hashes as for [`audit_path`].
 ///
 /// `None` if the index is outside the tree or `node` does not know a hash.
 pub fn root_from_leaf(
@@ -83,25 +121,7 @@ pub fn root_from_leaf(
     leaves: u32,
     node: impl Fn(u8, u32) -> Option<Digest>,
 ) -> Option<Digest> {
-    if index >= leaves {
-        return None;
-    }
-    let mut hash = leaf;
-    for level in 0..32_u8 {
-        let position = index >> level;
-        if leaves.saturating_sub(1) >> level == 0 {
-            break;
-        }
-        // The last node of a level may have no sibling: then it moves up as it is.
-        if let Some(sibling) = subtree_hash(level, position ^ 1, leaves, &node)? {
-            hash = if position & 1 == 0 {
-                node_hash(&hash, &sibling)
-            } else {
-                node_hash(&sibling, &hash)
-            };
-        }
-    }
-    Some(hash)
+    root_from_path(leaf, index, leaves, &audit_path(index, leaves, node)?)
 }
 
 /// Hash of the subtree at (level, position), also of the ragged one at the right edge; `Some(None)` if no leaf is in it.
@@ -173,28 +193,130 @@ mod tests {
                 );
             }
             assert_eq!(root_from_leaf(root, count, count, node), None);
+            assert_eq!(audit_path(count, count, node), None);
+        }
+    }
+
+    /// A path proves its own leaf at its own place and nothing else: not cut, not longer, not with a hash changed, not for
+    /// another index.
+    #[test]
+    fn a_path_proves_nothing_else() {
+        let leaf = |n: u32| leaf_hash(&n.to_be_bytes());
+        for count in 1..40_u32 {
+            let mut nodes = HashMap::new();
+            let mut builder = RootBuilder::new();
+            for n in 0..count {
+                builder.push(leaf(n), |level, index, hash| {
+                    nodes.insert((level, index), *hash);
+                });
+            }
+            let root = Some(builder.root());
+            for index in 0..count {
+                let path =
+                    audit_path(index, count, |level, index| nodes.get(&(level, index)).copied()).unwrap();
+                assert_eq!(root_from_path(leaf(index), index, count, &path), root);
+                for other in (0..=count).filter(|other| *other != index) {
+                    assert_ne!(root_from_path(leaf(index), other, count, &path), root, "{other}");
+                }
+                let mut longer = path.clone();
+                longer.push([0; 32]).unwrap();
+                assert_eq!(root_from_path(leaf(index), index, count, &longer), None);
+                for place in 0..path.len() {
+                    assert_eq!(root_from_path(leaf(index), index, count, &path[..place]), None);
+                    let mut changed = path.clone();
+                    changed[place][31] ^= 1;
+                    assert_ne!(root_from_path(leaf(index), index, count, &changed), root);
+                }
+            }
+        }
+        assert_eq!(root_from_path([0; 32], 0, 0, &[]), None);
+        assert_eq!(root_from_path([0; 32], u32::MAX, u32::MAX, &[]), None);
+    }
+
+    fn hash(hex_digits: &str) -> Digest {
+        let mut bytes = [0; 32];
+        hex::decode_to_slice(hex_digits, &mut bytes).unwrap();
+        bytes
+    }
+
+    // Leaves, roots and paths of the test data in google/certificate-transparency (merkle_tree_test.cc).
+    const LEAVES: [&[u8]; 8] = [
+        b"",
+        b"\x00",
+        b"\x10",
+        b"\x20\x21",
+        b"\x30\x31",
+        b"\x40\x41\x42\x43",
+        b"\x50\x51\x52\x53\x54\x55\x56\x57",
+        b"\x60\x61\x62\x63\x64\x65\x66\x67\x68\x69\x6a\x6b\x6c\x6d\x6e\x6f",
+    ];
+    const ROOTS: [&str; 8] = [
+        "6e340b9cffb37a989ca544e6bb780a2c78901d3fb33738768511a30617afa01d",
+        "fac54203e7cc696cf0dfcb42c92a1d9dbaf70ad9e621f4bd8d98662f00e3c125",
+        "aeb6bcfe274b70a14fb067a5e5578264db0fa9b51af5e0ba159158f329e06e77",
+        "d37ee418976dd95753c1c73862b9398fa2a2cf9b4ff0fdfe8b30cd95209614b7",
+        "4e3bbb1f7b478dcfe71fb631631519a3bca12c9aefca1612bfce4c13a86264d4",
+        "76e67dadbcdf1e10e1b74ddc608abd2f98dfb16fbce75277b5232a127f2087ef",
+        "ddb89be403809e325750d3d263cd78929c2942b7942a34b77e122c9594a74c8c",
+        "5dc9da79a70659a9ad559cb701ded9a2ab9d823aad2f4960cfe370eff4604328",
+    ];
+
+    #[test]
+    fn known_roots_of_certificate_transparency() {
+        let mut builder = RootBuilder::new();
+        for (leaf, root) in LEAVES.into_iter().zip(ROOTS) {
+            builder.push(leaf_hash(leaf), |_, _, _| {});
+            assert_eq!(builder.root(), hash(root));
         }
     }
 
     #[test]
-    fn known_answers_of_certificate_transparency() {
-        // Leaves and roots of the test data in google/certificate-transparency (merkle_tree_test.cc).
-        let leaves: [&[u8]; 4] = [b"", b"\x00", b"\x10", b"\x20\x21"];
-        let roots = [
-            "6e340b9cffb37a989ca544e6bb780a2c78901d3fb33738768511a30617afa01d",
-            "fac54203e7cc696cf0dfcb42c92a1d9dbaf70ad9e621f4bd8d98662f00e3c125",
-            "aeb6bcfe274b70a14fb067a5e5578264db0fa9b51af5e0ba159158f329e06e77",
-            "d37ee418976dd95753c1c73862b9398fa2a2cf9b4ff0fdfe8b30cd95209614b7",
+    fn known_paths_of_certificate_transparency() {
+        let paths: [(usize, u32, &[&str]); 5] = [
+            (0, 1, &[]),
+            (
+                0,
+                8,
+                &[
+                    "96a296d224f285c67bee93c30f8a309157f0daa35dc5b87e410b78630a09cfc7",
+                    "5f083f0a1a33ca076a95279832580db3e0ef4584bdff1f54c8a360f50de3031e",
+                    "6b47aaf29ee3c2af9af889bc1fb9254dabd31177f16232dd6aab035ca39bf6e4",
+                ],
+            ),
+            (
+                5,
+                8,
+                &[
+                    "bc1a0643b12e4d2d7c77918f44e0f4f79a838b6cf9ec5b5c283e1f4d88599e6b",
+                    "ca854ea128ed050b41b35ffc1b87b8eb2bde461e9e3b5596ece6b9d5975a0ae0",
+                    "d37ee418976dd95753c1c73862b9398fa2a2cf9b4ff0fdfe8b30cd95209614b7",
+                ],
+            ),
+            (
+                2,
+                3,
+                &["fac54203e7cc696cf0dfcb42c92a1d9dbaf70ad9e621f4bd8d98662f00e3c125"],
+            ),
+            (
+                1,
+                5,
+                &[
+                    "6e340b9cffb37a989ca544e6bb780a2c78901d3fb33738768511a30617afa01d",
+                    "5f083f0a1a33ca076a95279832580db3e0ef4584bdff1f54c8a360f50de3031e",
+                    "bc1a0643b12e4d2d7c77918f44e0f4f79a838b6cf9ec5b5c283e1f4d88599e6b",
+                ],
+            ),
         ];
-        let mut builder = RootBuilder::new();
-        for (leaf, root) in leaves.into_iter().zip(roots) {
-            builder.push(leaf_hash(leaf), |_, _, _| {});
-            let hex: std::string::String = builder
-                .root()
-                .iter()
-                .map(|byte| std::format!("{byte:02x}"))
-                .collect();
-            assert_eq!(hex, root);
+        for (index, count, path) in paths {
+            let path: List<Digest> = path.iter().map(|digits| hash(digits)).collect();
+            let leaf = leaf_hash(LEAVES[index]);
+            let index = u32::try_from(index).unwrap();
+            let root = hash(ROOTS[usize::try_from(count).unwrap() - 1]);
+            assert_eq!(
+                root_from_path(leaf, index, count, &path),
+                Some(root),
+                "{index} of {count}"
+            );
         }
     }
 }
