@@ -53,34 +53,43 @@ pub struct Caps {
     pub order: Amount,
     /// In one calendar month.
     pub month: Amount,
+    /// In one order while no PIN try is left.
+    pub order_without_pin: Amount,
 }
 
 impl<'a> Field<'a> for Caps {
     fn read(reader: &mut Reader<'a>, tag: u16) -> Result<Self, Error> {
-        let bytes = <[u8; 16]>::read(reader, tag)?;
-        let (order, month) = bytes.split_first_chunk::<8>().ok_or(Error::Value(tag))?;
-        let month = <[u8; 8]>::try_from(month).map_err(|_| Error::Value(tag))?;
-        let amount = |bytes| Amount::new(u64::from_be_bytes(bytes)).ok_or(Error::Value(tag));
+        let bytes = <[u8; 24]>::read(reader, tag)?;
+        let [order, month, order_without_pin] = bytes.as_chunks::<8>().0 else {
+            return Err(Error::Value(tag));
+        };
+        let amount = |bytes: &[u8; 8]| Amount::new(u64::from_be_bytes(*bytes)).ok_or(Error::Value(tag));
         Ok(Self {
-            order: amount(*order)?,
+            order: amount(order)?,
             month: amount(month)?,
+            order_without_pin: amount(order_without_pin)?,
         })
     }
 
     fn write(&self, writer: &mut Writer<'_>, tag: u16) -> Result<(), Error> {
         writer.template(tag, |writer| {
-            writer.raw(&self.order.vnd().to_be_bytes())?;
-            writer.raw(&self.month.vnd().to_be_bytes())
+            [self.order, self.month, self.order_without_pin]
+                .iter()
+                .try_for_each(|amount| writer.raw(&amount.vnd().to_be_bytes()))
         })
     }
 }
 
 template! {
-    /// Digests of the data groups (object `A9`): SHA-256 of each group's data object.
+    /// Digests (object `A9`): SHA-256 of the trust anchor's and of each data group's data object.
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
     pub struct GroupDigests {
+        /// Trust anchor, `FF38`: the card takes no root but the one that the issuer signed for.
+        trust_anchor: Digest = 0x80,
         /// Holder, `FF31`.
         holder: Digest = 0x81,
+        /// Portrait, `FF32`, if the card has one.
+        portrait: Option<Digest> = 0x82,
         /// Programmes, `FF33`.
         programmes: Digest = 0x83,
         /// Linked numbers, `FF34`.
@@ -120,7 +129,7 @@ template! {
         policy: HolderCheckPolicy = 0x86,
         /// Caps in VND.
         caps: Caps = 0x87,
-        /// Digests of the data groups.
+        /// Digests of the trust anchor and the data groups.
         digests: GroupDigests = 0xA9,
         /// Place in the issuer's sequence (SPEC 4.3).
         issuer_sequence: u64 = 0x8A,
@@ -133,8 +142,8 @@ impl Body<'_> for CardSecurityObject {
     const TAG: u16 = 0xFF21;
 }
 
-/// Largest CSO with its signature in bytes; the actual size varies with the issuer's reference only.
-pub const MAXIMUM_LENGTH: usize = 600;
+/// Largest CSO with its signature in bytes: with a portrait and an issuer's reference of 16 bytes.
+pub const MAXIMUM_LENGTH: usize = 601;
 
 /// Why a CSO was not accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

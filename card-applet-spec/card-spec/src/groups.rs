@@ -3,7 +3,7 @@
 
 use heapless::Vec;
 
-use crate::tlv::template;
+use crate::tlv::{Error, Field, Reader, Writer, template};
 use crate::values::{Ascii, BirthDate, Date, Period, Programme, Text, byte_enum};
 
 /// Salt of a data group.
@@ -42,6 +42,58 @@ template! {
         /// Commune code, five digits.
         commune: [u8; 5] = 0x84,
     }
+}
+
+/// An image as it was loaded: at most 6,000 bytes that nobody in this system parses.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Image<'a>(&'a [u8]);
+
+impl<'a> Image<'a> {
+    /// Longest image in bytes.
+    pub const MAXIMUM: usize = 6_000;
+
+    /// Checks the length.
+    pub fn new(bytes: &'a [u8]) -> Option<Self> {
+        (bytes.len() <= Self::MAXIMUM).then_some(Self(bytes))
+    }
+
+    /// The bytes.
+    pub fn as_bytes(&self) -> &'a [u8] {
+        self.0
+    }
+}
+
+impl<'a> Field<'a> for Image<'a> {
+    fn read(reader: &mut Reader<'a>, tag: u16) -> Result<Self, Error> {
+        Self::new(reader.expect(tag)?.value()).ok_or(Error::Value(tag))
+    }
+
+    fn write(&self, writer: &mut Writer<'_>, tag: u16) -> Result<(), Error> {
+        writer.put(tag, self.0)
+    }
+}
+
+/// Says how long the image is: a face does not belong into a log.
+impl core::fmt::Debug for Image<'_> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "Image({} bytes)", self.0.len())
+    }
+}
+
+template! {
+    /// Data group 2, `FF32`: the holder's face. A card may have none.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub struct Portrait<'a> {
+        /// Salt.
+        salt: Salt = 0x80,
+        /// The image.
+        image: Image<'a> = 0x5F40,
+    }
+}
+
+impl Portrait<'_> {
+    /// Longest data object in bytes: salt 18, image 5 + 6,000, header 5.
+    pub const MAXIMUM_LENGTH: usize = 6_028;
 }
 
 byte_enum! {
@@ -141,5 +193,11 @@ template! {
     }
 }
 
-/// Tags of the data groups in the order of STORE DATA (SPEC 6.6).
-pub const TAGS: [u16; 5] = [0xFF31, 0xFF33, 0xFF34, 0xFF35, 0xFF36];
+/// Tag of data group 2, the only one that a card may lack.
+pub const PORTRAIT: u16 = 0xFF32;
+
+/// Tags of the data groups in the order of STORE DATA (SPEC 6.6), [`PORTRAIT`] among them.
+pub const TAGS: [u16; 6] = [0xFF31, PORTRAIT, 0xFF33, 0xFF34, 0xFF35, 0xFF36];
+
+/// Longest data object in bytes that STORE DATA takes, but for a portrait (SPEC 15).
+pub const MAXIMUM_LENGTH: usize = 768;

@@ -134,8 +134,10 @@ byte_enum! {
     pub enum Recipient {
         /// The card's holder.
         Holder = 1,
-        /// A representative named on the card.
-        Representative = 2,
+        /// The first representative in data group 5.
+        FirstRepresentative = 2,
+        /// The second representative in data group 5.
+        SecondRepresentative = 3,
     }
 }
 
@@ -164,6 +166,9 @@ byte_enum! {
 /// An operator's name at a terminal.
 pub type Operator<'a> = Ascii<'a, 20>;
 
+/// The name of a second operator, who vouches for the first: so long that [`Order::MAXIMUM_LENGTH`] bytes hold both.
+pub type SecondOperator<'a> = Ascii<'a, 11>;
+
 template! {
     /// A payment order (SPEC 9.2).
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -190,6 +195,8 @@ template! {
         method: HolderCheckMethod = 0x8A,
         /// The clerk.
         operator: Operator<'a> = 0x8B,
+        /// A second clerk, another one: a payment on a photo document needs one while no PIN try is left.
+        second_operator: Option<SecondOperator<'a>> = 0x8C,
         /// When.
         time: Time = 0x8D,
         /// Where the time comes from.
@@ -202,10 +209,11 @@ template! {
 impl<'a> Order<'a> {
     /// Tag of an order.
     pub const TAG: u16 = 0xFF23;
-    /// Longest order in bytes.
-    pub const MAXIMUM_LENGTH: usize = 240;
+    /// Longest order in bytes: what READ RECORD gives back in one response (SPEC 8.2, 9.9).
+    pub const MAXIMUM_LENGTH: usize = 239;
 
-    /// Reads an order and checks what no valid one may hold: no amount, no time, an unset clock, a recovery.
+    /// Reads an order and checks what no valid one may hold: no amount, no time, an unset clock, a recovery, one
+    /// operator twice.
     pub fn parse(object: DataObject<'a>) -> Result<Self, Error> {
         let order = Self::read(&mut Reader::new(object.encoding()), Self::TAG)?;
         if order.amount.vnd() == 0 {
@@ -219,6 +227,12 @@ impl<'a> Order<'a> {
         }
         if order.line_key.parts().line_type == LineType::Recovery {
             return Err(Error::Value(0x87));
+        }
+        if order
+            .second_operator
+            .is_some_and(|second| second.as_str() == order.operator.as_str())
+        {
+            return Err(Error::Value(0x8C));
         }
         Ok(order)
     }
@@ -236,6 +250,12 @@ byte_enum! {
     pub enum ReceiptKind {
         /// The line is paid.
         Payment = 1,
+        /// A payment is undone: the line is unpaid again.
+        Reversal = 2,
+        /// An issuer script was executed (SPEC 13.1).
+        IssuerScript = 3,
+        /// The card is blocked by a block list (SPEC 13.10).
+        BlockList = 4,
     }
 }
 
@@ -243,7 +263,7 @@ byte_enum! {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HolderCheckOutcome {
     /// Does the payment rest on a PIN that the card has compared? A payment on a photo document says no, also if a PIN
-    /// was verified besides.
+    /// was verified besides. Receipts of an issuer script or a block list rest on no holder check and say no.
     pub pin_verified: bool,
     /// PIN tries left.
     pub tries_left: u8,
@@ -265,26 +285,59 @@ impl<'a> Field<'a> for HolderCheckOutcome {
     }
 }
 
-template! {
-    /// Body `FF24`: a receipt (SPEC 9.4).
-    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-    pub struct Receipt {
-        /// Signature suite.
-        suite: Suite = 0x80,
-        /// The card.
-        card_number: CardNumber = 0x5A,
-        /// Version of its CSO.
-        cso_version: u16 = 0x81,
-        /// Counts receipts, from 1.
-        counter: u32 = 0x82,
-        /// Hash of the receipt body before; of the first: the CSO hash at activation.
-        previous: Digest = 0x83,
-        /// Hash of the order's data object.
-        order_hash: Digest = 0x84,
-        /// Outcome of the holder check.
-        holder_check: HolderCheckOutcome = 0x85,
-        /// Kind.
-        kind: ReceiptKind = 0x86,
+/// Body `FF24`: a receipt (SPEC 9.4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Receipt {
+    /// Signature suite.
+    pub suite: Suite,
+    /// The card.
+    pub card_number: CardNumber,
+    /// Version of its CSO.
+    pub cso_version: u16,
+    /// Counts receipts, from 1.
+    pub counter: u32,
+    /// Hash of the receipt body before; of the first: the CSO hash at activation.
+    pub previous: Digest,
+    /// Hash of what was done: the order, the reversal, the body of the issuer script or of the block list's header.
+    pub object_hash: Digest,
+    /// Outcome of the holder check.
+    pub holder_check: HolderCheckOutcome,
+    /// Kind.
+    pub kind: ReceiptKind,
+}
+
+impl<'a> Field<'a> for Receipt {
+    fn read(reader: &mut Reader<'a>, tag: u16) -> Result<Self, Error> {
+        let mut members = reader.expect(tag)?.members()?;
+        let receipt = Self {
+            suite: Field::read(&mut members, 0x80)?,
+            card_number: Field::read(&mut members, 0x5A)?,
+            cso_version: Field::read(&mut members, 0x81)?,
+            counter: Field::read(&mut members, 0x82)?,
+            previous: Field::read(&mut members, 0x83)?,
+            object_hash: Field::read(&mut members, 0x84)?,
+            holder_check: Field::read(&mut members, 0x85)?,
+            kind: Field::read(&mut members, 0x86)?,
+        };
+        members.finish()?;
+        let holder_present = matches!(receipt.kind, ReceiptKind::Payment | ReceiptKind::Reversal);
+        if receipt.holder_check.pin_verified && !holder_present {
+            return Err(Error::Value(0x85));
+        }
+        Ok(receipt)
+    }
+
+    fn write(&self, writer: &mut Writer<'_>, tag: u16) -> Result<(), Error> {
+        writer.template(tag, |members| {
+            self.suite.write(members, 0x80)?;
+            self.card_number.write(members, 0x5A)?;
+            self.cso_version.write(members, 0x81)?;
+            self.counter.write(members, 0x82)?;
+            self.previous.write(members, 0x83)?;
+            self.object_hash.write(members, 0x84)?;
+            self.holder_check.write(members, 0x85)?;
+            self.kind.write(members, 0x86)
+        })
     }
 }
 
