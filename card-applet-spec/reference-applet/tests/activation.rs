@@ -51,7 +51,7 @@ fn does_not_activate(name: &str, change: impl FnOnce(&Office, &GeneratedKeys, &m
 /// The same with the CSO changed and signed again by the issuer.
 fn cso_does_not_activate(name: &str, change: impl FnOnce(&mut CardSecurityObject)) {
     does_not_activate(name, |office, keys, objects| {
-        let mut body = cso(&plan(), &objects.groups, keys);
+        let mut body = cso(&plan(), objects.digests(), keys);
         change(&mut body);
         objects.cso = signed(&body, &office.issuer);
     });
@@ -124,7 +124,7 @@ fn activate_checks_the_security_object() {
         *objects.cso.last_mut().unwrap() ^= 0x01;
     });
     does_not_activate("signer", |_, keys, objects| {
-        objects.cso = signed(&cso(&plan(), &objects.groups, keys), &secret(77));
+        objects.cso = signed(&cso(&plan(), objects.digests(), keys), &secret(77));
     });
     does_not_activate("a byte of the body", |_, _, objects| {
         let person = objects
@@ -176,13 +176,13 @@ fn activate_checks_that_groups_make_sense() {
             let bytes = &mut objects.groups[group];
             let at = bytes.windows(old.len()).position(|window| window == old).unwrap();
             bytes[at..at + new.len()].copy_from_slice(new);
-            objects.cso = signed(&cso(&plan(), &objects.groups, keys), &office.issuer);
+            objects.cso = signed(&cso(&plan(), objects.digests(), keys), &office.issuer);
         });
     }
     does_not_activate("no sudden relief", |office, keys, objects| {
         let programmes = vec![(Programme::from_bytes(*b"BTXH").unwrap(), ProgrammeStatus::Active)];
         objects.groups = common::issuer::groups(&Plan { programmes, ..plan() });
-        objects.cso = signed(&cso(&plan(), &objects.groups, keys), &office.issuer);
+        objects.cso = signed(&cso(&plan(), objects.digests(), keys), &office.issuer);
     });
 }
 

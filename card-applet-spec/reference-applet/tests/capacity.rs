@@ -24,6 +24,7 @@ fn a_full_table_refuses_and_keeps_what_it_has() {
     let caps = card_spec::cso::Caps {
         order: amount(10),
         month: amount(1_000),
+        order_without_pin: amount(1),
     };
     let policy = HolderCheckPolicy {
         orders_per_verify: 255,

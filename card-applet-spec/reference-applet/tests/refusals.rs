@@ -489,6 +489,7 @@ fn two_refusals_at_once_answer_the_first_row() {
     let caps = Caps {
         order: amount(5_000_000),
         month: amount(4_000_000),
+        order_without_pin: amount(1_000_000),
     };
     let mut till = Till::with(Plan {
         policy,

@@ -29,7 +29,7 @@ fn pays_once_and_says_so_again() {
     let (body, head) = receipt(&session.cso, &first);
     assert_eq!(body.counter, 1);
     assert_eq!(body.previous, session.cso_hash);
-    assert_eq!(body.order_hash, sha256(&[&bytes(&order)]));
+    assert_eq!(body.object_hash, sha256(&[&bytes(&order)]));
     assert!(body.holder_check.pin_verified);
     assert_eq!(body.holder_check.tries_left, 3);
 

@@ -7,8 +7,8 @@ use card_spec::command::{CardStatus, GenerateData, GeneratedKeys, KeyPossession,
 use card_spec::crypto::{Agree as _, PortableP256, PublicKey, SecretKey, Verify as _, sha256};
 use card_spec::cso::{Caps, CardSecurityObject, GroupDigests, HolderCheckPolicy};
 use card_spec::groups::{
-    Holder, Issuance, LinkedNumbers, ProgrammeEntry, ProgrammeStatus, Programmes, Representative,
-    Representatives, Sex,
+    Holder, Image, Issuance, LinkedNumbers, PORTRAIT, Portrait, ProgrammeEntry, ProgrammeStatus, Programmes,
+    Representative, Representatives, Sex,
 };
 use card_spec::scp03::{
     AesKey, HostHandshake, InitializeUpdateResponse, StaticKeys, encode_put_key, put_key_response,
@@ -68,7 +68,7 @@ pub fn signed<'a, B: Body<'a>>(body: &B, signer: &SecretKey) -> Vec<u8> {
 }
 
 pub fn encoded<'a>(object: &impl Field<'a>, tag: u16) -> Vec<u8> {
-    let mut buffer = [0; 1024];
+    let mut buffer = [0; Portrait::MAXIMUM_LENGTH];
     let mut writer = Writer::new(&mut buffer);
     object.write(&mut writer, tag).unwrap();
     writer.finish().to_vec()
@@ -146,6 +146,7 @@ pub struct Plan {
     pub caps: Caps,
     pub dates: (Date, Date),
     pub programmes: Vec<(Programme, ProgrammeStatus)>,
+    pub portrait: Option<Vec<u8>>,
     pub pin: [u8; 6],
 }
 
@@ -165,6 +166,7 @@ pub fn plan() -> Plan {
         caps: Caps {
             order: Amount::new(5_000_000).unwrap(),
             month: Amount::new(12_000_000).unwrap(),
+            order_without_pin: Amount::new(1_000_000).unwrap(),
         },
         dates: (date(2026, 11, 1), date(2036, 10, 31)),
         programmes: vec![
@@ -172,6 +174,7 @@ pub fn plan() -> Plan {
             (programme(b"HTXH"), ProgrammeStatus::Ended),
             (Programme::SUDDEN_RELIEF, ProgrammeStatus::Active),
         ],
+        portrait: None,
         pin: *b"271828",
     }
 }
@@ -182,8 +185,8 @@ pub struct Objects {
     pub anchor: Vec<u8>,
     pub issuer: Vec<u8>,
     pub cso: Vec<u8>,
-    /// `FF31`, `FF33`, `FF34`, `FF35`, `FF36`.
-    pub groups: [Vec<u8>; 5],
+    /// `FF31`, `FF32` if there is a portrait, `FF33`, `FF34`, `FF35`, `FF36`.
+    pub groups: Vec<Vec<u8>>,
 }
 
 impl Objects {
@@ -191,9 +194,14 @@ impl Objects {
         let head = [&self.anchor, &self.issuer, &self.cso];
         head.into_iter().chain(&self.groups).flatten().copied().collect()
     }
+
+    /// What the CSO has to say of them.
+    pub fn digests(&self) -> GroupDigests {
+        digests(&self.anchor, &self.groups)
+    }
 }
 
-pub fn groups(plan: &Plan) -> [Vec<u8>; 5] {
+pub fn groups(plan: &Plan) -> Vec<Vec<u8>> {
     let entry = |&(programme, status)| ProgrammeEntry {
         programme,
         from: Period::new(2026, 11).unwrap(),
@@ -237,18 +245,41 @@ pub fn groups(plan: &Plan) -> [Vec<u8>; 5] {
         issued: date(2026, 11, 1),
         home_pay_point: Ascii::new("BD-700000"),
     };
+    let portrait = plan.portrait.as_ref().map(|image| Portrait {
+        salt: [2; 16],
+        image: Image::new(image).unwrap(),
+    });
     [
-        encoded(&holder, 0xFF31),
-        encoded(&programmes, 0xFF33),
-        encoded(&linked, 0xFF34),
-        encoded(&representatives, 0xFF35),
-        encoded(&issuance, 0xFF36),
+        Some(encoded(&holder, 0xFF31)),
+        portrait.map(|portrait| encoded(&portrait, PORTRAIT)),
+        Some(encoded(&programmes, 0xFF33)),
+        Some(encoded(&linked, 0xFF34)),
+        Some(encoded(&representatives, 0xFF35)),
+        Some(encoded(&issuance, 0xFF36)),
     ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
-pub fn cso(plan: &Plan, groups: &[Vec<u8>; 5], keys: &GeneratedKeys) -> CardSecurityObject {
-    let [holder, programmes, linked_numbers, representatives, issuance] =
-        groups.each_ref().map(|group| sha256(&[group]));
+/// Digests of the trust anchor and of the groups, each by its tag.
+fn digests(anchor: &[u8], groups: &[Vec<u8>]) -> GroupDigests {
+    let group = |tag: u16| {
+        let found = groups.iter().find(|group| group.starts_with(&tag.to_be_bytes()));
+        found.map(|group| sha256(&[group]))
+    };
+    GroupDigests {
+        trust_anchor: sha256(&[anchor]),
+        holder: group(0xFF31).unwrap(),
+        portrait: group(PORTRAIT),
+        programmes: group(0xFF33).unwrap(),
+        linked_numbers: group(0xFF34).unwrap(),
+        representatives: group(0xFF35).unwrap(),
+        issuance: group(0xFF36).unwrap(),
+    }
+}
+
+pub fn cso(plan: &Plan, digests: GroupDigests, keys: &GeneratedKeys) -> CardSecurityObject {
     CardSecurityObject {
         suite: Default::default(),
         format: Default::default(),
@@ -262,13 +293,7 @@ pub fn cso(plan: &Plan, groups: &[Vec<u8>; 5], keys: &GeneratedKeys) -> CardSecu
         person: plan.person,
         policy: plan.policy,
         caps: plan.caps,
-        digests: GroupDigests {
-            holder,
-            programmes,
-            linked_numbers,
-            representatives,
-            issuance,
-        },
+        digests,
         issuer_sequence: 1,
         issuer_previous: [0; 32],
     }
@@ -276,12 +301,14 @@ pub fn cso(plan: &Plan, groups: &[Vec<u8>; 5], keys: &GeneratedKeys) -> CardSecu
 
 pub fn objects(office: &Office, plan: &Plan, keys: &GeneratedKeys) -> Objects {
     let groups = groups(plan);
+    let anchor = encoded(&office.trust_anchor(), TrustAnchor::TAG);
+    let digests = digests(&anchor, &groups);
     Objects {
-        anchor: encoded(&office.trust_anchor(), TrustAnchor::TAG),
+        anchor,
         issuer: office
             .issuer_plan()
             .sign(&office.root, office.issuer.public_key()),
-        cso: signed(&cso(plan, &groups, keys), &office.issuer),
+        cso: signed(&cso(plan, digests, keys), &office.issuer),
         groups,
     }
 }

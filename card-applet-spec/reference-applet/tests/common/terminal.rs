@@ -163,6 +163,7 @@ impl Session {
             recipient: Recipient::Holder,
             method: HolderCheckMethod::Pin,
             operator: Ascii::new("op-01").unwrap(),
+            second_operator: None,
             time: Time::new(date(2026, 11, 22), 9, 30, 0).unwrap(),
             clock: ClockSource::Host,
             nonce: [nonce; 16],
