@@ -1,22 +1,23 @@
 //! ACTIVATE's checks (SPEC 6.9): a card goes live only with a CSO that names its own keys and every group it carries.
 
 use card_spec::certificate::{Certificate, Certified, TrustAnchor};
+use card_spec::command::LifeCycle;
 use card_spec::crypto::{Digest, PortableP256, sha256};
 use card_spec::cso::{self, CardSecurityObject, GroupDigests};
 use card_spec::groups::{Holder, Issuance, LinkedNumbers, Programmes, Representatives};
 use card_spec::signed::Signed;
 use card_spec::tlv::{Field, Reader};
-use card_spec::values::{Amount, Programme};
+use card_spec::values::{Amount, Period, Programme};
 
 use crate::answer::Stop;
-use crate::content::{Content, Object};
+use crate::content::{Content, Generation, Object};
 use crate::memory::{Memory, Slot};
 use crate::record::Record as _;
-use crate::state::{KeyPairs, Ledger, StoredPin};
+use crate::state::{KeyPairs, Ledger, PinGrants, StoredPin};
 
 /// The ledger that a card starts with; made only when every check has passed. Whatever fails is `6985`.
 pub(crate) fn first_ledger(memory: &impl Memory) -> Result<Ledger, Stop> {
-    let content = Content::of(memory)?.ok_or(Stop::LIFE_CYCLE)?;
+    let content = Content::of(memory, Generation::FIRST)?.ok_or(Stop::LIFE_CYCLE)?;
     let pairs = KeyPairs::load(memory, Slot::KeyPairs)?.ok_or(Stop::LIFE_CYCLE)?;
     StoredPin::load(memory, Slot::Pin)?.ok_or(Stop::LIFE_CYCLE)?;
     let issuer = issuer(&content)?;
@@ -29,11 +30,16 @@ pub(crate) fn first_ledger(memory: &impl Memory) -> Result<Ledger, Stop> {
     }
     check_groups(&content, &cso.digests)?;
     Ok(Ledger {
+        life_cycle: LifeCycle::Active,
+        generation: Generation::FIRST,
         counter: 0,
         head: cso.hash(),
         remembered: cso.effective,
         month: cso.effective.period(),
         total: Amount::default(),
+        floor: Period::FIRST,
+        block_list_number: 0,
+        pin_grants: PinGrants::default(),
         newest_row: None,
     })
 }

@@ -10,7 +10,7 @@ use rand_core::CryptoRng;
 use crate::answer::{Answer, Stop};
 use crate::memory::{Memory, Slot};
 use crate::record::Record as _;
-use crate::state::StoredPin;
+use crate::state::{PinGrants, State, StoredPin};
 use crate::terminal_session::TerminalSession;
 use crate::{Card, require_parameters};
 
@@ -41,7 +41,8 @@ impl<M: Memory, R: CryptoRng> Card<M, R> {
     ) -> Result<Answer, Stop> {
         require_parameters(command, [0x00, PIN_REFERENCE])?;
         let policy = self.content()?.security_object()?.body.policy;
-        let tries = self.tries_left(policy)?;
+        let granted = State::of(&self.memory)?.active()?.pin_grants;
+        let tries = self.tries_left(policy, granted)?;
         if command.data.is_empty() {
             // It reports and never authenticates (CVE-2023-40660).
             return report(session.authorized.is_some(), tries);
@@ -52,14 +53,15 @@ impl<M: Memory, R: CryptoRng> Card<M, R> {
         }
         session.authorized = None;
         let left = tries.checked_sub(1).ok_or(BLOCKED)?;
-        let mut pin = StoredPin::load(&self.memory, Slot::Pin)?.ok_or(Stop::FAULT)?;
-        pin.used = pin.used.saturating_add(1);
+        let pin = StoredPin::load(&self.memory, Slot::Pin)?.ok_or(Stop::FAULT)?;
+        let used = pin.tries_used(granted).saturating_add(1);
+        let pin = pin.with_tries_used(used, granted);
         pin.store(&mut self.memory, Slot::Pin)?;
         if !ct_eq(&pin.digits, claim.pin.digits()) {
             return Ok(Answer::status(StatusWord::tries_left(left)));
         }
-        pin.used = 0;
-        pin.store(&mut self.memory, Slot::Pin)?;
+        pin.with_tries_used(0, granted)
+            .store(&mut self.memory, Slot::Pin)?;
         session.authorized = Some(Authorized {
             orders: claim.orders,
             total: claim.total,
@@ -68,9 +70,9 @@ impl<M: Memory, R: CryptoRng> Card<M, R> {
     }
 
     /// Tries of the PIN that are left; none without a PIN.
-    pub(crate) fn tries_left(&self, policy: HolderCheckPolicy) -> Result<u8, Stop> {
+    pub(crate) fn tries_left(&self, policy: HolderCheckPolicy, granted: PinGrants) -> Result<u8, Stop> {
         let pin = StoredPin::load(&self.memory, Slot::Pin)?;
-        Ok(pin.map_or(0, |pin| policy.pin_tries.saturating_sub(pin.used)))
+        Ok(pin.map_or(0, |pin| policy.pin_tries.saturating_sub(pin.tries_used(granted))))
     }
 }
 

@@ -8,6 +8,7 @@
 mod activation;
 mod answer;
 mod command_chain;
+mod commit;
 mod content;
 mod holder_check;
 pub mod memory;

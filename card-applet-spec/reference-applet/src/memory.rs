@@ -1,12 +1,14 @@
 //! The card's persistent memory as the applet sees it: numbered slots, each replaced as a whole or not at all.
 
-/// Data blocks of the loading area (SPEC 6.6: 2,560 bytes in all).
-pub const CONTENT_BLOCKS: u8 = 10;
-/// Bytes in one block of the loading area.
+/// Places for all that STORE DATA loads: the content in force, and an update that waits (SPEC 13.6).
+pub const CONTENT_BANKS: u8 = 2;
+/// Blocks in one bank (SPEC 6.6: 8,704 bytes in all).
+pub const CONTENT_BLOCKS: u8 = 34;
+/// Bytes in one block of a bank.
 pub const CONTENT_BLOCK: usize = 256;
 /// Rows in the table of paid lines (SPEC 9.6).
 pub const PAID_ROWS: u8 = 40;
-/// Places for an order and its receipt: the 32 of SPEC 9.7 and a spare one that the next payment writes.
+/// Places for a receipt and what it is for: the 32 of SPEC 9.7 and a spare one that the next receipt goes to.
 pub const RING: u8 = 33;
 /// Longest content of any slot. A chip commits at most 384 bytes at once, so nothing that must change together is
 /// longer.
@@ -23,24 +25,27 @@ pub enum Slot {
     KeyPairs,
     /// PIN and tries used.
     Pin,
-    /// Where the objects lie in the loading area; empty while they are incomplete.
-    ContentIndex,
-    /// Block of the loading area, below [`CONTENT_BLOCKS`].
-    Content(u8),
-    /// Receipt counter, head, remembered date, the month's total and the newest row; empty before ACTIVATE.
+    /// The roots that the card trusts; empty before ACTIVATE.
+    TrustAnchors,
+    /// Life cycle, receipt counter, head, remembered date, the month's total and more; empty before ACTIVATE.
     Ledger,
+    /// Where the objects lie in a bank, below [`CONTENT_BANKS`]; empty while they are incomplete.
+    ContentIndex(u8),
+    /// Block of a bank: bank, and number below [`CONTENT_BLOCKS`].
+    Content(u8, u8),
     /// Row of the table of paid lines, below [`PAID_ROWS`].
     PaidRow(u8),
-    /// Order `FF23`, below [`RING`].
-    Order(u8),
-    /// Receipt `FF20` for the order of the same number, below [`RING`].
+    /// What the receipt of the same number is for, below [`RING`].
+    ReceiptObject(u8),
+    /// Receipt `FF20`, below [`RING`].
     Receipt(u8),
 }
 
-const CONTENT: u16 = 6;
-const PAID_ROW: u16 = CONTENT + CONTENT_BLOCKS as u16;
-const ORDER: u16 = PAID_ROW + PAID_ROWS as u16;
-const RECEIPT: u16 = ORDER + RING as u16;
+const CONTENT_INDEX: u16 = 6;
+const CONTENT: u16 = CONTENT_INDEX + CONTENT_BANKS as u16;
+const PAID_ROW: u16 = CONTENT + CONTENT_BANKS as u16 * CONTENT_BLOCKS as u16;
+const RECEIPT_OBJECT: u16 = PAID_ROW + PAID_ROWS as u16;
+const RECEIPT: u16 = RECEIPT_OBJECT + RING as u16;
 
 impl Slot {
     /// Number of slots.
@@ -54,11 +59,14 @@ impl Slot {
             Self::StaticKeys => 1,
             Self::KeyPairs => 2,
             Self::Pin => 3,
-            Self::ContentIndex => 4,
+            Self::TrustAnchors => 4,
             Self::Ledger => 5,
-            Self::Content(n) => CONTENT.saturating_add(n as u16),
+            Self::ContentIndex(bank) => CONTENT_INDEX.saturating_add(bank as u16),
+            Self::Content(bank, n) => CONTENT
+                .saturating_add((bank as u16).saturating_mul(CONTENT_BLOCKS as u16))
+                .saturating_add(n as u16),
             Self::PaidRow(n) => PAID_ROW.saturating_add(n as u16),
-            Self::Order(n) => ORDER.saturating_add(n as u16),
+            Self::ReceiptObject(n) => RECEIPT_OBJECT.saturating_add(n as u16),
             Self::Receipt(n) => RECEIPT.saturating_add(n as u16),
         }
     }

@@ -1,8 +1,9 @@
 //! Which payment lines were paid (SPEC 9.6): rows of bit maps over months. Pure, because "at most once" rests on it.
 //!
-//! A row begins at the first month of the window in which it was last written. The remembered date never goes back,
-//! so neither does the window: every month before a row's base is outside any later window and is refused. Hence
-//! forgetting a month, or a whole row, never makes a line payable again.
+//! A row begins at the first month of the window in which it was last written. That first month never goes back: the
+//! remembered date moves forward, and where a script sets it back the floor takes the window's first month over
+//! (SPEC 13.9). So every month before a row's base is outside any later window and is refused. Hence forgetting a month,
+//! or a whole row, never makes a line payable again; only a reversal does.
 
 use card_spec::values::{Period, Programme};
 
@@ -13,24 +14,32 @@ const BEFORE: u16 = 36;
 /// Months after the remembered one that may be paid (SPEC 9.3).
 const AFTER: u16 = 3;
 
-/// The months that may be paid: 36 before and 3 after the month of the remembered date.
+/// The months that may be paid: 36 before and 3 after the month of the remembered date, none before the floor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Window {
-    first: u16,
+    first: Period,
     last: u16,
 }
 
 impl Window {
-    pub(crate) fn around(remembered: Period) -> Self {
-        let month = remembered.index();
+    pub(crate) fn around(remembered: Period, floor: Period) -> Self {
         Self {
-            first: month.saturating_sub(BEFORE),
-            last: month.saturating_add(AFTER),
+            first: remembered.months_before(BEFORE).max(floor),
+            last: remembered.index().saturating_add(AFTER),
         }
     }
 
+    /// The first month that may be paid.
+    pub(crate) const fn first(self) -> Period {
+        self.first
+    }
+
+    fn base(self) -> u16 {
+        self.first.index()
+    }
+
     fn contains(self, month: u16) -> bool {
-        (self.first..=self.last).contains(&month)
+        (self.base()..=self.last).contains(&month)
     }
 }
 
@@ -66,7 +75,7 @@ impl Row {
 
     /// Every paid month lies before the window: forgetting them changes no answer.
     fn is_spent(self, window: Window) -> bool {
-        self.based_at(window.first).paid == 0
+        self.based_at(window.base()).paid == 0
     }
 
     /// The same row with months before `first` forgotten.
@@ -143,7 +152,7 @@ pub(crate) fn look_up(
         programme,
         number,
         line_type,
-        base: window.first,
+        base: window.base(),
         paid: 0,
     };
     match vacant {
@@ -153,7 +162,7 @@ pub(crate) fn look_up(
 }
 
 fn in_row(number: u8, row: Row, month: u16, window: Window) -> Standing {
-    let row = row.based_at(window.first);
+    let row = row.based_at(window.base());
     let Some(bit) = row.bit(month) else {
         return Standing::OutsideWindow;
     };
@@ -167,6 +176,23 @@ fn in_row(number: u8, row: Row, month: u16, window: Window) -> Standing {
             ..row
         },
     }))
+}
+
+/// The row to write when the payment of a line is undone, and its number; `None` if the table has forgotten the line, which
+/// then lies outside any later window.
+pub(crate) fn unmark(
+    rows: impl Iterator<Item = Option<Row>>,
+    entitlement: Entitlement,
+    period: Period,
+) -> Option<(u8, Row)> {
+    let known = |(number, row): (u8, Option<Row>)| {
+        row.filter(|row| row.is_about(entitlement))
+            .map(|row| (number, row))
+    };
+    let (number, row) = (0..).zip(rows).find_map(known)?;
+    let bit = row.bit(period.index()).filter(|bit| row.paid & bit != 0)?;
+    let paid = row.paid & !bit;
+    Some((number, Row { paid, ..row }))
 }
 
 #[cfg(test)]
@@ -198,7 +224,7 @@ mod tests {
     }
 
     fn window(remembered: u16) -> Window {
-        Window::around(month(remembered))
+        Window::around(month(remembered), Period::FIRST)
     }
 
     fn standing(table: &[Option<Row>], number: u16, period: u16, remembered: u16) -> Standing {
@@ -307,35 +333,169 @@ mod tests {
         }
     }
 
-    proptest! {
-        /// Whatever is paid in whatever order while time goes on, no line is payable twice; and with room left, no
-        /// unpaid line of the window is refused.
-        #[test]
-        fn no_line_is_ever_payable_twice(
-            steps in proptest::collection::vec((0u16..6, 0u16..44, 0u16..5), 1..400),
-        ) {
-            let mut table: Vec<Option<Row>> = std::vec![None; 4];
-            let mut paid = BTreeSet::new();
-            let mut remembered = 100;
-            for (number, offset, advance) in steps {
-                remembered += advance / 4;
-                let period = remembered - 38 + offset;
-                let inside = (remembered - 36..=remembered + 3).contains(&period);
-                match standing(&table, number, period, remembered) {
-                    Standing::Unpaid(Some(mark)) => {
-                        prop_assert!(inside && paid.insert((number, period)), "line {number} month {period} twice");
-                        table[usize::from(mark.number())] = Some(mark.row());
-                    }
-                    Standing::Unpaid(None) => {
-                        prop_assert!(inside && !paid.contains(&(number, period)));
-                        let live = |other: &u16| {
-                            paid.iter().any(|(n, month)| n == other && *month >= remembered - 36)
-                        };
-                        prop_assert!((0..6).filter(live).count() == 4, "room was left");
-                    }
-                    Standing::Paid => prop_assert!(inside && paid.contains(&(number, period))),
-                    Standing::OutsideWindow => prop_assert!(!inside),
+    #[test]
+    fn no_month_before_the_floor_is_paid_and_its_row_is_free() {
+        let mut table = [None; 1];
+        pay(&mut table, 1, 300, 300);
+        let with_floor = |table: &[Option<Row>], number, period, floor| {
+            let window = Window::around(month(300), month(floor));
+            look_up(table.iter().copied(), entitlement(number), month(period), window)
+        };
+        assert_eq!(with_floor(&table, 1, 300, 301), Standing::OutsideWindow);
+        assert_eq!(with_floor(&table, 1, 300, 300), Standing::Paid);
+        assert_eq!(with_floor(&table, 2, 301, 300), Standing::Unpaid(None));
+        assert!(matches!(
+            with_floor(&table, 2, 301, 301),
+            Standing::Unpaid(Some(_))
+        ));
+        // A floor before the window changes nothing, one behind it leaves nothing to pay.
+        assert_eq!(with_floor(&table, 1, 263, 200), Standing::OutsideWindow);
+        assert_eq!(with_floor(&table, 1, 303, 304), Standing::OutsideWindow);
+    }
+
+    #[test]
+    fn undoing_a_payment_undoes_that_one_only() {
+        let mut table = [None; 2];
+        pay(&mut table, 1, 299, 300);
+        pay(&mut table, 1, 300, 300);
+        pay(&mut table, 2, 300, 300);
+        let undo = |table: &[Option<Row>], number, period| {
+            unmark(table.iter().copied(), entitlement(number), month(period))
+        };
+        for (number, period) in [(3, 300), (1, 298), (1, 301), (1, 0), (1, 900), (2, 299)] {
+            assert_eq!(
+                undo(&table, number, period),
+                None,
+                "line {number}, month {period}"
+            );
+        }
+        let (number, row) = undo(&table, 1, 300).unwrap();
+        table[usize::from(number)] = Some(row);
+        assert_eq!(undo(&table, 1, 300), None);
+        assert_eq!(standing(&table, 1, 299, 300), Standing::Paid);
+        assert_eq!(standing(&table, 2, 300, 300), Standing::Paid);
+        pay(&mut table, 1, 300, 300);
+    }
+
+    /// What happens to a table between two looks at it.
+    #[derive(Clone, Debug)]
+    enum Step {
+        /// A line is paid, if it may be: entitlement, months after two before the window.
+        Pay(u16, u16),
+        /// Time goes on by so many months.
+        Advance(u16),
+        /// One of the payments that stand is undone.
+        Undo(proptest::sample::Index),
+        /// Script 07: the floor rises to so many months before the remembered one.
+        Prune(u16),
+        /// Script 08: the remembered month becomes this one.
+        SetDate(u16),
+    }
+
+    fn step() -> impl Strategy<Value = Step> {
+        prop_oneof![
+            12 => (0u16..6, 0u16..44).prop_map(|(number, offset)| Step::Pay(number, offset)),
+            2 => (0u16..4).prop_map(Step::Advance),
+            3 => any::<proptest::sample::Index>().prop_map(Step::Undo),
+            1 => (0u16..40).prop_map(Step::Prune),
+            1 => (60u16..400).prop_map(Step::SetDate),
+        ]
+    }
+
+    /// Table and model side by side.
+    struct Model {
+        table: Vec<Option<Row>>,
+        remembered: u16,
+        floor: u16,
+        /// Payments that stand, also those the table has forgotten.
+        paid: BTreeSet<(u16, u16)>,
+    }
+
+    impl Model {
+        fn window(&self) -> Window {
+            Window::around(month(self.remembered), month(self.floor))
+        }
+
+        /// The first month that may be paid, as SPEC 9.3 says it.
+        fn first(&self) -> u16 {
+            self.floor.max(self.remembered.saturating_sub(36))
+        }
+
+        fn pay(&mut self, number: u16, period: u16) -> Result<(), TestCaseError> {
+            let inside = (self.first()..=self.remembered + 3).contains(&period);
+            let line = (number, period);
+            let found = look_up(
+                self.table.iter().copied(),
+                entitlement(number),
+                month(period),
+                self.window(),
+            );
+            match found {
+                Standing::Unpaid(Some(mark)) => {
+                    prop_assert!(inside && self.paid.insert(line), "{line:?} twice");
+                    self.table[usize::from(mark.number())] = Some(mark.row());
                 }
+                Standing::Unpaid(None) => {
+                    prop_assert!(inside && !self.paid.contains(&line));
+                    let live = |other: &u16| self.paid.iter().any(|(n, m)| n == other && *m >= self.first());
+                    prop_assert!(
+                        !live(&number) && (0..6).filter(live).count() == 4,
+                        "room was left"
+                    );
+                }
+                Standing::Paid => prop_assert!(inside && self.paid.contains(&line)),
+                Standing::OutsideWindow => prop_assert!(!inside),
+            }
+            Ok(())
+        }
+
+        fn undo(&mut self, which: proptest::sample::Index) -> Result<(), TestCaseError> {
+            if self.paid.is_empty() {
+                return Ok(());
+            }
+            let (number, period) = *self.paid.iter().nth(which.index(self.paid.len())).unwrap();
+            self.paid.remove(&(number, period));
+            match unmark(self.table.iter().copied(), entitlement(number), month(period)) {
+                Some((row_number, row)) => self.table[usize::from(row_number)] = Some(row),
+                None => prop_assert!(period < self.first(), "a line of the window was forgotten"),
+            }
+            Ok(())
+        }
+
+        fn step(&mut self, step: Step) -> Result<(), TestCaseError> {
+            let first = self.first();
+            match step {
+                Step::Pay(number, offset) => self.pay(number, (first + offset).saturating_sub(2))?,
+                Step::Advance(months) => self.remembered += months,
+                Step::Undo(which) => self.undo(which)?,
+                Step::Prune(before) => {
+                    // Not before the present one (SPEC 13.8).
+                    let floor = self.remembered.saturating_sub(before);
+                    self.floor = self.floor.max(floor);
+                }
+                Step::SetDate(remembered) => {
+                    prop_assert_eq!(self.window().first(), month(first));
+                    (self.floor, self.remembered) = (first, remembered);
+                }
+            }
+            prop_assert!(self.first() >= first, "the window went back");
+            Ok(())
+        }
+    }
+
+    proptest! {
+        /// Whatever is paid and undone in whatever order, while time goes on, the floor rises and the date is set forward and
+        /// back: no line that stands paid is ever payable, and with room left no unpaid line of the window is refused.
+        #[test]
+        fn no_line_is_ever_payable_twice(steps in proptest::collection::vec(step(), 1..500)) {
+            let mut model = Model {
+                table: std::vec![None; 4],
+                remembered: 100,
+                floor: 0,
+                paid: BTreeSet::new(),
+            };
+            for step in steps {
+                model.step(step)?;
             }
         }
     }

@@ -4,16 +4,14 @@ use card_spec::apdu::{Command, StatusWord};
 use card_spec::crypto::{Digest, sha256};
 use card_spec::cso::{CardSecurityObject, HolderCheckPolicy};
 use card_spec::groups::{ProgrammeStatus, Programmes};
-use card_spec::payment::{
-    HolderCheckMethod, HolderCheckOutcome, LineKeyParts, MAXIMUM_RECEIPT_LENGTH, Order, Receipt, ReceiptKind,
-};
-use card_spec::signed::{encode_body, sign};
+use card_spec::payment::{HolderCheckMethod, HolderCheckOutcome, LineKeyParts, Order, ReceiptKind};
 use card_spec::tlv::{DataObject, Field as _, Reader};
 use card_spec::values::{Amount, Date, Period, Programme};
 use heapless::Vec;
 use rand_core::CryptoRng;
 
 use crate::answer::{Answer, Stop};
+use crate::commit::{Deed, ReceiptNumber};
 use crate::content::{LoadedSecurityObject, Object};
 use crate::holder_check::Authorized;
 use crate::memory::{Memory, PAID_ROWS, Slot};
@@ -56,7 +54,7 @@ struct Facts<'a> {
 
 /// An order that passed every check, with what its payment writes. Only [`check`] makes it, and only it can be executed.
 struct CheckedOrder {
-    counter: u32,
+    number: ReceiptNumber,
     month: Period,
     total: Amount,
     mark: Mark,
@@ -73,10 +71,10 @@ fn check(facts: &Facts<'_>) -> Result<CheckedOrder, Refusal> {
     is_within_order_cap(facts)?;
     let (month, total) = is_within_month_cap(facts)?;
     let (holder_check, authorized) = holder_was_checked(facts)?;
-    let counter = has_a_number_left(facts)?;
+    let number = has_a_number_left(facts)?;
     let mark = mark.ok_or(Refusal::NoRoom)?;
     Ok(CheckedOrder {
-        counter,
+        number,
         month,
         total,
         mark,
@@ -131,7 +129,7 @@ fn is_unpaid(facts: &Facts<'_>) -> Result<Option<Mark>, Refusal> {
         number: entitlement,
         line_type: line_type as u8,
     };
-    let window = Window::around(facts.ledger.remembered.period());
+    let window = Window::around(facts.ledger.remembered.period(), facts.ledger.floor);
     match look_up(facts.rows.iter().copied(), entitlement, period, window) {
         Standing::OutsideWindow => Err(Refusal::Period),
         Standing::Paid => Err(Refusal::Paid),
@@ -183,9 +181,8 @@ fn holder_was_checked(facts: &Facts<'_>) -> Result<(HolderCheckOutcome, Option<A
     Ok((outcome, Some(after)))
 }
 
-/// The counter of the receipt.
-fn has_a_number_left(facts: &Facts<'_>) -> Result<u32, Refusal> {
-    facts.ledger.counter.checked_add(1).ok_or(Refusal::Counter)
+fn has_a_number_left(facts: &Facts<'_>) -> Result<ReceiptNumber, Refusal> {
+    facts.ledger.next_receipt().ok_or(Refusal::Counter)
 }
 
 impl<M: Memory, R: CryptoRng> Card<M, R> {
@@ -203,15 +200,18 @@ impl<M: Memory, R: CryptoRng> Card<M, R> {
             return Err(Stop::SECURITY);
         }
         let hash = sha256(&[object.encoding()]);
-        if let Some(receipt) = receipts::for_order(&self.memory, &ledger, &hash)? {
-            return Answer::data(&receipt);
+        if let Some(receipt) = receipts::for_object(&self.memory, &ledger, ReceiptKind::Payment, &hash)? {
+            return Answer::data(receipt.receipt);
         }
         let cso = self.content()?.security_object()?;
         match self.check_order(session, &ledger, &cso, &order)? {
             Ok(checked) => self.execute(session, &ledger, &cso.body, object.encoding(), &hash, checked),
             Err(Refusal::Paid) => {
                 let standing = receipts::for_line(&self.memory, &ledger, order.line_key)?;
-                Answer::with(&standing.unwrap_or_default(), StatusWord::REFUSED_RECEIPT_FOLLOWS)
+                Answer::with(
+                    standing.map_or(&[], |standing| standing.receipt),
+                    StatusWord::REFUSED_RECEIPT_FOLLOWS,
+                )
             }
             Err(refusal) => Ok(Answer::status(StatusWord(refusal as u16))),
         }
@@ -235,7 +235,7 @@ impl<M: Memory, R: CryptoRng> Card<M, R> {
             cso,
             programmes: &programmes,
             rows: &self.paid_rows(ledger)?,
-            tries_left: self.tries_left(cso.body.policy)?,
+            tries_left: self.tries_left(cso.body.policy, ledger.pin_grants)?,
         }))
     }
 
@@ -252,8 +252,7 @@ impl<M: Memory, R: CryptoRng> Card<M, R> {
         Ok(rows)
     }
 
-    /// Pays: the receipt goes to a spare place, then one write of the ledger commits everything (SPEC 9.3). Until that
-    /// write nothing has happened; after it the same order finds its receipt.
+    /// Pays (SPEC 9.3), and takes what the holder authorized.
     fn execute(
         &mut self,
         session: &mut TerminalSession,
@@ -263,27 +262,7 @@ impl<M: Memory, R: CryptoRng> Card<M, R> {
         order_hash: &Digest,
         checked: CheckedOrder,
     ) -> Result<Answer, Stop> {
-        let receipt = Receipt {
-            suite: Default::default(),
-            card_number: cso.card_number,
-            cso_version: cso.version,
-            counter: checked.counter,
-            previous: ledger.head,
-            order_hash: *order_hash,
-            holder_check: checked.holder_check,
-            kind: ReceiptKind::Payment,
-        };
-        let mut buffer = [0; MAXIMUM_RECEIPT_LENGTH];
-        let head = sha256(&[encode_body(&receipt, &mut buffer)?]);
-        let signed = sign(&receipt, &self.signing_key()?, &mut buffer).map_err(|_| Stop::FAULT)?;
-
-        if let Some(NewestRow { number, row }) = ledger.newest_row {
-            row.store(&mut self.memory, Slot::PaidRow(number))?;
-        }
-        receipts::store(&mut self.memory, checked.counter, order, signed)?;
         let paid = Ledger {
-            counter: checked.counter,
-            head,
             month: checked.month,
             total: checked.total,
             newest_row: Some(NewestRow {
@@ -292,10 +271,17 @@ impl<M: Memory, R: CryptoRng> Card<M, R> {
             }),
             ..*ledger
         };
-        paid.store(&mut self.memory, Slot::Ledger)?;
+        let deed = Deed {
+            kind: ReceiptKind::Payment,
+            object: order,
+            hash: *order_hash,
+            holder_check: checked.holder_check,
+            number: checked.number,
+        };
+        let answer = self.commit(ledger, paid, cso, &deed)?;
         if checked.authorized.is_some() {
             session.authorized = checked.authorized;
         }
-        Answer::data(signed)
+        Ok(answer)
     }
 }

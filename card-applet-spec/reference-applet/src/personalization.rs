@@ -16,11 +16,11 @@ use zeroize::Zeroizing;
 
 use crate::activation;
 use crate::answer::{Answer, Stop};
-use crate::content::{Content, ContentIndex, Loading, Object};
+use crate::content::{Content, ContentIndex, Generation, Loading, Object};
 use crate::memory::{Memory, Slot};
 use crate::record::Record as _;
 use crate::session::{Peer, Session};
-use crate::state::{KeyPairs, State, StoredKeys, StoredPin};
+use crate::state::{KeyPairs, PinGrants, State, StoredKeys, StoredPin};
 use crate::{Card, require_no_data, require_parameters};
 
 /// Wrong EXTERNAL AUTHENTICATEs in a row after which the card waits for a power-off (SPEC 6.3).
@@ -149,11 +149,12 @@ impl<M: Memory, R: CryptoRng> Card<M, R> {
         if command.data.is_empty() || command.data.len() > MAX_COMMAND_DATA {
             return Err(Stop::LENGTH);
         }
+        let generation = Generation::FIRST;
         let before = match (command.p2, &*loading) {
             // No loading fits into one block: refused before what was loaded is gone.
             (0x00, _) if last => return Err(Stop::DATA),
-            (0x00, _) => *loading.insert(Loading::begin(&mut self.memory)?),
-            (block, Some(before)) if block == before.next_block() => *before,
+            (0x00, _) => *loading.insert(Loading::begin(&mut self.memory, generation)?),
+            (block, Some(before)) if before.next_block() == Some(block) => *before,
             _ => return Err(Stop::P1_P2),
         };
         let current = before.append(&mut self.memory, command.data)?;
@@ -177,18 +178,14 @@ impl<M: Memory, R: CryptoRng> Card<M, R> {
                 pairs.store(&mut self.memory, Slot::KeyPairs)?;
             }
         }
-        index.store(&mut self.memory, Slot::ContentIndex)
+        index.complete(&mut self.memory)
     }
 
     /// CHANGE REFERENCE DATA (SPEC 6.8).
     fn set_pin(&mut self, command: &Command<'_>) -> Result<Answer, Stop> {
         require_parameters(command, [0x01, PIN_REFERENCE])?;
         let pin = Pin::new(command.data).ok_or(Stop::DATA)?;
-        StoredPin {
-            digits: *pin.digits(),
-            used: 0,
-        }
-        .store(&mut self.memory, Slot::Pin)?;
+        StoredPin::new(*pin.digits(), PinGrants::default()).store(&mut self.memory, Slot::Pin)?;
         Ok(Answer::done())
     }
 
@@ -216,7 +213,8 @@ impl<M: Memory, R: CryptoRng> Card<M, R> {
 
     fn status(&self) -> Result<CardStatus, Stop> {
         let state = State::of(&self.memory)?;
-        let cso = Content::of(&self.memory)?
+        let generation = state.generation();
+        let cso = Content::of(&self.memory, generation)?
             .map(|content| content.security_object())
             .transpose()?;
         let flag = |slot, flag| {
@@ -232,11 +230,11 @@ impl<M: Memory, R: CryptoRng> Card<M, R> {
             life_cycle,
             key_version: self.static_keys()?.version,
             flags: flag(Slot::KeyPairs, CardStatus::KEYS_PRESENT)
-                | flag(Slot::ContentIndex, CardStatus::DATA_LOADED)
+                | if cso.is_some() { CardStatus::DATA_LOADED } else { 0 }
                 | flag(Slot::Pin, CardStatus::PIN_SET),
             pin_tries: cso
                 .as_ref()
-                .map_or(Ok(0), |cso| self.tries_left(cso.body.policy))?,
+                .map_or(Ok(0), |cso| self.tries_left(cso.body.policy, state.pin_grants()))?,
             cso_hash: cso.map(|cso| cso.hash),
             counter: ledger.map_or(0, |ledger| ledger.counter),
             head: ledger.map(|ledger| ledger.head),

@@ -1,68 +1,159 @@
-//! The last orders with their receipts (SPEC 9.7), in a ring with one spare place.
+//! The last receipts of every kind, each with what it is for (SPEC 9.7), in a ring with one spare place.
 //!
 //! The receipt with counter c is in place c mod 33. The ledger's counter says which 32 places count; the one that the next
-//! payment writes is never among them, so a power cut while it is written changes nothing.
+//! receipt goes to is never among them, so a power cut while it is written changes nothing.
 
 use card_spec::crypto::Digest;
-use card_spec::payment::{LineKey, MAXIMUM_RECEIPT_LENGTH, Order, Receipt};
+use card_spec::payment::{LineKey, Order, Receipt, ReceiptKind};
+use card_spec::reversal::Reversal;
+use card_spec::script::{Action, IssuerScript};
 use card_spec::signed::Signed;
 use card_spec::tlv::DataObject;
-use heapless::Vec;
 
 use crate::answer::Stop;
 use crate::memory::{Memory, RING, Slot};
 use crate::state::Ledger;
 
-/// A receipt as it was given.
-pub(crate) type StoredReceipt = Vec<u8, MAXIMUM_RECEIPT_LENGTH>;
+/// A receipt with what it is for, as they lie in the ring.
+pub(crate) struct StoredReceipt<'m> {
+    /// What the receipt says.
+    pub(crate) body: Receipt,
+    /// The receipt as it was given, `FF20`.
+    pub(crate) receipt: &'m [u8],
+    /// What it is for, in the form that it came (SPEC 9.9).
+    pub(crate) object: &'m [u8],
+}
 
-/// Writes order and receipt to the place of `counter`, which must be the one after the ledger's.
+impl<'m> StoredReceipt<'m> {
+    fn at(memory: &'m impl Memory, place: u8) -> Result<Self, Stop> {
+        let receipt = memory.read(Slot::Receipt(place));
+        let signed = Signed::<Receipt>::parse(receipt).map_err(|_| Stop::FAULT)?;
+        Ok(Self {
+            body: *signed.claimed(),
+            receipt,
+            object: memory.read(Slot::ReceiptObject(place)),
+        })
+    }
+
+    /// The order, if this is the receipt of a payment.
+    pub(crate) fn order(&self) -> Result<Option<Order<'m>>, Stop> {
+        if self.body.kind != ReceiptKind::Payment {
+            return Ok(None);
+        }
+        let object = DataObject::parse(self.object).map_err(|_| Stop::FAULT)?;
+        Order::parse(object).map(Some).map_err(|_| Stop::FAULT)
+    }
+
+    /// The hash of the order that this undoes, if it is the receipt of a reversal by a terminal (SPEC 9.8) or by the
+    /// issuer (13.7).
+    fn reversed(&self) -> Result<Option<Digest>, Stop> {
+        match self.body.kind {
+            ReceiptKind::Payment | ReceiptKind::BlockList => Ok(None),
+            ReceiptKind::Reversal => {
+                let object = DataObject::parse(self.object).map_err(|_| Stop::FAULT)?;
+                let reversal = Reversal::parse(object).map_err(|_| Stop::FAULT)?;
+                Ok(Some(reversal.order_hash))
+            }
+            ReceiptKind::IssuerScript => {
+                let script = Signed::<IssuerScript>::parse(self.object).map_err(|_| Stop::FAULT)?;
+                Ok(match script.claimed().action {
+                    Action::Reverse(order_hash) => Some(order_hash),
+                    _ => None,
+                })
+            }
+        }
+    }
+}
+
+/// Writes a receipt and what it is for to the place of `counter`, which must be the one after the ledger's.
 pub(crate) fn store(
     memory: &mut impl Memory,
     counter: u32,
-    order: &[u8],
+    object: &[u8],
     receipt: &[u8],
 ) -> Result<(), Stop> {
     let place = place(counter);
-    memory.write(Slot::Order(place), order)?;
+    memory.write(Slot::ReceiptObject(place), object)?;
     memory.write(Slot::Receipt(place), receipt)?;
     Ok(())
 }
 
-/// The receipt for the order with this hash.
-pub(crate) fn for_order(
-    memory: &impl Memory,
+/// The receipts that count, newest first.
+fn all<'m, M: Memory>(
+    memory: &'m M,
     ledger: &Ledger,
+) -> impl Iterator<Item = Result<StoredReceipt<'m>, Stop>> + use<'m, M> {
+    places(ledger).map(|place| StoredReceipt::at(memory, place))
+}
+
+/// The receipt with this number from the newest, which is 1 (SPEC 9.9).
+pub(crate) fn record<'m>(
+    memory: &'m impl Memory,
+    ledger: &Ledger,
+    number: u8,
+) -> Result<Option<StoredReceipt<'m>>, Stop> {
+    let Some(before) = usize::from(number).checked_sub(1) else {
+        return Ok(None);
+    };
+    all(memory, ledger).nth(before).transpose()
+}
+
+/// The newest receipt.
+pub(crate) fn newest<'m>(
+    memory: &'m impl Memory,
+    ledger: &Ledger,
+) -> Result<Option<StoredReceipt<'m>>, Stop> {
+    record(memory, ledger, 1)
+}
+
+/// The receipt of this kind for the object with this hash.
+pub(crate) fn for_object<'m>(
+    memory: &'m impl Memory,
+    ledger: &Ledger,
+    kind: ReceiptKind,
     hash: &Digest,
-) -> Result<Option<StoredReceipt>, Stop> {
-    for place in places(ledger) {
-        let receipt = memory.read(Slot::Receipt(place));
-        let signed = Signed::<Receipt>::parse(receipt).map_err(|_| Stop::FAULT)?;
-        if signed.claimed().order_hash == *hash {
-            return copy(receipt).map(Some);
+) -> Result<Option<StoredReceipt<'m>>, Stop> {
+    for stored in all(memory, ledger) {
+        let stored = stored?;
+        if stored.body.kind == kind && stored.body.object_hash == *hash {
+            return Ok(Some(stored));
         }
     }
     Ok(None)
 }
 
-/// The receipt for the payment of this line.
-pub(crate) fn for_line(
-    memory: &impl Memory,
+/// The receipt of the newest payment of this line: the one that stands, if the line is paid.
+pub(crate) fn for_line<'m>(
+    memory: &'m impl Memory,
     ledger: &Ledger,
     line: LineKey,
-) -> Result<Option<StoredReceipt>, Stop> {
-    for place in places(ledger) {
-        let object = DataObject::parse(memory.read(Slot::Order(place))).map_err(|_| Stop::FAULT)?;
-        let order = Order::parse(object).map_err(|_| Stop::FAULT)?;
-        if order.line_key == line {
-            return copy(memory.read(Slot::Receipt(place))).map(Some);
+) -> Result<Option<StoredReceipt<'m>>, Stop> {
+    for stored in all(memory, ledger) {
+        let stored = stored?;
+        if stored.order()?.is_some_and(|order| order.line_key == line) {
+            return Ok(Some(stored));
+        }
+    }
+    Ok(None)
+}
+
+/// The receipt of the reversal, by a terminal or by the issuer, of the order with this hash.
+pub(crate) fn reversal_of<'m>(
+    memory: &'m impl Memory,
+    ledger: &Ledger,
+    order_hash: &Digest,
+) -> Result<Option<StoredReceipt<'m>>, Stop> {
+    for stored in all(memory, ledger) {
+        let stored = stored?;
+        if stored.reversed()?.is_some_and(|reversed| reversed == *order_hash) {
+            return Ok(Some(stored));
         }
     }
     Ok(None)
 }
 
 /// The places that count, newest first: all but the spare one, or as many as there are receipts.
-fn places(ledger: &Ledger) -> impl Iterator<Item = u8> {
+fn places(ledger: &Ledger) -> impl Iterator<Item = u8> + use<> {
     let kept = u32::from(RING).saturating_sub(1);
     let oldest = ledger.counter.saturating_sub(kept);
     (oldest..ledger.counter)
@@ -75,8 +166,4 @@ fn place(counter: u32) -> u8 {
     place
         .and_then(|place| u8::try_from(place).ok())
         .unwrap_or_default()
-}
-
-fn copy(receipt: &[u8]) -> Result<StoredReceipt, Stop> {
-    Vec::from_slice(receipt).map_err(|_| Stop::FAULT)
 }

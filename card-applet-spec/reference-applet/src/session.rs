@@ -23,6 +23,10 @@ pub(crate) enum Session {
 }
 
 /// Who is at the other end of a secure channel.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "there is one session at a time, and no heap to move a part of it to"
+)]
 pub(crate) enum Peer {
     /// The issuer authenticated (SCP03).
     Issuer(IssuerSession),

@@ -48,7 +48,7 @@ impl<M: Memory, R: CryptoRng> Card<M, R> {
         session: &mut Session,
         command: &Command<'_>,
     ) -> Result<Answer, Stop> {
-        let ledger = State::of(&self.memory)?.active()?;
+        let ledger = State::of(&self.memory)?.activated()?;
         let (authority, role) = match (command.p1, command.p2, &*session) {
             (TRUST_ANCHOR_VERSION, FIRST_CERTIFICATE, _) => (self.trust_anchor()?, Role::TerminalAuthority),
             (TRUST_ANCHOR_VERSION, LAST_CERTIFICATE, Session::AuthorityPresented(authority)) => {
@@ -130,7 +130,7 @@ impl<M: Memory, R: CryptoRng> Card<M, R> {
         if session.authenticated {
             return Ok(());
         }
-        let ledger = State::of(&self.memory)?.active()?;
+        let ledger = State::of(&self.memory)?.activated()?;
         let seen = session.terminal.effective();
         if seen > ledger.remembered {
             Ledger {
@@ -183,7 +183,11 @@ impl<M: Memory, R: CryptoRng> Card<M, R> {
     }
 
     fn read_as_terminal(&self, session: &mut TerminalSession, command: &Command<'_>) -> Result<Answer, Stop> {
-        self.read_binary(&mut session.current_file, Object::is_for_terminals, command)
+        self.read_binary(
+            &mut session.current_file,
+            |file| !matches!(file, Object::LinkedNumbers | Object::Issuance),
+            command,
+        )
     }
 
     /// READ BINARY in a session (SPEC 7.7).
@@ -208,7 +212,9 @@ impl<M: Memory, R: CryptoRng> Card<M, R> {
     }
 
     fn read_part(&self, file: Object, offset: usize) -> Result<Answer, Stop> {
-        let content = Content::of(&self.memory)?.ok_or(Stop::Refused(StatusWord::FILE_NOT_FOUND))?;
+        let generation = State::of(&self.memory)?.generation();
+        let content =
+            Content::of(&self.memory, generation)?.ok_or(Stop::Refused(StatusWord::FILE_NOT_FOUND))?;
         let part = content.part::<MAX_RESPONSE_DATA>(file, offset)?;
         if part.is_empty() {
             return Err(Stop::Refused(StatusWord::WRONG_OFFSET));
@@ -216,9 +222,10 @@ impl<M: Memory, R: CryptoRng> Card<M, R> {
         Answer::data(&part)
     }
 
-    /// The loaded objects, which an active card has.
+    /// The content in force, which an activated card has.
     pub(crate) fn content(&self) -> Result<Content<'_, M>, Stop> {
-        Content::of(&self.memory)?.ok_or(Stop::FAULT)
+        let generation = State::of(&self.memory)?.generation();
+        Content::of(&self.memory, generation)?.ok_or(Stop::FAULT)
     }
 
     /// The key pairs, which an active card has.

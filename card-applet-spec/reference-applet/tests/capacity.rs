@@ -86,13 +86,13 @@ fn the_last_receipt_number_is_used_once() {
     let slots = &mut till.card.memory_mut().slots;
     let index = |slot: Slot| usize::from(slot.index());
     for place in 0..RING {
-        slots[index(Slot::Order(place))] = slots[index(Slot::Order(1))].clone();
+        slots[index(Slot::ReceiptObject(place))] = slots[index(Slot::ReceiptObject(1))].clone();
         slots[index(Slot::Receipt(place))] = slots[index(Slot::Receipt(1))].clone();
     }
     let ledger = &mut slots[index(Slot::Ledger)];
     let at = ledger
         .windows(6)
-        .position(|bytes| bytes == [0x80, 4, 0, 0, 0, 1])
+        .position(|bytes| bytes == [0x82, 4, 0, 0, 0, 1])
         .unwrap();
     ledger[at + 2..at + 6].copy_from_slice(&[0xFF, 0xFF, 0xFF, 0xFE]);
 

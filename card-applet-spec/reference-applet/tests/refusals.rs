@@ -524,9 +524,9 @@ fn a_card_whose_memory_is_corrupt_pays_nothing() {
     let places = [
         Slot::KeyPairs,
         Slot::Pin,
-        Slot::ContentIndex,
+        Slot::ContentIndex(0),
         // In the middle of the CSO.
-        Slot::Content(2),
+        Slot::Content(0, 2),
         Slot::Ledger,
         Slot::PaidRow(39),
         Slot::Receipt(1),
