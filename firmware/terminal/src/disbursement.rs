@@ -9,7 +9,8 @@ use card_spec::apdu::StatusWord;
 use card_spec::command::instruction::DISBURSE;
 use card_spec::crypto::Verify;
 use card_spec::journal::{EncodedOrder, EncodedReceipt, Event, Refusal, RefusalReason};
-use card_spec::payment::{HolderCheckMethod, Operator, Order, Recipient};
+use card_spec::payment::{HolderCheckMethod, Operator, Order, ReceiptKind, Recipient};
+use card_spec::refusal::Refusal as Decision;
 use card_spec::scp03::{MAX_COMMAND_DATA, MAX_PROTECTED_RESPONSE, Reply};
 use embedded_storage::nor_flash::NorFlash;
 use heapless::Vec;
@@ -81,7 +82,6 @@ impl<F: NorFlash, R: CryptoRng, V: Verify> Machine<'_, F, R, V> {
         let keys = self.keys.as_ref()?;
         let log = self.log.as_mut()?;
         log.boot(keys, stamp).ok()?;
-        let holder = line.line().recipients & 0x01 != 0;
         let order = Order {
             terminal: keys.name,
             sequence: log.next_sequence()?,
@@ -91,13 +91,10 @@ impl<F: NorFlash, R: CryptoRng, V: Verify> Machine<'_, F, R, V> {
             line_number: line.line().number,
             line_key: line.line().line_key,
             amount: line.line().amount,
-            recipient: if holder {
-                Recipient::Holder
-            } else {
-                Recipient::Representative
-            },
+            recipient: Recipient::Holder,
             method: HolderCheckMethod::Pin,
             operator: Operator::new(self.operator.as_ref()?)?,
+            second_operator: None,
             time: stamp.time,
             clock: stamp.source,
             nonce,
@@ -199,8 +196,10 @@ impl<F: NorFlash, R: CryptoRng, V: Verify> Machine<'_, F, R, V> {
         let facts = disbursing.card.facts();
         let receipt = |data| {
             let receipt = facts.verify_receipt(&self.verifier, data)?;
+            // Another kind is no payment and no receipt that stands.
+            (receipt.kind == ReceiptKind::Payment).then_some(())?;
             let encoding = Vec::from_slice(receipt.encoding()).ok()?;
-            Some((receipt.order_hash == order_hash, encoding))
+            Some((receipt.object_hash == order_hash, encoding))
         };
         match status.0 {
             0x9000 if disbursing.sent < intent.encoding().len() => Verdict::Continue,
@@ -213,7 +212,9 @@ impl<F: NorFlash, R: CryptoRng, V: Verify> Machine<'_, F, R, V> {
                 // Nothing proves which order the card has paid.
                 _ => Verdict::Undecided(RefusalReason::NotGenuine, Some(status)),
             },
-            0x6341..=0x6349 => Verdict::Refused(RefusalReason::RefusedByCard, status),
+            _ if Decision::from_status(status).is_some() => {
+                Verdict::Refused(RefusalReason::RefusedByCard, status)
+            }
             _ => Verdict::Undecided(RefusalReason::NotGenuine, Some(status)),
         }
     }

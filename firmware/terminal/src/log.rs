@@ -126,7 +126,7 @@ impl Standing {
                 });
                 None
             }
-            Event::Paid(receipt) => self.close_paid(receipt.signed().claimed().order_hash),
+            Event::Paid(receipt) => self.close_paid(receipt.signed().claimed().object_hash),
             Event::Refused(refusal) => {
                 self.open = self
                     .open

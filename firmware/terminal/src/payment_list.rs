@@ -191,10 +191,13 @@ impl<'f, F: NorFlash> PaymentList<'f, F> {
     }
 }
 
+/// Bit of the holder in a line's recipients (DATA 3.2): this terminal pays nobody else (SPEC 12).
+const HOLDER: u8 = 0x01;
+
 /// Nobody pays a recovery, and an order over nothing is refused (DATA 1, SPEC 9.2).
 fn payable(line: &ListLine) -> bool {
     line.amount.vnd() > 0
-        && line.recipients & 0x03 != 0
+        && line.recipients & HOLDER != 0
         && line.line_key.parts().line_type != LineType::Recovery
 }
 

@@ -129,14 +129,9 @@ pub(crate) fn holder(out: &mut Outbox, card: CardNumber, name: &str) {
 pub(crate) fn due_line(out: &mut Outbox, line: &ListLine) {
     let parts = line.line_key.parts();
     let (vietnamese, english) = programme(parts.programme);
-    let representative = if line.recipients & 0x01 == 0 {
-        ", người đại diện nhận / representative"
-    } else {
-        ""
-    };
     say!(
         out,
-        "{:>4}. {vietnamese} / {english}, {} {:02}/{}: {}{representative}",
+        "{:>4}. {vietnamese} / {english}, {} {:02}/{}: {}",
         line.number,
         line_type(parts.line_type),
         parts.period.month(),
@@ -259,6 +254,9 @@ fn decision(status: u16) -> &'static str {
         0x6347 => ": bộ nhớ thẻ đầy / no room on the card",
         0x6348 => ": thẻ hết số biên nhận / counter exhausted",
         0x6349 => ": lệnh cho thẻ khác / order for another card",
+        0x634A => ": lệnh chi đã bị hủy / the payment was reversed",
+        0x634C => ": thẻ bị khóa hoặc đã hủy, báo nơi cấp / card blocked or terminated, tell the issuer",
+        0x634F => ": người nhận không được ủy quyền / recipient not authorized",
         _ => "",
     }
 }

@@ -177,6 +177,8 @@ codes! {
     ReceiptCard = "receipt-card",
     /// The card did not see the holder check that the order states.
     ReceiptHolderCheck = "receipt-holder-check",
+    /// A Paid entry holds a receipt of another kind than a payment (SPEC 9.4).
+    ReceiptKind = "receipt-kind",
     /// Two receipts of a card with one counter.
     ReceiptFork = "receipt-fork",
     /// Counters missing among a card's receipts.

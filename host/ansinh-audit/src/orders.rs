@@ -1,10 +1,12 @@
 //! Orders and receipts of a journal: an order repeats its list's line, a receipt answers its order (SPEC 9, DATA 5.3).
 
+use card_spec::apdu::StatusWord;
 use card_spec::crypto::{Digest, Verify};
 use card_spec::cso::HolderCheckPolicy;
 use card_spec::journal::{EncodedOrder, EncodedReceipt, Entry, Refusal};
 use card_spec::list::{BLOCK_LIST_MAXIMUM_AGE_DAYS, ListLine};
-use card_spec::payment::{HolderCheckMethod, LineKey, Order, Receipt, Recipient};
+use card_spec::payment::{HolderCheckMethod, LineKey, Order, Receipt, ReceiptKind, Recipient};
+use card_spec::refusal::Refusal as Decision;
 use card_spec::signed::Signed;
 use card_spec::values::{CardNumber, Date, Period};
 
@@ -180,7 +182,7 @@ impl<'a, V: Verify> Pass<'a, V> {
     pub(crate) fn paid(&mut self, receipt: &EncodedReceipt<'_>, genuine: bool, place: &Place) {
         let signed = receipt.signed();
         let body = *signed.claimed();
-        let Some(open) = self.open.take_if(|open| open.order_hash == body.order_hash) else {
+        let Some(open) = self.open.take_if(|open| open.order_hash == body.object_hash) else {
             self.find(
                 Code::PaidWithoutIntent,
                 place,
@@ -254,7 +256,12 @@ impl<'a, V: Verify> Pass<'a, V> {
                 format!("does not verify under the key of card {}", card.number),
             );
         }
-        own && agrees && !forged
+        let of_payment = body.kind == ReceiptKind::Payment;
+        if !of_payment {
+            let text = format!("the receipt is of kind {:?}: it proves no payment", body.kind);
+            self.find(Code::ReceiptKind, place, text);
+        }
+        own && agrees && !forged && of_payment
     }
 
     pub(crate) fn refused(&mut self, refusal: &Refusal, place: &Place) {
@@ -268,7 +275,7 @@ impl<'a, V: Verify> Pass<'a, V> {
         // Only a protected answer of the card is a decision about an order (SPEC 8.3).
         if !refusal
             .status_word
-            .is_some_and(|status| (0x6340..=0x6349).contains(&status))
+            .is_some_and(|status| Decision::from_status(StatusWord(status)).is_some())
         {
             let text = format!("closes intent {closed} without the card's decision");
             self.find(Code::RefusedIntent, place, text);
@@ -279,7 +286,7 @@ impl<'a, V: Verify> Pass<'a, V> {
 fn repeats(order: &Order<'_>, line: &ListLine, card: Option<&Card>) -> bool {
     let recipient = match order.recipient {
         Recipient::Holder => 0b01,
-        Recipient::Representative => 0b10,
+        Recipient::FirstRepresentative | Recipient::SecondRepresentative => 0b10,
     };
     line.line_key == order.line_key
         && line.amount == order.amount

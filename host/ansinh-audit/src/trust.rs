@@ -193,7 +193,7 @@ fn refuse(error: CertificateError, place: &Place, findings: &mut Findings) {
     let code = match error {
         CertificateError::UnknownAuthority => Code::CertificateAuthority,
         CertificateError::Signature => Code::CertificateSignature,
-        CertificateError::Role => Code::CertificateRole,
+        CertificateError::Role | CertificateError::Sequence => Code::CertificateRole,
         CertificateError::Flags => Code::CertificateFlags,
         CertificateError::Dates | CertificateError::NotValidOn(_) => Code::CertificateDates,
     };

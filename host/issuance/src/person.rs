@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use card_spec::crypto::{Digest, sha256};
 use card_spec::cso::GroupDigests;
 use card_spec::groups::{
-    Holder, Issuance, LinkedNumbers, ProgrammeEntry, ProgrammeStatus, Programmes, Representative,
-    Representatives, Salt, Sex, TAGS,
+    Holder, Issuance, LinkedNumbers, MAXIMUM_LENGTH, ProgrammeEntry, ProgrammeStatus, Programmes,
+    Representative, Representatives, Salt, Sex,
 };
 use card_spec::tlv::{Error, Field, Reader, Writer};
 use card_spec::values::{Ascii, BirthDate, Date, Period, Programme, Text};
@@ -67,10 +67,14 @@ pub struct RepresentativeRecord {
     pub valid_to: String,
 }
 
+/// Tags of the groups in the order of STORE DATA (SPEC 6.6): no portrait, for no record has one.
+const TAGS: [u16; 5] = [0xFF31, 0xFF33, 0xFF34, 0xFF35, 0xFF36];
+
 /// The five groups, each a data object. Holds personal data: no `Debug`.
 pub struct DataGroups {
     encoding: Vec<u8>,
-    digests: GroupDigests,
+    /// In the order of [`TAGS`].
+    digests: [Digest; 5],
 }
 
 impl DataGroups {
@@ -112,18 +116,22 @@ impl DataGroups {
     /// Takes groups that were built before, as the journal kept them.
     ///
     /// # Errors
-    /// [`Failure::LedgerCso`] if they are not five groups in order.
+    /// [`Failure::LedgerCso`] if they are not five groups in order, [`Failure::TooMuchData`] if a card takes one of them
+    /// not for its length (SPEC 15).
     pub fn parse(encoding: &[u8]) -> Result<Self, Failure> {
         let mut reader = Reader::new(encoding);
         let mut digests = [[0; 32]; 5];
         for (digest, tag) in digests.iter_mut().zip(TAGS) {
-            let group = reader.expect(tag).map_err(|_| Failure::LedgerCso)?;
-            *digest = sha256(&[group.encoding()]);
+            let group = reader.expect(tag).map_err(|_| Failure::LedgerCso)?.encoding();
+            if group.len() > MAXIMUM_LENGTH {
+                return Err(Failure::TooMuchData);
+            }
+            *digest = sha256(&[group]);
         }
         reader.finish().map_err(|_| Failure::LedgerCso)?;
         Ok(Self {
             encoding: encoding.to_vec(),
-            digests: group_digests(digests),
+            digests,
         })
     }
 
@@ -132,21 +140,18 @@ impl DataGroups {
         &self.encoding
     }
 
-    /// Their digests.
-    pub fn digests(&self) -> GroupDigests {
-        self.digests
-    }
-}
-
-fn group_digests(
-    [holder, programmes, linked_numbers, representatives, issuance]: [Digest; 5],
-) -> GroupDigests {
-    GroupDigests {
-        holder,
-        programmes,
-        linked_numbers,
-        representatives,
-        issuance,
+    /// What the CSO says of them and of the trust anchor (`FF38`) that is loaded with them.
+    pub fn digests(&self, trust_anchor: &[u8]) -> GroupDigests {
+        let [holder, programmes, linked_numbers, representatives, issuance] = self.digests;
+        GroupDigests {
+            trust_anchor: sha256(&[trust_anchor]),
+            holder,
+            portrait: None,
+            programmes,
+            linked_numbers,
+            representatives,
+            issuance,
+        }
     }
 }
 

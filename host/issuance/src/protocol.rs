@@ -108,12 +108,10 @@ pub(crate) async fn personalize(desk: Desk, station: &Station, random: Randomnes
 
 /// The groups that the released CSO covers; else those of the person's record as it is today.
 fn data_groups(station: &Station, card: &Assignment, salts: &[Salt; 5]) -> Result<DataGroups, Failure> {
-    let groups = match &card.progress {
-        Progress::Released { groups, .. } => DataGroups::parse(groups)?,
-        _ => DataGroups::build(&card.person, station.terms(), salts)?,
-    };
-    station.demand_space(&groups)?;
-    Ok(groups)
+    match &card.progress {
+        Progress::Released { groups, .. } => DataGroups::parse(groups),
+        _ => DataGroups::build(&card.person, station.terms(), salts),
+    }
 }
 
 /// SELECT (SPEC 6.1). Not authentic: it decides only whether a PIN is asked for.

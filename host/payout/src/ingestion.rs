@@ -8,11 +8,13 @@ use ansinh_store::journal::{Ingestion, JournalEntry, JournalHead, Payment};
 use ansinh_store::lists::LineKey as StoredLineKey;
 use ansinh_store::terminals::Terminal;
 use ansinh_store::{Store, StoreError};
+use card_spec::apdu::StatusWord;
 use card_spec::crypto::{Digest, PortableP256, PublicKey};
 use card_spec::cso::CardSecurityObject;
 use card_spec::journal::{EncodedOrder, EncodedReceipt, Entry, Event, Refusal, genesis};
 use card_spec::list::ListLine;
-use card_spec::payment::{HolderCheckMethod, Order, Receipt};
+use card_spec::payment::{HolderCheckMethod, Order, Receipt, ReceiptKind};
+use card_spec::refusal::Refusal as Decision;
 use card_spec::signed::{Signed, Verified};
 use card_spec::tlv::{self, Field as _, Reader};
 use card_spec::values::{CardNumber, TerminalName};
@@ -55,6 +57,9 @@ pub enum EntryError {
     /// The receipt states another CSO version than the card has, or another holder check than the order (SPEC 9.4).
     #[error("its receipt states another version of the card or another holder check than card and order")]
     OtherReceipt,
+    /// The receipt is of a reversal, an issuer script or a block list (SPEC 9.4).
+    #[error("its receipt is of another kind than a payment")]
+    NoPayment,
     /// The order names a list or line that the issuer did not sign, or other values than the line's.
     #[error(
         "card, line, amount or recipient are not those of a payment list that the issuer signed for this terminal"
@@ -254,7 +259,7 @@ impl<'s> JournalIngestion<'s> {
         // Only a protected answer of the card is a decision about an order (SPEC 8.3).
         let decided = refusal
             .status_word
-            .is_some_and(|status| (0x6340..=0x6349).contains(&status));
+            .is_some_and(|status| Decision::from_status(StatusWord(status)).is_some());
         let was_open = self.open.take_if(|open| open.sequence == closed).is_some();
         if decided && was_open {
             Ok(())
@@ -267,7 +272,7 @@ impl<'s> JournalIngestion<'s> {
         let intent = self.open.as_ref().ok_or(EntryError::NoIntent)?;
         let order = EncodedOrder::parse(&intent.order)?;
         let claimed = *receipt.signed().claimed();
-        if claimed.order_hash != order.hash() {
+        if claimed.object_hash != order.hash() {
             return Err(EntryError::NoIntent.into());
         }
         let card = self.known_card(&claimed.card_number)?;
@@ -278,6 +283,9 @@ impl<'s> JournalIngestion<'s> {
         let order = order.order();
         if order.cso_hash != card.cso_hash || !self.is_on_list(order, claimed.card_number)? {
             return Err(EntryError::NotOnList.into());
+        }
+        if claimed.kind != ReceiptKind::Payment {
+            return Err(EntryError::NoPayment.into());
         }
         if claimed.cso_version != card.version || !states_holder_check(&claimed, order) {
             return Err(EntryError::OtherReceipt.into());

@@ -20,7 +20,7 @@ use crate::{IssuerKey, PayoutError};
 pub(crate) const fn recipient_bit(recipient: Recipient) -> u8 {
     match recipient {
         Recipient::Holder => 0x01,
-        Recipient::Representative => 0x02,
+        Recipient::FirstRepresentative | Recipient::SecondRepresentative => 0x02,
     }
 }
 
@@ -112,7 +112,7 @@ fn sign_list<S: Sign<Error: Display>>(
             .ok_or(PayoutError::Value("the list's total"))?;
         let holder = recipient_bit(Recipient::Holder);
         let recipients = if line.has_representative {
-            holder | recipient_bit(Recipient::Representative)
+            holder | recipient_bit(Recipient::FirstRepresentative)
         } else {
             holder
         };

@@ -238,7 +238,7 @@ fn an_order_that_is_not_a_line_of_the_signed_list_is_not_booked() {
         |order| order.line_number = u32::MAX,
         |order| order.list_root = [7; 32],
         |order| order.cso_hash = [7; 32],
-        |order| order.recipient = Recipient::Representative,
+        |order| order.recipient = Recipient::FirstRepresentative,
         |order| {
             let mut parts = order.line_key.parts();
             parts.entitlement += 1;

@@ -115,7 +115,7 @@ pub(crate) fn encode<'a>(field: &impl Field<'a>, tag: u16) -> Vec<u8> {
     writer.finish().to_vec()
 }
 
-/// The data groups of a card, in the order of STORE DATA.
+/// The data groups of a card without portrait, in the order of STORE DATA.
 pub fn groups(person: &PersonReference) -> [(u16, Vec<u8>); 5] {
     let salt = |group: u8| half(&sha256(&[b"salt", person, &[group]]));
     let holder = Holder {
@@ -191,9 +191,12 @@ impl World {
             caps: Caps {
                 order: amount(20_000_000),
                 month: amount(50_000_000),
+                order_without_pin: amount(2_000_000),
             },
             digests: GroupDigests {
+                trust_anchor: self.trust_anchor,
                 holder,
+                portrait: None,
                 programmes,
                 linked_numbers,
                 representatives,

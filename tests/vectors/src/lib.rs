@@ -21,13 +21,16 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 
-use card_spec::certificate::{Authorization, Certificate, CertificateKey, Flags, Reference, Role};
+use card_spec::certificate::{
+    Authorization, AuthorizationBits, Certificate, CertificateKey, Flags, Reference, Role, TrustAnchor,
+};
 use card_spec::crypto::{Digest, SecretKey, sha256};
 use card_spec::payment::LineType::{Arrears, Regular};
 use card_spec::signed::{self, Body};
 use card_spec::values::{Amount, CardNumber, Date, Period, Programme};
 
 pub use examine::{Examined, examine};
+use issued::encode;
 pub use issued::{BlockListName, Card, LineSpec, List, Person, groups};
 pub use keys::{der_signature, pem, secret};
 pub use terminal::{OPERATOR, Terminal};
@@ -61,6 +64,8 @@ pub struct World {
     pub issuer_sequence: u64,
     /// Hash of the body before in the issuer's sequence.
     pub issuer_previous: Digest,
+    /// Digest of the trust anchor, for the cards to come.
+    pub trust_anchor: Digest,
 }
 
 impl World {
@@ -84,10 +89,12 @@ impl World {
             block_list_number: 0,
             issuer_sequence: 0,
             issuer_previous: [0; 32],
+            trust_anchor: [0; 32],
         };
         let years = (date(2026, 1, 1), date(2046, 12, 31));
         let (root, issuer, authority) = (secret("root"), secret("issuer"), secret("terminal CA"));
         world.certify("VNROOT00001", &root, Role::Root, "VNROOT00001", &root, years);
+        world.trust_anchor = sha256(&[&trust_anchor(&root, flags, years)]);
         world.certify(
             "VNROOT00001",
             &root,
@@ -206,6 +213,21 @@ impl Default for World {
     fn default() -> Self {
         Self::new()
     }
+}
+
+/// The root as a card holds it (SPEC 6.7).
+fn trust_anchor(root: &SecretKey, flags: Flags, (effective, expiry): (Date, Date)) -> Vec<u8> {
+    let anchor = TrustAnchor {
+        reference: reference("VNROOT00001"),
+        key: root.public_key(),
+        effective,
+        expiry,
+        authorization: AuthorizationBits(Authorization {
+            role: Role::Root,
+            flags,
+        }),
+    };
+    encode(&anchor, TrustAnchor::TAG)
 }
 
 /// A reference that is known to be well formed.

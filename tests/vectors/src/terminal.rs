@@ -174,6 +174,7 @@ impl World {
             recipient: Recipient::Holder,
             method: HolderCheckMethod::Pin,
             operator: Ascii::new(OPERATOR).expect("an operator"),
+            second_operator: None,
             time: terminal.time(),
             clock: ClockSource::Host,
             nonce: *nonce.first_chunk().expect("16 bytes"),
@@ -200,7 +201,7 @@ impl World {
             cso_version: 1,
             counter: card.counter,
             previous: card.head,
-            order_hash: sha256(&[order]),
+            object_hash: sha256(&[order]),
             holder_check: HolderCheckOutcome {
                 pin_verified: method == HolderCheckMethod::Pin,
                 tries_left: 3,

@@ -345,7 +345,7 @@ fn broken_rules_are_found_by_both() {
         ("receipt of a stranger", &receipt("somebody", |_| ())),
         (
             "receipt for another order",
-            &receipt(card, |receipt| receipt.order_hash = [1; 32]),
+            &receipt(card, |receipt| receipt.object_hash = [1; 32]),
         ),
         (
             "receipt of another version",

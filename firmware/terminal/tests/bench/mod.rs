@@ -285,7 +285,7 @@ pub fn story(entries: &[Vec<u8>], journal_key: &card_spec::crypto::PublicKey) ->
             }
             Event::Paid(receipt) => {
                 let (_, line, hash) = open.take().expect("Paid follows Intent");
-                assert_eq!(receipt.signed().claimed().order_hash, hash);
+                assert_eq!(receipt.signed().claimed().object_hash, hash);
                 story.paid.push(line);
             }
             Event::Refused(refusal) => {

@@ -231,9 +231,12 @@ pub(crate) fn active_card<S: Sign<Error: Display>>(
             caps: Caps {
                 order: Amount::new(10_000_000).unwrap(),
                 month: Amount::new(20_000_000).unwrap(),
+                order_without_pin: Amount::new(5_000_000).unwrap(),
             },
             digests: GroupDigests {
+                trust_anchor: [0; 32],
                 holder: [1; 32],
+                portrait: None,
                 programmes: [3; 32],
                 linked_numbers: [4; 32],
                 representatives: [5; 32],
@@ -383,6 +386,7 @@ impl Till {
             recipient: Recipient::Holder,
             method: HolderCheckMethod::Pin,
             operator: Operator::new("lan").unwrap(),
+            second_operator: None,
             time: time(),
             clock: ClockSource::Host,
             nonce: [8; 16],
@@ -415,7 +419,7 @@ pub(crate) fn receipt_body(order: &Order<'_>, card: &Card, counter: u32) -> Rece
         cso_version: 1,
         counter,
         previous: card.cso_hash,
-        order_hash: sha256(&[&encode(order)]),
+        object_hash: sha256(&[&encode(order)]),
         holder_check: HolderCheckOutcome {
             pin_verified: order.method == HolderCheckMethod::Pin,
             tries_left: 3,

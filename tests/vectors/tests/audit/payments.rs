@@ -65,7 +65,7 @@ fn orders_that_are_not_the_lists() {
         &|order| order.method = HolderCheckMethod::PhotoDocument,
         &[Code::OrderMethod],
     );
-    give(&|order| order.recipient = Recipient::Representative, &[]);
+    give(&|order| order.recipient = Recipient::FirstRepresentative, &[]);
     let on = |month, day| Time::new(Date::new(2026, month, day).unwrap(), 12, 0, 0).unwrap();
     give(&|order| order.time = on(11, 28), &[Code::OrderDate]); // after the list
     give(
@@ -316,7 +316,7 @@ fn receipts_that_are_not_the_cards() {
     receipt_gives(|_| (), "card 3 signing", &[]);
     receipt_gives(|_| (), "somebody", &[Code::ReceiptSignature]);
     receipt_gives(
-        |receipt| receipt.order_hash = [1; 32],
+        |receipt| receipt.object_hash = [1; 32],
         "card 3 signing",
         &[Code::PaidWithoutIntent, Code::ReceiptUnpaid],
     );
