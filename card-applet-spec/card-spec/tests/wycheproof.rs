@@ -5,7 +5,6 @@
     clippy::arithmetic_side_effects,
     clippy::indexing_slicing,
     clippy::unwrap_used,
-    unreachable_pub,
     reason = "a test that panics has done its work"
 )]
 

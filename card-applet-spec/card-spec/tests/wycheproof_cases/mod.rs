@@ -1,6 +1,7 @@
 //! The cases of Project Wycheproof that apply to what `card-spec` calls, and how many do not, with the reason.
+#![allow(dead_code, reason = "shared by two tests, each of which uses its part")]
 
-pub mod verdict;
+pub(crate) mod verdict;
 
 use std::collections::BTreeMap;
 
@@ -11,18 +12,18 @@ use wycheproof::{TestResult, ecdh, ecdsa, mac};
 use verdict::{AGREE, CMAC, VERIFY, Verdict};
 
 /// One case: what to call with which three inputs, and what has to come out.
-pub struct Case {
-    pub name: String,
-    pub operation: u16,
-    pub inputs: [Vec<u8>; 3],
-    pub expected: Verdict,
+pub(crate) struct Case {
+    pub(crate) name: String,
+    pub(crate) operation: u16,
+    pub(crate) inputs: [Vec<u8>; 3],
+    pub(crate) expected: Verdict,
 }
 
 /// A file of Wycheproof: the cases to run, and the number of the others by the reason for which they are not run.
 #[derive(Default)]
-pub struct Set {
-    pub cases: Vec<Case>,
-    pub skipped: BTreeMap<&'static str, usize>,
+pub(crate) struct Set {
+    pub(crate) cases: Vec<Case>,
+    pub(crate) skipped: BTreeMap<&'static str, usize>,
 }
 
 impl Set {
@@ -41,12 +42,13 @@ impl Set {
 }
 
 /// The signature is none in DER: nothing of ours reads DER, a chip's applet converts (SPEC 2.1). All of them are invalid.
-pub const NOT_DER: &str = "no two integers of 32 bytes in DER";
+pub(crate) const NOT_DER: &str = "no two integers of 32 bytes in DER";
 /// Keys come as points (SPEC 1): nothing of ours reads an X.509 SubjectPublicKeyInfo.
-pub const NOT_A_POINT: &str = "no SubjectPublicKeyInfo of an uncompressed point on the named curve secp256r1";
+pub(crate) const NOT_A_POINT: &str =
+    "no SubjectPublicKeyInfo of an uncompressed point on the named curve secp256r1";
 
 /// All files.
-pub fn sets() -> [(&'static str, Set); 5] {
+pub(crate) fn sets() -> [(&'static str, Set); 5] {
     [
         ("ecdsa_secp256r1_sha256_p1363", ecdsa_p1363()),
         ("ecdsa_secp256r1_sha256", ecdsa_der()),

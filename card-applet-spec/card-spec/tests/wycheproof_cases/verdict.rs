@@ -4,16 +4,16 @@ use card_spec::crypto::{Agree as _, PortableP256, PublicKey, SecretKey, Signatur
 use card_spec::scp03::AesKey;
 
 /// Key `04 ‖ x ‖ y`, message, signature `r ‖ s`.
-pub const VERIFY: u16 = 0xA1;
+pub(crate) const VERIFY: u16 = 0xA1;
 /// Private key (32 bytes), public key, shared secret.
-pub const AGREE: u16 = 0xA2;
+pub(crate) const AGREE: u16 = 0xA2;
 /// AES key, message, CMAC.
-pub const CMAC: u16 = 0xA3;
+pub(crate) const CMAC: u16 = 0xA3;
 
 /// What became of a case: the letter that the image reports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
-pub enum Verdict {
+pub(crate) enum Verdict {
     /// Verified; or computed what the case says.
     Right = b'r',
     /// Computed something else.
@@ -33,7 +33,7 @@ impl Verdict {
 }
 
 /// Tries a case; `None` if there is no such operation, or a private key is none.
-pub fn verdict(operation: u16, [first, second, third]: [&[u8]; 3]) -> Option<Verdict> {
+pub(crate) fn verdict(operation: u16, [first, second, third]: [&[u8]; 3]) -> Option<Verdict> {
     match operation {
         VERIFY => Some(match verify(first, second, third) {
             Some(()) => Verdict::Right,
