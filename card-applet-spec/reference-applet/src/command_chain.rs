@@ -4,6 +4,7 @@ use card_spec::apdu::{Command, StatusWord};
 use card_spec::command::MAXIMUM_CHAIN;
 use heapless::Vec;
 
+use crate::PROPRIETARY;
 use crate::answer::Stop;
 
 /// CLA without the chaining bit, INS, P1 and P2, which stay the same over a chain.
@@ -24,12 +25,12 @@ impl CommandChain {
         self.data.clear();
     }
 
-    /// Takes an APDU: the complete command, or `None` if more have to come. Only the command with the class and
-    /// instruction `chainable` may take more than one: nothing else is worth keeping.
+    /// Takes an APDU: the complete command, or `None` if more have to come. Only the instructions `chainable`, of the class
+    /// of our own, may take more than one APDU: nothing else is worth keeping.
     pub(crate) fn take<'c>(
         &'c mut self,
         command: Command<'c>,
-        chainable: [u8; 2],
+        chainable: &[u8],
     ) -> Result<Option<Command<'c>>, Stop> {
         let class = command.with_chaining(false).class;
         let header = [class, command.instruction, command.p1, command.p2];
@@ -38,7 +39,7 @@ impl CommandChain {
             if !command.is_chained() {
                 return Ok(Some(command));
             }
-            if [class, command.instruction] != chainable {
+            if class != PROPRIETARY || !chainable.contains(&command.instruction) {
                 return Err(Stop::CLASS);
             }
         }

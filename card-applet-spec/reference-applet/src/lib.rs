@@ -7,24 +7,30 @@
 
 mod activation;
 mod answer;
+mod blocking;
 mod command_chain;
 mod commit;
 mod content;
 mod holder_check;
+mod life_cycle;
 pub mod memory;
 mod paid_lines;
 mod payment;
 mod personalization;
 mod receipts;
 mod record;
+mod reversal;
+mod script;
 mod session;
 mod state;
 mod terminal_session;
+mod trust_anchors;
 
 use card_spec::APPLICATION_IDENTIFIER;
 use card_spec::apdu::{Command, Response, StatusWord};
 use card_spec::command::instruction::{
-    DISBURSE, EXTERNAL_AUTHENTICATE, INITIALIZE_UPDATE, PERFORM_SECURITY_OPERATION, READ_BINARY, SELECT,
+    DEACTIVATE, DISBURSE, EXECUTE_ISSUER_SCRIPT, EXTERNAL_AUTHENTICATE, INITIALIZE_UPDATE,
+    PERFORM_SECURITY_OPERATION, READ_BINARY, REVERSE, SELECT,
 };
 use card_spec::command::{FileControlInformation, ProprietaryInformation, TRANSPORT_KEY_VERSION};
 use card_spec::scp03::{CardChannel, ChannelError, ChipSerial, MAX_PROTECTED_RESPONSE, StaticKeys};
@@ -36,6 +42,7 @@ use zeroize::Zeroizing;
 
 use answer::{Answer, MAX_DATA, Stop};
 use command_chain::CommandChain;
+use life_cycle::{PLAIN, rule};
 pub use memory::{Memory, PowerLost, Slot};
 use personalization::external_authenticate;
 use record::Record as _;
@@ -51,6 +58,10 @@ const INTERINDUSTRY: u8 = 0x00;
 const PROPRIETARY: u8 = 0x80;
 /// Proprietary class with secure messaging.
 const PROTECTED: u8 = 0x84;
+
+/// Commands that may be longer than an APDU (SPEC 8.5).
+const CHAINABLE_IN_PLAIN: [u8; 1] = [PERFORM_SECURITY_OPERATION];
+const CHAINABLE_IN_SESSION: [u8; 4] = [DISBURSE, REVERSE, EXECUTE_ISSUER_SCRIPT, DEACTIVATE];
 
 /// What stays when the session goes: memory and random source.
 struct Card<M, R> {
@@ -170,6 +181,7 @@ impl<M: Memory, R: CryptoRng> Card<M, R> {
         let command = match Command::parse(octets) {
             Ok(command) => command,
             Err(error) => {
+                // SPEC 8.4: what is no command ends a session.
                 session.end_if_secure();
                 return respond(Err(Stop::Refused(error.status())));
             }
@@ -225,11 +237,17 @@ impl<M: Memory, R: CryptoRng> Card<M, R> {
         chain: &mut CommandChain,
         command: Command<'_>,
     ) -> Result<Answer, Stop> {
-        // SPEC 8.5: a certificate may be longer than an APDU; an order may, too, but comes in a session only.
-        let Some(command) = chain.take(command, [PROPRIETARY, PERFORM_SECURITY_OPERATION])? else {
+        let Some(command) = chain.take(command, &CHAINABLE_IN_PLAIN)? else {
             return Ok(Answer::done());
         };
-        match (command.with_chaining(false).class, command.instruction) {
+        let key = [command.class, command.instruction];
+        let rule = rule(&PLAIN, key).ok_or(match command.class {
+            PROTECTED => Stop::SECURITY,
+            INTERINDUSTRY | PROPRIETARY => Stop::INSTRUCTION,
+            _ => Stop::CLASS,
+        })?;
+        rule.require(State::of(&self.memory)?.life_cycle())?;
+        match (command.class, command.instruction) {
             (PROPRIETARY, INITIALIZE_UPDATE) => {
                 self.initialize_update(session, *wrong_authentications, &command)
             }
@@ -239,9 +257,7 @@ impl<M: Memory, R: CryptoRng> Card<M, R> {
             (PROPRIETARY, PERFORM_SECURITY_OPERATION) => self.present_certificate(session, &command),
             (PROPRIETARY, MUTUAL_AUTHENTICATE) => self.mutual_authenticate(session, &command),
             (INTERINDUSTRY, READ_BINARY) => self.read_security_object(session, &command),
-            (PROTECTED, _) => Err(Stop::SECURITY),
-            (INTERINDUSTRY | PROPRIETARY, _) => Err(Stop::INSTRUCTION),
-            _ => Err(Stop::CLASS),
+            _ => Err(Stop::INSTRUCTION),
         }
     }
 
@@ -278,7 +294,7 @@ impl<M: Memory, R: CryptoRng> Card<M, R> {
         if command.with_chaining(false).class != PROPRIETARY {
             return Err(Stop::CLASS);
         }
-        let Some(command) = chain.take(command, [PROPRIETARY, DISBURSE])? else {
+        let Some(command) = chain.take(command, &CHAINABLE_IN_SESSION)? else {
             return Ok(Answer::done());
         };
         match peer {

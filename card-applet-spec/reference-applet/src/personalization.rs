@@ -2,29 +2,33 @@
 
 use card_spec::apdu::{Command, StatusWord};
 use card_spec::command::instruction::{
-    ACTIVATE, CHANGE_REFERENCE_DATA, GENERATE_KEY_PAIR, GET_DATA, PUT_KEY, READ_BINARY, STORE_DATA,
+    ACTIVATE, CHANGE_REFERENCE_DATA, EXECUTE_ISSUER_SCRIPT, GENERATE_KEY_PAIR, GET_DATA, PUT_KEY, READ_BINARY, READ_RECORD,
+    STORE_DATA,
 };
 use card_spec::command::{CardStatus, GenerateData, GeneratedKeys, KeyPossession, PIN_REFERENCE, Pin};
 use card_spec::crypto::{Agree as _, SecretKey, SharedSecret, Sign as _, sha256};
 use card_spec::scp03::{
-    AesKey, CardHandshake, HandshakeError, MAX_COMMAND_DATA, PUT_KEY_P2, parse_put_key, put_key_response,
+    AesKey, CardHandshake, HandshakeError, MAX_COMMAND_DATA, PUT_KEY_P2, SecurityLevel, parse_put_key,
+    put_key_response,
 };
 use card_spec::signed::encode_body;
 use card_spec::tlv::{Field as _, Writer};
 use rand_core::CryptoRng;
 use zeroize::Zeroizing;
 
-use crate::activation;
 use crate::answer::{Answer, Stop};
-use crate::content::{Content, ContentIndex, Generation, Loading, Object};
+use crate::content::{Content, ContentIndex, Loading, Object};
+use crate::life_cycle::{ISSUER_SESSION, rule};
 use crate::memory::{Memory, Slot};
 use crate::record::Record as _;
 use crate::session::{Peer, Session};
-use crate::state::{KeyPairs, PinGrants, State, StoredKeys, StoredPin};
+use crate::state::{KeyPairs, State, StoredKeys, StoredPin};
 use crate::{Card, require_no_data, require_parameters};
 
 /// Wrong EXTERNAL AUTHENTICATEs in a row after which the card waits for a power-off (SPEC 6.3).
 const MAX_WRONG_AUTHENTICATIONS: u8 = 10;
+/// Bytes of data of EXTERNAL AUTHENTICATE (SPEC 6.3).
+const CRYPTOGRAM_AND_MAC: usize = 16;
 /// The last version of issuer keys (SPEC 6.2).
 const LAST_KEY_VERSION: u8 = 0x7F;
 /// Tag of the card's status, P1-P2 of GET DATA (SPEC 6.10).
@@ -47,11 +51,11 @@ impl<M: Memory, R: CryptoRng> Card<M, R> {
         command: &Command<'_>,
     ) -> Result<Answer, Stop> {
         require_parameters(command, [0x00, 0x00])?;
-        if command.data.len() != 8 {
-            return Err(Stop::LENGTH);
-        }
         if wrong_authentications >= MAX_WRONG_AUTHENTICATIONS {
             return Err(Stop::Refused(StatusWord::AUTHENTICATION_METHOD_BLOCKED));
+        }
+        if command.data.len() != 8 {
+            return Err(Stop::LENGTH);
         }
         let chip_serial = self
             .memory
@@ -68,23 +72,25 @@ impl<M: Memory, R: CryptoRng> Card<M, R> {
         Answer::data(&response)
     }
 
-    /// A command in the issuer's session, by what the life cycle allows (SPEC 6.4, 6.11).
+    /// A command in the issuer's session.
     pub(crate) fn issuer_command(
         &mut self,
         session: &mut IssuerSession,
         command: &Command<'_>,
     ) -> Result<Answer, Stop> {
+        let rule = rule(&ISSUER_SESSION, command.instruction).ok_or(Stop::INSTRUCTION)?;
         let state = State::of(&self.memory)?;
-        match (command.instruction, state) {
-            (GET_DATA, _) => self.get_data(command),
-            (PUT_KEY, _) => self.put_key(command),
-            (_, State::Blank) => Err(Stop::LIFE_CYCLE),
-            (READ_BINARY, _) => self.read_binary(&mut session.current_file, |_| true, command),
-            (ACTIVATE, state) => self.activate(&state, command),
-            (_, State::Active(_)) => Err(Stop::LIFE_CYCLE),
-            (GENERATE_KEY_PAIR, State::Personalizing) => self.generate_key_pairs(command),
-            (STORE_DATA, State::Personalizing) => self.store_data(&mut session.loading, command),
-            (CHANGE_REFERENCE_DATA, State::Personalizing) => self.set_pin(command),
+        rule.require(state.life_cycle())?;
+        match command.instruction {
+            GET_DATA => self.get_data(command),
+            PUT_KEY => self.put_key(command),
+            GENERATE_KEY_PAIR => self.generate_key_pairs(command),
+            STORE_DATA => self.store_data(&state, &mut session.loading, command),
+            CHANGE_REFERENCE_DATA => self.set_pin(&state, command),
+            ACTIVATE => self.activate(&state, command),
+            READ_BINARY => self.read_binary(&mut session.current_file, |_| true, command),
+            READ_RECORD => self.read_record(command),
+            EXECUTE_ISSUER_SCRIPT => self.execute_issuer_script(&mut None, command),
             _ => Err(Stop::INSTRUCTION),
         }
     }
@@ -111,18 +117,19 @@ impl<M: Memory, R: CryptoRng> Card<M, R> {
 
     /// GENERATE ASYMMETRIC KEY PAIR (SPEC 6.5).
     fn generate_key_pairs(&mut self, command: &Command<'_>) -> Result<Answer, Stop> {
-        let present = KeyPairs::load(&self.memory, Slot::KeyPairs)?;
-        match ([command.p1, command.p2], present) {
-            ([0x00, 0x00], Some(pairs)) if pairs.kept != 0 => Err(Stop::LIFE_CYCLE),
-            ([0x00, 0x00], _) => {
-                let request = GenerateData::parse(command.data)?;
-                let pairs = self.new_key_pairs()?;
-                prove_possession(&pairs, &request)
-            }
-            ([0x01, 0x00], Some(pairs)) => prove_possession(&pairs, &GenerateData::parse(command.data)?),
-            ([0x01, 0x00], None) => Err(Stop::Refused(StatusWord::REFERENCED_DATA_NOT_FOUND)),
-            _ => Err(Stop::P1_P2),
-        }
+        let generate = match [command.p1, command.p2] {
+            [0x00, 0x00] => true,
+            [0x01, 0x00] => false,
+            _ => return Err(Stop::P1_P2),
+        };
+        let request = GenerateData::parse(command.data)?;
+        let pairs = match KeyPairs::load(&self.memory, Slot::KeyPairs)? {
+            Some(pairs) if generate && pairs.kept != 0 => return Err(Stop::LIFE_CYCLE),
+            Some(pairs) if !generate => pairs,
+            None if !generate => return Err(Stop::Refused(StatusWord::REFERENCED_DATA_NOT_FOUND)),
+            _ => self.new_key_pairs()?,
+        };
+        prove_possession(&pairs, &request)
     }
 
     fn new_key_pairs(&mut self) -> Result<KeyPairs, Stop> {
@@ -139,23 +146,34 @@ impl<M: Memory, R: CryptoRng> Card<M, R> {
         Ok(pairs)
     }
 
-    /// STORE DATA (SPEC 6.6). A refused block leaves the loading where it was.
-    fn store_data(&mut self, loading: &mut Option<Loading>, command: &Command<'_>) -> Result<Answer, Stop> {
+    /// STORE DATA (SPEC 6.6). A refused block leaves the loading where it was. On an active card it loads an update, which
+    /// does not count yet (SPEC 13.6).
+    fn store_data(
+        &mut self,
+        state: &State,
+        loading: &mut Option<Loading>,
+        command: &Command<'_>,
+    ) -> Result<Answer, Stop> {
         let last = match command.p1 {
             0x00 => false,
             0x80 => true,
             _ => return Err(Stop::P1_P2),
         };
+        let first = command.p2 == 0x00;
+        let under_way = loading.filter(|loading| loading.next_block() == Some(command.p2));
+        if !first && under_way.is_none() {
+            return Err(Stop::P1_P2);
+        }
         if command.data.is_empty() || command.data.len() > MAX_COMMAND_DATA {
             return Err(Stop::LENGTH);
         }
-        let generation = Generation::FIRST;
-        let before = match (command.p2, &*loading) {
-            // No loading fits into one block: refused before what was loaded is gone.
-            (0x00, _) if last => return Err(Stop::DATA),
-            (0x00, _) => *loading.insert(Loading::begin(&mut self.memory, generation)?),
-            (block, Some(before)) if before.next_block() == Some(block) => *before,
-            _ => return Err(Stop::P1_P2),
+        // No loading fits into one block: refused before what was loaded is gone.
+        if first && last {
+            return Err(Stop::DATA);
+        }
+        let before = match under_way {
+            Some(before) if !first => before,
+            _ => *loading.insert(Loading::begin(&mut self.memory, state.next_loading())?),
         };
         let current = before.append(&mut self.memory, command.data)?;
         if last {
@@ -181,12 +199,21 @@ impl<M: Memory, R: CryptoRng> Card<M, R> {
         index.complete(&mut self.memory)
     }
 
-    /// CHANGE REFERENCE DATA (SPEC 6.8).
-    fn set_pin(&mut self, command: &Command<'_>) -> Result<Answer, Stop> {
+    /// CHANGE REFERENCE DATA (SPEC 6.8). The write that sets the PIN uses the permission up.
+    fn set_pin(&mut self, state: &State, command: &Command<'_>) -> Result<Answer, Stop> {
+        if state.active().is_ok() && !self.may_replace_pin(state)? {
+            return Err(Stop::LIFE_CYCLE);
+        }
         require_parameters(command, [0x01, PIN_REFERENCE])?;
         let pin = Pin::new(command.data).ok_or(Stop::DATA)?;
-        StoredPin::new(*pin.digits(), PinGrants::default()).store(&mut self.memory, Slot::Pin)?;
+        StoredPin::new(*pin.digits(), state.pin_grants()).store(&mut self.memory, Slot::Pin)?;
         Ok(Answer::done())
+    }
+
+    /// Does an issuer script permit a new PIN (SPEC 13.4)?
+    fn may_replace_pin(&self, state: &State) -> Result<bool, Stop> {
+        let pin = StoredPin::load(&self.memory, Slot::Pin)?;
+        Ok(pin.is_some_and(|pin| pin.may_be_replaced(state.pin_grants())))
     }
 
     /// ACTIVATE (SPEC 6.9). Said twice it is still done: the first answer may have been lost.
@@ -194,17 +221,17 @@ impl<M: Memory, R: CryptoRng> Card<M, R> {
         require_parameters(command, [0x00, 0x00])?;
         require_no_data(command)?;
         if !matches!(state, State::Active(_)) {
-            activation::first_ledger(&self.memory)?.store(&mut self.memory, Slot::Ledger)?;
+            self.begin_active_life()?;
         }
         Ok(Answer::done())
     }
 
     /// GET DATA (SPEC 6.10).
     pub(crate) fn get_data(&self, command: &Command<'_>) -> Result<Answer, Stop> {
-        require_no_data(command)?;
         if [command.p1, command.p2] != STATUS {
             return Err(Stop::Refused(StatusWord::REFERENCED_DATA_NOT_FOUND));
         }
+        require_no_data(command)?;
         let mut buffer = [0; 160];
         let mut writer = Writer::new(&mut buffer);
         self.status()?.write(&mut writer, CardStatus::TAG)?;
@@ -217,21 +244,23 @@ impl<M: Memory, R: CryptoRng> Card<M, R> {
         let cso = Content::of(&self.memory, generation)?
             .map(|content| content.security_object())
             .transpose()?;
-        let flag = |slot, flag| {
-            if self.memory.read(slot).is_empty() {
-                0
-            } else {
-                flag
-            }
-        };
-        let life_cycle = state.life_cycle();
-        let ledger = state.active().ok();
+        let present = |slot| !self.memory.read(slot).is_empty();
+        let ledger = state.activated().ok();
+        let update = Content::of(&self.memory, generation.next())?;
+        let flags = [
+            (present(Slot::KeyPairs), CardStatus::KEYS_PRESENT),
+            (cso.is_some(), CardStatus::DATA_LOADED),
+            (present(Slot::Pin), CardStatus::PIN_SET),
+            (update.is_some(), CardStatus::UPDATE_LOADED),
+            (self.may_replace_pin(&state)?, CardStatus::PIN_PERMITTED),
+        ];
         Ok(CardStatus {
-            life_cycle,
+            life_cycle: state.life_cycle(),
             key_version: self.static_keys()?.version,
-            flags: flag(Slot::KeyPairs, CardStatus::KEYS_PRESENT)
-                | if cso.is_some() { CardStatus::DATA_LOADED } else { 0 }
-                | flag(Slot::Pin, CardStatus::PIN_SET),
+            flags: flags
+                .into_iter()
+                .filter_map(|(is, flag)| is.then_some(flag))
+                .sum(),
             pin_tries: cso
                 .as_ref()
                 .map_or(Ok(0), |cso| self.tries_left(cso.body.policy, state.pin_grants()))?,
@@ -249,6 +278,13 @@ pub(crate) fn external_authenticate(
     wrong_authentications: &mut u8,
     command: &Command<'_>,
 ) -> Result<Answer, Stop> {
+    require_parameters(command, [SecurityLevel::FULL.to_byte(), 0x00])?;
+    if !matches!(session, Session::Challenged(_)) {
+        return Err(Stop::SECURITY);
+    }
+    if command.data.len() != CRYPTOGRAM_AND_MAC {
+        return Err(Stop::LENGTH);
+    }
     let handshake = match core::mem::replace(session, Session::Closed) {
         Session::Challenged(handshake) => handshake,
         other => {

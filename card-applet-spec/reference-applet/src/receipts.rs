@@ -3,16 +3,20 @@
 //! The receipt with counter c is in place c mod 33. The ledger's counter says which 32 places count; the one that the next
 //! receipt goes to is never among them, so a power cut while it is written changes nothing.
 
+use card_spec::apdu::{Command, StatusWord};
+use card_spec::command::{OBJECT_RECORD, RECEIPT_RECORD};
 use card_spec::crypto::Digest;
 use card_spec::payment::{LineKey, Order, Receipt, ReceiptKind};
 use card_spec::reversal::Reversal;
 use card_spec::script::{Action, IssuerScript};
 use card_spec::signed::Signed;
 use card_spec::tlv::DataObject;
+use rand_core::CryptoRng;
 
-use crate::answer::Stop;
+use crate::answer::{Answer, Stop};
 use crate::memory::{Memory, RING, Slot};
-use crate::state::Ledger;
+use crate::state::{Ledger, State};
+use crate::{Card, require_no_data};
 
 /// A receipt with what it is for, as they lie in the ring.
 pub(crate) struct StoredReceipt<'m> {
@@ -150,6 +154,27 @@ pub(crate) fn reversal_of<'m>(
         }
     }
     Ok(None)
+}
+
+impl<M: Memory, R: CryptoRng> Card<M, R> {
+    /// READ RECORD (SPEC 9.9): the receipts, and what they are for, are two cyclic files.
+    pub(crate) fn read_record(&self, command: &Command<'_>) -> Result<Answer, Stop> {
+        let of_receipts = match (command.p1, command.p2) {
+            (0x00, _) => return Err(Stop::P1_P2),
+            (_, RECEIPT_RECORD) => true,
+            (_, OBJECT_RECORD) => false,
+            _ => return Err(Stop::P1_P2),
+        };
+        require_no_data(command)?;
+        let ledger = State::of(&self.memory)?.activated()?;
+        let stored =
+            record(&self.memory, &ledger, command.p1)?.ok_or(Stop::Refused(StatusWord::RECORD_NOT_FOUND))?;
+        Answer::data(if of_receipts {
+            stored.receipt
+        } else {
+            stored.object
+        })
+    }
 }
 
 /// The places that count, newest first: all but the spare one, or as many as there are receipts.

@@ -243,7 +243,13 @@ impl State {
             .map_or_else(|_| PinGrants::default(), |ledger| ledger.pin_grants)
     }
 
-    /// The loading of content that counts.
+    /// The loading that STORE DATA makes: what ACTIVATE will put in force, or an update (SPEC 6.6).
+    pub(crate) fn next_loading(&self) -> Generation {
+        self.activated()
+            .map_or_else(|_| Generation::FIRST, |ledger| ledger.generation.next())
+    }
+
+    /// The loading of content that is in force.
     pub(crate) fn generation(&self) -> Generation {
         self.activated()
             .map_or_else(|_| Generation::FIRST, |ledger| ledger.generation)

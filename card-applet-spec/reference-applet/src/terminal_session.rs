@@ -1,24 +1,30 @@
 //! Terminal session (SPEC 7): certificates, key agreement, reading, the binding of the CSO to the session.
 
 use card_spec::apdu::{Command, StatusWord};
-use card_spec::certificate::{Certificate, CertificateError, Certified, Role, TrustAnchor};
+use card_spec::certificate::{Certificate, CertificateError, Certified, Role};
 use card_spec::command::SessionBinding;
-use card_spec::command::instruction::{DISBURSE, GET_DATA, INTERNAL_AUTHENTICATE, READ_BINARY, VERIFY};
-use card_spec::crypto::{PortableP256, SecretKey, Sign as _};
+use card_spec::command::instruction::{
+    CHANGE_REFERENCE_DATA, DEACTIVATE, DISBURSE, EXECUTE_ISSUER_SCRIPT, GET_DATA, INTERNAL_AUTHENTICATE,
+    READ_BINARY, READ_RECORD, REVERSE, VERIFY,
+};
+use card_spec::crypto::{SecretKey, Sign as _};
 use card_spec::scp03::MAX_RESPONSE_DATA;
 use card_spec::scp11::{KEY_IDENTIFIER, Receipt, card_agreement};
 use card_spec::signed::Signed;
-use card_spec::tlv::{Field as _, Reader, Writer};
+use card_spec::tlv::Writer;
 use card_spec::values::TerminalName;
 use rand_core::CryptoRng;
 
 use crate::answer::{Answer, Stop};
+use crate::blocking::BlockList;
 use crate::content::{Content, Object};
 use crate::holder_check::Authorized;
+use crate::life_cycle::{TERMINAL_SESSION, rule, terminal_reads};
 use crate::memory::{Memory, Slot};
 use crate::record::Record as _;
 use crate::session::{Peer, Session};
 use crate::state::{KeyPairs, Ledger, State};
+use crate::trust_anchors::{TrustAnchors, UNKNOWN_AUTHORITY, certify, not_expired};
 use crate::{Card, require_no_data, require_parameters};
 
 /// Version of the trust anchor (SPEC 7.3), P1 of PERFORM SECURITY OPERATION and MUTUAL AUTHENTICATE.
@@ -35,6 +41,8 @@ pub(crate) struct TerminalSession {
     pub(crate) name: TerminalName,
     /// What the holder authorized by VERIFY in this session.
     pub(crate) authorized: Option<Authorized>,
+    /// The block list that the terminal showed (SPEC 13.10).
+    pub(crate) block_list: Option<BlockList>,
     receipt: Receipt,
     /// A valid C-MAC has come.
     authenticated: bool,
@@ -42,41 +50,43 @@ pub(crate) struct TerminalSession {
 }
 
 impl<M: Memory, R: CryptoRng> Card<M, R> {
-    /// PERFORM SECURITY OPERATION (SPEC 7.2): first the terminal CA's certificate, then the terminal's.
+    /// PERFORM SECURITY OPERATION (SPEC 7.2): first the terminal CA's certificate, then the terminal's. A link certificate
+    /// (SPEC 7.8) leaves the chain as it was.
     pub(crate) fn present_certificate(
-        &self,
+        &mut self,
         session: &mut Session,
         command: &Command<'_>,
     ) -> Result<Answer, Stop> {
-        let ledger = State::of(&self.memory)?.activated()?;
-        let (authority, role) = match (command.p1, command.p2, &*session) {
-            (TRUST_ANCHOR_VERSION, FIRST_CERTIFICATE, _) => (self.trust_anchor()?, Role::TerminalAuthority),
-            (TRUST_ANCHOR_VERSION, LAST_CERTIFICATE, Session::AuthorityPresented(authority)) => {
-                (*authority, Role::TerminalAgreement)
-            }
-            (TRUST_ANCHOR_VERSION, LAST_CERTIFICATE, _) => return Err(UNKNOWN_AUTHORITY),
+        let last = match (command.p1, command.p2) {
+            (TRUST_ANCHOR_VERSION, FIRST_CERTIFICATE) => false,
+            (TRUST_ANCHOR_VERSION, LAST_CERTIFICATE) => true,
             _ => return Err(Stop::P1_P2),
         };
         let certificate = Signed::<Certificate>::parse(command.data)?;
-        match certify(&authority, &certificate, role, &ledger) {
-            Ok(certified) if role == Role::TerminalAuthority => {
-                *session = Session::AuthorityPresented(certified)
-            }
-            Ok(certified) => *session = Session::TerminalPresented(certified),
-            Err(CertificateError::UnknownAuthority) => return Err(UNKNOWN_AUTHORITY),
+        let remembered = State::of(&self.memory)?.activated()?.remembered;
+        let accepted = if last {
+            let Session::AuthorityPresented(authority) = &*session else {
+                return Err(UNKNOWN_AUTHORITY);
+            };
+            certify(authority, &certificate, Role::TerminalAgreement)
+                .and_then(|terminal| not_expired(terminal, remembered))
+                .map(|terminal| *session = Session::TerminalPresented(terminal))
+        } else if certificate.claimed().authorization.role == Role::Root {
+            self.follow_link(&certificate, remembered)?
+        } else {
+            TrustAnchors::of(&self.memory)?
+                .certify(&certificate, Role::TerminalAuthority)
+                .and_then(|authority| not_expired(authority, remembered))
+                .map(|authority| *session = Session::AuthorityPresented(authority))
+        };
+        match accepted {
+            Ok(()) => Ok(Answer::done()),
+            Err(CertificateError::UnknownAuthority) => Err(UNKNOWN_AUTHORITY),
             Err(_) => {
                 *session = Session::Selected;
-                return Err(Stop::SECURITY);
+                Err(Stop::SECURITY)
             }
         }
-        Ok(Answer::done())
-    }
-
-    fn trust_anchor(&self) -> Result<Certified, Stop> {
-        let object = self.content()?.object(Object::TrustAnchor)?;
-        let anchor =
-            TrustAnchor::read(&mut Reader::new(&object), TrustAnchor::TAG).map_err(|_| Stop::FAULT)?;
-        Certified::trust(&anchor).map_err(|_| Stop::FAULT)
     }
 
     /// READ BINARY in plain (SPEC 7.4): the CSO, after a valid terminal certificate.
@@ -85,11 +95,12 @@ impl<M: Memory, R: CryptoRng> Card<M, R> {
         session: &Session,
         command: &Command<'_>,
     ) -> Result<Answer, Stop> {
-        require_no_data(command)?;
+        let address = FileAddress::of(command)?;
         if !matches!(session, Session::TerminalPresented(_)) {
             return Err(Stop::SECURITY);
         }
-        match FileAddress::of(command)? {
+        require_no_data(command)?;
+        match address {
             FileAddress::Start(Some(Object::Cso)) => self.read_part(Object::Cso, 0),
             FileAddress::Start(_) => Err(Stop::SECURITY),
             FileAddress::Offset(offset) => self.read_part(Object::Cso, offset),
@@ -102,10 +113,10 @@ impl<M: Memory, R: CryptoRng> Card<M, R> {
         session: &mut Session,
         command: &Command<'_>,
     ) -> Result<Answer, Stop> {
+        require_parameters(command, [TRUST_ANCHOR_VERSION, KEY_IDENTIFIER])?;
         let Session::TerminalPresented(terminal) = &*session else {
             return Err(Stop::SECURITY);
         };
-        require_parameters(command, [TRUST_ANCHOR_VERSION, KEY_IDENTIFIER])?;
         let name = terminal.holder().terminal_name().ok_or(Stop::SECURITY)?;
         let pairs = self.key_pairs()?;
         let key = SecretKey::from_bytes(&pairs.agreement_secret).map_err(|_| Stop::FAULT)?;
@@ -116,6 +127,7 @@ impl<M: Memory, R: CryptoRng> Card<M, R> {
             terminal: *terminal,
             name,
             authorized: None,
+            block_list: None,
             receipt,
             authenticated: false,
             current_file: None,
@@ -149,12 +161,19 @@ impl<M: Memory, R: CryptoRng> Card<M, R> {
         session: &mut TerminalSession,
         command: &Command<'_>,
     ) -> Result<Answer, Stop> {
+        let rule = rule(&TERMINAL_SESSION, command.instruction).ok_or(Stop::INSTRUCTION)?;
+        rule.require(State::of(&self.memory)?.life_cycle())?;
         match command.instruction {
             READ_BINARY => self.read_as_terminal(session, command),
             INTERNAL_AUTHENTICATE => self.internal_authenticate(session, command),
             VERIFY => self.verify_pin(session, command),
+            CHANGE_REFERENCE_DATA => self.change_pin(session, command),
             DISBURSE => self.disburse(session, command),
             GET_DATA => self.get_data(command),
+            READ_RECORD => self.read_record(command),
+            REVERSE => self.reverse(session, command),
+            EXECUTE_ISSUER_SCRIPT => self.execute_issuer_script(&mut session.authorized, command),
+            DEACTIVATE => self.deactivate(session, command),
             _ => Err(Stop::INSTRUCTION),
         }
     }
@@ -183,11 +202,9 @@ impl<M: Memory, R: CryptoRng> Card<M, R> {
     }
 
     fn read_as_terminal(&self, session: &mut TerminalSession, command: &Command<'_>) -> Result<Answer, Stop> {
-        self.read_binary(
-            &mut session.current_file,
-            |file| !matches!(file, Object::LinkedNumbers | Object::Issuance),
-            command,
-        )
+        let life_cycle = State::of(&self.memory)?.life_cycle();
+        let may_read = |file| terminal_reads(file, life_cycle);
+        self.read_binary(&mut session.current_file, may_read, command)
     }
 
     /// READ BINARY in a session (SPEC 7.7).
@@ -197,15 +214,15 @@ impl<M: Memory, R: CryptoRng> Card<M, R> {
         may_read: impl FnOnce(Object) -> bool,
         command: &Command<'_>,
     ) -> Result<Answer, Stop> {
-        require_no_data(command)?;
         let (file, offset) = match FileAddress::of(command)? {
             FileAddress::Start(file) => (file, 0),
             FileAddress::Offset(offset) => (*current_file, offset),
         };
-        let file = file.ok_or(Stop::Refused(StatusWord::FILE_NOT_FOUND))?;
-        if !may_read(file) {
+        if file.is_some_and(|file| !may_read(file)) {
             return Err(Stop::SECURITY);
         }
+        require_no_data(command)?;
+        let file = file.ok_or(FILE_NOT_FOUND)?;
         let answer = self.read_part(file, offset)?;
         *current_file = Some(file);
         Ok(answer)
@@ -213,8 +230,10 @@ impl<M: Memory, R: CryptoRng> Card<M, R> {
 
     fn read_part(&self, file: Object, offset: usize) -> Result<Answer, Stop> {
         let generation = State::of(&self.memory)?.generation();
-        let content =
-            Content::of(&self.memory, generation)?.ok_or(Stop::Refused(StatusWord::FILE_NOT_FOUND))?;
+        let content = Content::of(&self.memory, generation)?.ok_or(FILE_NOT_FOUND)?;
+        if !content.has(file) {
+            return Err(FILE_NOT_FOUND);
+        }
         let part = content.part::<MAX_RESPONSE_DATA>(file, offset)?;
         if part.is_empty() {
             return Err(Stop::Refused(StatusWord::WRONG_OFFSET));
@@ -239,23 +258,8 @@ impl<M: Memory, R: CryptoRng> Card<M, R> {
     }
 }
 
-/// SPEC 7.2: no authority of that reference is at hand.
-const UNKNOWN_AUTHORITY: Stop = Stop::Refused(StatusWord::REFERENCED_DATA_NOT_FOUND);
-
-/// SPEC 3.4 without today's date, which the card does not know; what it does know is the remembered date.
-fn certify(
-    authority: &Certified,
-    certificate: &Signed<'_, Certificate>,
-    role: Role,
-    ledger: &Ledger,
-) -> Result<Certified, CertificateError> {
-    let certified = authority.certify(&PortableP256, certificate)?;
-    certified.require_role(role)?;
-    if certified.expiry() < ledger.remembered {
-        return Err(CertificateError::NotValidOn(ledger.remembered));
-    }
-    Ok(certified)
-}
+/// `6A82`.
+const FILE_NOT_FOUND: Stop = Stop::Refused(StatusWord::FILE_NOT_FOUND);
 
 /// Where READ BINARY reads (ISO/IEC 7816-4:2020, 11.3.3).
 enum FileAddress {
