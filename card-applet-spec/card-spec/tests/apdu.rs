@@ -156,3 +156,88 @@ proptest! {
         prop_assert_eq!(Command::parse(command.encode_short(&mut out).unwrap()), Ok(command));
     }
 }
+
+#[test]
+fn bit_5_of_the_class_says_that_more_of_the_chain_follows() {
+    let of = |class| Command {
+        class,
+        instruction: 0x54,
+        p1: 0,
+        p2: 0,
+        data: &[],
+        expected: None,
+    };
+    for (last, not_last) in [(0x00, 0x10), (0x80, 0x90), (0x84, 0x94), (0x8F, 0x9F)] {
+        assert!(!of(last).is_chained());
+        assert!(of(not_last).is_chained());
+        for class in [last, not_last] {
+            assert_eq!(of(class).with_chaining(true), of(not_last));
+            assert_eq!(of(class).with_chaining(false), of(last));
+        }
+    }
+}
+
+#[test]
+fn a_command_without_data_has_no_lc() {
+    let mut command = Command {
+        class: 0x80,
+        instruction: 0xCA,
+        p1: 0xFF,
+        p2: 0x3F,
+        data: &[],
+        expected: None,
+    };
+    let mut out = [0; 16];
+    assert_eq!(command.encode_short(&mut out), Ok(&[0x80, 0xCA, 0xFF, 0x3F][..]));
+    command.expected = Some(256);
+    assert_eq!(
+        command.encode_short(&mut out),
+        Ok(&[0x80, 0xCA, 0xFF, 0x3F, 0x00][..])
+    );
+    command.expected = Some(255);
+    assert_eq!(
+        command.encode_short(&mut out),
+        Ok(&[0x80, 0xCA, 0xFF, 0x3F, 0xFF][..])
+    );
+}
+
+#[test]
+fn tries_are_told_up_to_15() {
+    for tries in 0..=15 {
+        let status = StatusWord::tries_left(tries);
+        assert_eq!(status.to_bytes(), [0x63, 0xC0 + tries]);
+        assert_eq!(status.tries(), Some(tries));
+    }
+    assert_eq!(StatusWord::tries_left(16), StatusWord(0x63CF));
+    for other in [0x62C3, 0x6303, 0x63D3, 0x64C3] {
+        assert_eq!(StatusWord(other).tries(), None, "{other:04X}");
+    }
+}
+
+#[test]
+fn warnings_are_62xx_and_63xx() {
+    for status in 0..=u16::MAX {
+        let warning = matches!(status >> 8, 0x62 | 0x63);
+        assert_eq!(StatusWord(status).is_warning(), warning, "{status:04X}");
+    }
+}
+
+#[test]
+fn a_response_is_data_and_status_word() {
+    let response = Response::new(&[1, 2], StatusWord::FILE_NOT_FOUND);
+    assert_eq!(response.status(), StatusWord::FILE_NOT_FOUND);
+    assert_eq!(response.encode(&mut [0; 4]), Ok(&[1, 2, 0x6A, 0x82][..]));
+    for size in 0..4 {
+        let mut out = vec![0; size];
+        assert_eq!(response.encode(&mut out), Err(CommandError::BufferTooSmall));
+    }
+}
+
+/// SPEC 8.4, 10.
+#[test]
+fn what_is_no_command_is_answered_with_its_own_status_word() {
+    assert_eq!(CommandError::Length.status(), StatusWord(0x6700));
+    assert_eq!(CommandError::BufferTooSmall.status(), StatusWord(0x6700));
+    assert_eq!(CommandError::Class.status(), StatusWord(0x6E00));
+    assert_eq!(CommandError::Instruction.status(), StatusWord(0x6D00));
+}
