@@ -40,7 +40,10 @@ pub(crate) struct Files {
     pub(crate) certificates: Vec<(Reference, PathBuf)>,
     /// By folder, for two folders may hold the same card.
     pub(crate) cards: BTreeMap<(PathBuf, CardNumber), CardFiles>,
+    /// By the terminal and its Intent.
     pub(crate) receipts: BTreeMap<(PathBuf, TerminalName, u32), ReceiptFiles>,
+    /// As they were read back from a card, by card and counter.
+    pub(crate) card_receipts: BTreeMap<(PathBuf, CardNumber, u32), ReceiptFiles>,
     pub(crate) journals: BTreeMap<TerminalName, Vec<PathBuf>>,
     pub(crate) lists: Vec<(String, PathBuf)>,
     pub(crate) block_lists: Vec<(u32, PathBuf)>,
@@ -114,11 +117,15 @@ impl Files {
             Some(stem) => (stem, true),
             None => (name.strip_suffix(".sig.der")?, false),
         };
-        let (terminal, sequence) = terminal_and_sequence(stem)?;
-        let files = self
-            .receipts
-            .entry((folder.to_path_buf(), terminal, sequence))
-            .or_default();
+        let (owner, number) = stem.split_once('-')?;
+        let (folder, number) = (folder.to_path_buf(), decimal(number)?);
+        let files = match owner.parse() {
+            Ok(terminal) => self.receipts.entry((folder, terminal, number)).or_default(),
+            Err(_) => {
+                let card = owner.parse().ok()?;
+                self.card_receipts.entry((folder, card, number)).or_default()
+            }
+        };
         *(if is_body {
             &mut files.signed
         } else {

@@ -112,6 +112,7 @@ pub fn audit(folders: &[PathBuf], root: &PublicKey, jobs: NonZero<usize>) -> Res
     receipts::check_once(&journals, &mut findings);
     let mut chains = receipts::Chains::collect(&journals);
     chains.check_files(&files, &journals, &cards, &verifier, &mut findings);
+    chains.add_read_back(&files, &cards, &verifier, &mut findings);
     let card_summaries = chains.check(&cards, &mut findings);
 
     let (lists, block_lists) = issued.counts();

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use card_spec::crypto::{Digest, Verify, sha256};
 use card_spec::cso::Caps;
-use card_spec::payment::{LineKey, Receipt};
+use card_spec::payment::{LineKey, Receipt, ReceiptKind};
 use card_spec::signed::Body;
 use card_spec::tlv::{Field, Reader};
 use card_spec::values::{CardNumber, Period, TerminalName};
@@ -38,6 +38,7 @@ struct ChainLink {
     forged: bool,
     /// Month and VND of its order, where that is at hand.
     paid: Option<(Period, u64)>,
+    kind: ReceiptKind,
     place: Place,
 }
 
@@ -57,6 +58,7 @@ impl Chains {
                     previous: payment.previous,
                     forged: payment.forged,
                     paid: payment.month.map(|month| (month, payment.amount)),
+                    kind: ReceiptKind::Payment,
                     place: payment.place.clone(),
                 };
                 chains.0.entry(payment.card).or_default().push(link);
@@ -76,6 +78,7 @@ impl Chains {
             previous: receipt.previous,
             forged: false,
             paid: None,
+            kind: receipt.kind,
             place,
         };
         self.0.entry(receipt.card_number).or_default().push(link);
@@ -109,41 +112,38 @@ impl Chains {
                 let text = format!("the journal of {terminal} has no payment of intent {sequence}");
                 findings.add(Code::ReceiptUnpaid, &place, text);
             }
-            self.add_witness(files, cards, verifier, findings);
+            if let Some((receipt, hash, place)) = witness(files, cards, verifier, findings) {
+                self.add_genuine(&receipt, hash, place);
+            }
         }
     }
 
-    fn add_witness(
+    /// Takes the receipts that were read back from the cards (DATA 2): they fill their places in the chains. A payment
+    /// among them that no journal shows is one that its terminal has lost.
+    pub(crate) fn add_read_back(
         &mut self,
-        files: &ReceiptFiles,
+        files: &Files,
         cards: &Cards,
         verifier: &impl Verify,
         findings: &mut Findings,
     ) {
-        let Some((path, signature_path)) = files.signed.as_ref().zip(files.signature.as_ref()) else {
-            return;
-        };
-        let place = Place::file(path);
-        let Some((bytes, signature)) =
-            read(path, &place, findings).zip(read(signature_path, &Place::file(signature_path), findings))
-        else {
-            return;
-        };
-        let Ok(receipt) = Receipt::read(&mut Reader::new(&bytes), Receipt::TAG) else {
-            return findings.add(Code::Encoding, &place, "not the body of a receipt");
-        };
-        let verified = cards
-            .by_number(&receipt.card_number)
-            .zip(pem::signature(&signature))
-            .is_some_and(|(card, signature)| verifier.verify(&card.signing_key, &bytes, &signature).is_ok());
-        if verified {
-            self.add_genuine(&receipt, sha256(&[&bytes]), place);
-        } else {
-            findings.add(
-                Code::ReceiptSignature,
-                &place,
-                "does not verify under its card's key",
-            );
+        for ((_, card, counter), files) in &files.card_receipts {
+            let Some((receipt, hash, place)) = witness(files, cards, verifier, findings) else {
+                continue;
+            };
+            if (receipt.card_number, receipt.counter) != (*card, *counter) {
+                let text = format!("it is receipt {} of card {}", receipt.counter, receipt.card_number);
+                findings.add(Code::FileName, &place, text);
+            }
+            let known = self.0.get(&receipt.card_number);
+            if known.is_some_and(|links| links.iter().any(|link| link.hash == hash)) {
+                continue;
+            }
+            if receipt.kind == ReceiptKind::Payment {
+                let text = format!("card {} made a payment that no journal at hand shows", receipt.card_number);
+                findings.add(Code::ReceiptUnpaid, &place, text);
+            }
+            self.add_genuine(&receipt, hash, place);
         }
     }
 
@@ -184,15 +184,21 @@ fn check_chain(
         if link.counter > last + 1 {
             let gap = (last + 1, link.counter - 1);
             let text = format!(
-                "receipts {} to {} of card {number} are missing: paid where no journal at hand shows it, or begun and \
-                 not settled",
+                "receipts {} to {} of card {number} are missing: paid where no journal at hand shows it, begun and not \
+                 settled, or no payments",
                 gap.0, gap.1
             );
             findings.add(Code::ReceiptGap, &link.place, text);
             missing.push(gap);
+            // What is missing may have lowered the month's total, or be a payment that its journal will show.
+            spending = card.map(|card| Spending::new(number, card.caps));
         } else if head.is_some_and(|head| head != link.previous) {
             let text = format!("does not name the receipt before it of card {number}");
             findings.add(Code::ReceiptPrevious, &link.place, text);
+        }
+        if link.kind != ReceiptKind::Payment {
+            // A reversal lowers the month's total, and so may an issuer script (SPEC 9.8, 13.7, 13.9).
+            spending = card.map(|card| Spending::new(number, card.caps));
         }
         if let (Some(spending), Some((month, vnd)), false) = (&mut spending, link.paid, link.forged) {
             spending.add(month, vnd, &link.place, findings);
@@ -247,6 +253,34 @@ impl Spending {
             findings.add(Code::MonthCap, place, text);
         }
     }
+}
+
+/// The receipt in two files, if its card signed it.
+fn witness(
+    files: &ReceiptFiles,
+    cards: &Cards,
+    verifier: &impl Verify,
+    findings: &mut Findings,
+) -> Option<(Receipt, Digest, Place)> {
+    let (path, signature_path) = files.signed.as_ref().zip(files.signature.as_ref())?;
+    let place = Place::file(path);
+    let bytes = read(path, &place, findings);
+    let signature = read(signature_path, &Place::file(signature_path), findings);
+    let (bytes, signature) = bytes.zip(signature)?;
+    let Ok(receipt) = Receipt::read(&mut Reader::new(&bytes), Receipt::TAG) else {
+        findings.add(Code::Encoding, &place, "not the body of a receipt");
+        return None;
+    };
+    let verified = cards
+        .by_number(&receipt.card_number)
+        .zip(pem::signature(&signature))
+        .is_some_and(|(card, signature)| verifier.verify(&card.signing_key, &bytes, &signature).is_ok());
+    if !verified {
+        let text = "does not verify under its card's key";
+        findings.add(Code::ReceiptSignature, &place, text);
+        return None;
+    }
+    Some((receipt, sha256(&[&bytes]), place))
 }
 
 fn compare(files: &ReceiptFiles, payment: &Payment, findings: &mut Findings) {

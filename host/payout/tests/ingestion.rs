@@ -393,7 +393,7 @@ fn only_the_cards_decision_about_the_open_intent_closes_it() {
         (1, None),
         (1, Some(0x6982)),
         (1, Some(0x9000)),
-        (1, Some(0x634A)),
+        (1, Some(0x6350)),
     ] {
         let mut bench = Bench::new();
         let order = bench.till.order(&bench.list, 0, &bench.cards[0]);
