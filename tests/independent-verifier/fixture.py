@@ -80,9 +80,9 @@ class World:
         self.issuer_head = sha256(body)
         return body, self.issuer.sign("FF20", body)
 
-    def card(self, number=CARD, policy="030305", caps=(2_000_000, 3_000_000), person=PERSON) -> bytes:
+    def card(self, number=CARD, policy="030305", caps=(2_000_000, 3_000_000, 1_000_000), person=PERSON) -> bytes:
         """The CSO hash."""
-        digests = [tlv(f"8{group}", bytes(32)) for group in (1, 3, 4, 5, 6)]
+        digests = [tlv(f"8{group}", bytes(32)) for group in (0, 1, 3, 4, 5, 6)]
         body, signed = self.issue(
             "FF21", tlv("80", b"\1"), tlv("81", b"\1"), tlv("42", b"VNISS7900001"), tlv("5A", bytes.fromhex(number)),
             tlv("82", b"\0\1"), tlv("5F25", date("261101")), tlv("5F24", date("311031")), tlv("83", Key().point),
@@ -135,18 +135,29 @@ class World:
         self.entry(6, order)
         return sha256(order)
 
-    def paid(self, order_hash: bytes, check="0103", step=1, signer: Key | None = None) -> None:
+    def paid(self, order_hash: bytes, check="0103", step=1, signer: Key | None = None, kind=1) -> None:
         """Appends Paid with the card's next receipt and writes the receipt's files."""
         intent, key = len(self.entries), signer or self.signing
         self.counter += step
         body = tlv("FF24", tlv("80", b"\1"), tlv("5A", bytes.fromhex(CARD)), tlv("81", b"\0\1"),
                    tlv("82", self.counter.to_bytes(4, "big")), tlv("83", self.card_head), tlv("84", order_hash),
-                   tlv("85", bytes.fromhex(check)), tlv("86", b"\1"))
+                   tlv("85", bytes.fromhex(check)), tlv("86", bytes([kind])))
         signature = key.der(body)
         self.files[f"receipts/{TERMINAL.decode()}-{intent}.signed.bin"] = body
         self.files[f"receipts/{TERMINAL.decode()}-{intent}.sig.der"] = signature
         self.card_head = sha256(body)
         self.entry(7, body, tlv("5F37", key.plain(signature)))
+
+    def read_back(self, kind: int, check="0003", signer: Key | None = None) -> str:
+        """The card's next receipt, of what no journal tells, as somebody read it back from the card; its file's stem."""
+        self.counter += 1
+        body = tlv("FF24", tlv("80", b"\1"), tlv("5A", bytes.fromhex(CARD)), tlv("81", b"\0\1"),
+                   tlv("82", self.counter.to_bytes(4, "big")), tlv("83", self.card_head), tlv("84", bytes(32)),
+                   tlv("85", bytes.fromhex(check)), tlv("86", bytes([kind])))
+        stem = f"receipts/{CARD}-{self.counter}"
+        self.files[f"{stem}.signed.bin"], self.files[f"{stem}.sig.der"] = body, (signer or self.signing).der(body)
+        self.card_head = sha256(body)
+        return stem
 
     def acknowledge(self, upto: int | None = None) -> None:
         """Acknowledges the newest entry and appends Synced."""

@@ -98,6 +98,7 @@ class Journal:
 
     def _intent(self, where: str, content: SimpleNamespace, body: SimpleNamespace) -> None:
         order, check = content.order, self.findings.check
+        o.check_order(order)
         check(self._open is None, where, "while another Intent is open (DATA 5.3)")
         self._open = order
         check(order.terminal == self.terminal, where, "order of another terminal (SPEC 9.2)")
@@ -122,7 +123,7 @@ class Journal:
         check(payment_list.first_day <= day <= payment_list.last_day, where, f"list not valid on {day} (DATA 3.1)")
         fits = (order.line_key, order.amount) == (line.line_key, line.amount)
         check(fits, where, "order and list line disagree (DATA 3.2)")
-        check(bool(line.recipients & order.recipient), where, "recipient the line does not allow (DATA 3.2)")
+        check(bool(line.recipients & min(order.recipient, 2)), where, "recipient the line does not allow (DATA 3.2)")
         owner = (card.card_number, card.person) == (line.card_number, order.line_key.person)
         check(owner, where, "card of another number or person than the line's (DATA 3.2, SPEC 9.3)")
         check(card.valid_from <= day <= card.valid_to, where, f"card not valid on {day} (SPEC 9.3)")
@@ -131,7 +132,7 @@ class Journal:
 
     def _paid(self, where: str, content: SimpleNamespace, _) -> None:
         order, receipt = self._open, content.receipt
-        if order is None or receipt.order_hash != order.hash:
+        if order is None or receipt.object_hash != order.hash:
             raise Refused("receipt is not for the open Intent (DATA 5.3)")
         self._open = None
         self._unhanded.add(order.sequence)
@@ -144,6 +145,8 @@ class Journal:
         check = self.findings.check
         fits = (receipt.card_number, receipt.version) == (card.card_number, card.version)
         check(fits, where, "card number or version of another card security object (SPEC 9.4)")
+        o.check_receipt(receipt)
+        check(receipt.kind == o.PAYMENT, where, "receipt of another kind than a payment (SPEC 9.4)")
         method, tries = receipt.holder_check
         check((method == PIN) == (order.method == PIN) and tries <= card.policy[1], where, "holder check does not fit order and policy (SPEC 9.4)")
 
@@ -157,7 +160,7 @@ class Journal:
         if self._open is None or self._open.sequence != content.intent:
             raise Refused("closes an Intent that is not open (DATA 5.3)")
         self._open = None
-        by_card = content.status is not None and 0x6340 <= int.from_bytes(content.status, "big") <= 0x6349
+        by_card = content.status is not None and 0x6340 <= int.from_bytes(content.status, "big") <= 0x634F
         self.findings.check(by_card, where, "closes an Intent without a 634X of the card (DATA 5.3)")
 
     def _synced(self, where: str, content: SimpleNamespace, body: SimpleNamespace) -> None:
@@ -165,7 +168,27 @@ class Journal:
         self.findings.check(content.sequence < body.sequence, where, "acknowledges entries to come (DATA 5.2)")
 
 
-def check_receipts(payments: list[Payment], issued: Issued, findings) -> None:
+class ReadBack(NamedTuple):
+    """A receipt that a card showed (DATA 2), with its file."""
+
+    where: str
+    receipt: SimpleNamespace
+
+
+def read_back(name: str, folder: Folder, issued: Issued) -> ReadBack:
+    """The receipt in `receipts/name`, `name` being card number and counter; Refused if its card did not sign it."""
+    where = f"receipts/{name}.signed.bin"
+    receipt = parse(o.RECEIPT_BODY, folder.read(where))
+    o.check_receipt(receipt)
+    folder.findings.check(name == f"{receipt.card_number}-{receipt.counter}", where, "of another card or counter (DATA 2)")
+    card = next((card for card in issued.cards.values() if card.card_number == receipt.card_number), None)
+    if card is None:
+        raise Refused("receipt of a card that is not there")
+    o.verify_der(receipt.encoded, folder.read(f"receipts/{name}.sig.der"), card.signing_key)
+    return ReadBack(where, receipt)
+
+
+def check_receipts(payments: list[Payment], others: list[ReadBack], issued: Issued, findings) -> None:
     """No line paid twice; each card's receipts in one chain (SPEC 9.4) and under its caps (SPEC 9.5)."""
     paid: dict[o.LineKey, str] = {}
     for payment in payments:
@@ -173,11 +196,18 @@ def check_receipts(payments: list[Payment], issued: Issued, findings) -> None:
         findings.check(first is payment.where, payment.where, f"the line was paid before, {first} (SPEC 9.3)")
     for cso_hash, card in issued.cards.items():
         own = [payment for payment in payments if payment.order.cso_hash == cso_hash]
+        known = {payment.receipt.hash for payment in own}
+        own += [Payment(where, None, receipt) for where, receipt in others
+                if receipt.card_number == card.card_number and receipt.hash not in known]
         previous, month, spent = cso_hash, "", 0
         for expected, (where, order, receipt) in enumerate(sorted(own, key=lambda one: one.receipt.counter), 1):
             findings.check(receipt.counter == expected, where, f"receipt {receipt.counter}, expected {expected} (SPEC 9.4)")
             findings.check(receipt.previous == previous, where, "does not follow the card's receipt before it (SPEC 9.4)")
             previous = receipt.hash
+            if order is None:
+                findings.check(receipt.kind != o.PAYMENT, where, "a payment that no journal shows (DATA 2)")
+                spent = 0  # a reversal lowers the total (SPEC 9.8), and so may a script
+                continue
             ordered = order.time.strftime("%Y%m")
             month, spent = (ordered, 0) if ordered > month else (month, spent)
             spent += order.amount

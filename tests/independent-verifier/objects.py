@@ -8,7 +8,7 @@ from typing import NamedTuple
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
 
 from tlv import Member, Refused, Template, parse
 
@@ -163,9 +163,9 @@ def holder_check(value: bytes) -> tuple[int, int]:
     return u(1, 0, 1)(exactly(2)(value)[:1]), u(1, 0, 15)(value[1:])
 
 
-def caps(value: bytes) -> tuple[int, int]:
-    """One order, one calendar month, in VND."""
-    return amount(exactly(16)(value)[:8]), amount(value[8:])
+def caps(value: bytes) -> tuple[int, int, int]:
+    """One order, one calendar month, one order while the PIN is blocked, in VND."""
+    return amount(exactly(24)(value)[:8]), amount(value[8:16]), amount(value[16:])
 
 
 def point(value: bytes) -> ec.EllipticCurvePublicKey:
@@ -218,7 +218,8 @@ CERTIFICATE_BODY = template(
     ("5F25", "effective", date), ("5F24", "expiry", date))
 CERTIFICATE = template("7F21", ("7F4E", "body", CERTIFICATE_BODY), ("5F37", "signature", exactly(64)))
 
-DIGESTS = template("A9", *((f"8{group}", f"group_{group}", hash32) for group in (1, 3, 4, 5, 6)))
+DIGESTS = template("A9", ("80", "trust_anchor", hash32), ("81", "group_1", hash32), ("82", "group_2", hash32, True),
+                   *((f"8{group}", f"group_{group}", hash32) for group in (3, 4, 5, 6)))
 SEQUENCE = (("8A", "issuer_sequence", u(8)), ("8B", "issuer_previous", hash32))
 CSO = signed(template(
     "FF21", ("80", "suite", suite), ("81", "format", constant("01")), ("42", "issuer", reference),
@@ -229,13 +230,14 @@ CSO = signed(template(
 ORDER = template(
     "FF23", ("81", "terminal", terminal_name), ("82", "sequence", u(4)), ("83", "previous", hash32),
     ("84", "list_root", hash32), ("85", "cso_hash", hash32), ("86", "line_number", u(4)), ("87", "line_key", payable_key),
-    ("88", "amount", u(8, 1, 999_999_999_999)), ("89", "recipient", u(1, 1, 2)), ("8A", "method", u(1, 1, 2)),
-    ("8B", "operator", an(20)), ("8D", "time", set_time), ("8E", "clock_source", u(1, 1, 2)),
-    ("8F", "nonce", exactly(16)))
+    ("88", "amount", u(8, 1, 999_999_999_999)), ("89", "recipient", u(1, 1, 3)), ("8A", "method", u(1, 1, 2)),
+    ("8B", "operator", an(20)), ("8C", "second_operator", an(11), True), ("8D", "time", set_time),
+    ("8E", "clock_source", u(1, 1, 2)), ("8F", "nonce", exactly(16)))
 RECEIPT_BODY = template(
     "FF24", ("80", "suite", suite), ("5A", "card_number", card_number), ("81", "version", u(2, 1)),
-    ("82", "counter", u(4, 1)), ("83", "previous", hash32), ("84", "order_hash", hash32),
-    ("85", "holder_check", holder_check), ("86", "kind", constant("01")))
+    ("82", "counter", u(4, 1)), ("83", "previous", hash32), ("84", "object_hash", hash32),
+    ("85", "holder_check", holder_check), ("86", "kind", u(1, 1, 4)))
+PAYMENT, REVERSAL, SCRIPT, BLOCKING = 1, 2, 3, 4  # kinds of receipts
 LIST = signed(template(
     "FF22", ("80", "suite", suite), ("81", "format", constant("01")), ("42", "issuer", reference),
     ("82", "list_id", an(20)), ("83", "number", u(4)), ("84", "pay_point", an(12)), ("85", "terminal", terminal_name),
@@ -272,6 +274,18 @@ CONTENT = {kind: template("A8", *members) for kind, members in {  # DATA 5.2
 }.items()}
 
 
+def check_order(order) -> None:
+    """A second operator is another one (SPEC 9.2)."""
+    if order.second_operator == order.operator:
+        raise Refused("one operator twice (SPEC 9.2)")
+
+
+def check_receipt(receipt) -> None:
+    """Scripts and block lists rest on no holder check (SPEC 9.4)."""
+    if receipt.kind in (SCRIPT, BLOCKING) and receipt.holder_check[0]:
+        raise Refused("a holder check for what needs none (SPEC 9.4)")
+
+
 def verify(record, key: ec.EllipticCurvePublicKey) -> None:
     """The signature of a signed object over its body as received (SPEC 2.1, 2.2)."""
     verify_bytes(record.body.encoded, record.signature, key)
@@ -283,6 +297,17 @@ def verify_bytes(body: bytes, signature: bytes, key: ec.EllipticCurvePublicKey) 
         key.verify(der(signature), body, ec.ECDSA(hashes.SHA256()))
     except InvalidSignature:
         raise Refused("wrong signature (SPEC 2)") from None
+
+
+def verify_der(body: bytes, signature: bytes, key: ec.EllipticCurvePublicKey) -> None:
+    """The DER form of `r ‖ s` over `body`, in its one encoding (DATA 2)."""
+    try:
+        r, s = decode_dss_signature(signature)
+    except ValueError:
+        raise Refused("no signature in DER (DATA 2)") from None
+    if max(r, s) >= 1 << 256 or encode_dss_signature(r, s) != signature:
+        raise Refused("no signature of P-256 in DER (DATA 2)")
+    verify_bytes(body, r.to_bytes(32, "big") + s.to_bytes(32, "big"), key)
 
 
 def der(signature: bytes) -> bytes:

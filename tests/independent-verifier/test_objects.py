@@ -36,6 +36,15 @@ def digits(count: int):
     return decode
 
 
+def at_most(size: int):
+    """Bytes that nobody parses."""
+    def decode(value: bytes) -> bytes:
+        if len(value) > size:
+            raise ValueError(f"more than {size} bytes")
+        return value
+    return decode
+
+
 SALT = ("80", "salt", o.exactly(16))
 PROGRAMME = template("A1", ("80", "code", o.an(4)), ("81", "from_", o.period), ("82", "to", o.period, True),
                      ("83", "status", o.u(1, 0, 1)))
@@ -61,6 +70,7 @@ KINDS = {  # SPEC 2.2, 3, 4, 5.1, 6.5, 7.6, 9 and DATA 3 to 7
         "FF31", SALT, ("5F20", "name", name), ("5F2B", "birth", birth_date), ("5F35", "sex", o.u(1, 0x31, 0x33)),
         ("81", "personal_id", o.an(15)), ("82", "social_security", o.an(15)), ("83", "province", digits(2)),
         ("84", "commune", digits(5))),
+    "portrait": template("FF32", SALT, ("5F40", "image", at_most(6_000))),
     "linked-numbers": template(
         "FF34", SALT, ("81", "social", o.an(10), True), ("82", "health", o.an(15), True), ("83", "tax", o.an(13), True)),
     "issuance": template("FF36", SALT, ("81", "agency", o.an(35)), ("82", "issued", o.date), ("83", "pay_point", o.an(12), True)),
@@ -73,6 +83,10 @@ def judge(kind: str, encoded: bytes, key=None):
     if kind in REPEATED:
         return judge_repeated(encoded, *REPEATED[kind])
     record = parse(KINDS[kind], encoded)
+    if kind == "order":
+        o.check_order(record)
+    if kind == "receipt":
+        o.check_receipt(record.body)
     if kind == "journal-entry":
         parse_members(o.CONTENT[record.body.kind], record.body.content, 3)
     if key:

@@ -8,7 +8,7 @@ import unittest
 from pathlib import Path
 
 import fixture
-from fixture import CARD, Key, complete, line_key, ready, tlv
+from fixture import CARD, TERMINAL, Key, complete, line_key, ready, tlv
 from verify import verify_folder
 
 FIRST = line_key(1), 500_000
@@ -169,7 +169,7 @@ class Orders(Finding):
                 self.assert_found(world, fault)
 
     def test_amount_0_and_unset_time(self):
-        for changed in ({"amount": 0}, {"time": "0" * 14}, {"recipient": 3}, {"method": 0}):
+        for changed in ({"amount": 0}, {"time": "0" * 14}, {"recipient": 4}, {"method": 0}):
             world = ready()
             world.intent(**{"key": FIRST[0], "amount": FIRST[1]} | changed)
             self.assert_found(world, "FF23: ")
@@ -208,6 +208,65 @@ class Orders(Finding):
             for at, line in enumerate(lines, 1):
                 world.paid(world.intent(*line, line=at))
             self.assert_found(world, "above the card's caps")
+
+    def test_paid_by_another_kind_of_receipt(self):
+        for kind, check, fault in ((2, "0103", "another kind"), (3, "0003", "another kind"), (4, "0103", "needs none")):
+            world = ready()
+            world.paid(world.intent(*FIRST), kind=kind, check=check)
+            self.assert_found(world, fault)
+
+    def test_receipts_of_other_kinds_between_payments(self):
+        for kind in (2, 3, 4):
+            world = ready()
+            world.paid(world.intent(*FIRST))
+            stem = world.read_back(kind)
+            world.paid(world.intent(line_key(2), 700_000, line=2))
+            self.assertEqual(findings(world), [])
+            del world.files[f"{stem}.signed.bin"]
+            self.assert_found(world, "receipt 3, expected 2")
+
+    def test_a_reversal_lowers_the_months_total(self):
+        for kind, fault in ((2, None), (None, "above the card's caps")):
+            world = ready()
+            lines = [(line_key(10 + at), 1_600_000) for at in (0, 1)]
+            world.list(lines, number=2)
+            world.paid(world.intent(*lines[0]))
+            if kind:
+                world.read_back(kind)
+            world.paid(world.intent(*lines[1], line=2))
+            if fault:
+                self.assert_found(world, fault)
+            else:
+                self.assertEqual(findings(world), [])
+
+    def test_faults_of_receipts_read_back(self):
+        world = ready()
+        world.read_back(1, check="0103")
+        self.assert_found(world, "a payment that no journal shows")
+        world = ready()
+        world.read_back(3, signer=Key())
+        self.assert_found(world, "wrong signature")
+        world = ready()
+        world.read_back(3, check="0103")
+        self.assert_found(world, "needs none")
+        world = ready()
+        stem = world.read_back(4)
+        for suffix in (".signed.bin", ".sig.der"):
+            world.files[f"receipts/{CARD}-2{suffix}"] = world.files.pop(stem + suffix)
+        self.assert_found(world, "of another card or counter")
+        world = ready()
+        stem = world.read_back(4)
+        for bad in (b"", b"\x30\x00", world.files[f"{stem}.sig.der"] + b"\0"):
+            world.files[f"{stem}.sig.der"] = bad
+            self.assert_found(world, "in DER")
+
+    def test_a_receipt_read_back_that_a_journal_shows_too(self):
+        world = ready()
+        world.paid(world.intent(*FIRST))
+        intent = len(world.entries) - 1
+        for suffix in (".signed.bin", ".sig.der"):
+            world.files[f"receipts/{CARD}-1{suffix}"] = world.files[f"receipts/{TERMINAL.decode()}-{intent}{suffix}"]
+        self.assertEqual(findings(world), [])
 
     def test_a_new_month_starts_a_new_sum(self):
         world = ready()

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from folder import ISSUER, JOURNAL, ROOT, TERMINAL_CA, Certificates, Findings, Folder, key_bytes, load_key
 from issued import Issued
-from journal import Journal, check_receipts
+from journal import Journal, check_receipts, read_back
 from objects import ACKNOWLEDGEMENT, verify
 from tlv import Refused, parse
 
@@ -64,11 +64,16 @@ def verify_folder(path: Path, root: Path) -> tuple[list[str], str]:
         with findings.about(f"journals/{terminal}.journal"):
             journals[terminal] = Journal(terminal, folder, certificates, issued)
     payments = [payment for journal in journals.values() for payment in journal.payments]
-    check_receipts(payments, issued, findings)
 
     paid = {f"{payment.order.terminal}-{payment.order.sequence}" for payment in payments}
+    others = []
     for name in folder.names("receipts", ".signed.bin", ".sig.der"):
-        findings.check(name in paid, f"receipts/{name}", "no Paid entry in a journal (DATA 2)")
+        if name[:1].isdigit():
+            with findings.about(f"receipts/{name}"):
+                others.append(read_back(name, folder, issued))
+        else:
+            findings.check(name in paid, f"receipts/{name}", "no Paid entry in a journal (DATA 2)")
+    check_receipts(payments, others, issued, findings)
 
     acknowledged = set()
     for name in folder.names("acks", ".ack"):
