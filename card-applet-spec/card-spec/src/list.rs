@@ -118,6 +118,11 @@ template! {
     }
 }
 
+impl BlockListHeader {
+    /// Longest header with its signature in bytes.
+    pub const MAXIMUM_LENGTH: usize = 197;
+}
+
 impl Body<'_> for BlockListHeader {
     const TAG: u16 = 0xFF25;
 }
@@ -143,6 +148,7 @@ impl BlockEntry {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::crypto::SecretKey;
     use crate::payment::{LineKeyParts, LineType};
     use crate::tlv::{Field, Writer};
     use crate::values::{Period, Programme};
@@ -175,5 +181,24 @@ mod tests {
         let mut writer = Writer::new(&mut buffer);
         entry.write(&mut writer, BlockEntry::TAG).unwrap();
         assert_eq!(writer.finish().len(), BlockEntry::LENGTH);
+    }
+
+    #[test]
+    fn the_longest_header_of_a_block_list_has_the_length_stated() {
+        let header = BlockListHeader {
+            suite: Default::default(),
+            format: Default::default(),
+            issuer: Reference::new("VN12345678900001").unwrap(),
+            number: 1,
+            count: 1,
+            root: [0; 32],
+            issued: Time::UNSET,
+            issuer_sequence: 1,
+            issuer_previous: [0; 32],
+        };
+        let key = SecretKey::from_bytes(&[7; 32]).unwrap();
+        let mut buffer = [0; 256];
+        let object = crate::signed::sign(&header, &key, &mut buffer).unwrap();
+        assert_eq!(object.len(), BlockListHeader::MAXIMUM_LENGTH);
     }
 }

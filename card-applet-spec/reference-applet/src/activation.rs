@@ -53,18 +53,12 @@ struct FitContent {
 /// makes it.
 pub(crate) struct CheckedUpdate {
     generation: Generation,
-    cso: LoadedSecurityObject,
 }
 
 impl CheckedUpdate {
     /// The ledger's generation from then on.
     pub(crate) const fn generation(&self) -> Generation {
         self.generation
-    }
-
-    /// The CSO from then on.
-    pub(crate) const fn security_object(&self) -> &LoadedSecurityObject {
-        &self.cso
     }
 }
 
@@ -90,10 +84,7 @@ impl<M: Memory, R: CryptoRng> Card<M, R> {
             Err(Unfit::Card(stop)) => return Err(stop),
         };
         let right = update.cso.hash == *cso_hash && self.follows_present(&update)?;
-        Ok(right.then_some(CheckedUpdate {
-            generation,
-            cso: update.cso,
-        }))
+        Ok(right.then_some(CheckedUpdate { generation }))
     }
 
     /// The keys were compared with the card's own, which are those of the CSO in force.

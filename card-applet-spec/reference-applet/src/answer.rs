@@ -1,6 +1,7 @@
 //! What a command comes to: data and a status word, or the end of power.
 
 use card_spec::apdu::StatusWord;
+use card_spec::refusal::Refusal;
 use card_spec::scp03::ChannelError;
 use card_spec::tlv;
 use heapless::Vec;
@@ -80,6 +81,12 @@ impl From<PowerLost> for Stop {
 impl From<tlv::Error> for Stop {
     fn from(_: tlv::Error) -> Self {
         Self::DATA
+    }
+}
+
+impl From<Refusal> for Stop {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal.status())
     }
 }
 

@@ -5,6 +5,7 @@
 //! (SPEC 13.9). So every month before a row's base is outside any later window and is refused. Hence forgetting a month,
 //! or a whole row, never makes a line payable again; only a reversal does.
 
+use card_spec::payment::LineKeyParts;
 use card_spec::values::{Period, Programme};
 
 use crate::record::record;
@@ -49,6 +50,16 @@ pub(crate) struct Entitlement {
     pub(crate) programme: Programme,
     pub(crate) number: u16,
     pub(crate) line_type: u8,
+}
+
+impl Entitlement {
+    pub(crate) const fn of(line: &LineKeyParts) -> Self {
+        Self {
+            programme: line.programme,
+            number: line.entitlement,
+            line_type: line.line_type as u8,
+        }
+    }
 }
 
 record! {

@@ -1,10 +1,11 @@
 //! DISBURSE (SPEC 9.3): the checks in the order of the clause, one function a row, and the payment.
 
-use card_spec::apdu::{Command, StatusWord};
+use card_spec::apdu::Command;
 use card_spec::crypto::{Digest, sha256};
-use card_spec::cso::{CardSecurityObject, HolderCheckPolicy};
-use card_spec::groups::{ProgrammeStatus, Programmes};
-use card_spec::payment::{HolderCheckMethod, HolderCheckOutcome, LineKeyParts, Order, ReceiptKind};
+use card_spec::cso::CardSecurityObject;
+use card_spec::groups::{ProgrammeStatus, Programmes, Representatives};
+use card_spec::payment::{LineKeyParts, Order, ReceiptKind, Recipient};
+use card_spec::refusal::Refusal;
 use card_spec::tlv::{DataObject, Field as _, Reader};
 use card_spec::values::{Amount, Date, Period, Programme};
 use heapless::Vec;
@@ -13,7 +14,7 @@ use rand_core::CryptoRng;
 use crate::answer::{Answer, Stop};
 use crate::commit::{Deed, ReceiptNumber};
 use crate::content::{LoadedSecurityObject, Object};
-use crate::holder_check::Authorized;
+use crate::holder_check::{Claim, HolderChecked};
 use crate::memory::{Memory, PAID_ROWS, Slot};
 use crate::paid_lines::{Entitlement, Mark, Row, Standing, Window, look_up};
 use crate::receipts;
@@ -21,23 +22,6 @@ use crate::record::Record as _;
 use crate::state::{Ledger, NewestRow, State};
 use crate::terminal_session::TerminalSession;
 use crate::{Card, require_parameters};
-
-/// Why the card does not carry an order out: a decision about money, which a terminal may trust because it comes
-/// protected (SPEC 8.3).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u16)]
-enum Refusal {
-    Paid = 0x6340,
-    Programme = 0x6341,
-    Period = 0x6342,
-    OrderCap = 0x6343,
-    MonthCap = 0x6344,
-    Date = 0x6345,
-    HolderCheck = 0x6346,
-    NoRoom = 0x6347,
-    Counter = 0x6348,
-    OtherCard = 0x6349,
-}
 
 /// All that the checks look at.
 struct Facts<'a> {
@@ -48,6 +32,7 @@ struct Facts<'a> {
     ledger: &'a Ledger,
     cso: &'a LoadedSecurityObject,
     programmes: &'a Programmes,
+    representatives: &'a Representatives<'a>,
     rows: &'a [Option<Row>],
     tries_left: u8,
 }
@@ -58,28 +43,26 @@ struct CheckedOrder {
     month: Period,
     total: Amount,
     mark: Mark,
-    holder_check: HolderCheckOutcome,
-    /// What the holder's PIN still authorizes afterwards; `None` if this order does not rest on a PIN.
-    authorized: Option<Authorized>,
+    holder: HolderChecked,
 }
 
 fn check(facts: &Facts<'_>) -> Result<CheckedOrder, Refusal> {
     is_for_this_card(facts)?;
-    is_in_time(facts)?;
+    is_in_time(facts.date, &facts.cso.body, facts.session)?;
     programme_is_active(facts)?;
     let mark = is_unpaid(facts)?;
     is_within_order_cap(facts)?;
     let (month, total) = is_within_month_cap(facts)?;
-    let (holder_check, authorized) = holder_was_checked(facts)?;
-    let number = has_a_number_left(facts)?;
+    let holder = holder_was_checked(facts)?;
+    recipient_is_authorized(facts)?;
+    let number = facts.ledger.next_receipt().ok_or(Refusal::Counter)?;
     let mark = mark.ok_or(Refusal::NoRoom)?;
     Ok(CheckedOrder {
         number,
         month,
         total,
         mark,
-        holder_check,
-        authorized,
+        holder,
     })
 }
 
@@ -88,12 +71,14 @@ fn is_for_this_card(facts: &Facts<'_>) -> Result<(), Refusal> {
     if right { Ok(()) } else { Err(Refusal::OtherCard) }
 }
 
-fn is_in_time(facts: &Facts<'_>) -> Result<(), Refusal> {
-    let CardSecurityObject {
-        effective, expiry, ..
-    } = facts.cso.body;
-    let card = (effective..=expiry).contains(&facts.date);
-    let terminal = facts.session.terminal.valid_on(facts.date).is_ok();
+/// The day lies within the card's dates and the terminal certificate's.
+pub(crate) fn is_in_time(
+    date: Date,
+    cso: &CardSecurityObject,
+    session: &TerminalSession,
+) -> Result<(), Refusal> {
+    let card = (cso.effective..=cso.expiry).contains(&date);
+    let terminal = session.terminal.valid_on(date).is_ok();
     if card && terminal {
         Ok(())
     } else {
@@ -117,19 +102,9 @@ fn programme_is_active(facts: &Facts<'_>) -> Result<(), Refusal> {
 
 /// Period and paid lines, two rows of the clause. The mark is missing if the table has no room, which is a later row.
 fn is_unpaid(facts: &Facts<'_>) -> Result<Option<Mark>, Refusal> {
-    let LineKeyParts {
-        programme,
-        entitlement,
-        line_type,
-        period,
-        ..
-    } = facts.line;
-    let entitlement = Entitlement {
-        programme,
-        number: entitlement,
-        line_type: line_type as u8,
-    };
     let window = Window::around(facts.ledger.remembered.period(), facts.ledger.floor);
+    let LineKeyParts { period, .. } = facts.line;
+    let entitlement = Entitlement::of(&facts.line);
     match look_up(facts.rows.iter().copied(), entitlement, period, window) {
         Standing::OutsideWindow => Err(Refusal::Period),
         Standing::Paid => Err(Refusal::Paid),
@@ -137,8 +112,15 @@ fn is_unpaid(facts: &Facts<'_>) -> Result<Option<Mark>, Refusal> {
     }
 }
 
+/// A PIN that is blocked leaves less to pay.
 fn is_within_order_cap(facts: &Facts<'_>) -> Result<(), Refusal> {
-    if facts.order.amount <= facts.cso.body.caps.order {
+    let caps = facts.cso.body.caps;
+    let cap = if facts.tries_left == 0 {
+        caps.order.min(caps.order_without_pin)
+    } else {
+        caps.order
+    };
+    if facts.order.amount <= cap {
         Ok(())
     } else {
         Err(Refusal::OrderCap)
@@ -161,28 +143,32 @@ fn is_within_month_cap(facts: &Facts<'_>) -> Result<(Period, Amount), Refusal> {
     }
 }
 
-fn holder_was_checked(facts: &Facts<'_>) -> Result<(HolderCheckOutcome, Option<Authorized>), Refusal> {
-    let (bit, pin_verified) = match facts.order.method {
-        HolderCheckMethod::Pin => (HolderCheckPolicy::PIN, true),
-        HolderCheckMethod::PhotoDocument => (HolderCheckPolicy::PHOTO_DOCUMENT, false),
+fn holder_was_checked(facts: &Facts<'_>) -> Result<HolderChecked, Refusal> {
+    let claim = Claim {
+        method: facts.order.method,
+        second_operator: facts.order.second_operator.is_some(),
+        amount: facts.order.amount,
     };
-    if facts.cso.body.policy.methods & bit == 0 {
-        return Err(Refusal::HolderCheck);
-    }
-    let outcome = HolderCheckOutcome {
-        pin_verified,
-        tries_left: facts.tries_left,
-    };
-    if !pin_verified {
-        return Ok((outcome, None));
-    }
-    let authorized = facts.session.authorized.as_ref().ok_or(Refusal::HolderCheck)?;
-    let after = authorized.after(facts.order.amount).ok_or(Refusal::HolderCheck)?;
-    Ok((outcome, Some(after)))
+    claim.check(
+        facts.cso.body.policy,
+        facts.tries_left,
+        facts.session.authorized.as_ref(),
+    )
 }
 
-fn has_a_number_left(facts: &Facts<'_>) -> Result<ReceiptNumber, Refusal> {
-    facts.ledger.next_receipt().ok_or(Refusal::Counter)
+/// A representative takes the money as long as the authorization lasts, its last day included.
+fn recipient_is_authorized(facts: &Facts<'_>) -> Result<(), Refusal> {
+    let place = match facts.order.recipient {
+        Recipient::Holder => return Ok(()),
+        Recipient::FirstRepresentative => 0,
+        Recipient::SecondRepresentative => 1,
+    };
+    let representative = facts.representatives.entries.get(place);
+    if representative.is_some_and(|representative| facts.date <= representative.expiry) {
+        Ok(())
+    } else {
+        Err(Refusal::Recipient)
+    }
 }
 
 impl<M: Memory, R: CryptoRng> Card<M, R> {
@@ -192,7 +178,8 @@ impl<M: Memory, R: CryptoRng> Card<M, R> {
         session: &mut TerminalSession,
         command: &Command<'_>,
     ) -> Result<Answer, Stop> {
-        let ledger = State::of(&self.memory)?.active()?;
+        let state = State::of(&self.memory)?;
+        let ledger = state.activated()?;
         require_parameters(command, [0x00, 0x00])?;
         let object = DataObject::parse(command.data)?;
         let order = Order::parse(object)?;
@@ -200,20 +187,23 @@ impl<M: Memory, R: CryptoRng> Card<M, R> {
             return Err(Stop::SECURITY);
         }
         let hash = sha256(&[object.encoding()]);
-        if let Some(receipt) = receipts::for_object(&self.memory, &ledger, ReceiptKind::Payment, &hash)? {
-            return Answer::data(receipt.receipt);
+        // An order that was reversed is dead as long as the card knows of either receipt.
+        if let Some(reversal) = receipts::reversal_of(&self.memory, &ledger, &hash)? {
+            return Answer::with(reversal.receipt, Refusal::Reversed.status());
         }
+        if let Some(paid) = receipts::for_object(&self.memory, &ledger, ReceiptKind::Payment, &hash)? {
+            return Answer::data(paid.receipt);
+        }
+        let ledger = state.active().map_err(|_| Refusal::Blocked)?;
         let cso = self.content()?.security_object()?;
         match self.check_order(session, &ledger, &cso, &order)? {
-            Ok(checked) => self.execute(session, &ledger, &cso.body, object.encoding(), &hash, checked),
+            Ok(checked) => self.pay(session, &ledger, &cso.body, object.encoding(), hash, checked),
             Err(Refusal::Paid) => {
                 let standing = receipts::for_line(&self.memory, &ledger, order.line_key)?;
-                Answer::with(
-                    standing.map_or(&[], |standing| standing.receipt),
-                    StatusWord::REFUSED_RECEIPT_FOLLOWS,
-                )
+                let receipt = standing.map_or(&[][..], |standing| standing.receipt);
+                Answer::with(receipt, Refusal::Paid.status())
             }
-            Err(refusal) => Ok(Answer::status(StatusWord(refusal as u16))),
+            Err(refusal) => Err(refusal.into()),
         }
     }
 
@@ -224,8 +214,9 @@ impl<M: Memory, R: CryptoRng> Card<M, R> {
         cso: &LoadedSecurityObject,
         order: &Order<'_>,
     ) -> Result<Result<CheckedOrder, Refusal>, Stop> {
-        let programmes = self.content()?.object(Object::Programmes)?;
-        let programmes = Programmes::read(&mut Reader::new(&programmes), 0xFF33).map_err(|_| Stop::FAULT)?;
+        let content = self.content()?;
+        let programmes = content.object(Object::Programmes)?;
+        let representatives = content.object(Object::Representatives)?;
         Ok(check(&Facts {
             order,
             line: order.line_key.parts(),
@@ -233,14 +224,19 @@ impl<M: Memory, R: CryptoRng> Card<M, R> {
             session,
             ledger,
             cso,
-            programmes: &programmes,
+            programmes: &Programmes::read(&mut Reader::new(&programmes), 0xFF33).map_err(|_| Stop::FAULT)?,
+            representatives: &Representatives::read(&mut Reader::new(&representatives), 0xFF35)
+                .map_err(|_| Stop::FAULT)?,
             rows: &self.paid_rows(ledger)?,
             tries_left: self.tries_left(cso.body.policy, ledger.pin_grants)?,
         }))
     }
 
-    /// The table of paid lines: the slots, and over them the row that the newest payment committed in the ledger.
-    fn paid_rows(&self, ledger: &Ledger) -> Result<Vec<Option<Row>, { PAID_ROWS as usize }>, Stop> {
+    /// The table of paid lines: the slots, and over them the row that the newest receipt committed in the ledger.
+    pub(crate) fn paid_rows(
+        &self,
+        ledger: &Ledger,
+    ) -> Result<Vec<Option<Row>, { PAID_ROWS as usize }>, Stop> {
         let mut rows = Vec::new();
         for number in 0..PAID_ROWS {
             let row = match ledger.newest_row {
@@ -252,14 +248,14 @@ impl<M: Memory, R: CryptoRng> Card<M, R> {
         Ok(rows)
     }
 
-    /// Pays (SPEC 9.3), and takes what the holder authorized.
-    fn execute(
+    /// The line is marked as paid and the month's total grows; the order takes its part of what the holder authorized.
+    fn pay(
         &mut self,
         session: &mut TerminalSession,
         ledger: &Ledger,
         cso: &CardSecurityObject,
         order: &[u8],
-        order_hash: &Digest,
+        hash: Digest,
         checked: CheckedOrder,
     ) -> Result<Answer, Stop> {
         let paid = Ledger {
@@ -274,14 +270,12 @@ impl<M: Memory, R: CryptoRng> Card<M, R> {
         let deed = Deed {
             kind: ReceiptKind::Payment,
             object: order,
-            hash: *order_hash,
-            holder_check: checked.holder_check,
+            hash,
+            holder_check: checked.holder.outcome(),
             number: checked.number,
         };
         let answer = self.commit(ledger, paid, cso, &deed)?;
-        if checked.authorized.is_some() {
-            session.authorized = checked.authorized;
-        }
+        checked.holder.use_up(&mut session.authorized);
         Ok(answer)
     }
 }

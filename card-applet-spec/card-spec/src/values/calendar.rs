@@ -201,6 +201,16 @@ impl Period {
             .saturating_add(u16::from(self.month))
             .saturating_sub(1)
     }
+
+    /// The month that lies so many months before, not before [`Period::FIRST`].
+    pub fn months_before(self, months: u16) -> Self {
+        let index = self.index().saturating_sub(months);
+        let month = u8::try_from(index % 12).unwrap_or_default();
+        Self {
+            year: (index / 12).saturating_add(2000),
+            month: month.saturating_add(1),
+        }
+    }
 }
 byte_field!(Period, 3);
 
@@ -323,6 +333,17 @@ mod tests {
         assert!(BirthDate::new(1941, 5, 0).is_some());
         assert_eq!(BirthDate::new(1941, 0, 5), None);
         assert_eq!(BirthDate::new(1941, 2, 29), None);
+    }
+
+    #[test]
+    fn months_before_cross_years_and_end_at_the_first() {
+        let period = |year, month| Period::new(year, month).unwrap();
+        assert_eq!(period(2026, 11).months_before(0), period(2026, 11));
+        assert_eq!(period(2026, 11).months_before(36), period(2023, 11));
+        assert_eq!(period(2026, 1).months_before(1), period(2025, 12));
+        assert_eq!(period(2026, 12).months_before(12), period(2025, 12));
+        assert_eq!(period(2000, 3).months_before(2), Period::FIRST);
+        assert_eq!(period(2000, 3).months_before(3), Period::FIRST);
     }
 
     #[test]
