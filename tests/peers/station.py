@@ -63,6 +63,13 @@ class Station:
         """A card as the vendor delivers it, in a reader."""
         return InsertedCard(self._blanks.pop())
 
+    @functools.cache
+    def untouched_card(self) -> InsertedCard:
+        """A blank card that every test leaves blank."""
+        card = self.blank_card()
+        atexit.register(card.end)
+        return card
+
     def transport_keys(self, card: InsertedCard) -> list[bytes]:
         """ENC, MAC and DEK of a blank card (SPEC 6.2)."""
         serial = bytes.fromhex(card.memory.stem)

@@ -14,12 +14,11 @@ PUT_KEY = 0xD8
 
 
 class OnBlankCard(unittest.TestCase):
-    """One blank card for all tests of a class."""
+    """Sessions with a blank card."""
 
     @classmethod
     def setUpClass(cls):
-        cls.card = station().blank_card()
-        cls.addClassCleanup(cls.card.end)
+        cls.card = station().untouched_card()
         cls.keys = station().transport_keys(cls.card)
 
     def open(self, keys=None, host=None) -> Host:
@@ -210,6 +209,12 @@ class TheHostRefuses(OnBlankCard):
 
 class PutKey(OnBlankCard):
     """yubikit's own put_key leaves out the length of the key inside its data object, so the data are made here (SPEC 6.4)."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.card = station().blank_card()
+        cls.addClassCleanup(cls.card.end)
+        cls.keys = station().transport_keys(cls.card)
 
     def data(self, version=2, keys=NEW_KEYS, dek=None, check=check_value, count=3) -> bytes:
         def part(key):

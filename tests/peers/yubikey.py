@@ -3,14 +3,15 @@ from __future__ import annotations
 
 from typing import Callable
 
-from yubikit.core import TRANSPORT, Tlv
+from yubikit.core import TRANSPORT
 from yubikit.core.smartcard import ApduError, ScpProcessor, SmartCardConnection, SmartCardProtocol
 from yubikit.core.smartcard.scp import KeyRef, Scp03KeyParams, Scp11KeyParams, ScpState, SessionKeys, StaticKeys
 
 from rig import InsertedCard
+from station import Terminal
 
-__all__ = ["AID", "ApduError", "Host", "KeyRef", "Scp03KeyParams", "Scp11KeyParams", "ScpProcessor", "ScpState",
-           "SessionKeys", "StaticKeys", "Tlv", "flipped"]
+__all__ = ["AID", "ApduError", "Host", "KeyRef", "Scp03KeyParams", "ScpProcessor", "ScpState", "SessionKeys", "StaticKeys",
+           "flipped", "scp11a"]
 
 AID = bytes.fromhex("F0414E53494E4801")
 INITIALIZE_UPDATE, AUTHENTICATE, GET_DATA = 0x50, 0x82, 0xCA
@@ -58,3 +59,21 @@ class Host(SmartCardProtocol):
     def get_data(self) -> bytes:
         """`FF3F` (SPEC 6.10) through whatever session is open."""
         return self.send_apdu(0x80, GET_DATA, 0xFF, 0x3F)
+
+
+class CertificateBytes:
+    """What yubikit asks of a certificate. It was made for X.509; ours are card-verifiable (SPEC 3)."""
+
+    def __init__(self, encoded: bytes):
+        self._encoded, self.subject = encoded, "card-verifiable certificate"
+
+    def public_bytes(self, _) -> bytes:
+        return self._encoded
+
+
+def scp11a(terminal: Terminal, card_key, **changes) -> Scp11KeyParams:
+    """SCP11a as SPEC 7 profiles it, with the terminal's chain and the agreement key that the card's CSO names."""
+    chain = [CertificateBytes(encoded) for encoded in (terminal.authority, terminal.certificate)]
+    parameters = {"pk_sd_ecka": card_key, "oce_ref": KeyRef(0x10, 0x01), "sk_oce_ecka": terminal.key.secret,
+                  "certificates": chain}
+    return Scp11KeyParams(KeyRef(0x11, 0x01), **(parameters | changes))
