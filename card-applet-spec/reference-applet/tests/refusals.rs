@@ -554,7 +554,7 @@ fn disburse_is_not_for_the_issuer() {
     assert_eq!(
         host.secure
             .status(&mut till.card, [0x80, 0x54, 0x00, 0x00], &order[..200]),
-        0x6985
+        0x6D00
     );
 }
 

@@ -241,7 +241,7 @@ fn a_terminal_reads_what_is_for_terminals() {
         0x6A86
     );
     // The issuer's commands are not a terminal's.
-    for instruction in [0x47, 0xE2, 0x24, 0x44, 0xD8] {
+    for instruction in [0x47, 0xE2, 0x44, 0xD8] {
         assert_eq!(
             session.secure.status(&mut card, [0x80, instruction, 0, 0], &[]),
             0x6D00
