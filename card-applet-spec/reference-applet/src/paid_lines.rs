@@ -1,9 +1,9 @@
 //! Which payment lines were paid (SPEC 9.6): rows of bit maps over months. Pure, because "at most once" rests on it.
 //!
-//! A row begins at the first month of the window in which it was last written. That first month never goes back: the
-//! remembered date moves forward, and where a script sets it back the floor takes the window's first month over
-//! (SPEC 13.9). So every month before a row's base is outside any later window and is refused. Hence forgetting a month,
-//! or a whole row, never makes a line payable again; only a reversal does.
+//! A row begins at the first month of the window in which it was last marked, its base; what lies before is forgotten.
+//! As long as the remembered date moves forward so does the window, and where a script sets it back the floor rises to the
+//! latest base of any row (SPEC 13.9). So every month that was forgotten is outside any later window and is refused:
+//! forgetting a month, or a whole row, never makes a line payable again; only a reversal does.
 
 use card_spec::payment::LineKeyParts;
 use card_spec::values::{Period, Programme};
@@ -18,29 +18,21 @@ const AFTER: u16 = 3;
 /// The months that may be paid: 36 before and 3 after the month of the remembered date, none before the floor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Window {
-    first: Period,
+    first: u16,
     last: u16,
 }
 
 impl Window {
     pub(crate) fn around(remembered: Period, floor: Period) -> Self {
+        let month = remembered.index();
         Self {
-            first: remembered.months_before(BEFORE).max(floor),
-            last: remembered.index().saturating_add(AFTER),
+            first: month.saturating_sub(BEFORE).max(floor.index()),
+            last: month.saturating_add(AFTER),
         }
     }
 
-    /// The first month that may be paid.
-    pub(crate) const fn first(self) -> Period {
-        self.first
-    }
-
-    fn base(self) -> u16 {
-        self.first.index()
-    }
-
     fn contains(self, month: u16) -> bool {
-        (self.base()..=self.last).contains(&month)
+        (self.first..=self.last).contains(&month)
     }
 }
 
@@ -86,7 +78,7 @@ impl Row {
 
     /// Every paid month lies before the window: forgetting them changes no answer.
     fn is_spent(self, window: Window) -> bool {
-        self.based_at(window.base()).paid == 0
+        self.based_at(window.first).paid == 0
     }
 
     /// The same row with months before `first` forgotten.
@@ -163,7 +155,7 @@ pub(crate) fn look_up(
         programme,
         number,
         line_type,
-        base: window.base(),
+        base: window.first,
         paid: 0,
     };
     match vacant {
@@ -173,7 +165,7 @@ pub(crate) fn look_up(
 }
 
 fn in_row(number: u8, row: Row, month: u16, window: Window) -> Standing {
-    let row = row.based_at(window.base());
+    let row = row.based_at(window.first);
     let Some(bit) = row.bit(month) else {
         return Standing::OutsideWindow;
     };
@@ -204,6 +196,12 @@ pub(crate) fn unmark(
     let bit = row.bit(period.index()).filter(|bit| row.paid & bit != 0)?;
     let paid = row.paid & !bit;
     Some((number, Row { paid, ..row }))
+}
+
+/// The latest base of any row: no month that the table has forgotten lies at or after it.
+pub(crate) fn latest_base(rows: impl Iterator<Item = Option<Row>>) -> Option<Period> {
+    let base = rows.flatten().map(|row| row.base).max()?;
+    Period::from_index(base)
 }
 
 #[cfg(test)]
@@ -418,15 +416,13 @@ mod tests {
         table: Vec<Option<Row>>,
         remembered: u16,
         floor: u16,
+        /// The first month of the window at the latest payment: what lies before may be forgotten.
+        latest_base: u16,
         /// Payments that stand, also those the table has forgotten.
         paid: BTreeSet<(u16, u16)>,
     }
 
     impl Model {
-        fn window(&self) -> Window {
-            Window::around(month(self.remembered), month(self.floor))
-        }
-
         /// The first month that may be paid, as SPEC 9.3 says it.
         fn first(&self) -> u16 {
             self.floor.max(self.remembered.saturating_sub(36))
@@ -435,16 +431,14 @@ mod tests {
         fn pay(&mut self, number: u16, period: u16) -> Result<(), TestCaseError> {
             let inside = (self.first()..=self.remembered + 3).contains(&period);
             let line = (number, period);
-            let found = look_up(
-                self.table.iter().copied(),
-                entitlement(number),
-                month(period),
-                self.window(),
-            );
-            match found {
+            let window = Window::around(month(self.remembered), month(self.floor));
+            let rows = self.table.iter().copied();
+            match look_up(rows, entitlement(number), month(period), window) {
                 Standing::Unpaid(Some(mark)) => {
                     prop_assert!(inside && self.paid.insert(line), "{line:?} twice");
                     self.table[usize::from(mark.number())] = Some(mark.row());
+                    prop_assert!(self.first() >= self.latest_base, "a base went back");
+                    self.latest_base = self.first();
                 }
                 Standing::Unpaid(None) => {
                     prop_assert!(inside && !self.paid.contains(&line));
@@ -468,28 +462,25 @@ mod tests {
             self.paid.remove(&(number, period));
             match unmark(self.table.iter().copied(), entitlement(number), month(period)) {
                 Some((row_number, row)) => self.table[usize::from(row_number)] = Some(row),
-                None => prop_assert!(period < self.first(), "a line of the window was forgotten"),
+                None => prop_assert!(period < self.latest_base, "a line was forgotten too soon"),
             }
             Ok(())
         }
 
         fn step(&mut self, step: Step) -> Result<(), TestCaseError> {
-            let first = self.first();
             match step {
-                Step::Pay(number, offset) => self.pay(number, (first + offset).saturating_sub(2))?,
+                Step::Pay(number, offset) => self.pay(number, (self.first() + offset).saturating_sub(2))?,
                 Step::Advance(months) => self.remembered += months,
                 Step::Undo(which) => self.undo(which)?,
-                Step::Prune(before) => {
-                    // Not before the present one (SPEC 13.8).
-                    let floor = self.remembered.saturating_sub(before);
-                    self.floor = self.floor.max(floor);
-                }
+                // Not before the present one (SPEC 13.8).
+                Step::Prune(before) => self.floor = self.floor.max(self.remembered.saturating_sub(before)),
                 Step::SetDate(remembered) => {
-                    prop_assert_eq!(self.window().first(), month(first));
-                    (self.floor, self.remembered) = (first, remembered);
+                    let latest = latest_base(self.table.iter().copied());
+                    prop_assert_eq!(latest.map_or(0, Period::index), self.latest_base);
+                    self.floor = self.floor.max(self.latest_base);
+                    self.remembered = remembered;
                 }
             }
-            prop_assert!(self.first() >= first, "the window went back");
             Ok(())
         }
     }
@@ -503,6 +494,7 @@ mod tests {
                 table: std::vec![None; 4],
                 remembered: 100,
                 floor: 0,
+                latest_base: 0,
                 paid: BTreeSet::new(),
             };
             for step in steps {

@@ -14,7 +14,7 @@ use crate::commit::Deed;
 use crate::content::Content;
 use crate::holder_check::Authorized;
 use crate::memory::Memory;
-use crate::paid_lines::Window;
+use crate::paid_lines::latest_base;
 use crate::receipts;
 use crate::state::{ActiveLedger, Ledger, PinGrants, State};
 use crate::{Card, require_parameters};
@@ -92,9 +92,20 @@ impl<M: Memory, R: CryptoRng> Card<M, R> {
                 })
             }
             Action::Prune(floor) => Ok(pruned(ledger, floor)?),
-            Action::SetDate(date) => Ok(with_date(ledger, date)),
+            Action::SetDate(date) => self.with_date(ledger, date),
             Action::Reverse(order_hash) => self.reversed(ledger, &order_hash),
         }
+    }
+
+    /// SPEC 13.9: what a row forgot stays refused, whatever the date is.
+    fn with_date(&self, ledger: &ActiveLedger, date: Date) -> Result<Ledger, Stop> {
+        let forgotten_before = latest_base(self.paid_rows(ledger)?.into_iter());
+        Ok(Ledger {
+            remembered: date,
+            floor: forgotten_before.map_or(ledger.floor, |base| base.max(ledger.floor)),
+            month: ledger.month.min(date.period()),
+            ..**ledger
+        })
     }
 
     /// SPEC 13.7: a stored payment that was not reversed yet, whichever terminal made it.
@@ -160,15 +171,5 @@ fn pruned(ledger: &Ledger, floor: Period) -> Result<Ledger, Refusal> {
         Ok(Ledger { floor, ..*ledger })
     } else {
         Err(Refusal::NotPossible)
-    }
-}
-
-/// SPEC 13.9: the window's first month never goes back, whatever the date does.
-fn with_date(ledger: &Ledger, date: Date) -> Ledger {
-    Ledger {
-        remembered: date,
-        floor: Window::around(ledger.remembered.period(), ledger.floor).first(),
-        month: ledger.month.min(date.period()),
-        ..*ledger
     }
 }

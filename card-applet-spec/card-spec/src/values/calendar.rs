@@ -202,14 +202,10 @@ impl Period {
             .saturating_sub(1)
     }
 
-    /// The month that lies so many months before, not before [`Period::FIRST`].
-    pub fn months_before(self, months: u16) -> Self {
-        let index = self.index().saturating_sub(months);
-        let month = u8::try_from(index % 12).unwrap_or_default();
-        Self {
-            year: (index / 12).saturating_add(2000),
-            month: month.saturating_add(1),
-        }
+    /// The month with this [`Period::index`], if it is one of 2000–2099.
+    pub fn from_index(index: u16) -> Option<Self> {
+        let month = u8::try_from(index % 12).ok()?;
+        Self::new((index / 12).checked_add(2000)?, month.checked_add(1)?)
     }
 }
 byte_field!(Period, 3);
@@ -336,14 +332,15 @@ mod tests {
     }
 
     #[test]
-    fn months_before_cross_years_and_end_at_the_first() {
-        let period = |year, month| Period::new(year, month).unwrap();
-        assert_eq!(period(2026, 11).months_before(0), period(2026, 11));
-        assert_eq!(period(2026, 11).months_before(36), period(2023, 11));
-        assert_eq!(period(2026, 1).months_before(1), period(2025, 12));
-        assert_eq!(period(2026, 12).months_before(12), period(2025, 12));
-        assert_eq!(period(2000, 3).months_before(2), Period::FIRST);
-        assert_eq!(period(2000, 3).months_before(3), Period::FIRST);
+    fn months_are_counted_there_and_back() {
+        for index in 0..1_200 {
+            assert_eq!(Period::from_index(index).map(Period::index), Some(index));
+        }
+        assert_eq!(Period::from_index(0), Some(Period::FIRST));
+        assert_eq!(Period::from_index(322), Period::new(2026, 11));
+        for index in [1_200, u16::MAX] {
+            assert_eq!(Period::from_index(index), None);
+        }
     }
 
     #[test]
