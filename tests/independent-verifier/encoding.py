@@ -41,9 +41,9 @@ def line_key(person: bytes, entitlement=1, line_type=1, period="202611", program
 
 
 def order(terminal: bytes, sequence: int, previous: bytes, root: bytes, cso_hash: bytes, key: bytes, amount: int,
-          line=1, recipient=1, method=1, operator=b"LAN", time="20261122090000", nonce=bytes(16)) -> bytes:
-    """SPEC 9.2."""
+          line=1, recipient=1, method=1, operator=b"LAN", second=b"", time="20261122090000", nonce=bytes(16)) -> bytes:
+    """SPEC 9.2; without a second operator where none is given."""
     return tlv("FF23", tlv("81", terminal), tlv("82", sequence.to_bytes(4, "big")), tlv("83", previous),
                tlv("84", root), tlv("85", cso_hash), tlv("86", line.to_bytes(4, "big")), tlv("87", key),
                tlv("88", amount.to_bytes(8, "big")), tlv("89", bytes([recipient])), tlv("8A", bytes([method])),
-               tlv("8B", operator), tlv("8D", bytes.fromhex(time)), tlv("8E", b"\2"), tlv("8F", nonce))
+               tlv("8B", operator), tlv("8C", second) if second else b"", tlv("8D", bytes.fromhex(time)), tlv("8E", b"\2"), tlv("8F", nonce))

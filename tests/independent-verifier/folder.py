@@ -11,7 +11,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_public_key
 
-from objects import CERTIFICATE, P256, TEST, der, verify
+from objects import CERTIFICATE, TEST, check_public_key, der, verify
 from tlv import Refused, parse
 
 ROOT, ISSUER, TERMINAL_CA, AGREEMENT, JOURNAL = 0xC0, 0x81, 0x82, 0x01, 0x02
@@ -102,7 +102,7 @@ class Certificate:
         self.role, self.flags = body.authorization.chat
         self.effective, self.expiry = body.effective, body.expiry
         self.key = body.public_key.key
-        self.has_domain = {getattr(body.public_key, f"domain_{tag}") is not None for tag in P256}
+        self.has_domain = check_public_key(body.public_key)
 
     def covers(self, day: datetime.date) -> bool:
         """Both days are included (SPEC 3.1)."""
@@ -142,7 +142,7 @@ class Certificates:
         if not re.fullmatch(form, certificate.holder):
             raise Refused(f"{certificate.holder} does not fit its role {certificate.role:02X} (SPEC 3.2)")
         is_root = certificate.role == ROOT
-        if certificate.has_domain != {is_root}:
+        if certificate.has_domain != is_root:
             raise Refused("domain parameters belong in the root and only there (SPEC 3.1)")
         if is_root and (certificate.authority != certificate.holder or key_bytes(certificate.key) != key_bytes(root_key)):
             raise Refused("not the root whose key was given")

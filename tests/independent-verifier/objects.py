@@ -286,6 +286,14 @@ def check_receipt(receipt) -> None:
         raise Refused("a holder check for what needs none (SPEC 9.4)")
 
 
+def check_public_key(public_key) -> bool:
+    """Are the domain parameters there? All of them or none (SPEC 3.1)."""
+    found = {getattr(public_key, f"domain_{tag}") is not None for tag in P256}
+    if len(found) > 1:
+        raise Refused("domain parameters that are not complete (SPEC 3.1)")
+    return found.pop()
+
+
 def verify(record, key: ec.EllipticCurvePublicKey) -> None:
     """The signature of a signed object over its body as received (SPEC 2.1, 2.2)."""
     verify_bytes(record.body.encoded, record.signature, key)

@@ -66,7 +66,8 @@ class Channel:
     def __init__(self, enc: bytes, mac: bytes, rmac: bytes, chaining: bytes, level: int = 0x33):
         self.enc, self.mac, self.rmac, self.chaining, self.level, self.counter = enc, mac, rmac, chaining, level, 0
 
-    def _counter(self, first: int) -> bytes:
+    def counter_block(self, first: int) -> bytes:
+        """What encrypts to the initial vector: commands begin with `00`, responses with `80`."""
         block = bytes([first]) + self.counter.to_bytes(15, "big")
         return Cipher(algorithms.AES(self.enc), modes.ECB()).encryptor().update(block)
 
@@ -77,7 +78,7 @@ class Channel:
         expected = plain[5 + len(data):] if has_data else plain[4:]
         self.counter += 1
         if data and self.level & 0x02:
-            data = cbc(self.enc, self._counter(0)).encryptor().update(pad(data))
+            data = cbc(self.enc, self.counter_block(0)).encryptor().update(pad(data))
         secured = bytes([header[0] & 0xF0 | 0x84]) + header[1:] + bytes([len(data) + 8]) + data
         self.chaining = cmac(self.mac, self.chaining + secured)
         return secured + self.chaining[:8] + expected
@@ -93,4 +94,4 @@ class Channel:
             return data
         if len(data) % 16:
             raise Refused("no whole blocks (SPEC 8.1)")
-        return unpad(cbc(self.enc, self._counter(0x80)).decryptor().update(data))
+        return unpad(cbc(self.enc, self.counter_block(0x80)).decryptor().update(data))

@@ -83,6 +83,8 @@ def judge(kind: str, encoded: bytes, key=None):
     if kind in REPEATED:
         return judge_repeated(encoded, *REPEATED[kind])
     record = parse(KINDS[kind], encoded)
+    if kind == "certificate":
+        o.check_public_key(record.body.public_key)
     if kind == "order":
         o.check_order(record)
     if kind == "receipt":

@@ -65,7 +65,7 @@ impl Body {
 }
 
 pub(crate) fn object(tag: u16, value: &[u8]) -> Vec<u8> {
-    let mut buffer = [0; 2048];
+    let mut buffer = [0; 8192];
     let mut writer = Writer::new(&mut buffer);
     writer.put(tag, value).expect("fits");
     writer.finish().to_vec()

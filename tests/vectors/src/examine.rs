@@ -4,7 +4,7 @@ use card_spec::certificate::{Certificate, Request};
 use card_spec::command::{KeyPossession, SessionBinding};
 use card_spec::crypto::Signature;
 use card_spec::cso::CardSecurityObject;
-use card_spec::groups::{Holder, Issuance, LinkedNumbers, Programmes, Representatives};
+use card_spec::groups::{Holder, Issuance, LinkedNumbers, PORTRAIT, Portrait, Programmes, Representatives};
 use card_spec::journal::{Acknowledgement, EncodedOrder, Entry, TimeStatement};
 use card_spec::list::{BlockEntry, BlockListHeader, ListHeader, ListLine};
 use card_spec::payment::{Order, Receipt};
@@ -45,6 +45,7 @@ pub fn examine(kind: &str, encoding: &[u8]) -> Result<Examined, Error> {
         "list-line" => plain::<ListLine>(encoding, ListLine::TAG),
         "block-list-entry" => plain::<BlockEntry>(encoding, BlockEntry::TAG),
         "holder" => plain::<Holder<'_>>(encoding, 0xFF31),
+        "portrait" => plain::<Portrait<'_>>(encoding, PORTRAIT),
         "programmes" => plain::<Programmes>(encoding, 0xFF33),
         "linked-numbers" => plain::<LinkedNumbers<'_>>(encoding, 0xFF34),
         "representatives" => plain::<Representatives<'_>>(encoding, 0xFF35),

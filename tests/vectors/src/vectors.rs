@@ -3,12 +3,16 @@
 use card_spec::certificate::{CertificateKey, Request};
 use card_spec::command::{KeyPossession, SessionBinding};
 use card_spec::crypto::{SecretKey, sha256};
-use card_spec::journal::{EncodedOrder, Event, Refusal, RefusalReason, TimeStatement};
+use card_spec::journal::{Event, Refusal, RefusalReason, TimeStatement};
 use card_spec::values::Time;
 use serde_json::{Value, json};
 
-use crate::broken::{Body, long_length, object, replace};
-use crate::{ISSUER, World, date, examine, groups, reference, secret, sign, words};
+use crate::broken::{Body, long_length, replace};
+use crate::{ISSUER, World, date, examine, reference, secret, sign, words};
+
+mod cards;
+mod certificates;
+mod payments;
 
 /// One kind of object, under construction.
 struct Kind {
@@ -25,10 +29,13 @@ type BadValue<'a> = (&'a str, u16, &'a [u8]);
 pub fn all() -> Vec<(&'static str, Value)> {
     let world = World::standard();
     vec![
-        file("certificate", vec![certificates(&world), request()]),
-        file("cso", vec![cso(&world)]),
-        file("groups", data_groups(&world)),
-        file("order-and-receipt", vec![order(&world), receipt(&world)]),
+        file("certificate", vec![certificates::certificates(&world), request()]),
+        file("cso", vec![cards::cso(&world)]),
+        file("groups", cards::data_groups(&world)),
+        file(
+            "order-and-receipt",
+            vec![payments::order(&world), payments::receipt(&world)],
+        ),
         file("payment-list", payment_list(&world)),
         file("block-list", block_list(&world)),
         file("journal-entries", vec![journal_entries()]),
@@ -158,38 +165,6 @@ const HOUR_24: &[u8] = &[0x20, 0x26, 0x11, 0x05, 0x24, 0, 0];
 const TRILLION: &[u8] = &1_000_000_000_000_u64.to_be_bytes();
 const OFF_CURVE: &[u8] = &[4; 65];
 
-fn certificates(world: &World) -> Kind {
-    let mut kind = Kind::new("certificate", "SPEC 3.1");
-    for (path, encoding) in world
-        .files
-        .iter()
-        .filter(|(path, _)| path.starts_with("certificates/"))
-    {
-        let signer = if path.contains("VNT0") {
-            ("terminal CA", &world.authority)
-        } else {
-            ("root", &world.root)
-        };
-        kind.valid(path, encoding, Some(signer));
-    }
-    let journal = world
-        .files
-        .get("certificates/VNT0000001J00001.cvc")
-        .expect("a certificate");
-    kind.refuse_broken(
-        journal,
-        Some(&world.authority),
-        &[
-            ("profile 1", 0x5F29, &[1]),
-            ("a reference without VN", 0x42, b"DETCA00001"),
-            ("a reference in lower case", 0x5F20, b"VNtca00001"),
-            FEBRUARY_30,
-            DATE_ASCII,
-        ],
-    );
-    kind
-}
-
 fn request() -> Kind {
     let mut kind = Kind::new("request", "SPEC 3.5");
     let key = secret("VNT0000001 journal");
@@ -204,151 +179,6 @@ fn request() -> Kind {
     let encoding = sign(&request, &key);
     kind.valid("journal key", &encoding, Some(("VNT0000001 journal", &key)));
     kind.refuse_broken(&encoding, Some(&key), &[("profile 1", 0x5F29, &[1])]);
-    kind
-}
-
-fn cso(world: &World) -> Kind {
-    let mut kind = Kind::new("cso", "SPEC 4.1");
-    let files = world.files.iter().filter(|(path, _)| path.ends_with("cso.tlv"));
-    let encodings: Vec<_> = files.map(|(_, encoding)| encoding).take(2).collect();
-    for (number, encoding) in (1..).zip(&encodings) {
-        kind.valid(
-            &format!("card {number}"),
-            encoding,
-            Some(("issuer", &world.issuer)),
-        );
-    }
-    kind.refuse_broken(
-        encodings.first().expect("a card"),
-        Some(&world.issuer),
-        &[
-            SUITE_2,
-            ("format 2", 0x81, &[2]),
-            NO_LUHN,
-            FEBRUARY_30,
-            DATE_ASCII,
-            ("a point that is not on the curve", 0x83, OFF_CURVE),
-            ("a key in compressed form", 0x84, &[2; 33]),
-            ("no holder-check method", 0x86, &[0, 3, 4]),
-            ("no PIN tries", 0x86, &[1, 0, 4]),
-            (
-                "a cap of more than the largest amount",
-                0x87,
-                &[TRILLION, TRILLION].concat(),
-            ),
-        ],
-    );
-    kind
-}
-
-fn data_groups(world: &World) -> Vec<Kind> {
-    let person = world.cards.first().expect("a card").person;
-    let names = [
-        "holder",
-        "programmes",
-        "linked-numbers",
-        "representatives",
-        "issuance",
-    ];
-    let bad: [&[BadValue<'_>]; 5] = [
-        &[
-            ("a salt of 15 bytes", 0x80, &[0; 15]),
-            ("a name that is not UTF-8", 0x5F20, &[0xFF]),
-            ("a name with a control character", 0x5F20, b"Nguyen\n"),
-            ("the 31st of April", 0x5F2B, &[0x19, 0x44, 0x04, 0x31]),
-            ("sex 4", 0x5F35, b"4"),
-        ],
-        &[("a salt of 17 bytes", 0x80, &[0; 17])],
-        &[("a number of 11 characters", 0x81, b"79000000011")],
-        &[],
-        &[("the 30th of February", 0x82, &[2, 6, 0, 2, 3, 0])],
-    ];
-    groups(&person)
-        .iter()
-        .zip(names)
-        .zip(bad)
-        .map(|(((_, encoding), name), bad)| {
-            let mut kind = Kind::new(name, "SPEC 5.1");
-            kind.valid(name, encoding, None);
-            if name == "representatives" {
-                // One member only: nothing to swap.
-                kind.refuse(
-                    "a byte behind the object",
-                    [&encoding[..], &[0]].concat(),
-                    "encoding",
-                );
-            } else {
-                kind.refuse_broken(encoding, None, bad);
-            }
-            kind
-        })
-        .collect()
-}
-
-fn order(world: &World) -> Kind {
-    let mut kind = Kind::new("order", "SPEC 9.2");
-    let mut buffer = [0; 512];
-    let encoding = world.order(0, 0, 3).encode(&mut buffer).expect("fits").to_vec();
-    kind.valid("line 3 of list 1", &encoding, None);
-    let recovery = line_key_with(&encoding, 22, 7);
-    let month_13 = line_key_with(&encoding, 25, 0x13);
-    kind.refuse_broken(
-        &encoding,
-        None,
-        &[
-            ("amount 0", 0x88, &[0; 8]),
-            ("more than the largest amount", 0x88, TRILLION),
-            ("a line that is owed, not paid", 0x87, &recovery),
-            ("month 13", 0x87, &month_13),
-            ("recipient 3", 0x89, &[3]),
-            ("time unset", 0x8D, &[0; 7]),
-            ("24 o'clock", 0x8D, HOUR_24),
-            ("clock unset", 0x8E, &[0]),
-            ("no operator", 0x8B, &[]),
-            ("an operator of 21 characters", 0x8B, &[b'a'; 21]),
-            ("a terminal name in lower case", 0x81, b"vnt0000001"),
-        ],
-    );
-    kind
-}
-
-/// The order's line key with one byte changed.
-fn line_key_with(order: &[u8], place: usize, byte: u8) -> Vec<u8> {
-    let order = EncodedOrder::parse(order).expect("an order");
-    let mut key = order.order().line_key.to_bytes();
-    *key.get_mut(place).expect("within the key") = byte;
-    key.to_vec()
-}
-
-fn receipt(world: &World) -> Kind {
-    let mut kind = Kind::new("receipt", "SPEC 9.4");
-    let card = world.cards.first().expect("a card");
-    let body = world
-        .files
-        .get("receipts/VNT0000001-6.signed.bin")
-        .expect("a receipt");
-    let Ok(signature) = card_spec::crypto::Sign::sign(&card.signing, body);
-    let encoding = object(
-        0xFF20,
-        &[body.clone(), object(0x5F37, signature.as_bytes())].concat(),
-    );
-    kind.valid(
-        "first receipt of a card",
-        &encoding,
-        Some(("card 1 signing", &card.signing)),
-    );
-    kind.refuse_broken(
-        &encoding,
-        Some(&card.signing),
-        &[
-            SUITE_2,
-            NO_LUHN,
-            ("method 2 seen by the card", 0x85, &[2, 3]),
-            ("16 tries left", 0x85, &[1, 16]),
-            ("kind 2", 0x86, &[2]),
-            ("a counter of 3 bytes", 0x82, &[0, 0, 1]),
-        ],
-    );
     kind
 }
 

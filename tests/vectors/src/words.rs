@@ -12,7 +12,7 @@ const RECEIPT: Names = &[
     (0x81, "CSO version"),
     (0x82, "counter"),
     (0x83, "hash of the receipt before"),
-    (0x84, "hash of the order"),
+    (0x84, "hash of what was done"),
     (0x85, "holder check as the card saw it"),
     (0x86, "kind"),
 ];
@@ -29,6 +29,7 @@ const ORDER: Names = &[
     (0x89, "recipient"),
     (0x8A, "holder-check method"),
     (0x8B, "operator"),
+    (0x8C, "second operator"),
     (0x8D, "time"),
     (0x8E, "clock source"),
     (0x8F, "nonce"),
@@ -67,14 +68,19 @@ const CSO: Names = &[
     (0x84, "signing key"),
     (0x85, "person reference"),
     (0x86, "holder-check policy"),
-    (0x87, "caps: one order, one month"),
+    (
+        0x87,
+        "caps: one order, one month, one order while the PIN is blocked",
+    ),
     (0xA9, "digests"),
     (0x8A, "issuer's sequence number"),
     (0x8B, "hash of the issuer's body before"),
 ];
 
 const DIGESTS: Names = &[
+    (0x80, "of the trust anchor"),
     (0x81, "of group 1"),
+    (0x82, "of group 2"),
     (0x83, "of group 3"),
     (0x84, "of group 4"),
     (0x85, "of group 5"),
@@ -234,6 +240,7 @@ fn names(kind: &str) -> Names {
             (0x83, "terminal"),
         ],
         "holder" => HOLDER,
+        "portrait" => &[(0x80, "salt"), (0x5F40, "image")],
         "programmes" => &[(0x80, "salt"), (0xA1, "programme")],
         "linked-numbers" => LINKED_NUMBERS,
         "representatives" => &[(0x80, "salt")],

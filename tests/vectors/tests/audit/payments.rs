@@ -4,7 +4,8 @@ use ansinh_audit::Code;
 use card_spec::crypto::sha256;
 use card_spec::journal::{Event, Refusal, RefusalReason};
 use card_spec::list::ListHeader;
-use card_spec::payment::{HolderCheckMethod, HolderCheckOutcome, LineType, Recipient};
+use card_spec::crypto::{Sign as _, sha256};
+use card_spec::payment::{HolderCheckMethod, HolderCheckOutcome, LineType, ReceiptKind, Recipient};
 use card_spec::signed::Signed;
 use card_spec::values::{Amount, Date, Time};
 use vectors::{LineSpec, World, secret, sign};
@@ -347,6 +348,124 @@ fn receipts_that_are_not_the_cards() {
 }
 
 #[test]
+fn a_receipt_of_another_kind_is_no_payment() {
+    receipt_gives(
+        |receipt| receipt.kind = ReceiptKind::Reversal,
+        "card 3 signing",
+        &[Code::ReceiptKind],
+    );
+    for kind in [ReceiptKind::IssuerScript, ReceiptKind::BlockList] {
+        receipt_gives(
+            |receipt| (receipt.kind, receipt.holder_check.pin_verified) = (kind, false),
+            "card 3 signing",
+            &[Code::ReceiptKind, Code::ReceiptHolderCheck],
+        );
+    }
+}
+
+/// Files the next receipt of card 3, of what no journal tells, as it was read back from the card; gives its path without
+/// suffix.
+fn read_back(world: &mut World, kind: ReceiptKind, key: &str) -> String {
+    let order = world.order(0, 0, 3).encode(&mut [0; 512]).unwrap().to_vec();
+    let mut receipt = world.receipt(2, &order);
+    receipt.kind = kind;
+    receipt.holder_check.pin_verified = kind == ReceiptKind::Payment;
+    let bytes = vectors::body(&receipt);
+    world.cards[2].head = sha256(&[&bytes]);
+    let Ok(signature) = secret(key).sign(&bytes);
+    let stem = format!("receipts/{}-{}", receipt.card_number, receipt.counter);
+    world.files.insert(format!("{stem}.signed.bin"), bytes);
+    world
+        .files
+        .insert(format!("{stem}.sig.der"), vectors::der_signature(&signature));
+    stem
+}
+
+#[test]
+fn receipts_of_other_kinds_fill_their_places_in_the_chain() {
+    for kind in [
+        ReceiptKind::Reversal,
+        ReceiptKind::IssuerScript,
+        ReceiptKind::BlockList,
+    ] {
+        let mut world = World::standard();
+        let stem = read_back(&mut world, kind, "card 3 signing");
+        world.pay(0, 0, 3);
+        assert_found(&world.all_files(), &[]);
+        world.files.remove(&format!("{stem}.sig.der"));
+        assert_found(&world.all_files(), &[Code::ReceiptGap]);
+    }
+}
+
+#[test]
+fn a_payment_read_back_that_no_journal_shows_is_found() {
+    let lost = |world: &mut World| drop(read_back(world, ReceiptKind::Payment, "card 3 signing"));
+    world_gives(lost, &[Code::ReceiptUnpaid]);
+    world_gives(
+        |world| {
+            world.pay(0, 0, 3);
+            let number = world.cards[2].number;
+            let intent = world.terminals[0].sequence - 2;
+            for suffix in ["signed.bin", "sig.der"] {
+                let of_terminal = format!("receipts/VNT0000001-{intent}.{suffix}");
+                let bytes = world.files[&of_terminal].clone();
+                world.files.insert(format!("receipts/{number}-1.{suffix}"), bytes);
+            }
+        },
+        &[],
+    );
+}
+
+#[test]
+fn receipts_read_back_that_are_not_the_cards() {
+    let script = ReceiptKind::IssuerScript;
+    world_gives(
+        |world| drop(read_back(world, script, "somebody")),
+        &[Code::ReceiptSignature],
+    );
+    world_gives(
+        |world| {
+            let stem = read_back(world, script, "card 3 signing");
+            for suffix in ["signed.bin", "sig.der"] {
+                let bytes = world.files.remove(&format!("{stem}.{suffix}")).unwrap();
+                let number = world.cards[2].number;
+                world.files.insert(format!("receipts/{number}-2.{suffix}"), bytes);
+            }
+        },
+        &[Code::FileName],
+    );
+    world_gives(
+        |world| {
+            let stem = read_back(world, script, "card 3 signing");
+            world.files.insert(format!("{stem}.signed.bin"), vec![0xFF, 0x24, 0x00]);
+        },
+        &[Code::Encoding],
+    );
+}
+
+#[test]
+fn a_reversal_lowers_the_months_total() {
+    for (reversed, expected) in [(true, vec![]), (false, vec![Code::MonthCap])] {
+        let mut world = World::standard();
+        let specs: Vec<_> = (1..=3)
+            .map(|entitlement| LineSpec {
+                entitlement,
+                ..LineSpec::new(2, november(), LineType::OneOff, 20_000_000)
+            })
+            .collect();
+        let list = world.issue_list(0, &specs);
+        world.load_list(0, list);
+        world.pay(0, list, 1);
+        world.pay(0, list, 2);
+        if reversed {
+            read_back(&mut world, ReceiptKind::Reversal, "card 3 signing");
+        }
+        world.pay(0, list, 3);
+        assert_found(&world.all_files(), &expected);
+    }
+}
+
+#[test]
 fn two_receipts_with_one_counter() {
     world_gives(
         |world| {
@@ -396,6 +515,10 @@ fn intents_stay_open_until_they_are_settled() {
         );
     };
     close(Some(0x6343), &[]);
+    close(Some(0x634A), &[]);
+    close(Some(0x634C), &[]);
+    close(Some(0x634F), &[]);
+    close(Some(0x6350), &[Code::RefusedIntent]);
     close(Some(0x6985), &[Code::RefusedIntent]); // bare: anybody can forge it
     close(None, &[Code::RefusedIntent]);
 }
