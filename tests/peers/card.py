@@ -12,17 +12,20 @@ from typing import Callable
 
 from cryptography.hazmat.primitives.asymmetric import ec
 
+import objects
 from encoding import tlv
 from folder import Certificates, key_bytes
-from objects import CSO, RECEIPT_BODY, constant, date, exactly, hash32, point, signed, template, u, verify, verify_bytes
+from objects import BLOCKING, CSO, PAYMENT, RECEIPT_BODY, REVERSAL, SCRIPT
+from objects import constant, date, exactly, hash32, point, signed, template, u, verify, verify_bytes
 from secure_messaging import Channel, agree, cmac
 from station import Terminal
-from tlv import Refused, parse, read
+from tlv import Refused, parse, read, read_one
 
 AID = bytes.fromhex("F0414E53494E4801")
 CSO_FILE, RECEIPTS, RECEIPT_OBJECTS = 0x1D, 0x1B, 0x1C
 BLANK, PERSONALIZING, ACTIVE, BLOCKED, TERMINATED = 0x01, 0x03, 0x05, 0x04, 0x0C
-PAYMENT, REVERSAL = 1, 2
+CAUSES = {PAYMENT: "FF23", REVERSAL: "FF2C", SCRIPT: "FF2B", BLOCKING: "FF25"}  # SPEC 9.4
+REMEMBERED = 32  # SPEC 9.7
 COMMAND_PART, ANSWER_PART = 223, 239  # SPEC 8.2
 
 FILE_CONTROL = template(  # SPEC 6.1
@@ -32,9 +35,6 @@ STATE = template(  # SPEC 6.10
     "FF3F", ("8A", "life_cycle", u(1)), ("80", "key_version", u(1, 1, 0x7F)), ("81", "flags", u(1, 0, 0x1F)),
     ("82", "cso_hash", hash32, True), ("83", "tries", u(1, 0, 15)), ("84", "counter", u(4)), ("85", "head", hash32, True),
     ("5F25", "date", date, True))
-
-# On the card all kinds of receipts form one chain; a journal holds payments only.
-RECEIPT = signed(template("FF24", *RECEIPT_BODY.members[:-1], ("86", "kind", u(1, 1, 4))))  # SPEC 9.4
 
 Transmit = Callable[[bytes], tuple[bytes, int]]
 
@@ -86,10 +86,10 @@ class Card:
         ephemeral = ec.generate_private_key(ec.SECP256R1())
         control = tlv("A6", tlv("90", b"\x11\x01"), tlv("95", b"\x3C"), tlv("80", b"\x88"), tlv("81", b"\x10"))
         data = control + tlv("5F49", key_bytes(ephemeral.public_key()))
-        objects = list(read(self.command("80820111", data)))
-        if [found.tag for found in objects] != ["5F49", "86"]:
+        answer = list(read(self.command("80820111", data)))
+        if [found.tag for found in answer] != ["5F49", "86"]:
             raise Refused("no answer of MUTUAL AUTHENTICATE (SPEC 7.5)")
-        key, receipt = objects
+        key, receipt = answer
         try:
             card_ephemeral = point(key.value)
         except ValueError as error:
@@ -145,10 +145,38 @@ class Session:
 
     def disburse(self, order: bytes) -> SimpleNamespace:
         """The receipt for exactly this order (SPEC 9.3, 9.4)."""
-        receipt = check_receipt(self.cso, self.command(0x54, data=order))
-        if (receipt.kind, receipt.order_hash) != (PAYMENT, sha256(order)):
-            raise Refused("the receipt is not for this order (SPEC 9.4)")
+        return self._receipt_for(order, PAYMENT, self.command(0x54, data=order))
+
+    def reverse(self, reversal: bytes) -> SimpleNamespace:
+        """The receipt for exactly this reversal (SPEC 9.8)."""
+        return self._receipt_for(reversal, REVERSAL, self.command(0x56, data=reversal))
+
+    def _receipt_for(self, cause: bytes, kind: int, answer: bytes) -> SimpleNamespace:
+        receipt = check_receipt(self.cso, answer)
+        if (receipt.kind, receipt.object_hash) != (kind, sha256(cause)):
+            raise Refused("the receipt is not for what was asked (SPEC 9.4)")
         return receipt
+
+    def records(self, file: int) -> list[bytes]:
+        """A file's records, oldest first (SPEC 9.9)."""
+        records: list[bytes] = []
+        while True:
+            try:
+                records.insert(0, self.command(0xB2, len(records) + 1, file << 3 | 4))
+            except Answered as answered:
+                if answered.status != 0x6A83:
+                    raise
+                return records
+
+    def history(self) -> list[tuple[SimpleNamespace, bytes]]:
+        """What the card remembers having done, oldest first: each receipt with what it is for (SPEC 9.4, 9.9)."""
+        state, causes = self.state(), self.records(RECEIPT_OBJECTS)
+        receipts = check_chain(self.cso, self.records(RECEIPTS), state.counter, state.head)
+        if len(causes) != len(receipts):
+            raise Refused("receipts and what they are for differ in number (SPEC 9.9)")
+        for receipt, cause in zip(receipts, causes):
+            check_cause(receipt, cause)
+        return list(zip(receipts, causes))
 
 
 def whole(part: Callable[[int], bytes]) -> bytes:
@@ -188,19 +216,14 @@ def check_cso(encoded: bytes, certificates: Certificates, day: datetime.date) ->
 
 def check_binding(cso: SimpleNamespace, receipt: bytes, terminal: Terminal, answer: bytes) -> None:
     """The card's signature over session, CSO and terminal (SPEC 7.6)."""
-    objects = list(read(answer))
-    if [found.tag for found in objects] != ["5F37"]:
-        raise Refused("no answer of INTERNAL AUTHENTICATE (SPEC 7.6)")
+    signature = read_one(answer, "5F37").value
     body = tlv("FF29", tlv("80", b"\1"), tlv("81", receipt), tlv("82", cso.hash), tlv("83", terminal.name.encode()))
-    verify_bytes(body, exactly(64)(objects[0].value), cso.signing_key)
+    verify_bytes(body, exactly(64)(signature), cso.signing_key)
 
 
 def check_group(cso: SimpleNamespace, number: int, group: bytes) -> None:
     """The digest of a group and its salt (SPEC 4.1, 5.1)."""
-    objects = list(read(group))
-    if [found.tag for found in objects] != [f"FF3{number}"]:
-        raise Refused(f"not group {number} (SPEC 5.1)")
-    salt = next(read(objects[0].value), None)
+    salt = next(read(read_one(group, f"FF3{number}").value), None)
     if salt is None or salt.tag != "80" or len(salt.value) != 16:
         raise Refused("no salt of 16 bytes (SPEC 5.1)")
     if sha256(group) != getattr(cso.digests, f"group_{number}"):
@@ -209,19 +232,32 @@ def check_group(cso: SimpleNamespace, number: int, group: bytes) -> None:
 
 def check_receipt(cso: SimpleNamespace, encoded: bytes) -> SimpleNamespace:
     """The body of a receipt of this card (SPEC 9.4)."""
-    record = parse(RECEIPT, encoded)
+    record = parse(signed(RECEIPT_BODY), encoded)
     verify(record, cso.signing_key)
     if record.body.card_number != cso.card_number:
         raise Refused("the receipt of another card (SPEC 9.4)")
+    objects.check_receipt(record.body)
     return record.body
 
 
+def check_cause(receipt: SimpleNamespace, cause: bytes) -> None:
+    """The order, reversal, issuer script or block list header is the one that the receipt names (SPEC 9.4, 9.9)."""
+    found = next(read(cause))
+    if found.encoded != cause:
+        raise Refused("more than one data object (SPEC 9.9)")
+    hashed = found if receipt.kind in (PAYMENT, REVERSAL) else next(read(found.value))
+    if hashed.tag != CAUSES[receipt.kind] or sha256(hashed.encoded) != receipt.object_hash:
+        raise Refused(f"receipt {receipt.counter} is for something else (SPEC 9.4)")
+
+
 def check_chain(cso: SimpleNamespace, receipts: list[bytes], counter: int, head: bytes) -> list[SimpleNamespace]:
-    """A card's receipts, oldest first, with nothing missing after the first, up to counter and head (SPEC 9.4)."""
+    """All receipts that a card has, oldest first: one chain that ends at its counter and head (SPEC 9.4, 9.7)."""
     bodies = [check_receipt(cso, receipt) for receipt in receipts]
     for before, after in zip(bodies, bodies[1:]):
         if (after.counter, after.previous) != (before.counter + 1, before.hash):
             raise Refused(f"receipt {after.counter} does not follow receipt {before.counter} (SPEC 9.4)")
+    if len(bodies) < min(counter, REMEMBERED):
+        raise Refused("receipts are missing (SPEC 9.7)")
     if bodies and bodies[0].counter == 1 and cso.version == 1 and bodies[0].previous != cso.hash:
         raise Refused("the first receipt does not start from the CSO (SPEC 9.4)")
     last = (bodies[-1].counter, bodies[-1].hash) if bodies else (0, cso.hash)

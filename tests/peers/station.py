@@ -25,7 +25,7 @@ from rig import InsertedCard, program
 from secure_messaging import diversify
 
 PIN = b"271828"
-BLANK_CARDS, ISSUED_CARDS = 8, 3
+BLANK_CARDS, ISSUED_CARDS = 7, 3
 
 
 @functools.cache

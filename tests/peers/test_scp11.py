@@ -8,7 +8,7 @@ import unittest
 
 from cryptography.exceptions import InvalidSignature
 
-from card import ACTIVE, Card, check_binding, check_chain, check_cso, check_group, STATE, whole
+from card import ACTIVE, Card, check_binding, check_cso, check_group, check_receipt, STATE, whole
 from encoding import tlv
 from station import PIN, station, today
 from orders import order_for
@@ -88,7 +88,8 @@ class Session(OnIssuedCard):
         self.assertEqual(host.send_apdu(0x80, 0x54, 0, 0, order), receipt, "the same order again")
         after = parse(STATE, host.get_data())
         self.assertEqual(after.counter, before.counter + 1)
-        check_chain(self.cso, [receipt], after.counter, after.head)
+        body = check_receipt(self.cso, receipt)
+        self.assertEqual((body.counter, body.previous, body.hash), (after.counter, before.head, after.head))
         with self.assertRaises(ApduError) as caught:
             host.send_apdu(0x80, 0x54, 0, 0, order_for(self.cso, self.terminal, entitlement=11))
         self.assertEqual((caught.exception.sw, caught.exception.data), (0x6340, receipt), "another order for the line")
