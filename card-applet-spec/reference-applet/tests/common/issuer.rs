@@ -48,7 +48,7 @@ impl CertificatePlan {
             authority: reference(self.authority),
             public_key: CertificateKey {
                 key,
-                with_domain_parameters: false,
+                with_domain_parameters: self.role == Role::Root,
             },
             holder: reference(self.holder),
             authorization: Authorization {

@@ -12,6 +12,7 @@ pub mod till;
 use std::convert::Infallible;
 
 use card_spec::apdu::{Command, Response, StatusWord};
+use card_spec::command::LifeCycle;
 use card_spec::crypto::sha256;
 use card_spec::scp03::{HostChannel, Reply, StaticKeys};
 use card_spec::values::Date;
@@ -103,6 +104,14 @@ pub fn blank_card() -> Card {
     blank(&mut memory, &CHIP_SERIAL, &transport_keys()).unwrap();
     memory.writes = 0;
     Applet::power_on(memory, TestRandom(0))
+}
+
+/// Puts an activated card into another state of its life without the command that leads there: byte of SPEC 6.1.
+pub fn set_life_cycle(card: &mut Card, life_cycle: LifeCycle) {
+    let ledger = &mut card.memory_mut().slots[usize::from(Slot::Ledger.index())];
+    let member = [0x80, 1, LifeCycle::Active as u8];
+    let at = ledger.windows(3).position(|bytes| bytes == member).unwrap();
+    ledger[at + 2] = life_cycle as u8;
 }
 
 /// Cuts the power at the given write from now; `None` lets it be.
