@@ -39,8 +39,9 @@ class InsertedCard:
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
     def wait_until_noticed(self) -> None:
-        """Returns when pcscd knows the card."""
-        self._connect()
+        """Returns when pcscd knows the card, and leaves it to others."""
+        if self._connection is None:
+            self._connect()
         self.disconnect()
 
     def transmit(self, command: bytes) -> tuple[bytes, int]:
@@ -52,9 +53,7 @@ class InsertedCard:
 
     def cut_power(self) -> None:
         """Takes the card's power until the next command."""
-        if self._connection is None:
-            self._connect()
-        self.disconnect()
+        self.wait_until_noticed()
 
     def disconnect(self) -> None:
         """Leaves the reader to others."""

@@ -19,7 +19,6 @@ def opensc_tool(*arguments: str) -> str:
 
 def answers(card, *commands: str) -> list[tuple[str, str]]:
     """Status word and data for each command, in one connection."""
-    card.disconnect()
     said = opensc_tool("--reader", card.reader, *(word for command in commands for word in ("--send-apdu", command)))
     parts = re.split(r"Received \(SW1=0x(..), SW2=0x(..)\)", said)[1:]
     # After each status word comes a dump: up to 16 bytes in hexadecimal a line, then the same as text.
@@ -31,17 +30,16 @@ def answers(card, *commands: str) -> list[tuple[str, str]]:
 class OpenSc(unittest.TestCase):
     def setUp(self):
         self.blank, self.issued = station().untouched_card(), station().issued_cards()[0]
+        for card in (self.blank, self.issued):
+            card.wait_until_noticed()
 
     def test_readers_are_listed_with_their_cards(self):
-        self.blank.wait_until_noticed()
-        self.issued.wait_until_noticed()
         listed = opensc_tool("--list-readers")
         for card in (self.blank, self.issued):
             self.assertRegex(listed, rf"(?m)^\d+ +Yes .*{re.escape(card.reader)}$")
         self.assertRegex(listed, r"(?m)^\d+ +No .*ansinh virtual reader")
 
     def test_answer_to_reset(self):
-        self.blank.disconnect()
         # T=1, no historical bytes: nothing that tells one card from another.
         self.assertEqual(opensc_tool("--reader", self.blank.reader, "--atr").strip(), "3b:80:01:81")
 

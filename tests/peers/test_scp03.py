@@ -97,7 +97,7 @@ class TheCardRefuses(OnBlankCard):
                 host = Host(self.card)
                 host.between.command[AUTHENTICATE] = lambda apdu: flipped(apdu, bit)
                 self.open(host=host)
-                self.assertIn(f"{host.between.passed[-1][2]:04X}", ("6982", "6A86", "6A80", "6700", "6D00", "6E00"))
+                self.assertIn(f"{host.between.passed[-1][2]:04X}", ("6982", "6985", "6A86", "6700", "6D00", "6E00"))
                 self.assert_refused(["6982"], host.get_data)
                 self.open().get_data()  # or ten wrong cryptograms in a row would block the card (SPEC 6.3)
 
