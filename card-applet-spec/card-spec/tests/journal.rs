@@ -1,0 +1,210 @@
+//! DATA 5: every kind of journal entry, and what is none.
+
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    reason = "a test that panics has done its work"
+)]
+
+use card_spec::crypto::{SecretKey, sha256};
+use card_spec::journal::{EncodedOrder, EncodedReceipt, Entry, Event, Refusal, RefusalReason};
+use card_spec::payment::{
+    ClockSource, HolderCheckMethod, HolderCheckOutcome, LineKey, LineKeyParts, LineType, Order, Receipt,
+    ReceiptKind, Recipient,
+};
+use card_spec::signed::{Body, Signed, encode_body, sign};
+use card_spec::tlv::{DataObject, Error, Field, Reader, Writer};
+use card_spec::values::{Amount, Ascii, CardNumber, Date, Period, Programme, Time};
+
+fn time() -> Time {
+    Time::new(Date::new(2026, 11, 22).unwrap(), 8, 30, 0).unwrap()
+}
+
+fn order(nonce: u8) -> Vec<u8> {
+    let order = Order {
+        terminal: "VNT0000001".parse().unwrap(),
+        sequence: 7,
+        log_head: [1; 32],
+        list_root: [2; 32],
+        cso_hash: [3; 32],
+        line_number: 4,
+        line_key: LineKey::new(&LineKeyParts {
+            person: [0xAB; 16],
+            programme: Programme::SUDDEN_RELIEF,
+            entitlement: 1,
+            line_type: LineType::Regular,
+            period: Period::new(2026, 11).unwrap(),
+        }),
+        amount: Amount::new(1).unwrap(),
+        recipient: Recipient::Holder,
+        method: HolderCheckMethod::Pin,
+        operator: Ascii::new("clerk").unwrap(),
+        second_operator: None,
+        time: time(),
+        clock: ClockSource::Host,
+        nonce: [nonce; 16],
+    };
+    order.encode(&mut [0; 300]).unwrap().to_vec()
+}
+
+fn receipt(counter: u32, key: u8) -> Vec<u8> {
+    let receipt = Receipt {
+        suite: Default::default(),
+        card_number: CardNumber::new(79, 1).unwrap(),
+        cso_version: 1,
+        counter,
+        previous: [1; 32],
+        object_hash: [2; 32],
+        holder_check: HolderCheckOutcome {
+            pin_verified: true,
+            tries_left: 3,
+        },
+        kind: ReceiptKind::Payment,
+    };
+    let key = SecretKey::from_bytes(&[key; 32]).unwrap();
+    sign(&receipt, &key, &mut [0; 300]).unwrap().to_vec()
+}
+
+fn entry(event: Event<'_>) -> Entry<'_> {
+    Entry {
+        terminal: "VNT0000001".parse().unwrap(),
+        sequence: 7,
+        boot_count: 2,
+        time: time(),
+        clock: ClockSource::Host,
+        previous: [6; 32],
+        event,
+    }
+}
+
+fn read(bytes: &[u8]) -> Result<Entry<'_>, Error> {
+    let mut reader = Reader::new(bytes);
+    let entry = Entry::read(&mut reader, Entry::TAG)?;
+    reader.finish()?;
+    Ok(entry)
+}
+
+/// An entry of that kind with these bytes in its `A8`.
+fn with_content(kind: u8, content: &[u8]) -> Vec<u8> {
+    let boot = entry(Event::Boot {
+        firmware: [1; 32],
+        flags: 0,
+    });
+    let mut buffer = [0; 300];
+    let whole = encode_body(&boot, &mut buffer).unwrap();
+    let members = DataObject::parse(whole).unwrap().value();
+    let at = members
+        .windows(3)
+        .position(|window| window == [0x87, 1, 1])
+        .unwrap();
+    let mut bytes = [0; 600];
+    let mut writer = Writer::new(&mut bytes);
+    writer
+        .template(Entry::TAG, |writer| {
+            writer.raw(&members[..at])?;
+            writer.put(0x87, &[kind])?;
+            writer.put(0xA8, content)
+        })
+        .unwrap();
+    writer.finish().to_vec()
+}
+
+/// One event of each kind, in the order of DATA 5.2.
+fn events<'a>(order: &'a [u8], receipt: &'a [u8]) -> [Event<'a>; 10] {
+    [
+        Event::Boot {
+            firmware: [1; 32],
+            flags: 0x80,
+        },
+        Event::ClockSet { before: Time::UNSET },
+        Event::ListLoaded {
+            header: [2; 32],
+            number: 3,
+        },
+        Event::BlockListLoaded {
+            header: [4; 32],
+            number: 5,
+        },
+        Event::ShiftOpened {
+            operator: Ascii::new("clerk").unwrap(),
+        },
+        Event::Intent(EncodedOrder::parse(order).unwrap()),
+        Event::Paid(EncodedReceipt::parse(receipt).unwrap()),
+        Event::Handed { intent: 8 },
+        Event::Refused(Refusal {
+            reason: RefusalReason::RefusedByCard,
+            card_number: CardNumber::new(79, 1),
+            line_number: Some(2),
+            status_word: Some(0x6344),
+            closes_intent: Some(6),
+        }),
+        Event::Synced {
+            acknowledgement: [9; 32],
+            sequence: 10,
+        },
+    ]
+}
+
+#[test]
+fn every_kind_is_read_as_it_was_written() {
+    let (order, receipt) = (order(5), receipt(1, 1));
+    for (kind, event) in (1..).zip(events(&order, &receipt)) {
+        assert_eq!(event.kind(), kind);
+        let entry = entry(event);
+        let mut buffer = [0; 600];
+        let bytes = encode_body(&entry, &mut buffer).unwrap();
+        assert_eq!(read(bytes), Ok(entry), "kind {kind}");
+    }
+}
+
+#[test]
+fn no_kind_takes_the_content_of_another_form_nor_is_there_an_eleventh() {
+    let (order, receipt) = (order(5), receipt(1, 1));
+    let contents = events(&order, &receipt).map(|event| {
+        let mut buffer = [0; 600];
+        let bytes = encode_body(&entry(event), &mut buffer).unwrap();
+        let members = DataObject::parse(bytes).unwrap().value();
+        let mut reader = Reader::new(members);
+        while !reader.is_next(0xA8) {
+            reader.next_object().unwrap();
+        }
+        reader.expect(0xA8).unwrap().value().to_vec()
+    });
+    // ListLoaded, BlockListLoaded and Synced have one form: a hash and a number.
+    let form = |kind: usize| if matches!(kind, 4 | 10) { 3 } else { kind };
+    for kind in 0..=12 {
+        for (of, content) in (1..).zip(&contents) {
+            let bytes = with_content(u8::try_from(kind).unwrap(), content);
+            let taken = (1..=10).contains(&kind) && form(kind) == form(of);
+            assert_eq!(read(&bytes).is_ok(), taken, "kind {kind}, content of {of}");
+            // Nor is anything left over.
+            let longer = with_content(u8::try_from(kind).unwrap(), &[content, &[0x9E, 0][..]].concat());
+            assert!(read(&longer).is_err(), "kind {kind}");
+        }
+    }
+}
+
+#[test]
+fn an_intent_keeps_the_order_as_received() {
+    let bytes = order(5);
+    let encoded = EncodedOrder::parse(&bytes).unwrap();
+    assert_eq!(encoded.encoding(), bytes);
+    assert_eq!(encoded.hash(), sha256(&[&bytes]));
+    assert_eq!(encoded.order().nonce, [5; 16]);
+    assert!(EncodedOrder::parse(&[&bytes[..], &[0x80, 0]].concat()).is_err());
+    assert!(EncodedOrder::parse(&bytes[1..]).is_err());
+}
+
+#[test]
+fn receipts_are_the_same_with_the_same_body_and_the_same_signature_only() {
+    let (bytes, other_body, other_signature) = (receipt(1, 1), receipt(2, 1), receipt(1, 2));
+    let encoded = EncodedReceipt::parse(&bytes).unwrap();
+    assert_eq!(encoded, EncodedReceipt::parse(&bytes.clone()).unwrap());
+    assert_ne!(encoded, EncodedReceipt::parse(&other_body).unwrap());
+    assert_ne!(encoded, EncodedReceipt::parse(&other_signature).unwrap());
+    let signed = Signed::<Receipt>::parse(&bytes).unwrap();
+    assert_eq!(encoded.signed().signed_bytes(), signed.signed_bytes());
+    assert_eq!(encoded.signed().signature(), signed.signature());
+    assert!(EncodedReceipt::parse(&bytes[..bytes.len() - 1]).is_err());
+}
