@@ -6,6 +6,7 @@
 )]
 
 pub mod issuer;
+pub mod scripts;
 pub mod terminal;
 pub mod till;
 
