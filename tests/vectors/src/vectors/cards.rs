@@ -73,30 +73,31 @@ fn with_portrait(cso: CardSecurityObject) -> CardSecurityObject {
 /// Digests that are missing, out of order or of what is no group.
 fn refuse_digests(kind: &mut Kind, encoding: &[u8]) {
     let body = Body::of(encoding, true);
-    let mut digests = Vec::new();
-    let mut refuse = |name: &str, change: &dyn Fn(&mut Vec<Vec<u8>>)| {
+    let mut refuse = |name: &str, refusal: &str, change: &dyn Fn(&mut Vec<Vec<u8>>)| {
         let changed = body.with(|members| {
             let place = members
                 .iter()
                 .position(|member| member.starts_with(&[0xA9]))
                 .expect("digests");
-            digests = members_of(&members[place]);
+            let mut digests = members_of(&members[place]);
             change(&mut digests);
             members[place] = object(0xA9, &digests.concat());
         });
-        kind.refuse(name, changed, "members");
+        kind.refuse(name, changed, refusal);
     };
-    refuse("no digest of the trust anchor", &|digests| {
+    refuse("no digest of the trust anchor", "members", &|digests| {
         drop(digests.remove(0))
     });
-    refuse("no digest of group 1", &|digests| drop(digests.remove(1)));
-    refuse("the portrait's digest before group 1's", &|digests| {
+    refuse("no digest of group 1", "members", &|digests| {
+        drop(digests.remove(1))
+    });
+    refuse("the portrait's digest before group 1's", "members", &|digests| {
         digests.swap(1, 2)
     });
-    refuse("the portrait's digest twice", &|digests| {
+    refuse("the portrait's digest twice", "members", &|digests| {
         digests.insert(2, digests[2].clone())
     });
-    refuse("the portrait's digest last", &|digests| {
+    refuse("the portrait's digest last", "encoding", &|digests| {
         let portrait = digests.remove(2);
         digests.push(portrait);
     });

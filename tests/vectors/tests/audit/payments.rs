@@ -1,16 +1,15 @@
 //! Payments: orders that are not the list's, receipts that are not the card's, lines paid twice.
 
 use ansinh_audit::Code;
-use card_spec::crypto::sha256;
+use card_spec::crypto::{Sign as _, sha256};
 use card_spec::journal::{Event, Refusal, RefusalReason};
 use card_spec::list::ListHeader;
-use card_spec::crypto::{Sign as _, sha256};
 use card_spec::payment::{HolderCheckMethod, HolderCheckOutcome, LineType, ReceiptKind, Recipient};
 use card_spec::signed::Signed;
 use card_spec::values::{Amount, Date, Time};
 use vectors::{LineSpec, World, secret, sign};
 
-use crate::{november, world_gives};
+use crate::{assert_found, november, world_gives};
 
 #[test]
 fn a_line_paid_twice() {
@@ -437,7 +436,9 @@ fn receipts_read_back_that_are_not_the_cards() {
     world_gives(
         |world| {
             let stem = read_back(world, script, "card 3 signing");
-            world.files.insert(format!("{stem}.signed.bin"), vec![0xFF, 0x24, 0x00]);
+            world
+                .files
+                .insert(format!("{stem}.signed.bin"), vec![0xFF, 0x24, 0x00]);
         },
         &[Code::Encoding],
     );
