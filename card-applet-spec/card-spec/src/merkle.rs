@@ -82,9 +82,11 @@ pub type AuditPath = Vec<Digest, LEVELS>;
 /// `None` if the index is outside the tree or `node` does not know a hash.
 pub fn audit_path(index: u32, leaves: u32, node: impl Fn(u8, u32) -> Option<Digest>) -> Option<AuditPath> {
     let mut path = AuditPath::new();
-    let last = leaves.checked_sub(1).filter(|last| index <= *last)?;
-    for level in (0..32_u8).take_while(|level| last >> level > 0) {
-        // The last node of a level may have no sibling: then it moves up as it is.
+    if index >= leaves {
+        return None;
+    }
+    for level in 0..32_u8 {
+        // The last node of a level may have no sibling: then it moves up as it is. Above the root no node has one.
         if let Some(sibling) = subtree_hash(level, (index >> level) ^ 1, leaves, &node)? {
             path.push(sibling).ok()?;
         }
@@ -132,7 +134,7 @@ fn subtree_hash(
     node: &impl Fn(u8, u32) -> Option<Digest>,
 ) -> Option<Option<Digest>> {
     let first = position.checked_mul(1 << level)?;
-    let Some(count) = leaves.checked_sub(first).filter(|count| *count > 0) else {
+    let Some(count) = leaves.checked_sub(first) else {
         return Some(None);
     };
     if count >> level > 0 {
@@ -179,7 +181,7 @@ mod tests {
                 }));
             }
             let root = reference(&leaves);
-            assert_eq!(builder.root(), root);
+            assert_eq!((builder.root(), builder.leaves()), (root, count));
             let node = |level, index| nodes.get(&(level, index)).copied();
             for (index, leaf) in (0..).zip(&leaves) {
                 assert_eq!(

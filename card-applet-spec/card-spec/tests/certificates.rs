@@ -12,6 +12,7 @@ use card_spec::certificate::{
 };
 use card_spec::crypto::{PortableP256, SecretKey, sha256};
 use card_spec::signed::{Signed, sign};
+use card_spec::tlv::{DataObject, Error, Field, Reader, Writer};
 use card_spec::values::Date;
 
 fn key(seed: u8) -> SecretKey {
@@ -542,4 +543,80 @@ mod link {
             assert_eq!(dates(effective, expiry), refused, "{effective} to {expiry}");
         }
     }
+}
+
+/// SPEC 3.1, object `7F49`: the parameters of P-256 as SP 800-186, 3.2.1.3 prints them, around the key.
+#[test]
+fn a_roots_key_stands_among_the_parameters_of_its_curve() {
+    let oid = "060a04007f00070202020203";
+    let parameters = [
+        "8120ffffffff00000001000000000000000000000000ffffffffffffffffffffffff",
+        "8220ffffffff00000001000000000000000000000000fffffffffffffffffffffffc",
+        "83205ac635d8aa3a93e7b3ebbd55769886bc651d06b0cc53b0f63bce3c3e27d2604b",
+        "8441046b17d1f2e12c4247f8bce6e563a440f277037d812deb33a0f4a13945d898c296\
+         4fe342e2fe1a7f9b8ee7eb4a7c0f9e162bce33576b315ececbb6406837bf51f5",
+        "8520ffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551",
+    ];
+    let (key, cofactor) = (key(1).public_key(), "870101");
+    let object = format!("8641{}", hex::encode(key.as_bytes()));
+    let members = hex::decode([oid, &parameters.concat(), &object, cofactor].concat()).unwrap();
+    let read = |members: &[u8]| {
+        let mut buffer = [0; 400];
+        let mut writer = Writer::new(&mut buffer);
+        writer.put(0x7F49, members).unwrap();
+        CertificateKey::read(&mut Reader::new(writer.finish()), 0x7F49)
+    };
+    let right = CertificateKey {
+        key,
+        with_domain_parameters: true,
+    };
+    assert_eq!(read(&members), Ok(right));
+    let mut buffer = [0; 400];
+    let mut writer = Writer::new(&mut buffer);
+    right.write(&mut writer, 0x7F49).unwrap();
+    let written = DataObject::parse(writer.finish()).unwrap();
+    assert_eq!(written.value(), members);
+
+    for place in 0..members.len() {
+        let mut wrong = members.clone();
+        wrong[place] ^= 1;
+        assert_ne!(read(&wrong), Ok(right), "byte {place}");
+    }
+    // A curve in part, and a key alone with something behind it.
+    for wrong in [
+        [oid, &parameters.concat(), &object].concat(),
+        [oid, &parameters[..4].concat(), &object, cofactor].concat(),
+        [oid, &object, cofactor].concat(),
+    ] {
+        assert!(read(&hex::decode(wrong).unwrap()).is_err());
+    }
+    let alone = CertificateKey {
+        with_domain_parameters: false,
+        ..right
+    };
+    assert_eq!(read(&hex::decode([oid, &object].concat()).unwrap()), Ok(alone));
+}
+
+/// SPEC 3.1, object `7F4C`, and `53` of a trust anchor.
+#[test]
+fn an_authorization_is_a_role_and_flags_under_the_oid_of_this_system() {
+    let oid = "06146983d0dcf9b681cbaabfddb6c0aeb89693bc8722";
+    let authorization = Authorization {
+        role: Role::TerminalJournal,
+        flags: Flags::Test,
+    };
+    let bytes = hex::decode(format!("7f4c1a{oid}53020280")).unwrap();
+    let mut buffer = [0; 64];
+    let mut writer = Writer::new(&mut buffer);
+    authorization.write(&mut writer, 0x7F4C).unwrap();
+    assert_eq!(writer.finish(), bytes);
+    let read = |bytes: &[u8]| Authorization::read(&mut Reader::new(bytes), 0x7F4C);
+    assert_eq!(read(&bytes), Ok(authorization));
+    for place in 0..bytes.len() {
+        let mut wrong = bytes.clone();
+        wrong[place] ^= 4;
+        assert!(read(&wrong).is_err(), "byte {place}");
+    }
+    let longer = hex::decode(format!("7f4c1d{oid}53020280540100")).unwrap();
+    assert_eq!(read(&longer), Err(Error::Encoding));
 }
