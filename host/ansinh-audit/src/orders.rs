@@ -273,10 +273,11 @@ impl<'a, V: Verify> Pass<'a, V> {
             self.find(Code::RefusedIntent, place, format!("intent {closed} is not open"));
         }
         // Only a protected answer of the card is a decision about an order (SPEC 8.3).
-        if !refusal
+        let decision = refusal
             .status_word
-            .is_some_and(|status| Decision::from_status(StatusWord(status)).is_some())
-        {
+            .map(StatusWord)
+            .and_then(Decision::from_status);
+        if decision.is_none() {
             let text = format!("closes intent {closed} without the card's decision");
             self.find(Code::RefusedIntent, place, text);
         }

@@ -132,7 +132,10 @@ impl Chains {
                 continue;
             };
             if (receipt.card_number, receipt.counter) != (*card, *counter) {
-                let text = format!("it is receipt {} of card {}", receipt.counter, receipt.card_number);
+                let text = format!(
+                    "it is receipt {} of card {}",
+                    receipt.counter, receipt.card_number
+                );
                 findings.add(Code::FileName, &place, text);
             }
             let known = self.0.get(&receipt.card_number);
@@ -140,7 +143,10 @@ impl Chains {
                 continue;
             }
             if receipt.kind == ReceiptKind::Payment {
-                let text = format!("card {} made a payment that no journal at hand shows", receipt.card_number);
+                let text = format!(
+                    "card {} made a payment that no journal at hand shows",
+                    receipt.card_number
+                );
                 findings.add(Code::ReceiptUnpaid, &place, text);
             }
             self.add_genuine(&receipt, hash, place);

@@ -257,11 +257,12 @@ impl<'s> JournalIngestion<'s> {
             return Ok(());
         };
         // Only a protected answer of the card is a decision about an order (SPEC 8.3).
-        let decided = refusal
+        let decision = refusal
             .status_word
-            .is_some_and(|status| Decision::from_status(StatusWord(status)).is_some());
+            .map(StatusWord)
+            .and_then(Decision::from_status);
         let was_open = self.open.take_if(|open| open.sequence == closed).is_some();
-        if decided && was_open {
+        if decision.is_some() && was_open {
             Ok(())
         } else {
             Err(EntryError::Closing)
