@@ -1,7 +1,9 @@
 //! What happens to an active card besides payments: issuer scripts, reversals, block lists.
 
+use card_spec::certificate::TrustAnchor;
 use card_spec::command::{BlockProof, CardStatus, IssuerMessage};
 use card_spec::crypto::{SecretKey, sha256};
+use card_spec::cso::CardSecurityObject;
 use card_spec::list::{BlockEntry, BlockListHeader, BlockReason};
 use card_spec::merkle::{RootBuilder, audit_path, leaf_hash};
 use card_spec::payment::{HolderCheckMethod, Order, Receipt};
@@ -13,7 +15,7 @@ use card_spec::values::CardNumber;
 use reference_applet::Slot;
 use reference_applet::memory::RING;
 
-use super::issuer::{ISSUER, Office, encoded, plan, reference, signed};
+use super::issuer::{ISSUER, IssuerHost, Objects, Office, encoded, groups, plan, reference, signed};
 use super::terminal::{Decision, Terminal, bytes, receipt};
 use super::till::{Till, at};
 use super::{Card, Failure, Outcome, SecureHost};
@@ -221,6 +223,29 @@ impl Till {
 
     pub fn reverses(&mut self, reversal: &Reversal<'_>) -> (Receipt, Vec<u8>) {
         self.gives_receipt(REVERSE, &reversal_bytes(reversal))
+    }
+
+    /// STORE DATA of an update, version 2 with this change to its CSO; its CSO hash. The terminal's session is gone.
+    pub fn load_update(&mut self, change: impl FnOnce(&mut CardSecurityObject)) -> [u8; 32] {
+        let mut host = IssuerHost::open(&mut self.card).unwrap();
+        let present = self.session.cso;
+        let mut cso = CardSecurityObject {
+            version: present.version + 1,
+            ..present
+        };
+        change(&mut cso);
+        let office = Office::new();
+        let signed_cso = signed(&cso, &office.issuer);
+        let objects = Objects {
+            anchor: encoded(&office.trust_anchor(), TrustAnchor::TAG),
+            issuer: office
+                .issuer_plan()
+                .sign(&office.root, office.issuer.public_key()),
+            cso: signed_cso.clone(),
+            groups: groups(&self.plan),
+        };
+        host.store(&mut self.card, &objects.concatenated(), 223).unwrap();
+        Signed::<CardSecurityObject>::parse(&signed_cso).unwrap().hash()
     }
 
     /// Three wrong PINs: no try is left, and no authorization either.
