@@ -8,7 +8,7 @@ from __future__ import annotations
 import datetime
 import hashlib
 from types import SimpleNamespace
-from typing import Callable
+from typing import Callable, NamedTuple
 
 from cryptography.hazmat.primitives.asymmetric import ec
 
@@ -18,7 +18,6 @@ from folder import Certificates, key_bytes
 from objects import BLOCKING, CSO, PAYMENT, RECEIPT_BODY, REVERSAL, SCRIPT
 from objects import constant, date, exactly, hash32, point, signed, template, u, verify, verify_bytes
 from secure_messaging import Channel, agree, cmac
-from station import Terminal
 from tlv import Refused, parse, read, read_one
 
 AID = bytes.fromhex("F0414E53494E4801")
@@ -37,6 +36,15 @@ STATE = template(  # SPEC 6.10
     ("5F25", "date", date, True))
 
 Transmit = Callable[[bytes], tuple[bytes, int]]
+
+
+class Terminal(NamedTuple):
+    """A terminal's name and agreement key, and the certificates that it shows to cards."""
+
+    name: str
+    key: ec.EllipticCurvePrivateKey
+    authority: bytes
+    certificate: bytes
 
 
 class Answered(Refused):
@@ -62,6 +70,11 @@ class Card:
         if status != 0x9000:
             raise Answered(status)
         return answer
+
+    def show_link(self, certificate: bytes) -> None:
+        """A link certificate, chained, for it is longer than a command (SPEC 7.2, 7.8)."""
+        self.command("902A0190", certificate[:COMMAND_PART])
+        self.command("802A0190", certificate[COMMAND_PART:])
 
     def show_certificates(self, *certificates: bytes) -> None:
         """The terminal's chain, its own certificate last (SPEC 7.2)."""
@@ -94,7 +107,7 @@ class Card:
             card_ephemeral = point(key.value)
         except ValueError as error:
             raise Refused(f"the card's ephemeral key: {error} (SPEC 7.5)") from None
-        receipt_key, enc, mac, rmac, _ = agree(ephemeral, terminal.key.secret, card_ephemeral, card_key)
+        receipt_key, enc, mac, rmac, _ = agree(ephemeral, terminal.key, card_ephemeral, card_key)
         if cmac(receipt_key, data + key.encoded) != receipt.value:
             raise Refused("wrong receipt: not the card of this CSO (SPEC 7.5)")
         return Channel(enc, mac, rmac, receipt.value), receipt.value
@@ -151,6 +164,16 @@ class Session:
         """The receipt for exactly this reversal (SPEC 9.8)."""
         return self._receipt_for(reversal, REVERSAL, self.command(0x56, data=reversal))
 
+    def execute(self, script: bytes, certificate: bytes = b"") -> SimpleNamespace:
+        """The receipt for exactly this issuer script (SPEC 13.1)."""
+        return self._receipt_for(signed_body(script), SCRIPT, self.command(0x5A, data=certificate + script))
+
+    def block(self, header: bytes, proof: bytes) -> SimpleNamespace:
+        """The receipt for exactly this block list (SPEC 13.10)."""
+        if self.command(0x04, 0, 0, header):
+            raise Refused("an answer where none belongs (SPEC 13.10)")
+        return self._receipt_for(signed_body(header), BLOCKING, self.command(0x04, 1, 0, proof))
+
     def _receipt_for(self, cause: bytes, kind: int, answer: bytes) -> SimpleNamespace:
         receipt = check_receipt(self.cso, answer)
         if (receipt.kind, receipt.object_hash) != (kind, sha256(cause)):
@@ -177,6 +200,11 @@ class Session:
         for receipt, cause in zip(receipts, causes):
             check_cause(receipt, cause)
         return list(zip(receipts, causes))
+
+
+def signed_body(encoded: bytes) -> bytes:
+    """The body data object of a signed object (SPEC 2.2)."""
+    return next(read(read_one(encoded, "FF20").value)).encoded
 
 
 def whole(part: Callable[[int], bytes]) -> bytes:

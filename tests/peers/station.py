@@ -18,6 +18,7 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
+from card import Terminal
 from encoding import certificate_body
 from fixture import Key
 from folder import Certificates, Findings, Folder, load_key
@@ -25,20 +26,13 @@ from rig import InsertedCard, program
 from secure_messaging import diversify
 
 PIN = b"271828"
-BLANK_CARDS, ISSUED_CARDS = 7, 3
+BLANK_CARDS, ISSUED_CARDS = 9, 5
 
 
 @functools.cache
 def station() -> Station:
     """The station of this run of tests."""
     return Station()
-
-
-class Terminal:
-    """A terminal's key and the certificates that it shows to cards."""
-
-    def __init__(self, name: str, key: Key, authority: bytes, certificate: bytes):
-        self.name, self.key, self.authority, self.certificate = name, key, authority, certificate
 
 
 class Station:
@@ -112,7 +106,7 @@ class Station:
         expiry = effective + datetime.timedelta(days - 1)
         body = certificate_body(holder or f"{name}A00001", role, key.point, authority, f"{effective:%y%m%d}",
                                 f"{expiry:%y%m%d}", flag=flag)
-        return Terminal(name, key, self.certificate_of("VNTCA00001"), self.authority(signer).sign("7F21", body))
+        return Terminal(name, key.secret, self.certificate_of("VNTCA00001"), self.authority(signer).sign("7F21", body))
 
     def _ansinh(self, *arguments) -> None:
         environment = dict(os.environ, ANSINH_PASSPHRASE=self._passphrase)

@@ -18,7 +18,7 @@ class OnIssuedCard(unittest.TestCase):
 
     @classmethod
     def setUpClass(cls):
-        _, cls.card, cls.other = station().issued_cards()
+        _, cls.card, cls.other, *_ = station().issued_cards()
         cls.terminal, cls.certificates = station().terminal(), station().certificates()
 
     def open(self, transmit=None, terminal=None):
@@ -135,7 +135,7 @@ class Copies(OnIssuedCard):
 
     def test_an_impostor_with_the_terminal_s_key(self):
         """He computes what the card would: only the signature of SPEC 7.6 gives him away."""
-        impostor = Impostor(self.cso_bytes(), Key(), self.terminal.key, knows_terminal=True)
+        impostor = Impostor(self.cso_bytes(), Key(), Key(self.terminal.key), knows_terminal=True)
         with self.assertRaisesRegex(Refused, "wrong signature"):
             self.open(impostor.transmit)
         self.assertEqual(impostor.instructions[-1], 0x88, "and he has seen neither PIN nor order")

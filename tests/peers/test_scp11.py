@@ -108,7 +108,7 @@ class TheCardRefuses(OnIssuedCard):
         """Whatever the card answers, the host without the key computes other session keys."""
         host = Host(self.card)
         with self.assertRaises(InvalidSignature):
-            self.open(host, sk_oce_ecka=station().terminal().key.secret)
+            self.open(host, sk_oce_ecka=station().terminal().key)
         processor, formatter = host._build_base_processor()
         state = ScpState(SessionKeys(*(secrets.token_bytes(16) for _ in range(4))), secrets.token_bytes(16))
         guess = ScpProcessor(processor, formatter, state)

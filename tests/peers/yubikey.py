@@ -7,8 +7,8 @@ from yubikit.core import TRANSPORT
 from yubikit.core.smartcard import ApduError, ScpProcessor, SmartCardConnection, SmartCardProtocol
 from yubikit.core.smartcard.scp import KeyRef, Scp03KeyParams, Scp11KeyParams, ScpState, SessionKeys, StaticKeys
 
+from card import Terminal
 from rig import InsertedCard
-from station import Terminal
 
 __all__ = ["AID", "ApduError", "Host", "KeyRef", "Scp03KeyParams", "ScpProcessor", "ScpState", "SessionKeys", "StaticKeys",
            "flipped", "scp11a"]
@@ -74,6 +74,6 @@ class CertificateBytes:
 def scp11a(terminal: Terminal, card_key, **changes) -> Scp11KeyParams:
     """SCP11a as SPEC 7 profiles it, with the terminal's chain and the agreement key that the card's CSO names."""
     chain = [CertificateBytes(encoded) for encoded in (terminal.authority, terminal.certificate)]
-    parameters = {"pk_sd_ecka": card_key, "oce_ref": KeyRef(0x10, 0x01), "sk_oce_ecka": terminal.key.secret,
+    parameters = {"pk_sd_ecka": card_key, "oce_ref": KeyRef(0x10, 0x01), "sk_oce_ecka": terminal.key,
                   "certificates": chain}
     return Scp11KeyParams(KeyRef(0x11, 0x01), **(parameters | changes))
