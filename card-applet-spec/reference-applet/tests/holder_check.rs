@@ -11,9 +11,13 @@
 
 mod common;
 
-use common::Card;
-use common::issuer::{Office, active_card, plan};
+use card_spec::cso::HolderCheckPolicy;
+use card_spec::payment::{HolderCheckMethod, Order};
+use card_spec::values::Ascii;
+use common::issuer::{Office, Plan, active_card, plan};
 use common::terminal::{Session, Terminal};
+use common::till::{Till, amount};
+use common::{Card, Cut, Failure, cut_at};
 
 fn ready() -> (Office, Card) {
     let office = Office::new();
@@ -82,4 +86,185 @@ fn an_authorization_dies_with_its_session() {
     let order = session.order((2026, 11), 1, 1);
     let mut session = terminal.open(&mut card).unwrap();
     assert_eq!(session.disburse(&mut card, &order), Ok((0x6346, Vec::new())));
+}
+
+const CHANGE: [u8; 4] = [0x80, 0x24, 0x00, 0x81];
+
+#[test]
+fn a_blocked_pin_is_told_before_the_encoding() {
+    let mut till = Till::new();
+    till.block_pin();
+    // SPEC 14.2: security status comes before the encoding.
+    for header in [[0x80, 0x20, 0x00, 0x81], CHANGE] {
+        till.refuses_command(0x6983, header, &[0x80]);
+    }
+    till.refuses_command(0x6983, [0x80, 0x20, 0x00, 0x81], &[]);
+    till.refuses_command(0x6983, CHANGE, &[]);
+    till.refuses_command(0x6983, CHANGE, b"271828314159");
+}
+
+#[test]
+fn the_holder_changes_the_pin() {
+    let mut till = Till::new();
+    let (old, new) = (till.plan.pin, *b"314159");
+    till.session.verify(&mut till.card, b"000000", 1, 1);
+    assert_eq!(till.send(CHANGE, b"271828314159"), Ok((0x9000, Vec::new())));
+    // Its tries are filled, and the old one is wrong.
+    assert_eq!(till.status().pin_tries, 3);
+    assert_eq!(till.session.verify(&mut till.card, &old, 1, 1), 0x63C2);
+    assert_eq!(till.session.verify(&mut till.card, &new, 1, 1), 0x9000);
+    till.card.reset();
+    till.open_without_pin();
+    assert_eq!(till.session.verify(&mut till.card, &new, 1, 1), 0x9000);
+}
+
+#[test]
+fn a_change_authorizes_nothing_and_takes_nothing() {
+    let mut till = Till::new();
+    // The authorization given before stays.
+    assert_eq!(till.send(CHANGE, b"271828314159").unwrap().0, 0x9000);
+    till.pays(&till.session.order((2026, 10), 1_000, 2));
+    till.open_without_pin();
+    assert_eq!(till.send(CHANGE, b"314159271828").unwrap().0, 0x9000);
+    till.refuses(0x6346, &till.order());
+}
+
+#[test]
+fn a_wrong_pin_costs_a_try_and_the_authorization() {
+    let mut till = Till::new();
+    for left in [0x63C2, 0x63C1, 0x63C0] {
+        assert_eq!(till.send(CHANGE, b"000000314159"), Ok((left, Vec::new())));
+        till.refuses(0x6346, &till.order());
+    }
+    till.refuses_command(0x6983, CHANGE, b"271828314159");
+    assert_eq!(till.status().pin_tries, 0);
+}
+
+#[test]
+fn a_malformed_change_is_free() {
+    let mut till = Till::new();
+    let malformed: [&[u8]; 7] = [
+        b"",
+        b"271828",
+        b"27182831415",
+        b"2718283141590",
+        b"27182x314159",
+        b"27182831415x",
+        b"\x80\x06271828",
+    ];
+    for data in malformed {
+        till.refuses_command(0x6A80, CHANGE, data);
+    }
+    for header in [[0x80, 0x24, 0x01, 0x81], [0x80, 0x24, 0x00, 0x82]] {
+        till.refuses_command(0x6A86, header, b"271828314159");
+    }
+    assert_eq!(till.status().pin_tries, 3);
+    till.pays(&till.order());
+}
+
+#[test]
+fn a_change_survives_every_cut() {
+    let mut cuts = 0;
+    for (write, side) in (0..).flat_map(|write| [(write, Cut::Before), (write, Cut::After)]) {
+        let mut till = Till::new();
+        cut_at(&mut till.card, Some((write, side)));
+        let outcome = till.send(CHANGE, b"271828314159");
+        let done = till.card.memory().writes <= write;
+        cut_at(&mut till.card, None);
+        if done {
+            assert_eq!(outcome.unwrap().0, 0x9000);
+            break;
+        }
+        cuts += 1;
+        assert_eq!(outcome, Err(Failure::Gone));
+        till.card.reset();
+        till.open_without_pin();
+        // One PIN or the other; a cut can cost a try, never give one.
+        let new = till.session.verify(&mut till.card, b"314159", 1, 1);
+        let old = till.session.verify(&mut till.card, b"271828", 1, 1);
+        assert_eq!((new == 0x9000) as u8 + (old == 0x9000) as u8, 1);
+    }
+    assert_eq!(cuts, 4);
+}
+
+fn blocked() -> Till {
+    let mut till = Till::new();
+    till.block_pin();
+    till
+}
+
+fn photo(till: &Till, vnd: u64) -> Order<'static> {
+    Order {
+        method: HolderCheckMethod::PhotoDocument,
+        amount: amount(vnd),
+        ..till.order()
+    }
+}
+
+#[test]
+fn with_a_blocked_pin_two_operators_pay_less() {
+    let mut till = blocked();
+    let one = photo(&till, 1_000_000);
+    let two = Order {
+        second_operator: Ascii::new("op-02"),
+        ..one
+    };
+    till.refuses(0x6346, &one);
+    // The cap for it comes before the second operator.
+    let more = amount(1_000_001);
+    till.refuses(0x6343, &Order { amount: more, ..one });
+    till.refuses(0x6343, &Order { amount: more, ..two });
+    till.pays(&two);
+}
+
+#[test]
+fn with_tries_left_one_operator_pays_up_to_the_cap_of_an_order() {
+    let mut till = Till::new();
+    till.pays(&photo(&till, 5_000_000));
+    let mut till = Till::new();
+    till.session.verify(&mut till.card, b"000000", 1, 1);
+    till.session.verify(&mut till.card, b"000000", 1, 1);
+    till.pays(&photo(&till, 5_000_000));
+}
+
+#[test]
+fn the_cap_of_an_order_holds_with_a_blocked_pin_too() {
+    let caps = card_spec::cso::Caps {
+        order: amount(10),
+        order_without_pin: amount(20),
+        ..plan().caps
+    };
+    let mut till = Till::with(Plan { caps, ..plan() });
+    till.block_pin();
+    let two = Order {
+        second_operator: Ascii::new("op-02"),
+        ..photo(&till, 11)
+    };
+    till.refuses(0x6343, &two);
+    till.pays(&Order {
+        amount: amount(10),
+        ..two
+    });
+}
+
+#[test]
+fn a_second_operator_helps_no_pin_and_no_method_that_is_not_allowed() {
+    let mut till = blocked();
+    let pin = Order {
+        second_operator: Ascii::new("op-02"),
+        ..till.order()
+    };
+    till.refuses(0x6346, &pin);
+    let policy = HolderCheckPolicy {
+        methods: HolderCheckPolicy::PIN,
+        ..plan().policy
+    };
+    let mut till = Till::with(Plan { policy, ..plan() });
+    let order = Order {
+        second_operator: Ascii::new("op-02"),
+        ..photo(&till, 1)
+    };
+    till.refuses(0x6346, &order);
+    till.block_pin();
+    till.refuses(0x6346, &order);
 }
