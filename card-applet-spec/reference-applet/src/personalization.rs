@@ -2,8 +2,8 @@
 
 use card_spec::apdu::{Command, StatusWord};
 use card_spec::command::instruction::{
-    ACTIVATE, CHANGE_REFERENCE_DATA, EXECUTE_ISSUER_SCRIPT, GENERATE_KEY_PAIR, GET_DATA, PUT_KEY, READ_BINARY, READ_RECORD,
-    STORE_DATA,
+    ACTIVATE, CHANGE_REFERENCE_DATA, EXECUTE_ISSUER_SCRIPT, GENERATE_KEY_PAIR, GET_DATA, PUT_KEY,
+    READ_BINARY, READ_RECORD, STORE_DATA,
 };
 use card_spec::command::{CardStatus, GenerateData, GeneratedKeys, KeyPossession, PIN_REFERENCE, Pin};
 use card_spec::crypto::{Agree as _, SecretKey, SharedSecret, Sign as _, sha256};

@@ -7,6 +7,10 @@ use crate::personalization::IssuerSession;
 use crate::terminal_session::TerminalSession;
 
 /// One state at a time, each with just what it may use.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "there is one session at a time, and no heap to move a part of it to"
+)]
 pub(crate) enum Session {
     /// Not selected yet, or dead (SPEC 8.4): only SELECT helps.
     Closed,

@@ -147,7 +147,14 @@ fn activate_checks_the_security_object() {
 #[test]
 fn activate_checks_every_digest() {
     type Change = fn(&mut GroupDigests);
-    let changes: [(&str, Change); 5] = [
+    let changes: [(&str, Change); 8] = [
+        ("trust anchor", |digests| digests.trust_anchor[0] ^= 1),
+        ("a portrait that is not there", |digests| {
+            digests.portrait = Some([0; 32])
+        }),
+        ("an empty portrait", |digests| {
+            digests.portrait = Some(card_spec::crypto::sha256(&[]))
+        }),
         ("holder", |digests| digests.holder[0] ^= 1),
         ("programmes", |digests| digests.programmes[0] ^= 1),
         ("linked numbers", |digests| digests.linked_numbers[0] ^= 1),
@@ -160,6 +167,71 @@ fn activate_checks_every_digest() {
     for group in 0..5 {
         does_not_activate("a salt", |_, _, objects| objects.groups[group][7] ^= 0x01);
     }
+}
+
+/// Loads a group 2 of the test's choosing, its digest in the CSO.
+fn portrait_does_not_activate(name: &str, portrait: &[u8]) {
+    does_not_activate(name, |office, keys, objects| {
+        objects.groups.insert(1, portrait.to_vec());
+        objects.cso = signed(&cso(&plan(), objects.digests(), keys), &office.issuer);
+    });
+}
+
+/// `FF32 { 80 salt, tag image }`, by hand: what no encoder of ours makes.
+fn portrait(salt: usize, tag: [u8; 2], image: usize) -> Vec<u8> {
+    let [high, low] = u16::try_from(image).unwrap().to_be_bytes();
+    let head = [&[0x80, u8::try_from(salt).unwrap()][..], &vec![0x5A; salt]].concat();
+    let body = [&head[..], &tag, &[0x82, high, low], &vec![0xFF; image]].concat();
+    let [high, low] = u16::try_from(body.len()).unwrap().to_be_bytes();
+    let header: &[u8] = match high {
+        0 => &[0xFF, 0x32, 0x81, low],
+        _ => &[0xFF, 0x32, 0x82, high, low],
+    };
+    [header, &body].concat()
+}
+
+#[test]
+fn activate_checks_the_form_of_a_portrait() {
+    const IMAGE: [u8; 2] = [0x5F, 0x40];
+    let largest = portrait(16, IMAGE, 6_000);
+    portrait_does_not_activate("6,001 bytes", &portrait(16, IMAGE, 6_001));
+    portrait_does_not_activate("a salt of 15 bytes", &portrait(15, IMAGE, 300));
+    portrait_does_not_activate("a salt of 17 bytes", &portrait(17, IMAGE, 300));
+    portrait_does_not_activate("another tag", &portrait(16, [0x5F, 0x41], 300));
+    portrait_does_not_activate("a length that is not minimal", &portrait(16, IMAGE, 200));
+    portrait_does_not_activate(
+        "no image",
+        &largest[..5]
+            .iter()
+            .chain(&[0x5A; 6_023])
+            .copied()
+            .collect::<Vec<_>>(),
+    );
+    portrait_does_not_activate(
+        "a salt alone",
+        &[&[0xFF, 0x32, 0x12, 0x80, 0x10][..], &[0x5A; 16]].concat(),
+    );
+    portrait_does_not_activate("nothing", &[0xFF, 0x32, 0x00]);
+    // A tag or a length after the other, outside and inside.
+    for place in [5, 6, 23, 24, 25, 26, 27] {
+        let mut wrong = portrait(16, IMAGE, 300);
+        wrong[place] ^= 0x01;
+        portrait_does_not_activate(&format!("byte {place}"), &wrong);
+    }
+    // One byte behind the image.
+    let mut longer = portrait(16, IMAGE, 300);
+    longer.push(0x00);
+    longer[4] += 1;
+    portrait_does_not_activate("a byte left over", &longer);
+
+    let office = Office::new();
+    let (mut card, mut host, keys) = card_with_keys();
+    host.set_pin(&mut card, &plan().pin).unwrap();
+    let mut right = objects(&office, &plan(), &keys);
+    right.groups.insert(1, largest);
+    right.cso = signed(&cso(&plan(), right.digests(), &keys), &office.issuer);
+    host.store(&mut card, &right.concatenated(), 223).unwrap();
+    host.activate(&mut card).unwrap();
 }
 
 #[test]

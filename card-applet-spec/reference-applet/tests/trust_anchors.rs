@@ -15,7 +15,9 @@ use card_spec::apdu::StatusWord;
 use card_spec::certificate::{Flags, Role};
 use card_spec::command::LifeCycle;
 use card_spec::crypto::SecretKey;
+use card_spec::script::{Action, IssuerScript};
 use common::issuer::{CertificatePlan, IssuerHost, Office, ROOT, active_card, card_with_keys, plan, secret};
+use common::scripts::{EXECUTE, from_issuer, script, with_certificate};
 use common::terminal::{Terminal, present};
 use common::{Card, Cut, Failure, Outcome, SELECT, cut_at, date, plain, set_life_cycle};
 
@@ -115,6 +117,35 @@ fn two_roots_at_most_are_trusted() {
         refused(0x6A88),
         "under a root that is gone",
     );
+}
+
+/// SPEC 13.3: with its root goes the issuer whose certificate was loaded, until the next root certifies it.
+#[test]
+fn an_issuer_is_as_good_as_the_root_above_it() {
+    let (office, mut card) = ready();
+    let fill = from_issuer(&script(0, Action::FillPinTries));
+    let execute = |card: &mut Card, data: &[u8]| {
+        let mut host = IssuerHost::open(card).unwrap();
+        host.secure.status(card, EXECUTE, data)
+    };
+    let certified = |authority, root: &SecretKey| {
+        let plan = CertificatePlan {
+            authority,
+            dates: (date(2026, 6, 1), date(2046, 12, 31)),
+            ..office.issuer_plan()
+        };
+        with_certificate::<IssuerScript>(&plan.sign(root, office.issuer.public_key()), &fill)
+    };
+    assert_eq!(execute(&mut card, &certified(SECOND, &second())), 0x6982);
+    plain(&mut card, &SELECT).unwrap();
+    present(&mut card, 0x90, &first_link(&office)).unwrap();
+    present(&mut card, 0x90, &second_link()).unwrap();
+    let before = card.memory().slots.clone();
+    assert_eq!(execute(&mut card, &fill), 0x6982);
+    assert_eq!(execute(&mut card, &certified(ROOT, &office.root)), 0x6982);
+    assert_eq!(execute(&mut card, &certified(SECOND, &third())), 0x6982);
+    assert!(card.memory().slots == before);
+    assert_eq!(execute(&mut card, &certified(SECOND, &second())), 0x9000);
 }
 
 #[test]
