@@ -15,6 +15,10 @@ use crate::TransmitError;
 /// Changes of a reader's card are reported at once.
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
 
+/// Readers that PC/SC watches in one call (pcsc-lite, `PCSCLITE_MAX_READERS_CONTEXTS`); the pseudo-reader that tells of
+/// plugging counts as one.
+const WATCHED_AT_ONCE: usize = 16;
+
 /// A change at the readers. What is there at the start is reported as if it had just come.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
@@ -124,9 +128,11 @@ impl Monitor<'_> {
             .readers
             .iter()
             .map(|(name, seen)| ReaderState::new(name.clone(), seen.state));
-        let mut states: Vec<ReaderState> = watched
-            .chain([ReaderState::new(PNP_NOTIFICATION(), State::UNAWARE)])
-            .collect();
+        let mut states: Vec<ReaderState> = watched.collect();
+        // Without it, a change of the list shows when looking again.
+        if states.len() < WATCHED_AT_ONCE {
+            states.push(ReaderState::new(PNP_NOTIFICATION(), State::UNAWARE));
+        }
         match context.get_status_change(LOOK_AGAIN, &mut states) {
             // A reader that has just gone: the next look finds it missing.
             Err(pcsc::Error::Timeout | pcsc::Error::UnknownReader | pcsc::Error::Cancelled) => return Ok(()),

@@ -135,6 +135,21 @@ fn cards_come_and_go() {
     });
 }
 
+/// As many as pcscd has places for.
+#[test]
+fn sixteen_readers_are_watched() {
+    inside_readers(16, |readers| {
+        let last = readers.last().unwrap();
+        let events = watch().unwrap();
+        let (card, _) = card_for(last);
+        card.insert();
+        wait_for(&events, |event| {
+            assert_ne!(*event, Event::ServiceLost);
+            matches!(event, Event::CardInserted { reader, .. } if *reader == last.name)
+        });
+    });
+}
+
 #[test]
 fn a_command_is_answered_and_counted() {
     inside_readers(1, |readers| {
