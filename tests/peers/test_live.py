@@ -1,12 +1,15 @@
 """The verifier of `card.py` at issued cards: genuine ones pass with all they say, everything else is found out."""
 import secrets
 import unittest
+from types import SimpleNamespace
 
 import card as verifier
 from card import ACTIVE, RECEIPTS, Answered, Card, check_binding, check_cause, check_chain, check_cso, check_group, check_receipt
 from encoding import tlv
 from fixture import Key
+from folder import sha256
 from impostor import Impostor
+from issuer import another_number
 from orders import order_for, reversal_of
 from station import PIN, station, today
 from tlv import Refused, read
@@ -288,6 +291,79 @@ class WhatWasSigned(OnIssuedCard):
         months = 12 * today().year + today().month - 1 - back
         period = f"{months // 12}{months % 12 + 1:02d}"
         return cso.person + b"DXUA" + b"\0\x3C\4" + bytes.fromhex(period)
+
+
+class Lies(OnIssuedCard):
+    """A chip that has the card's keys and still does not say what it should: nothing it says inside a session is believed."""
+
+    def lying(self, lies: dict[int, bytes]):
+        """A session in which some instructions are answered by these data."""
+        session = self.open()
+        truth = session.command
+        session.command = lambda instruction, *rest, **named: (
+            lies[instruction] if instruction in lies else truth(instruction, *rest, **named))
+        return session
+
+    def test_state(self):
+        true = self.open().state()
+        for name, lie in {"of another CSO": true.encoded.replace(true.cso_hash, bytes(32), 1), "cut": true.encoded[:-1],
+                          "none": b""}.items():
+            with self.subTest(name), self.assertRaises(Refused):
+                self.lying({0xCA: lie}).state()
+
+    def test_group(self):
+        other = self.open(self.other.transmit).read_group(1)
+        for name, lie in {"of another card": other, "two objects": other + other, "too short": other[:3]}.items():
+            with self.subTest(name), self.assertRaises(Refused):
+                self.lying({0xB0: lie}).read_group(1)
+
+    def test_receipt(self):
+        session = self.paying()
+        order, old = (order_for(session.cso, self.terminal, entitlement) for entitlement in (55, 56))
+        session.disburse(old)
+        stale = session.records(RECEIPTS)[-1]
+        for name, ask in {"payment": lambda liar: liar.disburse(order), "of another kind": lambda liar: liar.reverse(old),
+                          "script": lambda liar: liar.execute(tlv("FF20", tlv("FF2B")))}.items():
+            with self.subTest(name), self.assertRaisesRegex(Refused, "not for what was asked"):
+                ask(self.lying(dict.fromkeys((0x54, 0x56, 0x5A), stale)))
+        with self.assertRaisesRegex(Refused, "where none belongs"):
+            self.lying({0x04: stale}).block(tlv("FF20", tlv("FF25")), b"")
+
+    def test_history(self):
+        session = self.paying()
+        for entitlement in (57, 58):
+            session.disburse(order_for(session.cso, self.terminal, entitlement))
+        causes, receipts = session.records(verifier.RECEIPT_OBJECTS), session.records(RECEIPTS)
+        for name, lie in {"one missing": causes[1:], "swapped": causes[:-2] + [causes[-1], causes[-2]], "none": []}.items():
+            session.records = lambda file: receipts if file == RECEIPTS else lie
+            with self.subTest(name), self.assertRaises(Refused):
+                session.history()
+
+    def test_first_receipt(self):
+        """A chain of one receipt that starts elsewhere than from the CSO."""
+        key, cso, start = Key(), self.open().cso, bytes(32)
+        mine = SimpleNamespace(**vars(cso) | {"signing_key": key.secret.public_key()})
+        for name, number, previous, kind, check in (
+                ("right", cso.card_number, cso.hash, 1, b"\1\3"), ("starts elsewhere", cso.card_number, start, 1, b"\1\3"),
+                ("another card", another_number(), cso.hash, 1, b"\1\3"),
+                ("a script that rests on a PIN", cso.card_number, cso.hash, 3, b"\1\3")):
+            receipt = key.sign("FF20", tlv(
+                "FF24", tlv("80", b"\1"), tlv("5A", bytes.fromhex(number)), tlv("81", b"\0\1"), tlv("82", b"\0\0\0\1"),
+                tlv("83", previous), tlv("84", bytes(32)), tlv("85", check), tlv("86", bytes([kind]))))
+            head = sha256(next(read(next(read(receipt)).value)).encoded)
+            with self.subTest(name):
+                if name == "right":
+                    check_chain(mine, [receipt], 1, head)
+                    continue
+                with self.assertRaises(Refused):
+                    check_chain(mine, [receipt], 1, head)
+
+    def test_salt(self):
+        for salt in (bytes(15), bytes(17), b""):
+            group = tlv("FF31", tlv("80", salt))
+            signed = SimpleNamespace(digests=SimpleNamespace(group_1=sha256(group)))
+            with self.subTest(len(salt)), self.assertRaisesRegex(Refused, "salt"):
+                check_group(signed, 1, group)
 
 
 if __name__ == "__main__":
