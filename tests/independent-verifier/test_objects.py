@@ -57,6 +57,14 @@ KINDS = {  # SPEC 2.2, 3, 4, 5.1, 6.5, 7.6, 9 and DATA 3 to 7
     "certificate": o.CERTIFICATE, "request": REQUEST, "cso": o.CSO, "journal-entry": o.ENTRY, "order": o.ORDER,
     "receipt": o.signed(o.RECEIPT_BODY), "list-header": o.LIST, "list-line": o.LINE, "block-list-header": o.BLOCK_LIST,
     "block-list-entry": o.BLOCKED, "acknowledgement": o.ACKNOWLEDGEMENT,
+    "reversal": template(
+        "FF2C", ("81", "terminal", o.terminal_name), ("82", "sequence", o.u(4)), ("83", "previous", o.hash32),
+        ("84", "order_hash", o.hash32), ("85", "cso_hash", o.hash32), ("8A", "method", o.u(1, 1, 2)),
+        ("8B", "operator", o.an(20)), ("8C", "second_operator", o.an(11), True), ("8D", "time", o.set_time),
+        ("8E", "clock_source", o.u(1, 1, 2)), ("8F", "nonce", o.exactly(16))),
+    "issuer-script": o.signed(template(
+        "FF2B", ("80", "suite", o.suite), ("42", "issuer", o.reference), ("5A", "card_number", o.card_number),
+        ("81", "counter", o.u(4)), ("82", "action", o.u(1, 1, 9)), ("A3", "content", o.raw), ("8D", "issued", o.set_time))),
     "time-statement": o.signed(template(
         "FF28", ("80", "suite", o.suite), ("42", "issuer", o.reference), ("81", "terminal", o.terminal_name),
         ("82", "nonce", o.exactly(16)), ("83", "time", o.set_time))),
@@ -75,6 +83,10 @@ KINDS = {  # SPEC 2.2, 3, 4, 5.1, 6.5, 7.6, 9 and DATA 3 to 7
         "FF34", SALT, ("81", "social", o.an(10), True), ("82", "health", o.an(15), True), ("83", "tax", o.an(13), True)),
     "issuance": template("FF36", SALT, ("81", "agency", o.an(35)), ("82", "issued", o.date), ("83", "pay_point", o.an(12), True)),
 }
+REASON, HASH = ("80", "reason", o.u(1, 1, 6)), ("80", "hash", o.hash32)
+ACTION = {action: template("A3", *members) for action, members in {  # SPEC 13.1
+    1: [], 2: [], 3: [REASON], 4: [("80", "number", o.u(4))], 5: [REASON], 6: [HASH], 7: [("80", "floor", o.period)],
+    8: [("5F25", "date", o.date)], 9: [HASH]}.items()}
 REPEATED = {"programmes": ("FF33", PROGRAMME, 1, 9), "representatives": ("FF35", PERSON, 0, 2)}
 
 
@@ -85,12 +97,14 @@ def judge(kind: str, encoded: bytes, key=None):
     record = parse(KINDS[kind], encoded)
     if kind == "certificate":
         o.check_public_key(record.body.public_key)
-    if kind == "order":
+    if kind in ("order", "reversal"):
         o.check_order(record)
     if kind == "receipt":
         o.check_receipt(record.body)
     if kind == "journal-entry":
         parse_members(o.CONTENT[record.body.kind], record.body.content, 3)
+    if kind == "issuer-script":
+        parse_members(ACTION[record.body.action], record.body.content, 3)
     if key:
         o.verify(record, key)
     return record

@@ -8,8 +8,10 @@ use card_spec::groups::{Holder, Issuance, LinkedNumbers, PORTRAIT, Portrait, Pro
 use card_spec::journal::{Acknowledgement, EncodedOrder, Entry, TimeStatement};
 use card_spec::list::{BlockEntry, BlockListHeader, ListHeader, ListLine};
 use card_spec::payment::{Order, Receipt};
+use card_spec::reversal::Reversal;
+use card_spec::script::IssuerScript;
 use card_spec::signed::{Body, Signed};
-use card_spec::tlv::{Error, Field, Reader, Writer};
+use card_spec::tlv::{DataObject, Error, Field, Reader, Writer};
 
 /// What `card-spec` makes of an object.
 #[derive(Clone, Debug)]
@@ -41,6 +43,11 @@ pub fn examine(kind: &str, encoding: &[u8]) -> Result<Examined, Error> {
         "session-binding" => signed::<SessionBinding>(encoding),
         "order" => {
             EncodedOrder::parse(encoding).and_then(|order| plain::<Order<'_>>(order.encoding(), Order::TAG))
+        }
+        "issuer-script" => signed::<IssuerScript>(encoding),
+        "reversal" => {
+            Reversal::parse(DataObject::parse(encoding)?)?;
+            plain::<Reversal<'_>>(encoding, Reversal::TAG)
         }
         "list-line" => plain::<ListLine>(encoding, ListLine::TAG),
         "block-list-entry" => plain::<BlockEntry>(encoding, BlockEntry::TAG),

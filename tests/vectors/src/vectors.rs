@@ -13,6 +13,7 @@ use crate::{ISSUER, World, date, examine, reference, secret, sign, words};
 mod cards;
 mod certificates;
 mod payments;
+mod scripts;
 
 /// One kind of object, under construction.
 struct Kind {
@@ -37,6 +38,8 @@ pub fn all() -> Vec<(&'static str, Value)> {
             vec![payments::order(&world), payments::receipt(&world)],
         ),
         file("payment-list", payment_list(&world)),
+        file("reversal", vec![scripts::reversal(&world)]),
+        file("issuer-script", vec![scripts::issuer_script(&world)]),
         file("block-list", block_list(&world)),
         file("journal-entries", vec![journal_entries()]),
         file("acknowledgement", vec![acknowledgement(&world)]),

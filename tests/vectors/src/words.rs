@@ -35,6 +35,30 @@ const ORDER: Names = &[
     (0x8F, "nonce"),
 ];
 
+const REVERSAL: Names = &[
+    (0x81, "terminal"),
+    (0x82, "sequence number of the entry that announces it"),
+    (0x83, "hash of the journal entry before"),
+    (0x84, "hash of the order"),
+    (0x85, "CSO hash"),
+    (0x8A, "holder-check method"),
+    (0x8B, "operator"),
+    (0x8C, "second operator"),
+    (0x8D, "time"),
+    (0x8E, "clock source"),
+    (0x8F, "nonce"),
+];
+
+const ISSUER_SCRIPT: Names = &[
+    (0x80, "suite"),
+    (0x42, "issuer"),
+    (0x5A, "card number"),
+    (0x81, "receipt counter"),
+    (0x82, "action"),
+    (0xA3, "content"),
+    (0x8D, "issued"),
+];
+
 const CERTIFICATE: Names = &[
     (0x5F29, "profile identifier"),
     (0x42, "certification authority reference"),
@@ -213,6 +237,8 @@ fn names(kind: &str) -> Names {
         "cso" => CSO,
         "receipt" => RECEIPT,
         "order" => ORDER,
+        "reversal" => REVERSAL,
+        "issuer-script" => ISSUER_SCRIPT,
         "list-header" => LIST_HEADER,
         "list-line" => LIST_LINE,
         "block-list-header" => BLOCK_LIST_HEADER,
@@ -255,6 +281,13 @@ fn inside(tag: u16, entry_kind: u8) -> Names {
         0x7F49 => PUBLIC_KEY,
         0x7F4C => &[(0x06, "object identifier"), (0x53, "role, flags")],
         0xA1 => PROGRAMME,
+        0xA3 => &[
+            (
+                0x80,
+                "reason, block list number, hash or first month, by the action",
+            ),
+            (0x5F25, "date"),
+        ],
         0xA9 => DIGESTS,
         0xFF23 => ORDER,
         0xFF24 => RECEIPT,

@@ -79,7 +79,7 @@ fn card_spec_reads_and_writes_every_object_as_it_stands() {
             }
         }
     }
-    assert_eq!(seen.len(), 11, "every kind of signed object: {seen:?}");
+    assert_eq!(seen.len(), 12, "every kind of signed object: {seen:?}");
 }
 
 #[test]
