@@ -26,7 +26,7 @@ from rig import InsertedCard, program
 from secure_messaging import diversify
 
 PIN = b"271828"
-BLANK_CARDS, ISSUED_CARDS = 9, 5
+BLANK_CARDS, ISSUED_CARDS = 10, 5
 
 
 @functools.cache

@@ -1,9 +1,8 @@
 """SCP03 between yubikit and a blank card (SPEC 6, 8): what both agree on, and what each of them refuses."""
 import unittest
 
-from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
-
-from secure_messaging import check_value, cmac, derive
+from personalization import put_key_data
+from secure_messaging import check_value, derive
 from station import station
 from yubikey import AID, AUTHENTICATE, GET_DATA, INITIALIZE_UPDATE, ApduError, Host, KeyRef, Scp03KeyParams
 from yubikey import ScpProcessor, ScpState, StaticKeys, flipped
@@ -216,11 +215,8 @@ class PutKey(OnBlankCard):
         cls.addClassCleanup(cls.card.end)
         cls.keys = station().transport_keys(cls.card)
 
-    def data(self, version=2, keys=NEW_KEYS, dek=None, check=check_value, count=3) -> bytes:
-        def part(key):
-            cipher = Cipher(algorithms.AES(dek or self.keys[2]), modes.CBC(bytes(16))).encryptor()
-            return b"\x88\x11\x10" + cipher.update(key) + b"\x03" + check(key)
-        return bytes([version]) + b"".join(part(key) for key in keys[:count])
+    def data(self, version=2, keys=NEW_KEYS, dek=None, **changes) -> bytes:
+        return put_key_data(version, keys, dek or self.keys[2], **changes)
 
     def test_1_refused(self):
         yubikit_style = bytes([2]) + b"".join(b"\x88\x10" + bytes(16) + b"\x03" + bytes(3) for _ in range(3))
@@ -229,7 +225,7 @@ class PutKey(OnBlankCard):
             "encrypted under another key": self.data(dek=bytes(16)),
             "version skipped": self.data(version=3),
             "version of today": self.data(version=1),
-            "two keys": self.data(count=2),
+            "two keys": self.data(keys=NEW_KEYS[:2]),
             "without the inner length": yubikit_style,
             "a byte too many": self.data() + b"\0",
             "a byte too few": self.data()[:-1],
