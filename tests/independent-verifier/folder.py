@@ -11,7 +11,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_public_key
 
-from objects import CERTIFICATE, TEST, check_public_key, der, verify
+from objects import CERTIFICATE, check_public_key, der, verify
 from tlv import Refused, parse
 
 ROOT, ISSUER, TERMINAL_CA, AGREEMENT, JOURNAL = 0xC0, 0x81, 0x82, 0x01, 0x02
@@ -154,8 +154,8 @@ class Certificates:
             raise Refused("its dates are not within its authority's (SPEC 3.4)")
         if certificate.role in (AGREEMENT, JOURNAL) and (certificate.expiry - certificate.effective).days >= TERMINAL_DAYS:
             raise Refused(f"spans more than {TERMINAL_DAYS} days (SPEC 3.4)")
-        if certificate.flags & TEST and not self._root_of(authority).flags & TEST:
-            raise Refused("a TEST certificate below a root without TEST (SPEC 3.3)")
+        if certificate.flags != self._root_of(authority).flags:
+            raise Refused("its flags are not its root's (SPEC 3.3)")
 
     def _root_of(self, certificate: Certificate) -> Certificate:
         while certificate.role != ROOT:

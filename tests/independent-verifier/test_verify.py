@@ -98,7 +98,7 @@ class Certificates(Finding):
             "reserved flags": ("VNT7900001J00001", "02", "VNTCA00001", "ca", "261101", "261205", None, "81"),
             "day is out of range": ("VNT7900001J00001", "02", "VNTCA00001", "ca", "261131", "261205", None, "80"),
             "no valid journal certificate on": ("VNT7900001J00001", "02", "VNTCA00001", "ca", "261001", "261031", None, "80"),
-            "TEST flag differs": ("VNT7900001J00001", "02", "VNTCA00001", "ca", "261101", "261205", None, "00"),
+            "not its root's": ("VNT7900001J00001", "02", "VNTCA00001", "ca", "261101", "261205", None, "00"),
         }
         for fault, (holder, role, authority, signer, effective, expiry, domain, flag) in cases.items():
             with self.subTest(fault):
@@ -106,10 +106,15 @@ class Certificates(Finding):
                 world.certificate(holder, role, world.journal, authority, getattr(world, signer), effective, expiry, domain, flag)
                 self.assert_found(world, fault)
 
-    def test_test_flag_below_a_production_root(self):
-        world = complete()
-        world.certificate("VNROOT00001", "C0", world.root, "VNROOT00001", world.root, "260101", "451231", fixture.DOMAIN, "00")
-        self.assert_found(world, "TEST certificate below a root without TEST")
+    def test_flags_other_than_the_root_s(self):
+        for flag in ("00", "80"):
+            world = complete()
+            root = ("VNROOT00001", "C0", world.root, "VNROOT00001", world.root, "260101", "451231", fixture.DOMAIN)
+            issuer = ("VNISS7900001", "81", world.issuer, "VNROOT00001", world.root, "260101", "351231", None)
+            world.certificate(*root, flag)
+            world.certificate(*issuer, "80" if flag == "00" else "00")
+            with self.subTest(root=flag):
+                self.assert_found(world, "certificates/VNISS7900001.cvc: its flags are not its root's")
 
 
 class Lists(Finding):
@@ -345,6 +350,11 @@ class Journals(Finding):
             world = ready()
             world.entries = [world.entries[at] for at in order]
             self.assert_found(world, "does not follow the entry before it")
+
+    def test_a_boot_that_hides_the_flag(self):
+        world = complete()
+        world.entry(1, tlv("80", bytes(32)), tlv("81", b"\0"), boot=2)
+        self.assert_found(world, "TEST flag differs from the certificate's")
 
     def test_unknown_kind_and_content(self):
         for kind, content in ((11, tlv("80", b"x")), (5, tlv("81", b"x")), (5, tlv("80", b"x") * 2), (8, b"")):

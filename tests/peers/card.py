@@ -217,8 +217,6 @@ def whole(part: Callable[[int], bytes]) -> bytes:
         if len(data) % ANSWER_PART:
             raise Refused(f"parts other than of {ANSWER_PART} bytes (SPEC 7.7)")
         data += part(len(data))
-    if len(data) != size:
-        raise Refused("more than one data object (SPEC 7.7)")
     return data
 
 

@@ -31,8 +31,8 @@ class BlockList:
         leaves = [sha256(b"\0" + entry) for entry in self.entries]
         root, self.path = path_to(leaves, self.index)
         body = tlv("FF25", tlv("80", b"\1"), tlv("81", b"\1"), tlv("42", ISSUER.encode()), tlv("82", number.to_bytes(4, "big")),
-                   tlv("83", len(cards).to_bytes(4, "big")), tlv("84", root), tlv("85", NOW), tlv("8A", (99).to_bytes(8, "big")),
-                   tlv("8B", bytes(32)))
+                   tlv("83", len(cards).to_bytes(4, "big")), tlv("84", root), tlv("85", NOW),
+                   tlv("8A", (99).to_bytes(8, "big")), tlv("8B", bytes(32)))
         self.header = (signer or station().authority("issuer")).sign("FF20", body)
 
     def proof(self, index: int | None = None, path: list[bytes] | None = None) -> bytes:

@@ -29,7 +29,8 @@ PORTRAIT = bytes(range(256)) * 23 + bytes(112)  # 6,000 bytes
 def put_key_data(version: int, keys: list[bytes], dek: bytes, check=check_value) -> bytes:
     """SPEC 6.4."""
     def part(key):
-        return b"\x88\x11\x10" + Cipher(algorithms.AES(dek), modes.CBC(bytes(16))).encryptor().update(key) + b"\x03" + check(key)
+        cipher = Cipher(algorithms.AES(dek), modes.CBC(bytes(16))).encryptor()
+        return b"\x88\x11\x10" + cipher.update(key) + b"\x03" + check(key)
     return bytes([version]) + b"".join(map(part, keys))
 
 
@@ -81,7 +82,8 @@ class Person:
             2: [tlv("5F40", self.portrait or b"")],
             3: [tlv("A1", tlv("80", programme), tlv("81", month), tlv("83", b"\1")) for programme in (b"BTXH", b"DXUA")],
             4: [tlv("81", b"0123456789")],
-            5: [tlv("A1", tlv("5F20", "Trần Văn Bình".encode()), tlv("80", b"001172000002"), tlv("81", b"02"), tlv("5F24", date("401231")))],
+            5: [tlv("A1", tlv("5F20", "Trần Văn Bình".encode()), tlv("80", b"001172000002"), tlv("81", b"02"),
+                    tlv("5F24", date("401231")))],
             6: [tlv("81", b"H29.1"), tlv("82", date(f"{today():%y%m%d}"))]}
         if self.portrait is None:
             del content[2]
@@ -112,9 +114,10 @@ class Personalizer:
         """What STORE DATA loads (SPEC 6.6); `digests` are of other groups than those loaded."""
         groups, anchor, keys = groups or self.person.groups(), anchor or self.authorities.anchor, keys or self.keys
         vouched = {0: self.authorities.anchor, **(groups if digests is None else digests)}
-        body = tlv("FF21", tlv("80", b"\1"), tlv("81", b"\1"), tlv("42", ISSUER.encode()), tlv("5A", bytes.fromhex(self.person.number)),
-                   tlv("82", version.to_bytes(2, "big")), tlv("5F25", date(f"{today():%y%m%d}")), tlv("5F24", date("351231")),
-                   tlv("83", keys[0]), tlv("84", keys[1]), tlv("85", self.person.reference), tlv("86", b"\3\3\4"),
+        body = tlv("FF21", tlv("80", b"\1"), tlv("81", b"\1"), tlv("42", ISSUER.encode()),
+                   tlv("5A", bytes.fromhex(self.person.number)), tlv("82", version.to_bytes(2, "big")),
+                   tlv("5F25", date(f"{today():%y%m%d}")), tlv("5F24", date("351231")), tlv("83", keys[0]), tlv("84", keys[1]),
+                   tlv("85", self.person.reference), tlv("86", b"\3\3\4"),
                    tlv("87", *(cap.to_bytes(8, "big") for cap in (20_000_000, 50_000_000, 2_000_000))),
                    tlv("A9", *(tlv(f"8{at}", sha256(vouched[at])) for at in sorted(vouched))),
                    tlv("8A", version.to_bytes(8, "big")), tlv("8B", bytes(32)))

@@ -51,7 +51,7 @@ class Scripts(OnOneCard):
         session = self.open()
         before = session.state()
         cso, counter = session.cso, before.counter
-        key, stranger = Key(), Key()
+        key, stranger, terminal_ca = Key(), Key(), station().authority("terminal-ca")
         root = station().authority("root")
 
         def certified(holder="VNISS7900002", role="81", signer=root, authority=issuer.ROOT, days=3_000):
@@ -62,7 +62,7 @@ class Scripts(OnOneCard):
             "counter too high": ("634D", script(cso, counter + 1, issuer.FILL_TRIES)),
             "another card": ("6349", script(cso, counter, issuer.FILL_TRIES, number=another_number())),
             "a stranger's signature": ("6982", script(cso, counter, issuer.FILL_TRIES, signer=stranger)),
-            "the terminal CA's signature": ("6982", script(cso, counter, issuer.FILL_TRIES, signer=station().authority("terminal-ca"))),
+            "the terminal CA's signature": ("6982", script(cso, counter, issuer.FILL_TRIES, signer=terminal_ca)),
             "an issuer without certificate": ("6A88", by_next),
             "certificate by a stranger": ("6982", certified(signer=stranger) + by_next),
             "certificate of a terminal CA": ("6982", certified(role="82") + by_next),

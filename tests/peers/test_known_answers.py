@@ -1,4 +1,4 @@
-"""yubikit, without a card, gives the published SCP03 sessions of `vectors/scp03.json` that are of its kind: AES-128, level 33."""
+"""yubikit, without a card, gives the published SCP03 session of its kind, AES-128 at level 33, in `vectors/scp03.json`."""
 import json
 import unittest
 from pathlib import Path

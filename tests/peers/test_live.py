@@ -4,7 +4,8 @@ import unittest
 from types import SimpleNamespace
 
 import card as verifier
-from card import ACTIVE, RECEIPTS, Answered, Card, check_binding, check_cause, check_chain, check_cso, check_group, check_receipt
+from card import ACTIVE, RECEIPTS, Answered, Card
+from card import check_binding, check_cause, check_chain, check_cso, check_group, check_receipt
 from encoding import tlv
 from fixture import Key
 from folder import sha256
@@ -227,7 +228,8 @@ class WhatWasSigned(OnIssuedCard):
             with self.subTest(bit=bit), self.assertRaises(ValueError):
                 check_binding(cso, receipt, self.terminal, flipped(answer, bit))
         other = self.open(self.other.transmit).cso
-        for name, arguments in {"session": (cso, secrets.token_bytes(16), self.terminal), "card": (other, receipt, self.terminal),
+        for name, arguments in {"session": (cso, secrets.token_bytes(16), self.terminal),
+                                "card": (other, receipt, self.terminal),
                                 "terminal": (cso, receipt, station().terminal("VNT9000002"))}.items():
             with self.subTest(name), self.assertRaisesRegex(Refused, "wrong signature"):
                 check_binding(*arguments, answer)

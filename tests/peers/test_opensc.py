@@ -50,7 +50,8 @@ class OpenSc(unittest.TestCase):
 
     def test_refusals(self):
         other = SELECT[:-5] + "02:00"
-        cases = [(other, "6A82"), ("00:A4:04:00:00", "6A82"), ("00:A4:00:00:08" + SELECT[14:], "6A86"), ("80:CA:FF:3F:00", "6982")]
+        cases = [(other, "6A82"), ("00:A4:04:00:00", "6A82"), (SELECT.replace("A4:04", "A4:00"), "6A86"),
+                 ("80:CA:FF:3F:00", "6982")]
         for command, status in cases:
             with self.subTest(command):
                 self.assertEqual(answers(self.blank, command), [(status, "")])

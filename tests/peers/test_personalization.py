@@ -1,4 +1,4 @@
-"""A blank card made a person's by a Python issuer over yubikit's SCP03, then used, updated and given a new PIN (SPEC 4 to 6, 13)."""
+"""A blank card made a person's by a Python issuer over yubikit's SCP03, then used, updated, given a new PIN (SPEC 6, 13)."""
 import unittest
 
 import issuer
@@ -71,7 +71,8 @@ class Personalization(unittest.TestCase):
         for pin in (b"27182", b"2718281", b"27182A", b""):
             with self.subTest(pin=pin), self.assertRaises(ApduError):
                 made.set_pin(pin)
-        without_relief = tlv("FF33", tlv("80", bytes(16)), tlv("A1", tlv("80", b"BTXH"), tlv("81", b"\x20\x26\x01"), tlv("83", b"\1")))
+        programme = tlv("A1", tlv("80", b"BTXH"), tlv("81", b"\x20\x26\x01"), tlv("83", b"\1"))
+        without_relief = tlv("FF33", tlv("80", bytes(16)), programme)
         stranger = Authorities()
         cases = {
             "a stranger's signature": made.objects(signer=Key()),
@@ -140,7 +141,8 @@ class Personalization(unittest.TestCase):
         signer = self.authorities.issuer
         stranger = Person()
         stranger.number = self.person.number
-        for name, maker, changes in (("version of today", self.made, {"version": 2}), ("lower version", self.made, {"version": 1}),
+        for name, maker, changes in (("version of today", self.made, {"version": 2}),
+                                     ("lower version", self.made, {"version": 1}),
                                      ("other keys", self.made, {"version": 3, "keys": [Key().point, Key().point]}),
                                      ("another person", self.of(stranger), {"version": 3}),
                                      ("another number", self.of(Person()), {"version": 3}),
@@ -150,7 +152,8 @@ class Personalization(unittest.TestCase):
                 maker.host = self.host
                 maker.load(maker.objects(**changes))
                 session = self.open()
-                put = script(session.cso, session.state().counter, issuer.PUT_IN_FORCE, tlv("80", maker.cso_hash), signer=signer)
+                content, counter = tlv("80", maker.cso_hash), session.state().counter
+                put = script(session.cso, counter, issuer.PUT_IN_FORCE, content, signer=signer)
                 with self.assertRaisesRegex(Exception, "634E"):
                     session.execute(put)
 
