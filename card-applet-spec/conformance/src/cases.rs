@@ -16,9 +16,11 @@ mod key_pairs;
 mod life_cycle;
 mod loading;
 mod messaging;
+mod payment;
 mod reading;
 mod receipts;
 mod reversal;
+mod script_actions;
 mod support;
 mod tearing;
 mod trust_anchors;
@@ -41,9 +43,11 @@ pub fn cases() -> Vec<Case> {
         messaging::cases(),
         holder_check::cases(),
         decisions::cases(),
+        payment::cases(),
         receipts::cases(),
         reversal::cases(),
         issuer_scripts::cases(),
+        script_actions::cases(),
         update::cases(),
         blocking::cases(),
         life_cycle::cases(),

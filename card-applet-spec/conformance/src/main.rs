@@ -43,7 +43,12 @@ struct Cli {
     #[arg(long, value_name = "FILE")]
     transport_key_file: Option<PathBuf>,
     /// Shell command that makes the card in the reader blank again
-    #[arg(long, value_name = "COMMAND", requires = "reader")]
+    #[arg(
+        long,
+        value_name = "COMMAND",
+        requires = "reader",
+        conflicts_with = "in_process"
+    )]
     fresh_command: Option<String>,
     /// Only these cases: an ID (6.4-03) or a clause (6.4, 6), `*` for any characters; may be given several times
     #[arg(long, value_name = "PATTERN")]

@@ -69,6 +69,8 @@ impl Card for ReaderCard {
         if !status.success() {
             return Err(NoAnswer(format!("--fresh-command failed: {status}")));
         }
+        // Letting go of the card resets it; a chip that was reset before the command ended still has what it had.
+        self.power_cycle()?;
         self.power_cycle()
     }
 

@@ -402,7 +402,7 @@ fn conditions() -> Vec<Case> {
         refused(
             "13.6-15",
             "a trust anchor that the card does not have",
-            |bench, plan, keys| under_next_root(bench, plan, keys),
+            under_next_root,
         ),
         refused(
             "13.6-16",
