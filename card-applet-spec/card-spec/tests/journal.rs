@@ -167,7 +167,7 @@ fn no_kind_takes_the_content_of_another_form_nor_is_there_an_eleventh() {
         let members = DataObject::parse(bytes).unwrap().value();
         let mut reader = Reader::new(members);
         while !reader.is_next(0xA8) {
-            reader.next_object().unwrap();
+            reader.next_object().unwrap().unwrap();
         }
         reader.expect(0xA8).unwrap().value().to_vec()
     });

@@ -12,8 +12,7 @@ use card_spec::crypto::SecretKey;
 use card_spec::scp03::{
     AesKey, CardChannel, CardHandshake, ChannelError, HandshakeError, HostChannel, HostHandshake,
     InitializeUpdateResponse, MAX_COMMAND_DATA, MAX_PROTECTED_COMMAND, MAX_PROTECTED_RESPONSE,
-    MAX_RESPONSE_DATA, PutKeyError, Reply, SecurityLevel, StaticKeys, encode_put_key, parse_put_key,
-    put_key_response,
+    MAX_RESPONSE_DATA, Reply, SecurityLevel, StaticKeys,
 };
 use card_spec::scp11::{AgreementError, TerminalAgreement, card_agreement};
 
@@ -86,6 +85,7 @@ fn assert_host_closed(host: &mut HostChannel, valid: &[u8]) {
 #[test]
 fn every_length_goes_both_ways_and_fits_the_frame() {
     let (mut host, mut card) = session();
+    assert!(!host.is_closed() && !card.is_closed());
     let data = [0x80; 256];
     for length in 0..=MAX_RESPONSE_DATA {
         let sent = &data[..length.min(MAX_COMMAND_DATA)];
@@ -281,6 +281,29 @@ fn messages_out_of_turn_are_refused() {
     assert_eq!(host.wrap(&VERIFY, &mut [0; 261]), Err(ChannelError::OutOfTurn));
 }
 
+/// Amendment D, 6.2.4: the protected response is longer than the plain one, so any Le becomes 00.
+#[test]
+fn le_asks_for_all_or_is_missing() {
+    for (expected, protected) in [(None, None), (Some(1), Some(256)), (Some(256), Some(256))] {
+        let (mut host, _) = session();
+        let apdu = wrap(&mut host, &Command { expected, ..VERIFY });
+        assert_eq!(Command::parse(&apdu).unwrap().expected, protected);
+    }
+}
+
+/// SPEC 8.4: `6987` where protection is missing, `6988` where it is wrong.
+#[test]
+fn a_class_without_the_bit_is_no_protection() {
+    let (mut host, mut card) = session();
+    let apdu = wrap(&mut host, &VERIFY);
+    let protected = Command::parse(&apdu).unwrap();
+    let bare = Command {
+        class: 0x80,
+        ..protected
+    };
+    assert_eq!(card.unwrap(&bare, &mut [0; 255]), Err(ChannelError::Unprotected));
+}
+
 #[test]
 fn unprotected_messages_are_refused() {
     let (mut host, mut card) = session();
@@ -473,48 +496,6 @@ fn malformed_handshake_messages_are_refused() {
         begin(&Command { class: 0x84, ..valid }),
         HandshakeError::Malformed
     );
-}
-
-#[test]
-fn put_key_goes_through_and_its_alterations_do_not() {
-    let new = StaticKeys::new([4; 16], [5; 16], [6; 16]);
-    let dek = keys().dek;
-    let valid = encode_put_key(0x31, &new, &dek).unwrap();
-    assert_eq!(valid[..4], [0x31, 0x88, 0x11, 0x10]);
-    assert_eq!(valid[20], 0x03);
-    let (version, parsed) = parse_put_key(&valid, &dek).unwrap();
-    assert_eq!(put_key_response(version, &parsed), put_key_response(0x31, &new));
-    assert_eq!(parsed.mac.as_bytes(), [5; 16]);
-
-    // Octet 0 is the version, which secure messaging protects.
-    for position in 1..valid.len() {
-        let mut altered = valid;
-        altered[position] ^= 1;
-        assert!(parse_put_key(&altered, &dek).is_err(), "octet {position}");
-    }
-    for length in 0..valid.len() {
-        assert_eq!(
-            parse_put_key(&valid[..length], &dek).err(),
-            Some(PutKeyError::Malformed)
-        );
-    }
-    assert_eq!(
-        parse_put_key(&valid, &AesKey::Aes128([0; 16])).err(),
-        Some(PutKeyError::CheckValue)
-    );
-}
-
-#[test]
-fn put_key_refuses_default_and_long_keys() {
-    let default = card_spec::scp03::DEFAULT_KEY;
-    let new = StaticKeys::new([4; 16], [5; 16], default);
-    let dek = keys().dek;
-    assert_eq!(encode_put_key(1, &new, &dek).err(), Some(PutKeyError::DefaultKey));
-    let long = StaticKeys {
-        enc: AesKey::Aes256([1; 32]),
-        ..keys()
-    };
-    assert_eq!(encode_put_key(1, &long, &dek).err(), Some(PutKeyError::Malformed));
 }
 
 #[test]
