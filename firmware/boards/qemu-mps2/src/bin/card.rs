@@ -30,10 +30,8 @@ const MAX_COMMAND: usize = 261;
 
 /// Known to everybody: the card is for tests.
 const CHIP_SERIAL: ChipSerial = *b"MPS2\x00\x00\x00\x00\x00\x01";
-/// GlobalPlatform's well-known test key, which no issuer accepts.
-const TRANSPORT_KEY: [u8; 16] = [
-    0x40, 0x41, 0x42, 0x43, 0x44, 0x45, 0x46, 0x47, 0x48, 0x49, 0x4A, 0x4B, 0x4C, 0x4D, 0x4E, 0x4F,
-];
+/// The transport keys of the conformance kit's test cards.
+const TRANSPORT_KEYS: StaticKeys = StaticKeys::new([0xA1; 16], [0xA2; 16], [0xA3; 16]);
 
 const SLOTS: usize = Slot::COUNT as usize;
 type Slots = [Vec<u8, MAX_WRITE>; SLOTS];
@@ -78,8 +76,7 @@ async fn card() {
         Err(reason) => return say(format_args!("{reason}")),
     };
     let mut memory = Ram(SLOT_CONTENTS.take());
-    let transport_keys = StaticKeys::new(TRANSPORT_KEY, TRANSPORT_KEY, TRANSPORT_KEY);
-    if let Err(reason) = blank(&mut memory, &CHIP_SERIAL, &transport_keys) {
+    if let Err(reason) = blank(&mut memory, &CHIP_SERIAL, &TRANSPORT_KEYS) {
         return say(format_args!("{reason}"));
     }
     serve(lines.card_reader, Applet::power_on(memory, random)).await;
