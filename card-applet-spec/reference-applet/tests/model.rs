@@ -35,7 +35,7 @@ fn agree(steps: impl Strategy<Value = Vec<Step>>, start: fn() -> Driver) {
     let now = || SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_nanos() as u64;
     let seed = number("MODEL_SEED").unwrap_or_else(now);
     let config = Config {
-        cases: number("MODEL_CASES").unwrap_or(100) as u32,
+        cases: number("MODEL_CASES").unwrap_or(50) as u32,
         max_shrink_iters: 2_000,
         failure_persistence: None,
         ..Config::default()
@@ -65,4 +65,9 @@ fn from_a_blank_card() {
 #[test]
 fn from_an_active_card() {
     agree(steps::paying(), Driver::active);
+}
+
+#[test]
+fn from_an_active_card_until_its_ring_is_full() {
+    agree(steps::outliving_the_ring(), Driver::active);
 }

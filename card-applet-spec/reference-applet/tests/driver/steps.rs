@@ -322,3 +322,20 @@ pub fn paying() -> impl Strategy<Value = Vec<Step>> {
     let other = prop_oneof![1 => Just(Step::OpenIssuer), 1 => open_terminal()].boxed();
     vec(prop_oneof![3 => with_pin, 1 => visit(other, pick)], 1..6).prop_map(|visits| visits.concat())
 }
+
+/// Payments, then so many scripts that the ring has forgotten them, then the rest: orders are sent again, lines are due again.
+pub fn outliving_the_ring() -> impl Strategy<Value = Vec<Step>> {
+    let fill = Step::Command {
+        pick: Pick::Script {
+            action: ActionPick::FillTries,
+            counter: 0,
+            own_signature: true,
+            own_card: true,
+        },
+        bad_parameters: false,
+        cut: None,
+    };
+    let fills =
+        (28..34usize).prop_map(move |count| [vec![Step::OpenIssuer], vec![fill.clone(); count]].concat());
+    (paying(), fills, paying()).prop_map(|(before, fills, after)| [before, fills, after].concat())
+}

@@ -213,7 +213,11 @@ impl Oracle {
 
     /// SPEC 13.2.
     pub(super) fn execute(&mut self, script: &Script) -> Answer {
-        let done = Done::Script(script.clone());
+        // The body is the script, whatever its signature is (SPEC 2.3).
+        let done = Done::Script(Script {
+            own_signature: true,
+            ..script.clone()
+        });
         if let Some(answer) = self.stored(&done) {
             return answer;
         }
