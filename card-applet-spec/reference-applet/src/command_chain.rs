@@ -25,37 +25,50 @@ impl CommandChain {
         self.data.clear();
     }
 
-    /// Takes an APDU: the complete command, or `None` if more have to come. Only the instructions `chainable`, of the class
-    /// of our own, may take more than one APDU: nothing else is worth keeping.
-    pub(crate) fn take<'c>(
-        &'c mut self,
-        command: Command<'c>,
-        chainable: &[u8],
-    ) -> Result<Option<Command<'c>>, Stop> {
-        let class = command.with_chaining(false).class;
-        let header = [class, command.instruction, command.p1, command.p2];
-        if self.header.is_none() {
+    /// May this APDU begin a chain or go on with the one under way? Only the instructions `chainable`, of the class of our
+    /// own, may take more than one APDU: nothing else is worth keeping.
+    pub(crate) fn admit(&mut self, command: &Command<'_>, chainable: &[u8]) -> Result<(), Stop> {
+        let [class, ..] = header(command);
+        let Some(open) = self.header else {
             self.data.clear();
-            if !command.is_chained() {
-                return Ok(Some(command));
-            }
-            if class != PROPRIETARY || !chainable.contains(&command.instruction) {
-                return Err(Stop::CLASS);
-            }
+            let allowed = class == PROPRIETARY && chainable.contains(&command.instruction);
+            return if allowed || !command.is_chained() {
+                Ok(())
+            } else {
+                Err(Stop::CLASS)
+            };
+        };
+        if open == header(command) {
+            return Ok(());
         }
-        let continues = self.header.is_none_or(|open| open == header);
-        if !continues || self.data.extend_from_slice(command.data).is_err() {
+        self.drop_chain();
+        Err(BROKEN)
+    }
+
+    /// Takes an APDU that was admitted: the complete command, or `None` if more have to come.
+    pub(crate) fn take<'c>(&'c mut self, command: Command<'c>) -> Result<Option<Command<'c>>, Stop> {
+        if self.header.is_none() && !command.is_chained() {
+            return Ok(Some(command));
+        }
+        if self.data.extend_from_slice(command.data).is_err() {
             self.drop_chain();
-            return Err(Stop::Refused(StatusWord::LAST_COMMAND_OF_CHAIN_EXPECTED));
+            return Err(BROKEN);
         }
+        self.header = command.is_chained().then(|| header(&command));
         if command.is_chained() {
-            self.header = Some(header);
             return Ok(None);
         }
-        self.header = None;
         Ok(Some(Command {
             data: &self.data,
             ..command
         }))
     }
+}
+
+/// `6883`.
+const BROKEN: Stop = Stop::Refused(StatusWord::LAST_COMMAND_OF_CHAIN_EXPECTED);
+
+fn header(command: &Command<'_>) -> Header {
+    let class = command.with_chaining(false).class;
+    [class, command.instruction, command.p1, command.p2]
 }

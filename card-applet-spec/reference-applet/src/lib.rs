@@ -42,7 +42,7 @@ use zeroize::Zeroizing;
 
 use answer::{Answer, MAX_DATA, Stop};
 use command_chain::CommandChain;
-use life_cycle::{PLAIN, rule};
+use life_cycle::{ISSUER_SESSION, PLAIN, TERMINAL_SESSION, rule};
 pub use memory::{Memory, PowerLost, Slot};
 use personalization::external_authenticate;
 use record::Record as _;
@@ -158,16 +158,13 @@ impl<M: Memory, R: CryptoRng> Applet<M, R> {
     /// Carries out a command APDU. The response is empty if the power was lost on the way, and from then on until
     /// [`Self::reset`].
     pub fn transmit(&mut self, command: &[u8]) -> ResponseApdu {
-        let Some(mut volatile) = self.volatile.take() else {
+        let Some(volatile) = &mut self.volatile else {
             return ResponseApdu::new();
         };
-        match self.card.process(&mut volatile, command) {
-            Ok(response) => {
-                self.volatile = Some(volatile);
-                response
-            }
-            Err(PowerLost) => ResponseApdu::new(),
-        }
+        self.card.process(volatile, command).unwrap_or_else(|PowerLost| {
+            self.volatile = None;
+            ResponseApdu::new()
+        })
     }
 }
 
@@ -237,16 +234,17 @@ impl<M: Memory, R: CryptoRng> Card<M, R> {
         chain: &mut CommandChain,
         command: Command<'_>,
     ) -> Result<Answer, Stop> {
-        let Some(command) = chain.take(command, &CHAINABLE_IN_PLAIN)? else {
-            return Ok(Answer::done());
-        };
-        let key = [command.class, command.instruction];
-        let rule = rule(&PLAIN, key).ok_or(match command.class {
+        chain.admit(&command, &CHAINABLE_IN_PLAIN)?;
+        let class = command.with_chaining(false).class;
+        let rule = rule(&PLAIN, [class, command.instruction]).ok_or(match class {
             PROTECTED => Stop::SECURITY,
             INTERINDUSTRY | PROPRIETARY => Stop::INSTRUCTION,
             _ => Stop::CLASS,
         })?;
         rule.require(State::of(&self.memory)?.life_cycle())?;
+        let Some(command) = chain.take(command)? else {
+            return Ok(Answer::done());
+        };
         match (command.class, command.instruction) {
             (PROPRIETARY, INITIALIZE_UPDATE) => {
                 self.initialize_update(session, *wrong_authentications, &command)
@@ -294,11 +292,18 @@ impl<M: Memory, R: CryptoRng> Card<M, R> {
         if command.with_chaining(false).class != PROPRIETARY {
             return Err(Stop::CLASS);
         }
-        let Some(command) = chain.take(command, &CHAINABLE_IN_SESSION)? else {
+        chain.admit(&command, &CHAINABLE_IN_SESSION)?;
+        let rule = match peer {
+            Peer::Issuer(_) => rule(&ISSUER_SESSION, command.instruction),
+            Peer::Terminal(_) => rule(&TERMINAL_SESSION, command.instruction),
+        };
+        let state = State::of(&self.memory)?;
+        rule.ok_or(Stop::INSTRUCTION)?.require(state.life_cycle())?;
+        let Some(command) = chain.take(command)? else {
             return Ok(Answer::done());
         };
         match peer {
-            Peer::Issuer(issuer) => self.issuer_command(issuer, &command),
+            Peer::Issuer(issuer) => self.issuer_command(issuer, &state, &command),
             Peer::Terminal(terminal) => self.terminal_command(terminal, &command),
         }
     }

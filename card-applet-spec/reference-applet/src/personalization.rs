@@ -18,7 +18,6 @@ use zeroize::Zeroizing;
 
 use crate::answer::{Answer, Stop};
 use crate::content::{Content, ContentIndex, Loading, Object};
-use crate::life_cycle::{ISSUER_SESSION, rule};
 use crate::memory::{Memory, Slot};
 use crate::record::Record as _;
 use crate::session::{Peer, Session};
@@ -76,18 +75,16 @@ impl<M: Memory, R: CryptoRng> Card<M, R> {
     pub(crate) fn issuer_command(
         &mut self,
         session: &mut IssuerSession,
+        state: &State,
         command: &Command<'_>,
     ) -> Result<Answer, Stop> {
-        let rule = rule(&ISSUER_SESSION, command.instruction).ok_or(Stop::INSTRUCTION)?;
-        let state = State::of(&self.memory)?;
-        rule.require(state.life_cycle())?;
         match command.instruction {
             GET_DATA => self.get_data(command),
             PUT_KEY => self.put_key(command),
             GENERATE_KEY_PAIR => self.generate_key_pairs(command),
-            STORE_DATA => self.store_data(&state, &mut session.loading, command),
-            CHANGE_REFERENCE_DATA => self.set_pin(&state, command),
-            ACTIVATE => self.activate(&state, command),
+            STORE_DATA => self.store_data(state, &mut session.loading, command),
+            CHANGE_REFERENCE_DATA => self.set_pin(state, command),
+            ACTIVATE => self.activate(state, command),
             READ_BINARY => self.read_binary(&mut session.current_file, |_| true, command),
             READ_RECORD => self.read_record(command),
             EXECUTE_ISSUER_SCRIPT => self.execute_issuer_script(&mut None, command),

@@ -19,7 +19,7 @@ use crate::answer::{Answer, Stop};
 use crate::blocking::BlockList;
 use crate::content::{Content, Object};
 use crate::holder_check::Authorized;
-use crate::life_cycle::{TERMINAL_SESSION, rule, terminal_reads};
+use crate::life_cycle::terminal_reads;
 use crate::memory::{Memory, Slot};
 use crate::record::Record as _;
 use crate::session::{Peer, Session};
@@ -161,8 +161,6 @@ impl<M: Memory, R: CryptoRng> Card<M, R> {
         session: &mut TerminalSession,
         command: &Command<'_>,
     ) -> Result<Answer, Stop> {
-        let rule = rule(&TERMINAL_SESSION, command.instruction).ok_or(Stop::INSTRUCTION)?;
-        rule.require(State::of(&self.memory)?.life_cycle())?;
         match command.instruction {
             READ_BINARY => self.read_as_terminal(session, command),
             INTERNAL_AUTHENTICATE => self.internal_authenticate(session, command),

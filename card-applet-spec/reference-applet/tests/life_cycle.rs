@@ -1,5 +1,5 @@
-//! SPEC 14: every instruction in every state and kind of session, the order in which a card examines a command, and who
-//! reads what.
+//! SPEC 14: the order in which a card examines a command, and who reads what. Which commands it takes at all is in
+//! `exhaustive.rs`.
 
 #![allow(
     clippy::arithmetic_side_effects,
@@ -15,49 +15,7 @@ mod common;
 use card_spec::command::LifeCycle::{self, Active, Blank, Blocked, Personalizing, Terminated};
 use common::issuer::{IssuerHost, Office, active_card, card_with_keys, objects, plan};
 use common::terminal::Terminal;
-use common::{Card, SELECT, SecureHost, blank_card, plain, set_life_cycle, status};
-
-const STATES: [LifeCycle; 5] = [Blank, Personalizing, Active, Blocked, Terminated];
-
-/// The tables of SPEC 14.2 as they stand there: class and instruction, then the answer in each state.
-const PLAIN: &str = "
-00A4 yes yes yes yes yes
-00B0 6985 6985 yes yes yes
-8050 yes yes yes yes yes
-8482 yes yes yes yes yes
-802A 6985 6985 yes yes yes
-8082 6985 6985 yes yes yes";
-
-const SCP03: &str = "
-84CA yes yes yes yes yes
-84D8 yes yes yes yes 6985
-8447 6985 yes 6985 6985 6985
-84E2 6985 yes yes 6985 6985
-8424 6985 yes 6985 6985 6985
-8444 6985 yes yes 6985 6985
-84B0 6985 yes yes yes 6985
-84B2 6985 6985 yes yes yes
-845A 6985 6985 yes yes 6985";
-
-const TERMINAL: &str = "
-84CA - - yes yes yes
-8488 - - yes yes yes
-84B2 - - yes yes yes
-84B0 - - yes yes yes
-8420 - - yes 6985 6985
-8424 - - yes 6985 6985
-8454 - - yes yes yes
-8456 - - yes yes yes
-845A - - yes yes 6985
-8404 - - yes 6985 6985";
-
-/// What the table says of a command: `None` if it is none of this kind of session.
-fn row(table: &str, class: u8, instruction: u8, state: LifeCycle) -> Option<&str> {
-    let key = format!("{class:02X}{instruction:02X}");
-    let row = table.lines().find(|line| line.starts_with(&key))?;
-    let column = STATES.iter().position(|other| *other == state).unwrap();
-    row.split(' ').nth(column + 1)
-}
+use common::{Card, SELECT, blank_card, plain, set_life_cycle, status};
 
 fn card_in(state: LifeCycle) -> Card {
     match state {
@@ -68,76 +26,6 @@ fn card_in(state: LifeCycle) -> Card {
             set_life_cycle(&mut card, state);
             card
         }
-    }
-}
-
-/// ISO/IEC 7816-4:2020, 5.4.2: no instruction begins with 6 or 9.
-fn instructions() -> impl Iterator<Item = u8> {
-    (0..=0xFFu8).filter(|instruction| !matches!(instruction >> 4, 6 | 9))
-}
-
-/// Parameters that no clause has: a command that is taken in this state fails behind the life cycle, and does nothing.
-const WRONG: [u8; 2] = [0x7F, 0x7F];
-
-#[test]
-fn outside_a_session() {
-    for state in STATES {
-        let mut card = card_in(state);
-        let slots = card.memory().slots.clone();
-        for class in [0x00, 0x01, 0x04, 0x0C, 0x10, 0x40, 0x80, 0x84, 0x85, 0xC0, 0xFE] {
-            for instruction in instructions() {
-                plain(&mut card, &SELECT).unwrap();
-                let answer = status(&mut card, &[class, instruction, WRONG[0], WRONG[1]]);
-                let expected = match (row(PLAIN, class, instruction, state), class) {
-                    (Some("yes"), _) if instruction == 0xB0 => 0x6982,
-                    (Some("yes"), _) => 0x6A86,
-                    (Some(_), _) => 0x6985,
-                    (None, 0x84) => 0x6982,
-                    (None, 0x00 | 0x80) => 0x6D00,
-                    (None, _) => 0x6E00,
-                };
-                assert_eq!(answer, expected, "{state:?} {class:02X} {instruction:02X}");
-            }
-        }
-        assert!(card.memory().slots == slots, "{state:?}");
-    }
-}
-
-fn sweep(card: &mut Card, secure: &mut SecureHost, table: &str, state: LifeCycle) {
-    let slots = card.memory().slots.clone();
-    for instruction in instructions() {
-        let answer = secure.status(card, [0x80, instruction, WRONG[0], WRONG[1]], &[]);
-        let expected = match row(table, 0x84, instruction, state) {
-            Some("yes") if instruction == 0xCA => 0x6A88,
-            // An offset, and no file is current.
-            Some("yes") if instruction == 0xB0 => 0x6A82,
-            Some("yes") => 0x6A86,
-            Some(_) => 0x6985,
-            None => 0x6D00,
-        };
-        assert_eq!(answer, expected, "{state:?} {instruction:02X}");
-        let interindustry = secure.status(card, [0x00, instruction, WRONG[0], WRONG[1]], &[]);
-        assert_eq!(interindustry, 0x6E00, "{state:?} {instruction:02X}");
-    }
-    assert!(card.memory().slots == slots, "{state:?}");
-}
-
-#[test]
-fn in_the_issuers_session() {
-    for state in STATES {
-        let mut card = card_in(state);
-        let mut host = IssuerHost::open(&mut card).unwrap();
-        assert_eq!(host.card_status(&mut card).unwrap().life_cycle, state);
-        sweep(&mut card, &mut host.secure, SCP03, state);
-    }
-}
-
-#[test]
-fn in_a_terminals_session() {
-    for state in [Active, Blocked, Terminated] {
-        let mut card = card_in(state);
-        let mut session = Terminal::new(&Office::new()).open(&mut card).unwrap();
-        sweep(&mut card, &mut session.secure, TERMINAL, state);
     }
 }
 
