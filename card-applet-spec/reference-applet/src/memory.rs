@@ -95,13 +95,3 @@ pub trait Memory {
     /// [`PowerLost`]: the slot has its old content or `bytes`, never a mixture.
     fn write(&mut self, slot: Slot, bytes: &[u8]) -> Result<(), PowerLost>;
 }
-
-impl<M: Memory + ?Sized> Memory for &mut M {
-    fn read(&self, slot: Slot) -> &[u8] {
-        (**self).read(slot)
-    }
-
-    fn write(&mut self, slot: Slot, bytes: &[u8]) -> Result<(), PowerLost> {
-        (**self).write(slot, bytes)
-    }
-}
