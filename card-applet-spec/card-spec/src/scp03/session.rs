@@ -262,6 +262,9 @@ impl Session {
         } else {
             plain
         };
+        if data.len() > MAX_COMMAND_DATA {
+            return Err(ChannelError::TooLong);
+        }
         let Command {
             instruction,
             p1,
@@ -387,6 +390,43 @@ mod tests {
         assert!(host.close_on_failure(refused).is_err());
         let SessionKeys { enc, mac, rmac } = &host.keys;
         assert!([enc, mac, rmac].iter().all(|key| key.as_bytes() == [0; 16]));
+    }
+
+    /// A command of 254 octets that an honest host never makes, though every MAC and padding in it is right.
+    #[test]
+    #[allow(
+        clippy::arithmetic_side_effects,
+        clippy::indexing_slicing,
+        reason = "a test that panics has done its work"
+    )]
+    fn more_plaintext_than_a_frame_carries_is_refused() {
+        for length in [MAX_COMMAND_DATA, MAX_COMMAND_DATA + 1, 239] {
+            let (mut host, mut card) = (session(0), session(0));
+            host.count().unwrap();
+            let mut text = [0x5A; 248];
+            let protected = host.encrypt(OF_COMMAND, &mut text, length).unwrap();
+            let lc = u8::try_from(protected + MAC_LENGTH).unwrap();
+            let mac = host.command_mac(&[0x84, 0x54, 0, 0, lc], &text[..protected]);
+            put(&mut text, protected, &truncate(&mac)).unwrap();
+            let command = Command {
+                class: 0x84,
+                instruction: 0x54,
+                p1: 0,
+                p2: 0,
+                data: &text[..usize::from(lc)],
+                expected: None,
+            };
+            let mut out = [0; 256];
+            let plain = card
+                .unwrap_command(&command, &mut out)
+                .map(|plain| plain.data.len());
+            let expected = if length == MAX_COMMAND_DATA {
+                Ok(length)
+            } else {
+                Err(ChannelError::TooLong)
+            };
+            assert_eq!(plain, expected);
+        }
     }
 
     #[test]
