@@ -169,8 +169,8 @@ impl<M: Memory, R: CryptoRng> Card<M, R> {
             return Err(Stop::DATA);
         }
         let before = match under_way {
-            Some(before) if !first => before,
-            _ => *loading.insert(Loading::begin(&mut self.memory, state.next_loading())?),
+            Some(before) => before,
+            None => *loading.insert(Loading::begin(&mut self.memory, state.next_loading())?),
         };
         let current = before.append(&mut self.memory, command.data)?;
         if last {
