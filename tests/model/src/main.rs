@@ -11,13 +11,13 @@ use stateright::{Checker as _, HasDiscoveries, Model as _};
 #[command(version)]
 struct Arguments {
     /// Orders, at most 4
-    #[arg(long, default_value_t = 3)]
+    #[arg(long, default_value_t = 2)]
     orders: usize,
     /// Lines, at most 2
     #[arg(long, default_value_t = 1)]
     lines: u8,
     /// Cards, at most 2
-    #[arg(long, default_value_t = 2)]
+    #[arg(long, default_value_t = 1)]
     cards: u8,
     /// Places in a card's ring, at most 3
     #[arg(long, default_value_t = 2)]
@@ -29,7 +29,7 @@ struct Arguments {
     #[arg(long, default_value_t = 1)]
     block_lists: usize,
     /// Lines listed anew
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, default_value_t = 0)]
     lists: u8,
     /// No terminal is destroyed
     #[arg(long)]
