@@ -250,7 +250,7 @@ fn a_card_that_another_program_resets_is_started_again() {
         // SELECT and INITIALIZE UPDATE twice, the PIN asked for once.
         assert_eq!(
             (&line["outcome"], &line["apdus"]),
-            (&"issued".into(), &14.into()),
+            (&"issued".into(), &15.into()),
             "{line}: {}",
             issuing.end().1
         );
