@@ -21,7 +21,7 @@ use crate::clock::Stamp;
 use crate::log::{Log, OpenIntent, PaidLine};
 use crate::machine::{Machine, mark_paid};
 use crate::payment::refusal;
-use crate::payment_list::{DueLine, MAXIMUM_DUE};
+use crate::payment_list::{DueLine, MAXIMUM_DUE, PaymentList};
 use crate::tap::{CardFacts, GenuineCard};
 use crate::text;
 
@@ -178,8 +178,7 @@ impl<F: NorFlash, R: CryptoRng, V: Verify> Machine<'_, F, R, V> {
             return Verdict::Undecided(RefusalReason::CardRemoved, None);
         };
         let intent = self.log.as_ref().and_then(Log::open_intent);
-        let Some((intent, order_hash)) = intent.and_then(|intent| Some((intent, intent.order()?.hash())))
-        else {
+        let Some((intent, order)) = intent.and_then(|intent| Some((intent, intent.order()?))) else {
             return FORGED;
         };
         let mut plain = [0; MAX_PROTECTED_RESPONSE];
@@ -198,25 +197,36 @@ impl<F: NorFlash, R: CryptoRng, V: Verify> Machine<'_, F, R, V> {
             let receipt = facts.verify_receipt(&self.verifier, data)?;
             // Another kind is no payment and no receipt that stands.
             (receipt.kind == ReceiptKind::Payment).then_some(())?;
+            let same_order = receipt.object_hash == order.hash();
+            (!same_order || facts.is_consistent(&receipt, order.order())).then_some(())?;
             let encoding = Vec::from_slice(receipt.encoding()).ok()?;
-            Some((receipt.object_hash == order_hash, encoding))
+            Some((same_order, encoding))
         };
+        let decides = self.decides(facts, order.order());
         match status.0 {
             0x9000 if disbursing.sent < intent.encoding().len() => Verdict::Continue,
             0x9000 | 0x6340 => match receipt(data) {
                 // DATA 5.3: the standing receipt of this very order is a payment, that of another one a refusal.
                 Some((true, receipt)) => Verdict::Paid(receipt),
-                Some((false, _)) if status.0 == 0x6340 => {
+                Some((false, _)) if status.0 == 0x6340 && decides => {
                     Verdict::Refused(RefusalReason::AlreadyPaid, status)
                 }
                 // Nothing proves which order the card has paid.
                 _ => Verdict::Undecided(RefusalReason::NotGenuine, Some(status)),
             },
-            _ if Decision::from_status(status).is_some() => {
-                Verdict::Refused(RefusalReason::RefusedByCard, status)
+            _ if Decision::from_status(status).is_none() => {
+                Verdict::Undecided(RefusalReason::NotGenuine, Some(status))
             }
-            _ => Verdict::Undecided(RefusalReason::NotGenuine, Some(status)),
+            _ if decides => Verdict::Refused(RefusalReason::RefusedByCard, status),
+            _ => Verdict::Undecided(RefusalReason::RefusedByCard, Some(status)),
         }
+    }
+
+    /// Is it certain that the order was for this card? One that replaced it refuses the order, too, and does not know what
+    /// the card before has paid.
+    fn decides(&self, facts: &CardFacts, order: &Order<'_>) -> bool {
+        let listed = |list: &PaymentList<'_, F>| list.names(order.line_key, facts.number) == Ok(true);
+        order.cso_hash == facts.cso_hash || self.list.as_ref().is_some_and(listed)
     }
 
     /// A line that was paid elsewhere is not asked for again; any other one comes after those not yet tried.
@@ -258,7 +268,7 @@ impl<F: NorFlash, R: CryptoRng, V: Verify> Machine<'_, F, R, V> {
             .as_ref()
             .and_then(Log::open_intent)
             .and_then(OpenIntent::order)
-            .is_some_and(|order| order.order().cso_hash == card.facts().cso_hash);
+            .is_some_and(|order| card.facts().may_have_had(order.order()));
         if !same {
             let _ = writeln!(self.out, "Thẻ khác! / Another card.");
             return self.end_service();

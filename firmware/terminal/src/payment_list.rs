@@ -11,7 +11,7 @@
 use card_spec::crypto::Digest;
 use card_spec::list::{ListHeader, ListLine, MAXIMUM_LINES};
 use card_spec::merkle::{RootBuilder, leaf_hash, root_from_leaf};
-use card_spec::payment::LineType;
+use card_spec::payment::{LineKey, LineType};
 use card_spec::signed::{Signed, Verified};
 use card_spec::tlv::{Field as _, Reader};
 use card_spec::values::{Amount, CardNumber, Date};
@@ -167,6 +167,17 @@ impl<'f, F: NorFlash> PaymentList<'f, F> {
             }
             _ => Ok(None),
         }
+    }
+
+    /// Is an unpaid line the card's? It may have had another number in the list before (DATA 3.4).
+    pub(crate) fn names(&self, key: LineKey, card: CardNumber) -> Result<bool, FlashError> {
+        for number in 1..=self.facts.lines {
+            let line = parse_line(&self.encoding(number)?);
+            if line.is_some_and(|line| line.line_key == key) {
+                return Ok(self.due_line(number, card)?.is_some());
+            }
+        }
+        Ok(false)
     }
 
     /// Remembers that a line is paid. The journal's Paid entry comes first: this is only to find it quickly.

@@ -10,8 +10,8 @@ use card_spec::command::instruction::{
 };
 use card_spec::command::{CSO_FILE, SessionBinding};
 use card_spec::crypto::{Digest, PublicKey, Signature, Verify};
-use card_spec::cso::{self, CardSecurityObject, HolderCheckPolicy};
-use card_spec::payment::Receipt;
+use card_spec::cso::{self, CardSecurityObject, HolderCheckPolicy, PersonReference};
+use card_spec::payment::{Order, Receipt};
 use card_spec::scp03::{
     ChannelError, HostChannel, MAX_COMMAND_DATA, MAX_PROTECTED_RESPONSE, MAX_RESPONSE_DATA, Reply,
 };
@@ -69,6 +69,7 @@ pub(crate) struct CardFacts {
     pub(crate) expiry: Date,
     pub(crate) policy: HolderCheckPolicy,
     pub(crate) holder_digest: Digest,
+    person: PersonReference,
     version: u16,
     agreement_key: PublicKey,
     signing_key: PublicKey,
@@ -83,13 +84,15 @@ impl CardFacts {
             expiry: cso.expiry,
             policy: cso.policy,
             holder_digest: cso.digests.holder,
+            person: cso.person,
             version: cso.version,
             agreement_key: cso.agreement_key,
             signing_key: cso.signing_key,
         }
     }
 
-    /// The receipt, if this card signed it (SPEC 9.4). For which order it is remains to be seen.
+    /// The receipt, if this card signed it (SPEC 9.4), under its present CSO or one before: an update keeps the keys and
+    /// the stored receipts (SPEC 13.6). For which order it is remains to be seen.
     pub(crate) fn verify_receipt<'a>(
         &self,
         verifier: &impl Verify,
@@ -97,8 +100,19 @@ impl CardFacts {
     ) -> Option<Verified<'a, Receipt>> {
         let receipt = Signed::<Receipt>::parse(receipt).ok()?;
         let receipt = receipt.verify(verifier, &self.signing_key).ok()?;
-        let own = receipt.card_number == self.number && receipt.cso_version == self.version;
+        let own = receipt.card_number == self.number && receipt.cso_version <= self.version;
         own.then_some(receipt)
+    }
+
+    /// May this card have had the order, under its present CSO or under one before? An update keeps the person (SPEC 13.6);
+    /// so does a replacement (SPEC 4.1), which neither has the receipt nor can decide.
+    pub(crate) fn may_have_had(&self, order: &Order<'_>) -> bool {
+        order.cso_hash == self.cso_hash || order.line_key.parts().person == self.person
+    }
+
+    /// Does a receipt for this order state the present version exactly if the order names the present CSO?
+    pub(crate) fn is_consistent(&self, receipt: &Receipt, order: &Order<'_>) -> bool {
+        (receipt.cso_version == self.version) == (order.cso_hash == self.cso_hash)
     }
 }
 

@@ -11,7 +11,7 @@ use ansinh_store::lists::PaymentList;
 use ansinh_store::{Store, StoreError};
 use card_spec::crypto::PortableP256;
 use card_spec::journal::{Acknowledgement, Event, Refusal, RefusalReason};
-use card_spec::payment::{HolderCheckMethod, Order, Receipt, Recipient};
+use card_spec::payment::{HolderCheckMethod, Order, Receipt, ReceiptKind, Recipient};
 use card_spec::signed::Signed;
 use card_spec::values::Amount;
 use common::{Card, Office, Till, key, receipt, receipt_body, signed, time, today, two_cards};
@@ -461,6 +461,33 @@ fn a_receipt_states_the_cards_version_and_the_orders_holder_check() {
     let paid = bench.till.paid(&signed(&body, &bench.cards[0].signing));
     let rejected = bench.take(&[intent, paid].concat()).unwrap_err();
     assert!(matches!(rejected.reason, EntryError::OtherReceipt), "{rejected}");
+}
+
+#[test]
+fn a_receipt_of_another_kind_proves_no_payment() {
+    for kind in [
+        ReceiptKind::Reversal,
+        ReceiptKind::IssuerScript,
+        ReceiptKind::BlockList,
+    ] {
+        let mut bench = Bench::new();
+        let order = bench.till.order(&bench.list, 0, &bench.cards[0]);
+        let intent = bench.till.intent(&order);
+        let mut body = receipt_body(&order, &bench.cards[0], 1);
+        body.kind = kind;
+        body.holder_check.pin_verified = kind == ReceiptKind::Reversal;
+        let paid = bench.till.paid(&signed(&body, &bench.cards[0].signing));
+        let rejected = bench.take(&[intent, paid.clone()].concat()).unwrap_err();
+        assert!(
+            matches!(rejected.reason, EntryError::NoPayment),
+            "{kind:?}: {rejected}"
+        );
+        // The Intent before it is kept and open; of the rest nothing is, however it comes.
+        assert_eq!((rejected.sequence, bench.held()), (2, 1));
+        assert_eq!(bench.take(&paid).unwrap_err().sequence, 2);
+        assert_eq!(bench.held(), 1);
+        assert!(bench.store.payments().unwrap().is_empty());
+    }
 }
 
 #[test]

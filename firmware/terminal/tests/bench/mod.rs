@@ -11,12 +11,16 @@ pub mod card;
 pub mod host;
 #[path = "../../../journal/tests/support/mod.rs"]
 pub mod nor;
+pub mod scripted_card;
 
 use std::cell::RefCell;
 
+use card::issuer::IssuerHost;
+use card::scripts::{EXECUTE, from_issuer, script};
 use card::{Card, TestMemory, TestRandom};
-use card_spec::crypto::PortableP256;
+use card_spec::crypto::{Digest, PortableP256};
 use card_spec::journal::{Entry, Event, genesis};
+use card_spec::script::Action;
 use card_spec::signed::Signed;
 use link::{Answer, FrameDecoder, MAX_ENCODED, Request, receive, send};
 use nor::Nor;
@@ -214,6 +218,24 @@ impl<'f> Bench<'f> {
         self.collect();
     }
 
+    /// Both taps; the card is torn away before the order reaches it, or before its answer comes. Gives the order's hash.
+    pub fn tear(&mut self, card: &mut Card, reaches: bool) -> Digest {
+        self.tap(card);
+        self.type_keys("271828\n");
+        card.reset();
+        self.tap_any(&mut |_, command| {
+            let torn = command[..2] == [0x84, 0x54];
+            if torn && !reaches {
+                return None;
+            }
+            let answer = card.transmit(command).to_vec();
+            (!torn).then_some(answer)
+        });
+        self.read_screen();
+        let mut orders = self.journal().into_iter().filter_map(|entry| order_hash(&entry));
+        orders.next_back().expect("an order is open")
+    }
+
     /// The reader looks for a card; gives the command that the terminal has for it.
     pub fn look(&mut self, present: bool) -> Option<Vec<u8>> {
         self.terminal.card_present(present);
@@ -301,6 +323,20 @@ pub fn story(entries: &[Vec<u8>], journal_key: &card_spec::crypto::PublicKey) ->
     }
     story.open = open.map(|(sequence, ..)| sequence);
     story
+}
+
+fn order_hash(entry: &[u8]) -> Option<Digest> {
+    match &Signed::<Entry<'_>>::parse(entry).unwrap().claimed().event {
+        Event::Intent(order) => Some(order.hash()),
+        _ => None,
+    }
+}
+
+/// An issuer script for the usual card, which has given so many receipts.
+pub fn execute(card: &mut Card, counter: u32, action: Action) {
+    let mut host = IssuerHost::open(card).unwrap();
+    let script = from_issuer(&script(counter, action));
+    assert_eq!(host.secure.send(card, EXECUTE, &script).unwrap().0.0, 0x9000);
 }
 
 /// The same card at another moment.
