@@ -4,7 +4,7 @@
 use heapless::Vec;
 
 use crate::tlv::{Error, Field, Reader, Writer, template};
-use crate::values::{Ascii, BirthDate, Date, Period, Programme, Text, byte_enum};
+use crate::values::{Ascii, BirthDate, Date, Digits, Period, Programme, Text, byte_enum};
 
 /// Salt of a data group.
 pub type Salt = [u8; 16];
@@ -38,9 +38,9 @@ template! {
         /// Social security number.
         social_security_number: Ascii<'a, 15> = 0x82,
         /// Province code, two digits.
-        province: [u8; 2] = 0x83,
+        province: Digits<2> = 0x83,
         /// Commune code, five digits.
-        commune: [u8; 5] = 0x84,
+        commune: Digits<5> = 0x84,
     }
 }
 
@@ -159,7 +159,7 @@ template! {
         /// Personal identification number.
         personal_id: Ascii<'a, 12> = 0x80,
         /// Relation, two digits (DATA 1).
-        relation: [u8; 2] = 0x81,
+        relation: Digits<2> = 0x81,
         /// Last day of the authorization.
         expiry: Date = 0x5F24,
         /// Number of the authorization document.

@@ -8,7 +8,7 @@ use crate::tlv::{Error, Field, Reader, Writer};
 
 pub use calendar::{BirthDate, Date, Period, Time};
 pub use numbers::{Amount, CardNumber, InvalidCardNumber, InvalidTerminalName, Programme, TerminalName};
-pub use text::{Ascii, Text};
+pub use text::{Ascii, Digits, Text};
 
 /// Implements [`Field`] for a type that wraps bytes, by a checked constructor.
 macro_rules! byte_field {

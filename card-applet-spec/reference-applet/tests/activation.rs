@@ -237,7 +237,10 @@ fn activate_checks_the_form_of_a_portrait() {
 #[test]
 fn activate_checks_that_groups_make_sense() {
     // Each group is altered and the CSO signed over what it became, so that only its meaning is wrong.
-    let broken: [(&str, usize, &[u8], &[u8]); 4] = [
+    let broken: [(&str, usize, &[u8], &[u8]); 7] = [
+        ("province", 0, b"\x83\x0279", b"\x83\x027:"),
+        ("commune", 0, b"\x84\x0526734", b"\x84\x05\x00\x02\x06\x07\x04"),
+        ("relation", 3, b"\x81\x0202", b"\x81\x02\x00\x02"),
         ("sex", 0, &[0x5F, 0x35, 0x01, 0x32], &[0x5F, 0x35, 0x01, 0x34]),
         ("tag", 2, &[0x81, 0x0A], &[0x84, 0x0A]),
         ("relation's tag", 3, &[0x81, 0x02], &[0x89, 0x02]),

@@ -9,7 +9,7 @@ use card_spec::groups::{
     Representative, Representatives, Salt, Sex,
 };
 use card_spec::tlv::{Error, Field, Reader, Writer};
-use card_spec::values::{Ascii, BirthDate, Date, Period, Programme, Text};
+use card_spec::values::{Ascii, BirthDate, Date, Digits, Period, Programme, Text};
 
 use crate::{Failure, Terms};
 
@@ -298,13 +298,11 @@ fn optional<'a, const N: usize>(
         .transpose()
 }
 
-fn digits<const N: usize>(value: &str, field: &'static str) -> Result<[u8; N], Failure> {
-    let bytes = value
-        .as_bytes()
-        .try_into()
-        .ok()
-        .filter(|bytes: &[u8; N]| bytes.iter().all(u8::is_ascii_digit));
-    bytes.ok_or(Failure::PersonRecord(field))
+fn digits<const N: usize>(value: &str, field: &'static str) -> Result<Digits<N>, Failure> {
+    let bytes = value.as_bytes().try_into().ok();
+    bytes
+        .and_then(Digits::from_bytes)
+        .ok_or(Failure::PersonRecord(field))
 }
 
 /// `yyyymmdd` or `yyyymm` as numbers.

@@ -10,7 +10,7 @@ use card_spec::list::{BlockEntry, BlockListHeader, BlockReason, ListHeader, List
 use card_spec::merkle::{RootBuilder, leaf_hash};
 use card_spec::payment::{LineKey, LineKeyParts, LineType};
 use card_spec::tlv::{Field, Writer};
-use card_spec::values::{Ascii, BirthDate, CardNumber, Period, Programme, Text, Time};
+use card_spec::values::{Ascii, BirthDate, CardNumber, Digits, Period, Programme, Text, Time};
 
 use crate::{
     ISSUER, World, amount, body, card_number, date, der_signature, pem, programme, reference, secret, sign,
@@ -126,8 +126,8 @@ pub fn groups(person: &PersonReference) -> [(u16, Vec<u8>); 5] {
         sex: Sex::Female,
         personal_id: Ascii::new("079144000001").expect("a number"),
         social_security_number: Ascii::new("7900000001").expect("a number"),
-        province: *b"79",
-        commune: *b"26734",
+        province: Digits::from_bytes(*b"79").expect("digits"),
+        commune: Digits::from_bytes(*b"26734").expect("digits"),
     };
     let entry = |programme| ProgrammeEntry {
         programme,

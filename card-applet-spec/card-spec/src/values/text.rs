@@ -53,6 +53,33 @@ text_type! {
     Ascii, |character| matches!(character, ' '..='~')
 }
 
+/// `N` ASCII digits: a code, not a number.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Digits<const N: usize>([u8; N]);
+
+impl<const N: usize> Digits<N> {
+    /// Checks that all are digits.
+    pub fn from_bytes(bytes: [u8; N]) -> Option<Self> {
+        bytes.iter().all(u8::is_ascii_digit).then_some(Self(bytes))
+    }
+}
+
+impl<const N: usize> fmt::Debug for Digits<N> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Digits({N})")
+    }
+}
+
+impl<'a, const N: usize> Field<'a> for Digits<N> {
+    fn read(reader: &mut Reader<'a>, tag: u16) -> Result<Self, Error> {
+        Self::from_bytes(<[u8; N]>::read(reader, tag)?).ok_or(Error::Value(tag))
+    }
+
+    fn write(&self, writer: &mut Writer<'_>, tag: u16) -> Result<(), Error> {
+        writer.put(tag, &self.0)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -66,6 +93,14 @@ mod tests {
         assert!(Ascii::<3>::new(" ~A").is_some());
         for refused in ["", "ABCD", "é", "\u{7f}"] {
             assert_eq!(Ascii::<3>::new(refused), None, "{refused:?}");
+        }
+    }
+
+    #[test]
+    fn digits_are_ascii_digits() {
+        assert!(Digits::from_bytes(*b"09").is_some());
+        for refused in [*b"0:", *b"/9", *b" 1", [0, 1], [0x79, 0x79]] {
+            assert_eq!(Digits::from_bytes(refused), None, "{refused:?}");
         }
     }
 }

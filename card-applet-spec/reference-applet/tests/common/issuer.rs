@@ -15,7 +15,7 @@ use card_spec::scp03::{
 };
 use card_spec::signed::{Body, encode_body, sign};
 use card_spec::tlv::{Field, Reader, Writer};
-use card_spec::values::{Amount, Ascii, BirthDate, CardNumber, Date, Period, Programme, Text};
+use card_spec::values::{Amount, Ascii, BirthDate, CardNumber, Date, Digits, Period, Programme, Text};
 
 use super::{Card, Failure, Outcome, SELECT, SecureHost, TestRandom, blank_card, date, plain};
 
@@ -215,8 +215,8 @@ pub fn groups(plan: &Plan) -> Vec<Vec<u8>> {
         sex: Sex::Female,
         personal_id: Ascii::new("079141000001").unwrap(),
         social_security_number: Ascii::new("7900000001").unwrap(),
-        province: *b"79",
-        commune: *b"26734",
+        province: Digits::from_bytes(*b"79").unwrap(),
+        commune: Digits::from_bytes(*b"26734").unwrap(),
     };
     let programmes = Programmes {
         salt: [3; 16],
@@ -231,7 +231,7 @@ pub fn groups(plan: &Plan) -> Vec<Vec<u8>> {
     let representative = Representative {
         name: Text::new("Trần Văn Đức").unwrap(),
         personal_id: Ascii::new("079070000002").unwrap(),
-        relation: *b"02",
+        relation: Digits::from_bytes(*b"02").unwrap(),
         expiry: date(2030, 12, 31),
         document: None,
     };
