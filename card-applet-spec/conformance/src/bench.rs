@@ -137,6 +137,14 @@ impl Bench {
         self.card.cut_power_at(write, side).own("power cuts")
     }
 
+    /// The card has given so many receipts from here on.
+    pub(crate) fn set_receipt_counter(&mut self, counter: u32) -> Outcome {
+        self.note(&format!("the receipt counter is set to {counter:08X}"));
+        self.card
+            .set_receipt_counter(counter)
+            .own("setting the receipt counter")
+    }
+
     /// A blank card, new.
     pub(crate) fn replace_by_blank(&mut self) -> Outcome {
         self.note("a blank card is put in");

@@ -51,6 +51,17 @@ pub trait Card {
 
     /// Whether [`Self::cut_power_at`] works.
     fn can_be_cut(&self) -> bool;
+
+    /// Makes the card believe that it has given so many receipts, on a card that has given one. `None` where that cannot be
+    /// done: wherever the memory is out of reach.
+    fn set_receipt_counter(&mut self, _counter: u32) -> Option<()> {
+        None
+    }
+
+    /// Whether [`Self::set_receipt_counter`] works.
+    fn receipt_counter_can_be_set(&self) -> bool {
+        false
+    }
 }
 
 impl fmt::Debug for dyn Card + '_ {

@@ -46,6 +46,8 @@ pub enum Needs {
     OwnCard,
     /// Such a card, and a power cut at a chosen write into its memory.
     PowerCuts,
+    /// Such a card, and a receipt counter that is near its end: nobody pays four thousand million times.
+    CounterSet,
 }
 
 impl fmt::Display for Needs {
@@ -54,6 +56,7 @@ impl fmt::Display for Needs {
             Self::Any => "every card",
             Self::OwnCard => "a blank card for this case alone",
             Self::PowerCuts => "a blank card for this case alone, and power cuts inside a command",
+            Self::CounterSet => "a blank card for this case alone, and a receipt counter that can be set",
         })
     }
 }
@@ -145,6 +148,14 @@ impl Case {
     pub(crate) fn with_power_cuts(self) -> Self {
         Self {
             needs: Needs::PowerCuts,
+            ..self
+        }
+    }
+
+    /// The case sets the card's receipt counter.
+    pub(crate) fn with_counter_set(self) -> Self {
+        Self {
+            needs: Needs::CounterSet,
             ..self
         }
     }

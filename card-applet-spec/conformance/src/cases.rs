@@ -14,6 +14,7 @@ mod holder_check;
 mod issuer_scripts;
 mod key_pairs;
 mod life_cycle;
+mod limits;
 mod loading;
 mod messaging;
 mod payment;
@@ -51,6 +52,7 @@ pub fn cases() -> Vec<Case> {
         update::cases(),
         blocking::cases(),
         life_cycle::cases(),
+        limits::cases(),
         tearing::cases(),
     ]
     .into_iter()

@@ -16,7 +16,7 @@ mod script;
 pub(crate) use certificate::{Certificate, ROLE_JOURNAL, ROLE_TERMINAL, ROLE_TERMINAL_CA};
 pub(crate) use order::{Order, Reversal};
 pub(crate) use plan::{CardKeys, Objects, Plan};
-pub(crate) use script::{BlockList, Script};
+pub(crate) use script::{BlockList, Script, node};
 
 /// A calendar day: year, month, day.
 pub(crate) type Day = (u16, u8, u8);

@@ -128,6 +128,9 @@ impl Runner {
         if case.needs() == Needs::PowerCuts && !self.bench.card.can_be_cut() {
             return Some("a reader cannot cut the power inside a command".to_owned());
         }
+        if case.needs() == Needs::CounterSet && !self.bench.card.receipt_counter_can_be_set() {
+            return Some("a reader cannot set the receipt counter".to_owned());
+        }
         if case.needs() != Needs::Any && !replaceable {
             return Some("needs a blank card of its own: give a --fresh-command".to_owned());
         }

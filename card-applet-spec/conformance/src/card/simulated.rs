@@ -74,7 +74,32 @@ impl Card for SimulatedCard {
     fn can_be_cut(&self) -> bool {
         true
     }
+
+    fn set_receipt_counter(&mut self, counter: u32) -> Option<()> {
+        let memory = self.applet.memory_mut();
+        for place in 0..RING {
+            memory.copy(Slot::ReceiptObject(FIRST_RECEIPT), Slot::ReceiptObject(place))?;
+            memory.copy(Slot::Receipt(FIRST_RECEIPT), Slot::Receipt(place))?;
+        }
+        let ledger = memory.slot_mut(Slot::Ledger)?;
+        let at = ledger.windows(6).position(|member| member == COUNTER_AT_1)?;
+        ledger
+            .get_mut(at + 2..at + 6)?
+            .copy_from_slice(&counter.to_be_bytes());
+        Some(())
+    }
+
+    fn receipt_counter_can_be_set(&self) -> bool {
+        true
+    }
 }
+
+/// Places for receipts in the reference applet: the 32 of SPEC 9.7 and a spare one.
+const RING: u8 = 33;
+/// Where it keeps its first receipt.
+const FIRST_RECEIPT: u8 = 1;
+/// The receipt counter in its ledger after that receipt.
+const COUNTER_AT_1: [u8; 6] = [0x82, 4, 0, 0, 0, 1];
 
 /// Slots in a vector that counts its writes.
 struct SlotMemory {
@@ -91,6 +116,15 @@ impl SlotMemory {
             cut: None,
         }
     }
+
+    fn slot_mut(&mut self, slot: Slot) -> Option<&mut Vec<u8>> {
+        self.slots.get_mut(usize::from(slot.index()))
+    }
+
+    fn copy(&mut self, from: Slot, to: Slot) -> Option<()> {
+        *self.slot_mut(to)? = self.read(from).to_vec();
+        Some(())
+    }
 }
 
 impl Memory for SlotMemory {
@@ -105,7 +139,7 @@ impl Memory for SlotMemory {
         self.writes += 1;
         let cut = self.cut.filter(|(at, _)| *at == number).map(|(_, side)| side);
         if cut != Some(Cut::Before)
-            && let Some(slot) = self.slots.get_mut(usize::from(slot.index()))
+            && let Some(slot) = self.slot_mut(slot)
         {
             bytes.clone_into(slot);
         }

@@ -1,5 +1,7 @@
 //! SPEC 6.2 to 6.4: mutual authentication of SCP03, and the replacement of its keys.
 
+use aes::Aes128;
+use aes::cipher::{BlockCipherEncrypt as _, KeyInit as _};
 use card_spec::scp03::{HostHandshake, encode_put_key};
 
 use crate::bench::{Bench, apdu};
@@ -7,7 +9,7 @@ use crate::case::{Case, Outcome, Own as _, Stage, Stop, check};
 use crate::encoding::with_wrong_octet;
 use crate::issuer::{CardStatus, Challenged, GET_STATUS, IssuerSession, PUT_KEY};
 
-use super::support::{issuer_refusal, refuses_with_one_of};
+use super::support::issuer_refusal;
 
 pub(crate) fn cases() -> Vec<Case> {
     [handshake(), put_key()].into_iter().flatten().collect()
@@ -310,6 +312,23 @@ fn put_key() -> Vec<Case> {
             },
         )
         .alone(),
+        issuer_refusal(
+            "6.4-18",
+            Stage::Personalizing,
+            "the factory key 40…4F as ENC",
+            PUT_KEY,
+            0x6A80,
+            |bench, session| {
+                let factory: [u8; 16] = std::array::from_fn(|octet| 0x40 + octet as u8);
+                let encrypted = aes(session.keys.dek.as_bytes(), factory)?;
+                let [first, second, third, ..] = aes(&factory, [0x01; 16])?;
+                let check_value = [0x03, first, second, third];
+                let block = [&[0x88, 0x11, 0x10], &encrypted[..], &check_value].concat();
+                let mut data = due(bench, session)?;
+                data.splice(1..1 + block.len(), block);
+                Ok(data)
+            },
+        ),
         Case::new(
             "15-01",
             Stage::Personalizing,
@@ -333,17 +352,25 @@ fn due(bench: &mut Bench, session: &IssuerSession) -> Outcome<Vec<u8>> {
     session.put_key_data(bench, session.key_version + 1)
 }
 
+/// One block of AES-128.
+fn aes(key: &[u8], block: [u8; 16]) -> Outcome<[u8; 16]> {
+    let cipher = Aes128::new_from_slice(key).own("a key of AES-128")?;
+    let mut block = block.into();
+    cipher.encrypt_block(&mut block);
+    Ok(block.into())
+}
+
 fn lengths(id: &'static str, purpose: &str, length: usize) -> Case {
-    Case::new(
+    issuer_refusal(
         id,
         Stage::Personalizing,
         purpose,
-        "6700 or 6A80; nothing changed",
-        move |bench| {
-            let mut session = IssuerSession::open(bench)?;
-            let mut data = due(bench, &session)?;
+        PUT_KEY,
+        0x6A80,
+        move |bench, session| {
+            let mut data = due(bench, session)?;
             data.resize(length, 0x03);
-            refuses_with_one_of(bench, &mut session.secure, PUT_KEY, &data, &[0x6A80, 0x6700])
+            Ok(data)
         },
     )
 }

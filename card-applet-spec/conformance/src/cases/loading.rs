@@ -6,7 +6,7 @@ use crate::encoding::tlv;
 use crate::issuer::{ACTIVATE, BLOCK, CardStatus, IssuerSession, SET_PIN, STORE_FIRST};
 use crate::material::{Objects, Plan};
 
-use super::support::{issuer_refusal, refuses, refuses_with_one_of};
+use super::support::{issuer_refusal, refuses};
 
 /// The load of the standard plan for the keys of the card.
 fn load(bench: &mut Bench, session: &mut IssuerSession) -> Outcome<Objects> {
@@ -354,13 +354,7 @@ fn pin() -> Vec<Case> {
             |bench| {
                 let mut session = IssuerSession::open(bench)?;
                 let data = b"271828314159";
-                refuses_with_one_of(
-                    bench,
-                    &mut session.secure,
-                    [0x80, 0x24, 0x00, 0x81],
-                    data,
-                    &[0x6A86],
-                )
+                refuses(bench, &mut session.secure, [0x80, 0x24, 0x00, 0x81], data, 0x6A86)
             },
         ),
         Case::new(

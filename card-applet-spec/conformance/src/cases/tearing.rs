@@ -1,6 +1,8 @@
 //! SPEC 6.12 and 9.3: the power goes at every write of a command. The card is before the command or after it, and the
 //! command may be sent again.
 
+use std::cell::Cell;
+
 use crate::bench::Bench;
 use crate::card::Cut;
 use crate::case::{Case, Outcome, Stage, Stop, check};
@@ -212,6 +214,31 @@ fn sessions() -> Vec<Case> {
                         check(tries == 2 || (tries == 3 && !answered), "a wrong PIN cost no try")
                     },
                 )
+            },
+        ),
+        case(
+            "9.1-39",
+            Stage::Active,
+            "the try is counted before the comparison and given back after: VERIFY with the right PIN",
+            "one of the cuts costs a try",
+            |bench, stage| {
+                let fewest = Cell::new(3);
+                every_cut(
+                    bench,
+                    stage,
+                    TerminalSession::open,
+                    |bench, session| {
+                        session
+                            .send(bench, VERIFY, &pin_data(b"271828", 1, 1))?
+                            .refused(0x9000)
+                    },
+                    |bench, _| {
+                        let tries = TerminalSession::open(bench)?.card_status(bench)?.tries;
+                        fewest.set(tries.min(fewest.get()));
+                        Ok(())
+                    },
+                )?;
+                check(fewest.get() == 2, "no cut before the comparison costs a try")
             },
         ),
         case(

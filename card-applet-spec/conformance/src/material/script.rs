@@ -145,7 +145,8 @@ impl BlockList {
     }
 }
 
-fn node(left: &[u8; 32], right: &[u8; 32]) -> [u8; 32] {
+/// A node of the Merkle tree (RFC 6962, 2.1).
+pub(crate) fn node(left: &[u8; 32], right: &[u8; 32]) -> [u8; 32] {
     hash(&[&[0x01], &left[..], right].concat())
 }
 
