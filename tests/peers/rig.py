@@ -14,7 +14,8 @@ from smartcard.System import readers
 PROGRAMS = Path(__file__).resolve().parents[2] / "target" / "debug"
 PATIENCE = 10  # seconds; a card is noticed within half a second
 
-_free = list(zip(os.environ.get("ANSINH_READER_NAMES", "").split(","), os.environ.get("ANSINH_VPCD_PORTS", "").split(",")))
+_free = [(name, port) for name, port in zip(os.environ.get("ANSINH_READER_NAMES", "").split(","),
+                                            os.environ.get("ANSINH_VPCD_PORTS", "").split(",")) if name and port]
 
 
 def program(name: str) -> str:

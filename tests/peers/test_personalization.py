@@ -2,7 +2,7 @@
 import unittest
 
 import issuer
-from card import ACTIVE, PERSONALIZING, STATE, Card, signed_body
+from card import ACTIVE, PERSONALIZING, STATE, Answered, Card, signed_body
 from encoding import tlv
 from fixture import Key
 from folder import sha256
@@ -112,7 +112,7 @@ class Personalization(unittest.TestCase):
         self.assertTrue(session.read_group(2).endswith(PORTRAIT))
         session.verify_pin(PIN, 1, 1_000)
         self.assertEqual(session.disburse(order_for(session.cso, session.terminal, 81)).counter, 1)
-        with self.assertRaises(Exception):
+        with self.assertRaisesRegex(Answered, "6982"):
             Card(self.card.transmit).open(station().terminal(), station().certificates(), today())
 
     def test_06_an_update_waits_for_the_issuer(self):

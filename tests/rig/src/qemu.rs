@@ -27,7 +27,7 @@ const NO_CONSOLE: &str = "QEMU's console is not connected";
 const PTY_ANNOUNCED: &str = "char device redirected to ";
 
 /// Builds an image of the board `qemu-mps2` if need be, and returns its path (ELF): `qemu-mps2` is the terminal,
-/// `self-test` tries the board out, `wycheproof` the cryptography.
+/// `self-test` tries the board out, `wycheproof` the cryptography, `card` is the reference applet in a virtual reader.
 ///
 /// # Errors
 /// With the compiler's messages.

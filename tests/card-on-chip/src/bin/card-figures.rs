@@ -11,7 +11,7 @@ use card_on_chip::{Exchange, QemuCard};
 use clap::Parser;
 use serde::Serialize;
 
-/// The kit's seed: figures repeat.
+/// The kit's seed. The card's own randomness is fresh, so figures repeat but for its share.
 const SEED: u64 = 1;
 
 /// A case of the kit that pays once, from SELECT to the receipt; what comes before it issues the card.
