@@ -16,7 +16,8 @@ use card_spec::scp03::{CardHandshake, ChannelError, HandshakeError, HostHandshak
 use card_spec::scp11::AgreementError;
 use card_spec::tlv;
 use card_spec::values::{
-    Amount, CardNumber, Date, InvalidCardNumber, InvalidTerminalName, Period, Programme, TerminalName, Time,
+    Amount, CardNumber, Date, Digits, InvalidCardNumber, InvalidTerminalName, Period, Programme,
+    TerminalName, Time,
 };
 
 fn date() -> Date {
@@ -129,6 +130,7 @@ fn what_is_secret_or_personal_is_not_shown() {
     let (handshake, _) = CardHandshake::initialize_update(&command, &keys, 1, [0; 10], [7; 8]).unwrap();
     assert_eq!(format!("{handshake:?}"), "CardHandshake(..)");
     assert_eq!(format!("{:?}", Image::new(&[1, 2, 3]).unwrap()), "Image(3 bytes)");
+    assert_eq!(format!("{:?}", Digits::from_bytes(*b"79").unwrap()), "Digits(2)");
     let line = LineKey::new(&LineKeyParts {
         person: [0xAB; 16],
         programme: Programme::SUDDEN_RELIEF,

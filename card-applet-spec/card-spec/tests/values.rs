@@ -8,7 +8,7 @@
 )]
 
 use card_spec::tlv::{Error, Field, Reader, Writer};
-use card_spec::values::{Amount, BirthDate, CardNumber, Date, Period, Programme, TerminalName, Time};
+use card_spec::values::{Amount, BirthDate, CardNumber, Date, Digits, Period, Programme, TerminalName, Time};
 
 /// The data object that holds the value under the tag 80.
 fn written<'a>(value: &impl Field<'a>) -> Vec<u8> {
@@ -307,5 +307,19 @@ fn a_terminals_name_is_vnt_and_seven_digits() {
         "vnt0123456",
     ] {
         assert!(text.parse::<TerminalName>().is_err(), "{text}");
+    }
+}
+
+#[test]
+fn a_code_of_digits_is_ascii_digits() {
+    let code = Digits::from_bytes(*b"09").unwrap();
+    assert_eq!(written(&code), [0x80, 2, b'0', b'9']);
+    assert_eq!(read(&written(&code)), Ok(code));
+    for wrong in [
+        &[0x80, 2, 0, 9][..],
+        &[0x80, 1, b'0'],
+        &[0x80, 3, b'0', b'9', b'0'],
+    ] {
+        assert_eq!(read::<Digits<2>>(wrong), Err(Error::Value(0x80)));
     }
 }
