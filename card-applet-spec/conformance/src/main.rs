@@ -1,7 +1,8 @@
 //! `ansinh-conformance`: runs the cases of SPEC.md against a card.
 
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::fs::File;
+use std::io::Write as _;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use ansinh_conformance::card::{Card, ReaderCard, SimulatedCard};
@@ -123,6 +124,8 @@ fn run(cli: &Cli) -> Result<bool> {
             .to_string(),
         select: runner.select()?,
     };
+    // Not after the cases, which consume the card.
+    let (html_file, text_file) = (create(cli.html.as_ref())?, create(cli.report.as_ref())?);
     let reports = runner.run(&chosen, |report| {
         if !cli.json {
             print!("{}", line(report));
@@ -134,8 +137,8 @@ fn run(cli: &Cli) -> Result<bool> {
     } else {
         println!("\n{count} (seed {})", cli.seed);
     }
-    write(cli.html.as_deref(), || html(&subject, &reports))?;
-    write(cli.report.as_deref(), || text(&subject, &reports))?;
+    write(html_file, || html(&subject, &reports))?;
+    write(text_file, || text(&subject, &reports))?;
     Ok(count.failed == 0)
 }
 
@@ -158,7 +161,13 @@ fn listed(case: &Case) -> String {
     )
 }
 
-fn write(path: Option<&Path>, report: impl FnOnce() -> String) -> Result<()> {
-    let Some(path) = path else { return Ok(()) };
-    fs::write(path, report()).with_context(|| format!("{}: cannot be written", path.display()))
+fn create(path: Option<&PathBuf>) -> Result<Option<File>> {
+    path.map(|path| File::create(path).with_context(|| format!("{}: cannot be written", path.display())))
+        .transpose()
+}
+
+fn write(file: Option<File>, report: impl FnOnce() -> String) -> Result<()> {
+    let Some(mut file) = file else { return Ok(()) };
+    file.write_all(report().as_bytes())
+        .context("the report could not be written; the cases have run, and the card is used")
 }

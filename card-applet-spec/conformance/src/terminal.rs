@@ -225,12 +225,14 @@ pub(crate) fn present(bench: &mut Bench, p2: u8, certificate: &[u8]) -> Outcome<
 pub(crate) fn read_plain_cso(bench: &mut Bench) -> Outcome<Vec<u8>> {
     let mut object = bench.command(READ_CSO, &[])?.expect(0x9000)?;
     loop {
-        let [high, low] = (object.len() as u16).to_be_bytes();
+        let [high, low] = next_offset(&object)?;
         let answer = bench.command([0x00, 0xB0, high, low], &[])?;
         if answer.status == 0x6B00 {
             return Ok(object);
         }
-        object.extend(answer.expect(0x9000)?);
+        let more = answer.expect(0x9000)?;
+        check(!more.is_empty(), EMPTY_PART)?;
+        object.extend(more);
     }
 }
 
@@ -335,6 +337,18 @@ impl TerminalSession {
     }
 }
 
+const EMPTY_PART: &str = "READ BINARY answered 9000 without an octet (SPEC 7.7)";
+
+/// P1 P2 for what follows the part of a file that was read. A card that never says that its file ends is not read for ever.
+fn next_offset(read: &[u8]) -> Outcome<[u8; 2]> {
+    match u16::try_from(read.len()) {
+        Ok(offset @ ..=0x7FFF) => Ok(offset.to_be_bytes()),
+        _ => Err(Stop::Failed(
+            "READ BINARY reads on behind the last offset that P1 P2 can name (SPEC 7.7)".to_owned(),
+        )),
+    }
+}
+
 /// READ BINARY of a whole file in a session (SPEC 7.7): every part but the last has 239 octets.
 pub(crate) fn read_file(bench: &mut Bench, secure: &mut Secure, short_identifier: u8) -> Outcome<Vec<u8>> {
     let mut file = secure
@@ -342,7 +356,7 @@ pub(crate) fn read_file(bench: &mut Bench, secure: &mut Secure, short_identifier
         .expect(0x9000)?;
     let mut part = file.len();
     loop {
-        let [high, low] = (file.len() as u16).to_be_bytes();
+        let [high, low] = next_offset(&file)?;
         let answer = secure.exchange(bench, [0x80, 0xB0, high, low], &[])?;
         if answer.status == 0x6B00 {
             return Ok(file);
@@ -352,6 +366,7 @@ pub(crate) fn read_file(bench: &mut Bench, secure: &mut Secure, short_identifier
             "a part that is not the last has less than 239 octets (SPEC 7.7)",
         )?;
         let more = answer.expect(0x9000)?;
+        check(!more.is_empty(), EMPTY_PART)?;
         part = more.len();
         file.extend(more);
     }

@@ -104,7 +104,7 @@ fn one_card_goes_through_its_life() {
     }
 }
 
-/// A card that answers everything with `9000`, or nothing at all.
+/// A card that answers everything with `9000`, without data.
 struct YesCard;
 
 impl Card for YesCard {
@@ -227,20 +227,33 @@ fn the_command_line_is_strict() {
     assert!(kit(&["--completion", "bash"]).status.success());
 }
 
+#[test]
+fn no_case_runs_for_a_report_that_cannot_be_written() {
+    for option in ["--html", "--report"] {
+        let output = kit(&["--in-process", "--case", "6.1-01", option, "/none/report"]);
+        assert_eq!(output.status.code(), Some(1));
+        assert!(output.stdout.is_empty(), "{option}: a case ran");
+        assert!(String::from_utf8_lossy(&output.stderr).contains("/none/report"));
+    }
+}
+
 /// A planted defect, as `check-defects` reads it.
 #[derive(serde::Deserialize)]
 struct Defect {
     id: String,
+    clause: String,
+    defect: String,
     file: String,
     find: String,
     caught_by: Vec<String>,
 }
 
 #[test]
-fn planted_defects_fit_the_sources_and_name_cases() {
+fn planted_defects_fit_the_sources_name_cases_and_stand_in_the_readme() {
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
     let text = std::fs::read_to_string(folder.join("defects.json")).unwrap();
     let defects: Vec<Defect> = serde_json::from_str(&text).unwrap();
+    let readme = std::fs::read_to_string(folder.join("README.md")).unwrap();
     let all = cases();
     let ids: BTreeSet<&str> = all.iter().map(Case::id).collect();
     for defect in &defects {
@@ -255,6 +268,9 @@ fn planted_defects_fit_the_sources_and_name_cases() {
         for case in &defect.caught_by {
             assert!(ids.contains(case.as_str()), "{}: {case}", defect.id);
         }
+        let caught_by = defect.caught_by.join("`, `");
+        let row = format!("| {} | {} | `{caught_by}` |\n", defect.clause, defect.defect);
+        assert!(readme.contains(&row), "the table in README.md lacks {row}");
     }
     assert!(defects.len() >= 25);
 }

@@ -3,7 +3,7 @@
 use crate::bench::Bench;
 use crate::case::{Case, Outcome, Own as _, Stage, check};
 use crate::issuer::IssuerSession;
-use crate::material::{Order, TODAY};
+use crate::material::Order;
 use crate::terminal::{ANY_TOTAL, Receipt, Terminal, TerminalSession, VERIFY, pin_data};
 
 use super::support::{issuer_refusal, nothing, terminal_refusal};
@@ -381,15 +381,23 @@ fn records() -> Vec<Case> {
         Case::new(
             "9.7-03",
             Stage::Active,
-            "orders of every length are kept as they came",
-            "the order",
+            "the shortest order after the longest is kept as it came",
+            "the order, and nothing of the one before",
             |bench| {
                 let mut session = TerminalSession::open_verified(bench)?;
-                let order = session.order(bench);
-                check(order.day == TODAY, "the kit's order is of another day")?;
-                session.pay(bench, &order)?;
-                let subject = session.send(bench, read_subject(1), &[])?.expect(0x9000)?;
-                check(subject == order.encode(), "not the order")
+                for (operator, second_operator) in
+                    [("operator-01-at-the-p", Some("operator-02")), ("o", None)]
+                {
+                    let order = Order {
+                        operator,
+                        second_operator,
+                        ..session.order(bench)
+                    };
+                    session.pay(bench, &order)?;
+                    let subject = session.send(bench, read_subject(1), &[])?.expect(0x9000)?;
+                    check(subject == order.encode(), "not the order")?;
+                }
+                Ok(())
             },
         ),
     ]
