@@ -56,10 +56,12 @@ pub enum Cut {
     After,
 }
 
-/// Slots in a vector. Counts the writes, and cuts the power at one of them.
+/// Slots in a vector. Counts and keeps the writes, and cuts the power at one of them.
 #[derive(Clone, Debug)]
 pub struct TestMemory {
     pub slots: Vec<Vec<u8>>,
+    /// What was written, and where, in order.
+    pub log: Vec<(usize, Vec<u8>)>,
     pub writes: u32,
     pub cut: Option<(u32, Cut)>,
 }
@@ -80,6 +82,7 @@ impl Memory for TestMemory {
         let cut = self.cut.filter(|(at, _)| *at == number).map(|(_, side)| side);
         if cut != Some(Cut::Before) {
             self.slots[usize::from(slot.index())] = bytes.to_vec();
+            self.log.push((usize::from(slot.index()), bytes.to_vec()));
         }
         if cut.is_some() { Err(PowerLost) } else { Ok(()) }
     }
@@ -99,6 +102,7 @@ pub fn transport_keys() -> StaticKeys {
 pub fn blank_card() -> Card {
     let mut memory = TestMemory {
         slots: vec![Vec::new(); usize::from(Slot::COUNT)],
+        log: Vec::new(),
         writes: 0,
         cut: None,
     };
