@@ -1,10 +1,10 @@
 //! The host's end of secure messaging (SPEC 8).
 
-use card_spec::apdu::{Command, Response};
+use card_spec::apdu::{Command, Response, StatusWord};
 use card_spec::scp03::{HostChannel, MAX_COMMAND_DATA, Reply};
 
 use crate::bench::Bench;
-use crate::case::{Outcome, Own as _, Stop};
+use crate::case::{Outcome, Own as _, Stop, check};
 
 /// What a card answered.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -84,9 +84,7 @@ impl Secure {
         })?;
         let response: Response<'_> = match reply {
             Reply::Authenticated(response) => response,
-            Reply::Unauthenticated(response) => {
-                return Answer::plain(&response.status().to_bytes());
-            }
+            Reply::Unauthenticated(response) => return bare(response.status()),
         };
         let status = response.status();
         Ok(Answer {
@@ -126,6 +124,15 @@ impl Secure {
     }
 }
 
+/// A status word that came without protection, as only those of SPEC 8.3 may that are no decision.
+fn bare(status: StatusWord) -> Outcome<Answer> {
+    check(
+        !matches!(status.0 >> 8, 0x90 | 0x62 | 0x63),
+        &format!("{:04X} came without protection (SPEC 8.3)", status.0),
+    )?;
+    Answer::plain(&status.to_bytes())
+}
+
 /// The name of a command in protocols.
 pub(crate) fn command_name(class: u8, instruction: u8) -> &'static str {
     match (class & 0x80 != 0, instruction) {
@@ -136,6 +143,7 @@ pub(crate) fn command_name(class: u8, instruction: u8) -> &'static str {
         (_, 0x82) if class & 0x04 != 0 => "EXTERNAL AUTHENTICATE",
         (_, 0x82) => "MUTUAL AUTHENTICATE",
         (_, 0xD8) => "PUT KEY",
+        (_, 0x04) => "DEACTIVATE",
         (_, 0x47) => "GENERATE ASYMMETRIC KEY PAIR",
         (_, 0xE2) => "STORE DATA",
         (_, 0x24) => "CHANGE REFERENCE DATA",
@@ -146,6 +154,7 @@ pub(crate) fn command_name(class: u8, instruction: u8) -> &'static str {
         (_, 0x20) => "VERIFY",
         (_, 0x54) => "DISBURSE",
         (_, 0x56) => "REVERSE",
+        (_, 0x5A) => "EXECUTE ISSUER SCRIPT",
         _ => "a command",
     }
 }

@@ -443,7 +443,7 @@ fn dates() -> Vec<Case> {
             "13.9-02",
             Stage::Active,
             "a date that goes back leaves the floor at the latest base of any row",
-            "6342 for periods that the row marked under the later date has forgotten",
+            "6342 for periods before it, of a line that has no row, too",
             |bench| {
                 let (mut session, counter) = with_later_date(bench)?;
                 let plan = bench.material.plan.clone();
@@ -458,7 +458,7 @@ fn dates() -> Vec<Case> {
                 )?;
                 let mut session = TerminalSession::open_verified(bench)?;
                 let mut order = session.order(bench);
-                order.month = (2023, 12);
+                (order.entitlement, order.month) = (99, (2023, 12));
                 session.disburse(bench, &order)?.refused(0x6342)?;
                 order.month = (2024, 1);
                 session.pay(bench, &order).map(drop)
