@@ -283,7 +283,12 @@ fn another_card_does_not_settle_an_open_order() {
     let mut bench = ready(&flash, &mut host);
     let mut card = card(&plan());
     let number = CardNumber::new(79, 2).unwrap();
-    let mut other = bench::host::card(&Plan { number, ..plan() });
+    let person = [0xEE; 16];
+    let mut other = bench::host::card(&Plan {
+        number,
+        person,
+        ..plan()
+    });
     bench.tap(&mut card);
     bench.type_keys("271828\n");
     let mut last = 0;
