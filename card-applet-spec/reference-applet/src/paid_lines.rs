@@ -100,12 +100,21 @@ impl Row {
 /// Where a line stands in the table.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Standing {
-    /// Its month may not be paid (any more, or yet).
-    OutsideWindow,
     /// It was paid.
     Paid,
-    /// It was not paid; without a mark there is no room to remember it.
-    Unpaid(Option<Mark>),
+    /// The table does not know it as paid.
+    Unpaid(Unpaid),
+}
+
+/// What is to be said of a line that the table does not know as paid.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Unpaid {
+    /// Its month may not be paid (any more, or yet).
+    OutsideWindow,
+    /// The table has no room to remember it.
+    NoRoom,
+    /// It may be paid.
+    Payable(Mark),
 }
 
 /// Proof that a line was found unpaid, and the row to write when it is paid. Only [`look_up`] makes it.
@@ -127,7 +136,8 @@ impl Mark {
     }
 }
 
-/// Looks a line up in the table; `None` is a row never used.
+/// Looks a line up in the table; `None` is a row never used. A line that a row still knows as paid is paid, wherever the
+/// window is by now: an order whose receipt was overwritten must not be told anything else (SPEC 9.3).
 pub(crate) fn look_up(
     rows: impl Iterator<Item = Option<Row>>,
     entitlement: Entitlement,
@@ -135,9 +145,6 @@ pub(crate) fn look_up(
     window: Window,
 ) -> Standing {
     let month = period.index();
-    if !window.contains(month) {
-        return Standing::OutsideWindow;
-    }
     let mut vacant = None;
     for (number, row) in (0..).zip(rows) {
         match row {
@@ -160,25 +167,26 @@ pub(crate) fn look_up(
     };
     match vacant {
         Some(number) => in_row(number, empty, month, window),
-        None => Standing::Unpaid(None),
+        None if window.contains(month) => Standing::Unpaid(Unpaid::NoRoom),
+        None => Standing::Unpaid(Unpaid::OutsideWindow),
     }
 }
 
 fn in_row(number: u8, row: Row, month: u16, window: Window) -> Standing {
-    let row = row.based_at(window.first);
-    let Some(bit) = row.bit(month) else {
-        return Standing::OutsideWindow;
-    };
-    if row.paid & bit != 0 {
+    if row.bit(month).is_some_and(|bit| row.paid & bit != 0) {
         return Standing::Paid;
     }
-    Standing::Unpaid(Some(Mark {
-        number,
-        row: Row {
-            paid: row.paid | bit,
-            ..row
-        },
-    }))
+    let row = row.based_at(window.first);
+    match row.bit(month) {
+        Some(bit) if window.contains(month) => Standing::Unpaid(Unpaid::Payable(Mark {
+            number,
+            row: Row {
+                paid: row.paid | bit,
+                ..row
+            },
+        })),
+        _ => Standing::Unpaid(Unpaid::OutsideWindow),
+    }
 }
 
 /// The row to write when the payment of a line is undone, and its number; `None` if the table has forgotten the line, which
@@ -246,7 +254,7 @@ mod tests {
     }
 
     fn pay(table: &mut [Option<Row>], number: u16, period: u16, remembered: u16) {
-        let Standing::Unpaid(Some(mark)) = standing(table, number, period, remembered) else {
+        let Standing::Unpaid(Unpaid::Payable(mark)) = standing(table, number, period, remembered) else {
             panic!("line {number}, month {period} is not payable in month {remembered}")
         };
         table[usize::from(mark.number())] = Some(mark.row());
@@ -261,25 +269,29 @@ mod tests {
         }
         assert_eq!(table[1], None, "one entitlement takes one row");
         for period in [0, 300 - 37, 300 + 4, 1000] {
-            assert_eq!(standing(&table, 1, period, 300), Standing::OutsideWindow);
+            assert_eq!(
+                standing(&table, 1, period, 300),
+                Standing::Unpaid(Unpaid::OutsideWindow)
+            );
         }
     }
 
     #[test]
-    fn a_month_stays_paid_until_it_leaves_the_window() {
+    fn a_month_stays_paid_until_its_row_forgets_it_outside_the_window() {
         let mut table = [None; 1];
         pay(&mut table, 1, 303, 300);
-        for remembered in 300..=339 {
+        for remembered in 300..420 {
             assert_eq!(
                 standing(&table, 1, 303, remembered),
                 Standing::Paid,
                 "{remembered}"
             );
         }
+        pay(&mut table, 1, 340, 340);
         for remembered in 340..420 {
             assert_eq!(
                 standing(&table, 1, 303, remembered),
-                Standing::OutsideWindow,
+                Standing::Unpaid(Unpaid::OutsideWindow),
                 "{remembered}"
             );
         }
@@ -290,10 +302,16 @@ mod tests {
         let mut table = [None; 1];
         pay(&mut table, 1, 290, 300);
         pay(&mut table, 1, 303, 300);
-        assert_eq!(standing(&table, 2, 339, 339), Standing::Unpaid(None));
+        assert_eq!(standing(&table, 2, 339, 339), Standing::Unpaid(Unpaid::NoRoom));
         pay(&mut table, 2, 340, 340);
-        assert_eq!(standing(&table, 1, 290, 340), Standing::OutsideWindow);
-        assert_eq!(standing(&table, 1, 303, 340), Standing::OutsideWindow);
+        assert_eq!(
+            standing(&table, 1, 290, 340),
+            Standing::Unpaid(Unpaid::OutsideWindow)
+        );
+        assert_eq!(
+            standing(&table, 1, 303, 340),
+            Standing::Unpaid(Unpaid::OutsideWindow)
+        );
     }
 
     #[test]
@@ -316,10 +334,13 @@ mod tests {
             base: 290,
             paid: 0,
         };
-        assert_eq!(standing(&[Some(row)], 1, 289, 300), Standing::OutsideWindow);
+        assert_eq!(
+            standing(&[Some(row)], 1, 289, 300),
+            Standing::Unpaid(Unpaid::OutsideWindow)
+        );
         assert!(matches!(
             standing(&[Some(row)], 1, 290, 300),
-            Standing::Unpaid(Some(_))
+            Standing::Unpaid(Unpaid::Payable(_))
         ));
     }
 
@@ -338,7 +359,7 @@ mod tests {
         ];
         for other in others {
             let found = look_up(table.iter().copied(), other, month(300), window(300));
-            assert_eq!(found, Standing::Unpaid(None));
+            assert_eq!(found, Standing::Unpaid(Unpaid::NoRoom));
         }
     }
 
@@ -350,16 +371,26 @@ mod tests {
             let window = Window::around(month(300), month(floor));
             look_up(table.iter().copied(), entitlement(number), month(period), window)
         };
-        assert_eq!(with_floor(&table, 1, 300, 301), Standing::OutsideWindow);
+        assert_eq!(
+            with_floor(&table, 1, 299, 301),
+            Standing::Unpaid(Unpaid::OutsideWindow)
+        );
+        assert_eq!(with_floor(&table, 1, 300, 301), Standing::Paid);
         assert_eq!(with_floor(&table, 1, 300, 300), Standing::Paid);
-        assert_eq!(with_floor(&table, 2, 301, 300), Standing::Unpaid(None));
+        assert_eq!(with_floor(&table, 2, 301, 300), Standing::Unpaid(Unpaid::NoRoom));
         assert!(matches!(
             with_floor(&table, 2, 301, 301),
-            Standing::Unpaid(Some(_))
+            Standing::Unpaid(Unpaid::Payable(_))
         ));
         // A floor before the window changes nothing, one behind it leaves nothing to pay.
-        assert_eq!(with_floor(&table, 1, 263, 200), Standing::OutsideWindow);
-        assert_eq!(with_floor(&table, 1, 303, 304), Standing::OutsideWindow);
+        assert_eq!(
+            with_floor(&table, 1, 263, 200),
+            Standing::Unpaid(Unpaid::OutsideWindow)
+        );
+        assert_eq!(
+            with_floor(&table, 1, 303, 304),
+            Standing::Unpaid(Unpaid::OutsideWindow)
+        );
     }
 
     #[test]
@@ -434,13 +465,13 @@ mod tests {
             let window = Window::around(month(self.remembered), month(self.floor));
             let rows = self.table.iter().copied();
             match look_up(rows, entitlement(number), month(period), window) {
-                Standing::Unpaid(Some(mark)) => {
+                Standing::Unpaid(Unpaid::Payable(mark)) => {
                     prop_assert!(inside && self.paid.insert(line), "{line:?} twice");
                     self.table[usize::from(mark.number())] = Some(mark.row());
                     prop_assert!(self.first() >= self.latest_base, "a base went back");
                     self.latest_base = self.first();
                 }
-                Standing::Unpaid(None) => {
+                Standing::Unpaid(Unpaid::NoRoom) => {
                     prop_assert!(inside && !self.paid.contains(&line));
                     let live = |other: &u16| self.paid.iter().any(|(n, m)| n == other && *m >= self.first());
                     prop_assert!(
@@ -448,8 +479,8 @@ mod tests {
                         "room was left"
                     );
                 }
-                Standing::Paid => prop_assert!(inside && self.paid.contains(&line)),
-                Standing::OutsideWindow => prop_assert!(!inside),
+                Standing::Paid => prop_assert!(self.paid.contains(&line)),
+                Standing::Unpaid(Unpaid::OutsideWindow) => prop_assert!(!inside),
             }
             Ok(())
         }

@@ -16,7 +16,7 @@ use crate::commit::{Deed, ReceiptNumber};
 use crate::content::{LoadedSecurityObject, Object};
 use crate::holder_check::{Claim, HolderChecked};
 use crate::memory::{Memory, PAID_ROWS, Slot};
-use crate::paid_lines::{Entitlement, Mark, Row, Standing, Window, look_up};
+use crate::paid_lines::{Entitlement, Mark, Row, Standing, Unpaid, Window, look_up};
 use crate::receipts;
 use crate::record::Record as _;
 use crate::state::{Ledger, NewestRow, State};
@@ -29,6 +29,7 @@ struct Facts<'a> {
     line: LineKeyParts,
     date: Date,
     session: &'a TerminalSession,
+    state: &'a State,
     ledger: &'a Ledger,
     cso: &'a LoadedSecurityObject,
     programmes: &'a Programmes,
@@ -47,10 +48,13 @@ struct CheckedOrder {
 }
 
 fn check(facts: &Facts<'_>) -> Result<CheckedOrder, Refusal> {
-    is_for_this_card(facts)?;
+    is_for_this_person(facts)?;
+    let standing = is_unpaid(facts)?;
+    card_is_active(facts)?;
+    is_for_this_version(facts)?;
     is_in_time(facts.date, &facts.cso.body, facts.session)?;
     programme_is_active(facts)?;
-    let mark = is_unpaid(facts)?;
+    let mark = is_in_window(standing)?;
     is_within_order_cap(facts)?;
     let (month, total) = is_within_month_cap(facts)?;
     let holder = holder_was_checked(facts)?;
@@ -66,9 +70,38 @@ fn check(facts: &Facts<'_>) -> Result<CheckedOrder, Refusal> {
     })
 }
 
-fn is_for_this_card(facts: &Facts<'_>) -> Result<(), Refusal> {
-    let right = facts.order.cso_hash == facts.cso.hash && facts.line.person == facts.cso.body.person;
-    if right { Ok(()) } else { Err(Refusal::OtherCard) }
+fn is_for_this_person(facts: &Facts<'_>) -> Result<(), Refusal> {
+    if facts.line.person == facts.cso.body.person {
+        Ok(())
+    } else {
+        Err(Refusal::OtherCard)
+    }
+}
+
+/// Before everything that may have changed since the line was paid: whoever asks for a line that this card has paid
+/// must not be told that it was refused, even if the order's receipt is no longer stored (DATA 5.3).
+fn is_unpaid(facts: &Facts<'_>) -> Result<Unpaid, Refusal> {
+    let window = Window::around(facts.ledger.remembered.period(), facts.ledger.floor);
+    let entitlement = Entitlement::of(&facts.line);
+    match look_up(facts.rows.iter().copied(), entitlement, facts.line.period, window) {
+        Standing::Paid => Err(Refusal::Paid),
+        Standing::Unpaid(unpaid) => Ok(unpaid),
+    }
+}
+
+fn card_is_active(facts: &Facts<'_>) -> Result<(), Refusal> {
+    match facts.state {
+        State::Active(_) => Ok(()),
+        _ => Err(Refusal::Blocked),
+    }
+}
+
+fn is_for_this_version(facts: &Facts<'_>) -> Result<(), Refusal> {
+    if facts.order.cso_hash == facts.cso.hash {
+        Ok(())
+    } else {
+        Err(Refusal::OtherCard)
+    }
 }
 
 /// The day lies within the card's dates and the terminal certificate's.
@@ -100,15 +133,12 @@ fn programme_is_active(facts: &Facts<'_>) -> Result<(), Refusal> {
     }
 }
 
-/// Period and paid lines, two rows of the clause. The mark is missing if the table has no room, which is a later row.
-fn is_unpaid(facts: &Facts<'_>) -> Result<Option<Mark>, Refusal> {
-    let window = Window::around(facts.ledger.remembered.period(), facts.ledger.floor);
-    let LineKeyParts { period, .. } = facts.line;
-    let entitlement = Entitlement::of(&facts.line);
-    match look_up(facts.rows.iter().copied(), entitlement, period, window) {
-        Standing::OutsideWindow => Err(Refusal::Period),
-        Standing::Paid => Err(Refusal::Paid),
-        Standing::Unpaid(mark) => Ok(mark),
+/// The mark is missing if the table has no room, which is a later row.
+fn is_in_window(standing: Unpaid) -> Result<Option<Mark>, Refusal> {
+    match standing {
+        Unpaid::OutsideWindow => Err(Refusal::Period),
+        Unpaid::NoRoom => Ok(None),
+        Unpaid::Payable(mark) => Ok(Some(mark)),
     }
 }
 
@@ -194,9 +224,8 @@ impl<M: Memory, R: CryptoRng> Card<M, R> {
         if let Some(paid) = receipts::for_object(&self.memory, &ledger, ReceiptKind::Payment, &hash)? {
             return Answer::data(paid.receipt);
         }
-        let ledger = state.active().map_err(|_| Refusal::Blocked)?;
         let cso = self.content()?.security_object()?;
-        match self.check_order(session, &ledger, &cso, &order)? {
+        match self.check_order(session, &state, &ledger, &cso, &order)? {
             Ok(checked) => self.pay(session, &ledger, &cso.body, object.encoding(), hash, checked),
             Err(Refusal::Paid) => {
                 let standing = receipts::for_line(&self.memory, &ledger, order.line_key)?;
@@ -210,6 +239,7 @@ impl<M: Memory, R: CryptoRng> Card<M, R> {
     fn check_order(
         &self,
         session: &TerminalSession,
+        state: &State,
         ledger: &Ledger,
         cso: &LoadedSecurityObject,
         order: &Order<'_>,
@@ -222,6 +252,7 @@ impl<M: Memory, R: CryptoRng> Card<M, R> {
             line: order.line_key.parts(),
             date: order.time.date().ok_or(Stop::DATA)?,
             session,
+            state,
             ledger,
             cso,
             programmes: &Programmes::read(&mut Reader::new(&programmes), 0xFF33).map_err(|_| Stop::FAULT)?,

@@ -13,7 +13,7 @@ mod common;
 
 use card_spec::command::{LifeCycle, MAXIMUM_AUDIT_PATH};
 use card_spec::list::{BlockListHeader, BlockReason};
-use card_spec::payment::ReceiptKind;
+use card_spec::payment::{Order, ReceiptKind};
 use card_spec::script::Action;
 use card_spec::signed::Signed;
 use card_spec::values::CardNumber;
@@ -335,4 +335,31 @@ fn the_power_goes_at_every_write() {
     // Header, receipt, ledger.
     println!("blocking: {cuts} cuts");
     assert_eq!(cuts, 6);
+}
+
+/// The model of the money found it: with `634C` first, a terminal would have closed an Intent as refused that stands.
+#[test]
+fn an_order_whose_receipt_was_overwritten_is_never_told_that_it_was_refused() {
+    let mut till = Till::new();
+    let order = till.order();
+    till.pays(&order);
+    for _ in 0..32 {
+        till.executes(Action::FillPinTries);
+    }
+    let paid_but_forgotten = Ok((0x6340, Vec::new()));
+    assert_eq!(till.disburse(&order), paid_but_forgotten);
+    let of_another_version = Order {
+        cso_hash: [0; 32],
+        ..order
+    };
+    assert_eq!(till.disburse(&of_another_version), paid_but_forgotten);
+    let of_another_day = Order {
+        time: common::till::at(2030, 1, 1),
+        ..order
+    };
+    assert_eq!(till.disburse(&of_another_day), paid_but_forgotten);
+    till.executes(Action::Block(BlockReason::Lost));
+    assert_eq!(till.disburse(&order), paid_but_forgotten);
+    till.executes(Action::Terminate(BlockReason::Lost));
+    assert_eq!(till.disburse(&order), paid_but_forgotten);
 }

@@ -151,6 +151,9 @@ impl Card {
         if self.ring.contains(&Done::Payment(index)) && !dead {
             return (Answer::Receipt(Done::Payment(index)), None);
         }
+        if self.holds(order.line) && !scope.has(Fault::CardAnswersPaidLast) {
+            return (Answer::Standing(self.standing(order.line, objects)), None);
+        }
         if self.life_cycle != LifeCycle::Active && !scope.has(Fault::CardPaysWhileBlocked) {
             return (Answer::Refused, None);
         }

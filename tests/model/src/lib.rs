@@ -127,6 +127,8 @@ pub enum Fault {
     CardIgnoresPin,
     /// A blocked card pays (SPEC 9.3, 14.2).
     CardPaysWhileBlocked,
+    /// A card looks at its life cycle and at the CSO's version before it says that a line was paid (SPEC 9.3).
+    CardAnswersPaidLast,
     /// A card reverses the named payment again when the reversal is replayed (SPEC 9.8).
     CardReversesAgain,
     /// A card pays an order again that was reversed (SPEC 9.3).

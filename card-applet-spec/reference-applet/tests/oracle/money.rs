@@ -99,11 +99,13 @@ impl Oracle {
         };
         let cap = if self.tries() == 0 { CAP_WITHOUT_PIN } else { CAP };
         let rows = [
-            (order.version != self.version() || !order.own_person, 0x6349),
+            (!order.own_person, 0x6349),
+            (row.is_some_and(|(_, paid)| paid), 0x6340),
+            (self.life_cycle != LifeCycle::Active, 0x634C),
+            (order.version != self.version(), 0x6349),
             (!self.in_time(order.date), 0x6345),
             (!active.contains(&order.programme), 0x6341),
             (order.period < first || order.period > last || forgotten, 0x6342),
-            (row.is_some_and(|(_, paid)| paid), 0x6340),
             (order.amount > cap, 0x6343),
             (total + order.amount > MONTH_CAP, 0x6344),
             (self.holder_check(order.check, order.amount).is_none(), 0x6346),
@@ -127,9 +129,6 @@ impl Oracle {
         }
         if let Some(answer) = self.stored(&Done::Payment(order.clone())) {
             return answer;
-        }
-        if self.life_cycle != LifeCycle::Active {
-            return plain(0x634C);
         }
         match self.refusal(order) {
             Some(0x6340) => return (0x6340, self.standing(order)),
