@@ -178,6 +178,20 @@ fn precedence() -> Vec<Case> {
                 session.disburse(bench, &order)?.expect(0x6340).map(drop)
             },
         ),
+        Case::new(
+            "9.3-52",
+            Stage::Active,
+            "paid before, and for another CSO and out of date: the standing receipt first",
+            "6340",
+            |bench| {
+                let mut session = TerminalSession::open_verified(bench)?;
+                let mut order = session.order(bench);
+                session.pay(bench, &order)?;
+                order.cso_hash = [7; 32];
+                order.day = (2037, 1, 1);
+                session.disburse(bench, &order)?.expect(0x6340).map(drop)
+            },
+        ),
     ]
 }
 

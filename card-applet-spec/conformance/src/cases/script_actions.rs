@@ -241,8 +241,8 @@ fn blocking() -> Vec<Case> {
         Case::new(
             "13.5-13",
             Stage::Blocked,
-            "what was executed before is still answered on a blocked card",
-            "the stored receipts",
+            "what was executed before is still answered on a blocked card, to the same order and to another for the line",
+            "9000 and 6340 with the stored receipt",
             |bench| {
                 let (mut session, counter) = open(bench)?;
                 execute(bench, &mut session, &Script::unblock(counter, 0))?;
@@ -259,7 +259,10 @@ fn blocking() -> Vec<Case> {
                     nonce: [1; 16],
                     ..order
                 };
-                session.disburse(bench, &other)?.refused(0x634C)
+                check(
+                    session.disburse(bench, &other)?.expect(0x6340)? == receipt,
+                    "not the standing receipt",
+                )
             },
         )
         .alone(),
