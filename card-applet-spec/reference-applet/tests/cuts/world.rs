@@ -18,7 +18,7 @@ use rand_core::Rng as _;
 use reference_applet::Slot;
 use reference_applet::memory::PAID_ROWS;
 
-use crate::bench::{Bench, Image, image_of, power_on};
+use crate::bench::{Bench, Image, image_of};
 use crate::common::issuer::{
     CertificatePlan, Objects, Office, Plan, ROOT, cso, objects, plan, secret, signed,
 };
@@ -492,11 +492,7 @@ impl World {
 
     /// From a blank card to an active one, all in one.
     pub fn be_issued(lab: &mut Lab) {
-        lab.cut(
-            &issue(),
-            &image_of(&power_on(&image_of(&blank_card()))),
-            &Questions::default(),
-        );
+        lab.cut(&issue(), &image_of(&blank_card()), &Questions::default());
     }
 }
 
