@@ -261,6 +261,7 @@ impl World {
         let again = |order: &Order<'static>| Order {
             cso_hash: self.cso_hash,
             nonce: [0xDD; 16],
+            time: self.time(),
             ..with_amount(*order, CAP + 1)
         };
         Questions {
