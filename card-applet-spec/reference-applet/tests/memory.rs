@@ -46,6 +46,7 @@ fn every_slot_has_a_place_of_its_own_and_no_place_is_left_over() {
 fn memory(cut: Option<(u32, Cut)>) -> TestMemory {
     TestMemory {
         slots: vec![Vec::new(); usize::from(Slot::COUNT)],
+        log: Vec::new(),
         writes: 0,
         cut,
     }
