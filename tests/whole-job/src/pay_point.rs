@@ -273,8 +273,9 @@ impl PayPoint {
     pub fn refused(&mut self, card: &Issued) -> Result<String> {
         self.tap(card)?;
         let reason = self.reason()?;
-        self.wait_for(screen::TAP)?;
+        // At once: a reader that loses sight of it for a moment would begin with it anew.
         self.lift();
+        self.wait_for(screen::TAP)?;
         Ok(reason)
     }
 

@@ -138,11 +138,8 @@ fn the_summary_tells_what_happened() {
     ] {
         assert_eq!(summary[name], expected, "{name}");
     }
-    let mut refused = summary["refused"].as_object().unwrap().clone();
-    // On a busy machine the reader may lose sight of a card for a moment; it is seen again, and served.
-    refused.remove("card removed");
     assert_eq!(
-        Value::from(refused),
+        summary["refused"],
         json!({ "already paid": 1, "card on the block list": 1, "clock unset": 1, "wrong PIN": 1 })
     );
     assert_eq!(
