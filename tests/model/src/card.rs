@@ -39,7 +39,7 @@ pub enum Answer {
     Standing(Option<OrderIndex>),
     /// `634A`: the order was reversed.
     Dead,
-    /// `6341` to `6349`, `634C`.
+    /// Any other decision about an order (SPEC 10).
     Refused,
     /// `634B`: not the newest payment.
     NotNewest,

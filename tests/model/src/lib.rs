@@ -18,7 +18,8 @@
 //! - A terminal's reversal counts only if its journal announces it: whoever has a stolen terminal key and his own PIN could
 //!   otherwise draw the money, reverse the payment and draw it again.
 //!
-//! Full runs, by hand, on two cores that others used too; every property held and every event occurred:
+//! Full runs, by hand, on two cores that others used too; every property held and every event occurred. They
+//! are from before a card asked for the paid line first (SPEC 9.3), which answers more orders with `6340` and none with a payment:
 //!
 //! | `cargo run --release -p money-model --` | distinct states | all | time | memory |
 //! |---|---|---|---|---|
@@ -57,9 +58,9 @@ pub type ScriptIndex = u8;
 pub enum Thief {
     /// Nothing: terminals speak for themselves.
     None,
-    /// The key agreement key and certificate (SPEC 11.1).
+    /// The key agreement key and certificate (SPEC 11.5).
     Key,
-    /// The holder's PIN as well (SPEC 11.2).
+    /// The holder's PIN as well (SPEC 11.5).
     KeyAndPin,
 }
 

@@ -61,7 +61,7 @@ fn always() -> Vec<Property<Scope>> {
             })
         }),
         Property::<Scope>::always(HANDED_STANDS, |scope, world| {
-            // Whoever has key and PIN can also reverse the newest payment of that terminal (SPEC 11.2).
+            // Whoever has key and PIN can also reverse the newest payment of that terminal (SPEC 11.5).
             scope.thief == Thief::KeyAndPin
                 || orders(world, |order| {
                     !handed(world, order) || world.history.standing(order) == 1
