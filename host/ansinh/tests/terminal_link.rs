@@ -8,10 +8,10 @@ mod powered;
 use std::thread;
 use std::time::Duration;
 
-use ansinh::terminal_link::{LinkError, Patience, TerminalLink};
 use ansinh_payout::{
     JournalIngestion, PayoutError, acknowledge, certify_terminal, make_block_list, time_statement,
 };
+use ansinh_station::terminal_link::{LinkError, Patience, TerminalLink};
 use ansinh_store::Store;
 use ansinh_store::cards::BlockReason;
 use card_spec::certificate::{Certificate, TrustAnchor};

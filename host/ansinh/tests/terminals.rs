@@ -11,9 +11,9 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use ansinh::home::Home;
 use ansinh_keys::{Passphrase, Role, SigningKey};
 use ansinh_payout::{IssuerKey, JournalIngestion, TerminalAuthority, acknowledge, make_block_list};
+use ansinh_station::home::Home;
 use ansinh_store::Store;
 use card_spec::certificate::{Certificate, Certified};
 use card_spec::crypto::PortableP256;

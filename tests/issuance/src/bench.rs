@@ -5,10 +5,10 @@ use std::path::Path;
 use std::process;
 use std::sync::OnceLock;
 
-use ansinh::home::Home;
-use ansinh::issue::{IssuingKeys, Ledger};
 use ansinh_issuance::{Done, Event, Failure, Issuance, Randomness, Station, Step, Terms};
 use ansinh_keys::{Passphrase, Role};
+use ansinh_station::home::Home;
+use ansinh_station::issue::{IssuingKeys, Ledger};
 use ansinh_store::Store;
 use ansinh_store::cards::{Card, CardState};
 use card_spec::apdu::{Command, Response};

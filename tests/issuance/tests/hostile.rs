@@ -4,9 +4,9 @@
 
 use std::cell::RefCell;
 
-use ansinh::home::Home;
 use ansinh_issuance::{Done, Failure, Plastic, Station};
 use ansinh_keys::Role;
+use ansinh_station::home::Home;
 use ansinh_store::cards::CardState;
 use card_spec::command::{CardStatus, GenerateData, LifeCycle};
 use card_spec::values::CardNumber;

@@ -9,10 +9,10 @@ use std::sync::Mutex;
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
 
-use ansinh::home::Home;
-use ansinh::issue::{IssuingKeys, Office, PinSource, Plan, Report, issue};
 use ansinh_issuance::{Failure, Station, Terms};
 use ansinh_keys::{Passphrase, Role};
+use ansinh_station::home::Home;
+use ansinh_station::issue::{IssuingKeys, Office, PinSource, Plan, Report, issue};
 use ansinh_store::cards::CardState;
 use card_spec::certificate::Certificate;
 use card_spec::command::Pin;
@@ -84,7 +84,7 @@ fn assert_audit_is_clean(station: &TestStation, people: usize) {
     let home = Home::new(station.home());
     let folder = TempDir::new().unwrap();
     let files = folder.path().join("export");
-    ansinh::export::export(&home.open_store().unwrap(), &files).unwrap();
+    ansinh_station::export::export(&home.open_store().unwrap(), &files).unwrap();
     let root = ansinh_audit::read_root_key(home.public_key_file(Role::Root)).unwrap();
     let report = ansinh_audit::audit(&[files], &root, NonZero::<usize>::MIN).unwrap();
     assert!(report.findings.is_empty(), "{:?}", report.findings);

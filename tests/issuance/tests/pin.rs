@@ -3,9 +3,9 @@
 
 use std::time::{Duration, Instant};
 
-use ansinh::issue::PinSource;
-use ansinh::issue::pin::PinCommand;
 use ansinh_issuance::Failure;
+use ansinh_station::issue::PinSource;
+use ansinh_station::issue::pin::PinCommand;
 
 fn pin(command: &str) -> Result<[u8; 6], Failure> {
     pin_within(command, PinCommand::TIME_LIMIT)

@@ -3,8 +3,8 @@
 
 use std::collections::HashSet;
 
-use ansinh::import::{Checked, check};
-use ansinh::reference::Reference;
+use ansinh_import::{Checked, check};
+use ansinh_reference::Reference;
 use beneficiary_list::{Template, generate};
 
 fn template(people: u32, seed: u64) -> Template {

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use ansinh::delivery;
+use ansinh_station::delivery;
 use ansinh_store::StoreError;
 use ansinh_store::deliveries::Delivery as StoredDelivery;
 use anyhow::{Context as _, Result};

@@ -26,7 +26,7 @@ pub(crate) struct Export {
 impl Export {
     pub(crate) fn run(&self, options: &Options) -> Result<()> {
         let store = options.home().open_store()?;
-        let exported = ansinh::export::export(&store, &self.out)?;
+        let exported = ansinh_station::export::export(&store, &self.out)?;
         store.log_operation(&options.operator, "exported the ledger", "files for audit")?;
         if options.json {
             println!("{}", serde_json::to_string(&exported)?);

@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use ansinh::import::{self, Finding};
-use ansinh::reference::Reference;
+use ansinh_import::Finding;
+use ansinh_reference::Reference;
 use ansinh_store::import::{Contradiction, ImportCounts, ImportError, ImportMode};
 use anyhow::Result;
 use clap::Args;
@@ -37,7 +37,7 @@ impl Import {
         let store = home.open_store()?;
         let file = read_input(&self.file)?;
         let name = self.file.file_name().unwrap_or_default().to_string_lossy();
-        let checked = match import::check(&file, &name, &Reference::load()?, &station.province) {
+        let checked = match ansinh_import::check(&file, &name, &Reference::load()?, &station.province) {
             Ok(checked) => checked,
             Err(rejected) => return refuse(options, &rejected.errors, &rejected.warnings),
         };

@@ -4,9 +4,9 @@ use std::fs::{DirBuilder, create_dir};
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::Path;
 
-use ansinh::home::{Home, Station, today};
-use ansinh::reference::Reference as ReferenceData;
 use ansinh_keys::{MasterKeys, Passphrase, Role, SigningKey, public_key_pem, write_new};
+use ansinh_reference::{Reference as ReferenceData, today};
+use ansinh_station::home::{Home, Station};
 use ansinh_store::Store;
 use anyhow::{Context as _, Result, anyhow, bail};
 use card_spec::certificate::{Authorization, Certificate, CertificateKey, Flags, Role as HolderRole};

@@ -3,11 +3,11 @@
 use std::io::{self, Write as _};
 use std::time::Duration;
 
-use ansinh::home::today;
-use ansinh::issue::pin::{PinCommand, PinPrompt};
-use ansinh::issue::{IssuingKeys, Office, PinSource, Plan, Report, Summary, issue};
 use ansinh_issuance::{Station, Terms};
 use ansinh_keys::Role;
+use ansinh_reference::today;
+use ansinh_station::issue::pin::{PinCommand, PinPrompt};
+use ansinh_station::issue::{IssuingKeys, Office, PinSource, Plan, Report, Summary, issue};
 use ansinh_store::Store;
 use ansinh_store::cards::CardState;
 use anyhow::Result;

@@ -1,7 +1,7 @@
 //! `ansinh list`: payment lists for terminals.
 
-use ansinh::home::today;
 use ansinh_payout::{ListTerms, MadeList, make_payment_list};
+use ansinh_reference::today;
 use anyhow::{Context as _, Result};
 use card_spec::list::ListHeader;
 use card_spec::signed::Signed;

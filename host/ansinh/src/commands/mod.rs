@@ -14,9 +14,9 @@ mod terminal;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use ansinh::delivery::DeliveryError;
-use ansinh::home::Home;
 use ansinh_keys::{KeyError, Passphrase};
+use ansinh_station::delivery::DeliveryError;
+use ansinh_station::home::Home;
 use anyhow::{Context as _, Result};
 use clap::{Args, Parser, Subcommand};
 use zeroize::Zeroizing;

@@ -1,8 +1,8 @@
 //! The station with its issuer's key opened: what every command needs that signs.
 
-use ansinh::home::{Home, Station};
 use ansinh_keys::{Passphrase, Role, SigningKey};
 use ansinh_payout::IssuerKey;
+use ansinh_station::home::{Home, Station};
 use ansinh_store::Store;
 use anyhow::Result;
 

@@ -3,9 +3,9 @@
 mod provision;
 mod sync;
 
-use ansinh::terminal_link::TerminalLink;
 use ansinh_keys::SigningKey;
 use ansinh_payout::{IssuerKey, time_statement, vietnam_time};
+use ansinh_station::terminal_link::TerminalLink;
 use ansinh_store::lists::PaymentList;
 use anyhow::{Context as _, Result};
 use card_spec::list::BlockEntry;

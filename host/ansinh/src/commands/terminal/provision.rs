@@ -2,10 +2,10 @@
 
 use std::collections::HashSet;
 
-use ansinh::home::today;
-use ansinh::terminal_link::Requests;
 use ansinh_keys::Role;
 use ansinh_payout::{TERMINAL_DAYS, TerminalAuthority, TerminalCertificates, certify_terminal};
+use ansinh_reference::today;
+use ansinh_station::terminal_link::Requests;
 use ansinh_store::Store;
 use anyhow::{Context as _, Result};
 use card_spec::certificate::{Certificate, Certified, TrustAnchor};

@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 
-use ansinh::home::Home;
 use ansinh_keys::{KeyError, write_new};
 use ansinh_payout::{IngestionError, JournalIngestion, Rejected, acknowledge, vietnam_time};
+use ansinh_station::home::Home;
 use ansinh_store::journal::Ingestion;
 use anyhow::{Result, bail};
 use card_spec::crypto::sha256;

@@ -4,10 +4,10 @@ use ansinh_store::import::{ApprovedLine, Due};
 use ansinh_store::people::{Entitlement, Person, Representative};
 use jiff::civil;
 
-use super::row::Row;
-use super::rules;
-use crate::home::today;
-use crate::reference::Reference;
+use crate::row::Row;
+use crate::rules;
+use ansinh_reference::Reference;
+use ansinh_reference::today;
 
 /// Columns that become payment lines, with their line type (DATA.md 1).
 const SUMS: [(&str, u8); 4] = [

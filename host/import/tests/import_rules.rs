@@ -1,8 +1,8 @@
 //! Every rule of the import, each broken once; nothing of a bad file is taken over.
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
-use ansinh::import::{Checked, Rejected, check};
-use ansinh::reference::Reference;
+use ansinh_import::{Checked, Rejected, check};
+use ansinh_reference::Reference;
 
 const GOOD: [(&str, &str); 24] = [
     ("so_dinh_danh", "079140000001"),

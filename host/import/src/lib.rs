@@ -13,7 +13,7 @@ use ansinh_store::import::ApprovedList;
 use card_spec::crypto::sha256;
 use serde::Serialize;
 
-use crate::reference::Reference;
+use ansinh_reference::Reference;
 
 /// One thing that is wrong, or worth a look, in a list.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

@@ -2,7 +2,7 @@
 
 use csv::StringRecord;
 
-use super::{Finding, Findings};
+use crate::{Finding, Findings};
 
 /// Every column of the import file (DOMAIN: approved list), in the order of the template.
 const KNOWN: [&str; 44] = [

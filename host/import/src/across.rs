@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use ansinh_store::import::ApprovedLine;
 use ansinh_store::people::Person;
 
-use super::{Finding, Findings};
+use crate::{Finding, Findings};
 
 /// A card holds at most two representatives (SPEC.md 5.1, file 5).
 const REPRESENTATIVES: usize = 2;

@@ -3,8 +3,8 @@
 use csv::StringRecord;
 use unicode_normalization::UnicodeNormalization as _;
 
-use super::columns::Columns;
-use super::{Finding, Findings};
+use crate::columns::Columns;
+use crate::{Finding, Findings};
 
 /// One line of the file.
 pub(super) struct Row<'a> {

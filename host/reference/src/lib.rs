@@ -1,12 +1,14 @@
-//! Reference data: code lists with effective dates, as files in `reference/` that are built in.
+//! Reference data: code lists with effective dates, as files in `data/` that are built in.
 
 use anyhow::{Context as _, Result};
+use jiff::Timestamp;
 use jiff::civil::Date;
+use jiff::tz::{TimeZone, offset};
 
-const PROVINCES: &str = include_str!("../reference/provinces.csv");
-const PROGRAMMES: &str = include_str!("../reference/programmes.csv");
-const PAYMENT_METHODS: &str = include_str!("../reference/payment-methods.csv");
-const RELATIONS: &str = include_str!("../reference/relations.csv");
+const PROVINCES: &str = include_str!("../data/provinces.csv");
+const PROGRAMMES: &str = include_str!("../data/programmes.csv");
+const PAYMENT_METHODS: &str = include_str!("../data/payment-methods.csv");
+const RELATIONS: &str = include_str!("../data/relations.csv");
 
 /// One code with the days on which it is in force, both included.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -111,6 +113,11 @@ fn read(name: &str, text: &str) -> Result<Vec<Code>> {
 
 fn day(text: &str) -> Result<Date> {
     Ok(Date::strptime("%Y%m%d", text)?)
+}
+
+/// Today in Vietnam (UTC+7, no daylight saving), whatever the computer's time zone.
+pub fn today() -> Date {
+    Timestamp::now().to_zoned(TimeZone::fixed(offset(7))).date()
 }
 
 #[cfg(test)]

@@ -15,8 +15,6 @@ use ansinh_keys::{MasterKeys, Passphrase, Role, SigningKey};
 use ansinh_store::Store;
 use anyhow::{Context as _, Result, bail};
 use card_spec::certificate::Reference;
-use jiff::tz::{TimeZone, offset};
-use jiff::{Timestamp, civil};
 use serde::{Deserialize, Serialize};
 
 /// Settings that were fixed when the station was set up.
@@ -215,11 +213,6 @@ impl Home {
     fn card_master_file(&self) -> PathBuf {
         self.folder.join("keys").join("card-master.key")
     }
-}
-
-/// Today in Vietnam (UTC+7, no daylight saving), whatever the computer's time zone.
-pub fn today() -> civil::Date {
-    Timestamp::now().to_zoned(TimeZone::fixed(offset(7))).date()
 }
 
 fn delivery_purpose(name: &str) -> String {
