@@ -5,6 +5,7 @@ use core::fmt::Display;
 use ansinh_store::Store;
 use ansinh_store::issuer_log::SignedObject;
 use ansinh_store::lists::BlockList;
+use ansinh_store::operators::Actor;
 use card_spec::crypto::Sign;
 use card_spec::list::{BlockEntry, BlockListHeader, BlockReason};
 use card_spec::merkle::{RootBuilder, leaf_hash};
@@ -21,10 +22,11 @@ use crate::{IssuerKey, PayoutError};
 /// Of the store and the key. On an error no list exists.
 pub fn make_block_list<S: Sign<Error: Display>>(
     store: &Store,
+    actor: &Actor,
     issuer: &IssuerKey<'_, S>,
     issued: Time,
 ) -> Result<BlockList, PayoutError> {
-    store.add_block_list(issuer.issuer(), |number, position, blocked| {
+    store.add_block_list(actor, issuer.issuer(), |number, position, blocked| {
         let mut tree = RootBuilder::new();
         let mut entries = Vec::with_capacity(blocked.len() * BlockEntry::LENGTH);
         for (card_number, reason) in blocked {

@@ -5,6 +5,7 @@ use core::fmt::Display;
 use ansinh_store::Store;
 use ansinh_store::issuer_log::{Position, SignedObject};
 use ansinh_store::lists::{DueLine, NewPaymentList, PaymentList};
+use ansinh_store::operators::Actor;
 use card_spec::crypto::Sign;
 use card_spec::list::{ListHeader, ListLine, MAXIMUM_LINES};
 use card_spec::merkle::{RootBuilder, leaf_hash};
@@ -56,6 +57,7 @@ pub struct MadeList {
 /// [`PayoutError::NothingDue`]; otherwise of the store and the key. On an error no list exists.
 pub fn make_payment_list<S: Sign<Error: Display>>(
     store: &Store,
+    actor: &Actor,
     issuer: &IssuerKey<'_, S>,
     terms: &ListTerms,
 ) -> Result<MadeList, PayoutError> {
@@ -67,6 +69,7 @@ pub fn make_payment_list<S: Sign<Error: Display>>(
     );
     let mut left_out = 0;
     let list = store.add_payment_list(
+        actor,
         terms.terminal.as_str(),
         &first_day,
         issuer.issuer(),

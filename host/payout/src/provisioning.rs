@@ -4,6 +4,7 @@ use core::fmt::Display;
 
 use ansinh_store::Store;
 use ansinh_store::issuer_log::NewCertificate;
+use ansinh_store::operators::Actor;
 use ansinh_store::terminals::Terminal;
 use card_spec::certificate::{
     Authorization, Certificate, CertificateKey, Certified, ProvenRequest, Reference, Request, Role,
@@ -43,6 +44,7 @@ pub struct TerminalCertificates {
 /// key are taken. On an error nothing was certified.
 pub fn certify_terminal<S: Sign<Error: Display>>(
     store: &Store,
+    actor: &Actor,
     authority: &TerminalAuthority<'_, S>,
     name: TerminalName,
     (agreement, journal): (&[u8], &[u8]),
@@ -69,7 +71,7 @@ pub fn certify_terminal<S: Sign<Error: Display>>(
         authority: ca.as_str(),
         object,
     });
-    store.add_terminal(&terminal, &stored)?;
+    store.add_terminal(actor, &terminal, &stored)?;
     Ok(certificates)
 }
 

@@ -72,6 +72,48 @@ CREATE TABLE payment_line (
 -- One (person, programme, line type, period) is due once; arrears (2) are keyed by their decision besides.
 CREATE UNIQUE INDEX payment_line_due_once ON payment_line (person, programme, line_type, period) WHERE line_type <> 2;
 
+-- Who may act here, each with a token of which only the SHA-256 is kept. Names are never used again.
+CREATE TABLE operator (
+    name           TEXT   NOT NULL PRIMARY KEY,
+    roles          BIGINT NOT NULL CHECK (roles BETWEEN 0 AND 15),
+    token_hash     BYTEA  NOT NULL UNIQUE CHECK (length(token_hash) = 32),
+    active         BIGINT NOT NULL CHECK (active IN (0, 1)),
+    added_at       TEXT   NOT NULL
+);
+
+-- Who did what, each line with the hash of the one before. No personal data: cards and persons by number and reference only.
+CREATE TABLE operation (
+    position       BIGINT NOT NULL PRIMARY KEY CHECK (position >= 1),
+    at             TEXT   NOT NULL,
+    operator       TEXT   NOT NULL,
+    action         TEXT   NOT NULL,
+    subject        TEXT   NOT NULL,
+    previous_hash  BYTEA  NOT NULL UNIQUE CHECK (length(previous_hash) = 32),
+    hash           BYTEA  NOT NULL UNIQUE CHECK (length(hash) = 32)
+);
+
+-- Who is to get a card: drafted by one officer, approved by another.
+CREATE TABLE batch (
+    number         BIGINT NOT NULL PRIMARY KEY CHECK (number >= 1),
+    title          TEXT   NOT NULL,
+    state          TEXT   NOT NULL CHECK (state IN ('drafted', 'approved', 'closed')),
+    drafted_by     TEXT   NOT NULL REFERENCES operator,
+    drafted_at     TEXT   NOT NULL,
+    approved_by    TEXT   REFERENCES operator,
+    approved_at    TEXT,
+    expires_on     TEXT   NOT NULL CHECK (length(expires_on) = 8),
+    quota          BIGINT NOT NULL CHECK (quota >= 1),
+    CHECK (state <> 'approved' OR approved_by IS NOT NULL),
+    CHECK (approved_by IS NULL OR approved_by <> drafted_by)
+);
+
+CREATE TABLE batch_person (
+    batch          BIGINT NOT NULL REFERENCES batch,
+    person         BYTEA  NOT NULL REFERENCES person,
+    PRIMARY KEY (batch, person)
+);
+CREATE INDEX batch_person_of ON batch_person (person);
+
 CREATE TABLE delivery (
     name           TEXT   NOT NULL PRIMARY KEY,
     key_version    BIGINT NOT NULL,
@@ -97,6 +139,8 @@ CREATE TABLE card (
     signing_key    BYTEA  UNIQUE CHECK (length(signing_key) = 65),
     cso            BYTEA,
     planned_at     TEXT   NOT NULL,
+    batch          BIGINT NOT NULL REFERENCES batch,
+    claimed_by     TEXT   NOT NULL REFERENCES operator,
     CHECK (state IN ('planned', 'keys-replaced', 'abandoned') OR signing_key IS NOT NULL),
     CHECK (state NOT IN ('cso-released', 'active', 'blocked') OR cso IS NOT NULL)
 );
@@ -236,15 +280,6 @@ CREATE VIEW unpaid_line AS
         (SELECT 1 FROM payment WHERE payment.reversed = 0 AND payment.person = line.person
          AND payment.programme = line.programme AND payment.entitlement = line.entitlement
          AND payment.line_type = line.line_type AND payment.period = line.period);
-
--- Who did what at this station. No personal data: cards and persons by number and reference only.
-CREATE TABLE operation (
-    position       BIGINT NOT NULL PRIMARY KEY,
-    at             TEXT   NOT NULL,
-    operator       TEXT   NOT NULL,
-    action         TEXT   NOT NULL,
-    subject        TEXT   NOT NULL
-);
 
 -- Last number drawn of each series (card numbers). Numbers may be skipped, never drawn twice.
 CREATE TABLE series (

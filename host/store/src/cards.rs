@@ -6,6 +6,8 @@ use sqlx::{AnyConnection, Row as _};
 
 use crate::deliveries::{ChipSerial, serial_text};
 use crate::issuance::forget_notes;
+use crate::operations::log;
+use crate::operators::Actor;
 use crate::people::PersonReference;
 use crate::store::{now, number, octets, signed};
 use crate::{Store, StoreError};
@@ -152,16 +154,27 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::WrongState`] for a card without a CSO: give it up instead.
-    pub fn block(&self, number: &CardNumber, reason: BlockReason) -> Result<(), StoreError> {
+    pub fn block(&self, actor: &Actor, number: &CardNumber, reason: BlockReason) -> Result<(), StoreError> {
         self.write(async |connection| {
             let card = card(connection, number).await?;
             match card.state {
                 CardState::CsoReleased | CardState::Active => {}
-                CardState::Blocked => return end_waiting(connection, number, reason).await,
+                CardState::Blocked => {
+                    end_waiting(connection, number, reason).await?;
+                    let subject = format!("{number} again {}", reason as u8);
+                    return log(connection, actor, "card-blocked", &subject).await;
+                }
                 _ => return Err(wrong_state(&card, "a card with a released CSO")),
             }
             set_state(connection, number, CardState::Blocked).await?;
-            insert_block(connection, number, reason).await
+            insert_block(connection, number, reason).await?;
+            log(
+                connection,
+                actor,
+                "card-blocked",
+                &format!("{number} {}", reason as u8),
+            )
+            .await
         })
     }
 }

@@ -2,6 +2,8 @@
 
 use sqlx::Row as _;
 
+use crate::operations::log;
+use crate::operators::Actor;
 use crate::store::{is_duplicate, now, number, octets};
 use crate::{Store, StoreError};
 
@@ -25,7 +27,12 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::Exists`] for a known delivery or a chip that is registered already.
-    pub fn add_delivery(&self, delivery: &Delivery, chips: &[ChipSerial]) -> Result<(), StoreError> {
+    pub fn add_delivery(
+        &self,
+        actor: &Actor,
+        delivery: &Delivery,
+        chips: &[ChipSerial],
+    ) -> Result<(), StoreError> {
         self.write(async |connection| {
             sqlx::query("INSERT INTO delivery (name, key_version, check_values, registered_at) VALUES ($1, $2, $3, $4)")
                 .bind(&delivery.name)
@@ -44,7 +51,8 @@ impl Store {
                     .await
                     .map_err(|error| exists(error, "chip", &serial))?;
             }
-            Ok(())
+            let subject = format!("{} chips {}", delivery.name, chips.len());
+            log(connection, actor, "delivery-registered", &subject).await
         })
     }
 

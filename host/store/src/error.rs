@@ -56,6 +56,48 @@ pub enum StoreError {
         /// The sequence number.
         sequence: u64,
     },
+    /// The operator lacks the role that the act needs.
+    #[error(
+        "operator {operator} has not the role {needed}, which this needs; nothing was changed. Ask an administrator"
+    )]
+    NotAllowed {
+        /// Who asked.
+        operator: String,
+        /// The role.
+        needed: &'static str,
+    },
+    /// Nobody approves what they drafted.
+    #[error("{operator} drafted this: another officer must approve it; nothing was changed")]
+    FourEyes {
+        /// Who drafted and asked.
+        operator: String,
+    },
+    /// A token that no active operator has.
+    #[error(
+        "this token belongs to no active operator; nothing was changed. Ask an administrator for a new one"
+    )]
+    UnknownToken,
+    /// A name or subject that the operations log cannot hold.
+    #[error(
+        "{0:?}: names have 1 to 20 letters, digits, dots, hyphens; subjects one line; nothing was changed"
+    )]
+    BadName(String),
+    /// The operations log was changed from outside.
+    #[error(
+        "operations log: line {position} does not follow from the one before. Somebody changed the store from outside: keep it and its backups, and investigate"
+    )]
+    BrokenLog {
+        /// The first line that is wrong.
+        position: u64,
+    },
+    /// The officer has begun as many cards of the open batches as they may.
+    #[error(
+        "operator {operator} has begun as many cards as the batches allow; this chip is still blank. Another officer can go on, or have a new batch approved"
+    )]
+    QuotaUsedUp {
+        /// Who.
+        operator: String,
+    },
     /// A number outside what the ledger can hold.
     #[error("{0} is out of range; nothing was changed")]
     OutOfRange(&'static str),
@@ -65,13 +107,51 @@ pub enum StoreError {
     /// The operating system gave no randomness.
     #[error("the operating system's random source failed; nothing was changed. Try again")]
     Random,
+    /// A database URL that cannot be used.
+    #[error(
+        "the database URL is refused: {0}. Give one such as postgres:///ansinh?host=/var/run/postgresql; a password belongs in the file that PGPASSFILE names, or in ~/.pgpass"
+    )]
+    DatabaseUrl(&'static str),
+    /// What is committed there would not survive a power cut.
+    #[error("the store is not opened, for payments and cards could be lost there: {0}")]
+    NotDurable(String),
     /// The database itself failed.
     #[error("the store could not be read or written ({0}); nothing was changed")]
-    Database(#[from] sqlx::Error),
+    Database(DatabaseError),
+    /// The answer to COMMIT was lost or was an error: the database may have committed all the same. Every use case can be
+    /// asked for again: what was done stays done.
+    #[error(
+        "the store did not confirm what was asked of it ({0}): perhaps it was done, perhaps not. Ask for the same once more; what was done already is not done twice"
+    )]
+    PerhapsDone(DatabaseError),
     /// The schema could not be brought up to date.
     #[error("the store's schema could not be brought up to date ({0}); it was left as it was")]
     Schema(#[from] sqlx::migrate::MigrateError),
     /// The runtime that drives the database could not start.
     #[error("the database driver could not start: {0}")]
     Runtime(std::io::Error),
+}
+
+impl From<sqlx::Error> for StoreError {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Database(error.into())
+    }
+}
+
+/// What the database or its driver said. It shows the message alone: the details that PostgreSQL adds repeat the values of a
+/// row, and with them personal data.
+#[derive(thiserror::Error)]
+#[error("{0}")]
+pub struct DatabaseError(sqlx::Error);
+
+impl std::fmt::Debug for DatabaseError {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        std::fmt::Display::fmt(self, formatter)
+    }
+}
+
+impl From<sqlx::Error> for DatabaseError {
+    fn from(error: sqlx::Error) -> Self {
+        Self(error)
+    }
 }

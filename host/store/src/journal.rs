@@ -8,6 +8,7 @@ use sqlx::{AnyConnection, Row as _};
 
 use crate::cards::card_number;
 use crate::lists::{LineKey, line_key};
+use crate::operators::system;
 use crate::store::{is_duplicate, now, number, octets, signed};
 use crate::{Store, StoreError, operations, terminals};
 
@@ -101,8 +102,7 @@ impl Store {
                     result.booked_amount += payment.amount;
                 } else {
                     let subject = format!("{terminal}-{}", payment.intent);
-                    operations::log(connection, "ansinh", "refused to book a second payment", &subject)
-                        .await?;
+                    operations::log(connection, &system(), "second-payment-not-booked", &subject).await?;
                     result.paid_twice.push(payment.intent);
                 }
             }

@@ -1,8 +1,9 @@
-//! The ledger of issuance and payment: one set of queries over SQLite (and, by its portable SQL, PostgreSQL later).
+//! The ledger of issuance and payment: one set of queries over a file of SQLite or a database of PostgreSQL.
 //!
 //! Facts are inserted and hardly ever changed; what changes is a guarded state column. Each public function is one use case
-//! and one transaction: it happens wholly or not at all, and once it returns it survives a power cut (WAL with
-//! synchronous=FULL). A second process may use the same file: writers take turns (BEGIN IMMEDIATE).
+//! and one transaction: it happens wholly or not at all, and once it returns it survives a power cut. Any number of processes may
+//! use the same store: writers take turns (decision 15). Only where the answer to a COMMIT was lost is the outcome unknown
+//! ([`StoreError::PerhapsDone`]); then the same is asked for again.
 //!
 //! The functions block; call them from ordinary threads, never from inside an async task. [`Store`] is [`Sync`]: reader
 //! threads share one.
@@ -18,22 +19,30 @@
 //! | [`lists`] | payment lists and block lists |
 //! | [`terminals`] | terminals, their acknowledgements |
 //! | [`journal`] | ingested journal entries and payments |
-//! | [`operations`] | who did what |
+//! | [`batches`] | who is to get a card, under four eyes |
+//! | [`operators`] | who may act, and their tokens |
+//! | [`operations`] | who did what, chained |
 
 mod backup;
+pub mod batches;
 pub mod cards;
 pub mod deliveries;
+mod engine;
 mod error;
 pub mod import;
 pub mod issuance;
 pub mod issuer_log;
 pub mod journal;
 pub mod lists;
+mod location;
+mod migrations;
 pub mod operations;
+pub mod operators;
 pub mod people;
 mod personalization;
 mod store;
 pub mod terminals;
 
-pub use error::StoreError;
+pub use error::{DatabaseError, StoreError};
+pub use location::{DatabaseUrl, Location};
 pub use store::Store;

@@ -6,6 +6,8 @@ use sqlx::{AnyConnection, Row as _};
 
 use crate::cards::{blocked_cards, card_number};
 use crate::issuer_log::{Issuer, Position, SignedObject, append};
+use crate::operations::log;
+use crate::operators::Actor;
 use crate::people::PersonReference;
 use crate::store::{draw, number, octets, signed};
 use crate::{Store, StoreError};
@@ -93,6 +95,7 @@ impl Store {
     /// [`StoreError::NotFound`] for an unknown terminal; whatever `make` answers.
     pub fn add_payment_list<E: From<StoreError>>(
         &self,
+        actor: &Actor,
         terminal: &str,
         representatives_on: &str,
         issuer: Issuer<'_>,
@@ -114,6 +117,13 @@ impl Store {
                 return Err(StoreError::Malformed("payment list").into());
             };
             insert_list(connection, list_number, terminal, issuer, position, &list).await?;
+            log(
+                connection,
+                actor,
+                "payment-list-made",
+                &format!("{} {terminal}", list.list_id),
+            )
+            .await?;
             Ok(PaymentList {
                 number: list_number,
                 list_id: list.list_id,
@@ -191,6 +201,7 @@ impl Store {
     /// Whatever `make` answers; [`StoreError::Database`].
     pub fn add_block_list<E: From<StoreError>>(
         &self,
+        actor: &Actor,
         issuer: Issuer<'_>,
         make: impl FnOnce(u32, Position, &[(CardNumber, u8)]) -> Result<(SignedObject, Vec<u8>), E>,
     ) -> Result<BlockList, E> {
@@ -209,9 +220,10 @@ impl Store {
                 .bind(issuer.reference)
                 .bind(signed(position.sequence, "the issuer's sequence number")?)
                 .bind(entries.clone())
-                .execute(connection)
+                .execute(&mut *connection)
                 .await
                 .map_err(StoreError::from)?;
+            log(connection, actor, "block-list-made", &list_number.to_string()).await?;
             Ok(BlockList {
                 number: list_number,
                 header: header.object,

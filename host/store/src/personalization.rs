@@ -7,27 +7,32 @@
 use card_spec::values::CardNumber;
 use sqlx::{AnyConnection, Row as _};
 
+use crate::batches::{Turn, next_turn};
 use crate::cards::{
     BlockReason, Card, CardState, Claim, Step, card, card_on_chip, insert_block, set_state, wrong_state,
 };
 use crate::deliveries::{ChipSerial, serial_text};
 use crate::issuer_log::{Issuer, Position, SignedObject, append};
-use crate::people::PersonReference;
-use crate::store::{draw, is_duplicate, now, octets};
+use crate::operations::log;
+use crate::operators::{Actor, Role};
+use crate::store::{draw, is_duplicate, now};
 use crate::{Store, StoreError};
 
 impl Store {
-    /// Binds the next waiting person to a blank chip, or finds the card that this chip carries. No person is ever given to two
+    /// Binds the next person of an approved batch to a blank chip, or finds the card that this chip carries. No person is ever given to two
     /// chips, whatever number of readers and processes ask.
     ///
     /// # Errors
-    /// [`StoreError::NotFound`] for a chip of no delivery, [`StoreError::WrongState`] for a spoilt one.
+    /// [`StoreError::NotFound`] for a chip of no delivery, [`StoreError::WrongState`] for a spoilt one;
+    /// [`StoreError::QuotaUsedUp`] while others may go on; [`StoreError::NotAllowed`].
     pub fn claim_next_person(
         &self,
+        actor: &Actor,
         chip: &ChipSerial,
         reader: &str,
         province: u8,
     ) -> Result<Claim, StoreError> {
+        actor.demand(Role::Operator)?;
         let serial = serial_text(chip);
         self.write(async |connection| {
             if let Some(card) = card_on_chip(connection, &serial).await? {
@@ -37,22 +42,31 @@ impl Store {
                 };
             }
             demand_blank(connection, &serial).await?;
-            let Some(person) = next_waiting(connection).await? else {
-                return Ok(Claim::NobodyWaiting);
+            let (person, batch) = match next_turn(connection, actor).await? {
+                Turn::Next(person, batch) => (person, batch),
+                Turn::NobodyWaiting => return Ok(Claim::NobodyWaiting),
+                Turn::QuotaUsedUp => {
+                    return Err(StoreError::QuotaUsedUp {
+                        operator: actor.name().to_owned(),
+                    });
+                }
             };
             set_blank_state(connection, &serial, "assigned").await?;
             let number = next_card_number(connection, province).await?;
             sqlx::query(
-                "INSERT INTO card (number, person, chip_serial, version, state, planned_at)
-                 VALUES ($1, $2, $3, 1, 'planned', $4)",
+                "INSERT INTO card (number, person, chip_serial, version, state, planned_at, batch, claimed_by)
+                 VALUES ($1, $2, $3, 1, 'planned', $4, $5, $6)",
             )
             .bind(number.to_string())
             .bind(person.to_vec())
             .bind(&serial)
             .bind(now())
+            .bind(batch)
+            .bind(actor.name())
             .execute(&mut *connection)
             .await?;
             write_step(connection, &number, "claimed", None, reader).await?;
+            log(connection, actor, "card-begun", &number.to_string()).await?;
             let card = card_on_chip(connection, &serial).await?;
             card.map(Claim::New).ok_or(StoreError::Malformed("card"))
         })
@@ -173,11 +187,14 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::WrongState`].
-    pub fn activated(&self, number: &CardNumber) -> Result<(), StoreError> {
+    pub fn activated(&self, actor: &Actor, number: &CardNumber) -> Result<(), StoreError> {
         self.write(async |connection| {
             let card = card(connection, number).await?;
             match card.state {
-                CardState::CsoReleased => set_state(connection, number, CardState::Active).await,
+                CardState::CsoReleased => {
+                    set_state(connection, number, CardState::Active).await?;
+                    log(connection, actor, "card-issued", &number.to_string()).await
+                }
                 CardState::Active => Ok(()),
                 _ => Err(wrong_state(&card, "a card with a released CSO")),
             }
@@ -189,7 +206,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::WrongState`] for an active card (block it instead) or one given up already.
-    pub fn give_up(&self, number: &CardNumber) -> Result<CardState, StoreError> {
+    pub fn give_up(&self, actor: &Actor, number: &CardNumber) -> Result<CardState, StoreError> {
         self.write(async |connection| {
             let card = card(connection, number).await?;
             let end = match card.state {
@@ -204,6 +221,7 @@ impl Store {
             if end == CardState::Blocked {
                 insert_block(connection, number, BlockReason::IssuanceFailed).await?;
             }
+            log(connection, actor, "card-given-up", &number.to_string()).await?;
             Ok(end)
         })
     }
@@ -241,12 +259,6 @@ async fn set_blank_state(
         .execute(connection)
         .await?;
     Ok(())
-}
-
-async fn next_waiting(connection: &mut AnyConnection) -> Result<Option<PersonReference>, StoreError> {
-    let sql = "SELECT reference FROM waiting_person ORDER BY position LIMIT 1";
-    let row = sqlx::query(sql).fetch_optional(connection).await?;
-    row.map(|row| octets(&row, "reference")).transpose()
 }
 
 async fn next_card_number(connection: &mut AnyConnection, province: u8) -> Result<CardNumber, StoreError> {

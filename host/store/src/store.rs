@@ -1,83 +1,102 @@
 //! Opening the database, and the two ways of using it: a read, and a write that happens wholly or not at all.
 
-use std::path::Path;
 use std::time::Duration;
 
 use jiff::{Timestamp, Unit};
 use sqlx::any::{AnyConnectOptions, AnyPoolOptions, AnyRow, install_default_drivers};
-use sqlx::migrate::{Migration, MigrationType, Migrator};
-use sqlx::{AnyConnection, AnyPool, Row as _, SqlSafeStr as _};
+use sqlx::{AnyConnection, AnyPool, Connection as _, Row as _};
 use tokio::runtime::{Builder, Runtime};
 
-use crate::StoreError;
-
-/// WAL lets readers go on beside a writer; FULL makes a commit survive a power cut in WAL mode too (sqlite.org/pragma.html,
-/// "synchronous"). Foreign keys are off by default in SQLite.
-const SETTINGS: &str = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;
-     PRAGMA busy_timeout = 30000; PRAGMA trusted_schema = OFF;";
-
-/// What `PRAGMA synchronous` answers for FULL.
-const FULL: i64 = 2;
-
-/// Takes the write lock at the start: a transaction that read first and wrote later could fail halfway (SQLITE_BUSY), and two
-/// processes could claim the same person.
-const BEGIN_WRITE: &str = "BEGIN IMMEDIATE";
+use crate::engine::Engine;
+use crate::migrations::migrations;
+use crate::{Location, StoreError};
 
 /// As many connections as readers work at once (PC/SC Lite's limit is 16).
 const CONNECTIONS: u32 = 16;
+
+/// How long a use case waits for a connection, a restart of the server included.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The ledger, opened.
 pub struct Store {
     runtime: Runtime,
     pool: AnyPool,
+    pub(crate) engine: Engine,
 }
 
 impl Store {
-    /// Makes a new store.
+    /// Makes a new store: a new file, or the tables in an empty database.
     ///
     /// # Errors
-    /// [`StoreError::Exists`] if there is a file; [`StoreError::Database`], [`StoreError::Schema`].
-    pub fn create(path: &Path) -> Result<Self, StoreError> {
-        if path.exists() {
-            return Err(StoreError::Exists {
-                what: "store",
-                name: path.display().to_string(),
-            });
+    /// [`StoreError::Exists`] if there is a file, or a store in the database; [`StoreError::NotDurable`],
+    /// [`StoreError::Database`], [`StoreError::Schema`].
+    pub fn create(location: impl Into<Location>) -> Result<Self, StoreError> {
+        let location = location.into();
+        let exists = || StoreError::Exists {
+            what: "store",
+            name: location.to_string(),
+        };
+        if let Location::File(path) = &location
+            && path.exists()
+        {
+            return Err(exists());
         }
-        Self::connect(path, "rwc")
+        Self::connect(
+            &location,
+            "rwc",
+            |has_store| if has_store { Err(exists()) } else { Ok(()) },
+        )
     }
 
     /// Opens a store and brings its schema up to date.
     ///
     /// # Errors
-    /// [`StoreError::NoStore`], [`StoreError::Database`], [`StoreError::Schema`].
-    pub fn open(path: &Path) -> Result<Self, StoreError> {
-        if !path.is_file() {
-            return Err(StoreError::NoStore {
-                path: path.display().to_string(),
-            });
+    /// [`StoreError::NoStore`], [`StoreError::NotDurable`], [`StoreError::Database`], [`StoreError::Schema`].
+    pub fn open(location: impl Into<Location>) -> Result<Self, StoreError> {
+        let location = location.into();
+        let nothing = || StoreError::NoStore {
+            path: location.to_string(),
+        };
+        if let Location::File(path) = &location
+            && !path.is_file()
+        {
+            return Err(nothing());
         }
-        Self::connect(path, "rw")
+        Self::connect(
+            &location,
+            "rw",
+            |has_store| if has_store { Ok(()) } else { Err(nothing()) },
+        )
     }
 
-    fn connect(path: &Path, mode: &str) -> Result<Self, StoreError> {
+    fn connect(
+        location: &Location,
+        mode: &str,
+        accept: impl FnOnce(bool) -> Result<(), StoreError>,
+    ) -> Result<Self, StoreError> {
         install_default_drivers();
         let runtime = Builder::new_multi_thread()
             .worker_threads(1)
-            .enable_time()
+            .enable_all()
             .build()
             .map_err(StoreError::Runtime)?;
-        // A relative path would stand where a URL has its host.
-        let path = std::path::absolute(path).map_err(|error| StoreError::Database(error.into()))?;
-        let path = path.display().to_string();
-        let path = path.replace('%', "%25").replace('?', "%3F").replace('#', "%23");
-        let options: AnyConnectOptions = format!("sqlite://{path}?mode={mode}").parse()?;
+        let engine = Engine::of(location);
+        let options = location.connect_options(mode)?;
         let pool = runtime.block_on(async {
-            let pool = durable_pool(options).await?;
-            migrations().run(&pool).await?;
-            Ok::<_, StoreError>(pool)
+            // Not through the pool, which tries a refused connection again and again.
+            let mut first = AnyConnection::connect_with(&options).await?;
+            sqlx::raw_sql(engine.session()).execute(&mut first).await?;
+            engine.demand_durable(&mut first).await?;
+            accept(engine.has_store(&mut first).await?)?;
+            migrations(engine).run(&mut first).await?;
+            first.close().await?;
+            Ok::<_, StoreError>(pool(engine, options))
         })?;
-        Ok(Self { runtime, pool })
+        Ok(Self {
+            runtime,
+            pool,
+            engine,
+        })
     }
 
     /// Runs queries that change nothing.
@@ -91,19 +110,22 @@ impl Store {
         })
     }
 
-    /// Runs one use case in one transaction: committed if the work returns `Ok`, undone if not.
+    /// Runs one use case in one transaction: committed if the work returns `Ok`, undone if not. An error of the commit itself is
+    /// [`StoreError::PerhapsDone`]: the database may have committed before the answer was lost.
     pub(crate) fn write<T, E: From<StoreError>>(
         &self,
         work: impl AsyncFnOnce(&mut AnyConnection) -> Result<T, E>,
     ) -> Result<T, E> {
         self.runtime.block_on(async {
-            let mut transaction = self
-                .pool
-                .begin_with(BEGIN_WRITE)
-                .await
-                .map_err(StoreError::from)?;
+            let begin = self.pool.begin_with(self.engine.begin_write());
+            let mut transaction = begin.await.map_err(StoreError::from)?;
+            let turn = self.engine.take_turn(&mut transaction).await;
+            turn.map_err(StoreError::from)?;
             let result = work(&mut transaction).await?;
-            transaction.commit().await.map_err(StoreError::from)?;
+            let sound = self.engine.demand_sound(&mut transaction).await;
+            sound.map_err(StoreError::from)?;
+            let committed = transaction.commit().await;
+            committed.map_err(|error| StoreError::PerhapsDone(error.into()))?;
             Ok(result)
         })
     }
@@ -116,46 +138,20 @@ impl Drop for Store {
     }
 }
 
-/// Connections whose commits survive a power cut, or none.
-async fn durable_pool(options: AnyConnectOptions) -> Result<AnyPool, sqlx::Error> {
-    let pool = AnyPoolOptions::new()
+/// Connections, made when they are needed and tried before use: after a restart of the server the next use case finds a new one.
+fn pool(engine: Engine, options: AnyConnectOptions) -> AnyPool {
+    AnyPoolOptions::new()
         .max_connections(CONNECTIONS)
-        .acquire_timeout(Duration::from_secs(60))
-        .after_connect(|connection, _| {
-            Box::pin(async move { sqlx::raw_sql(SETTINGS).execute(connection).await.map(drop) })
+        .acquire_timeout(PATIENCE)
+        .after_connect(move |connection, _| {
+            Box::pin(async move {
+                sqlx::raw_sql(engine.session())
+                    .execute(connection)
+                    .await
+                    .map(drop)
+            })
         })
-        .connect_with(options)
-        .await?;
-    // Not in after_connect: the pool tries a refused connection again and again.
-    demand_durable(&mut *pool.acquire().await?).await?;
-    Ok(pool)
-}
-
-/// SQLite answers a setting that it cannot keep with another one, not with an error (sqlite.org/pragma.html, "journal_mode").
-async fn demand_durable(connection: &mut AnyConnection) -> Result<(), sqlx::Error> {
-    let journal = sqlx::query("PRAGMA journal_mode")
-        .fetch_one(&mut *connection)
-        .await?;
-    let synchronous = sqlx::query("PRAGMA synchronous").fetch_one(connection).await?;
-    let (journal, synchronous): (String, i64) = (journal.try_get(0)?, synchronous.try_get(0)?);
-    if journal == "wal" && synchronous == FULL {
-        return Ok(());
-    }
-    let refused = format!(
-        "journal_mode is {journal} and synchronous {synchronous}, not wal and {FULL}: what is committed would not survive a power cut. Put the store on a local disk"
-    );
-    Err(sqlx::Error::Configuration(refused.into()))
-}
-
-fn migrations() -> Migrator {
-    let ledger = include_str!("../migrations/0001_ledger.sql").into_sql_str();
-    Migrator::with_migrations(vec![Migration::new(
-        1,
-        "ledger".into(),
-        MigrationType::Simple,
-        ledger,
-        false,
-    )])
+        .connect_lazy_with(options)
 }
 
 /// The present moment, RFC 3339 in UTC, to the second.
@@ -196,21 +192,4 @@ pub(crate) fn number<T: TryFrom<i64>>(row: &AnyRow, column: &'static str) -> Res
 /// An unsigned integer as the database holds it.
 pub(crate) fn signed(value: u64, what: &'static str) -> Result<i64, StoreError> {
     i64::try_from(value).map_err(|_| StoreError::OutOfRange(what))
-}
-
-#[cfg(test)]
-#[allow(clippy::unwrap_used)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_database_that_keeps_no_write_ahead_log_is_refused() {
-        install_default_drivers();
-        let runtime = Builder::new_current_thread().enable_time().build().unwrap();
-        let refused = runtime.block_on(durable_pool("sqlite::memory:".parse().unwrap()));
-        assert!(
-            matches!(&refused, Err(sqlx::Error::Configuration(reason)) if reason.to_string().contains("memory")),
-            "{refused:?}"
-        );
-    }
 }

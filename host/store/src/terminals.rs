@@ -4,6 +4,8 @@ use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, Row as _};
 
 use crate::issuer_log::{NewCertificate, insert_certificate};
+use crate::operations::log;
+use crate::operators::Actor;
 use crate::store::{draw, is_duplicate, now, octets};
 use crate::{Store, StoreError};
 
@@ -39,12 +41,14 @@ impl Store {
     /// [`StoreError::Exists`] if the name, a key or the reference of a certificate is taken.
     pub fn add_terminal(
         &self,
+        actor: &Actor,
         terminal: &Terminal,
         certificates: &[NewCertificate<'_>],
     ) -> Result<(), StoreError> {
         self.write(async |connection| {
             if find(connection, &terminal.name).await?.as_ref() != Some(terminal) {
                 insert_terminal(connection, terminal).await?;
+                log(connection, actor, "terminal-registered", &terminal.name).await?;
             }
             for certificate in certificates {
                 insert_certificate(connection, certificate).await?;

@@ -77,8 +77,7 @@ impl Add {
     fn run(&self, options: &Options) -> Result<()> {
         let store = options.home().open_store()?;
         let card = self.card.to_string();
-        store.block(&self.card, self.reason.into())?;
-        store.log_operation(&options.operator, "blocked a card", &card)?;
+        store.block(&options.actor(&store)?, &self.card, self.reason.into())?;
         if options.json {
             println!("{}", serde_json::json!({ "card": card, "blocked": true }));
         } else {
@@ -91,13 +90,13 @@ impl Add {
 
 fn publish(options: &Options) -> Result<()> {
     let signing = Signing::open(options)?;
-    let list = make_block_list(&signing.store, &signing.issuer()?, vietnam_time()?)?;
-    let cards = list.entries.len() / BlockEntry::LENGTH;
-    signing.store.log_operation(
-        &options.operator,
-        "published a block list",
-        &list.number.to_string(),
+    let list = make_block_list(
+        &signing.store,
+        &signing.actor,
+        &signing.issuer()?,
+        vietnam_time()?,
     )?;
+    let cards = list.entries.len() / BlockEntry::LENGTH;
     if options.json {
         println!("{}", serde_json::json!({ "number": list.number, "cards": cards }));
     } else {

@@ -44,6 +44,7 @@ impl Add {
     fn run(&self, options: &Options) -> Result<()> {
         let home = options.home();
         let store = home.open_store()?;
+        let actor = options.actor(&store)?;
         let checked =
             delivery::check(&read_input(&self.file)?).with_context(|| self.file.display().to_string())?;
         if store.delivery_names()?.contains(&checked.name) {
@@ -68,8 +69,9 @@ impl Add {
             key_version: checked.key_version,
             check_values: checked.keys.check_values().as_flattened().try_into()?,
         };
-        store.add_delivery(&delivery, &checked.chips).map_err(refused)?;
-        store.log_operation(&options.operator, "registered a delivery", &delivery.name)?;
+        store
+            .add_delivery(&actor, &delivery, &checked.chips)
+            .map_err(refused)?;
         report(options, &delivery.name, checked.chips.len());
         Ok(())
     }

@@ -27,7 +27,7 @@ impl Export {
     pub(crate) fn run(&self, options: &Options) -> Result<()> {
         let store = options.home().open_store()?;
         let exported = ansinh_station::export::export(&store, &self.out)?;
-        store.log_operation(&options.operator, "exported the ledger", "files for audit")?;
+        store.log_operation(&options.actor(&store)?, "ledger-exported", "files for audit")?;
         if options.json {
             println!("{}", serde_json::to_string(&exported)?);
             return Ok(());

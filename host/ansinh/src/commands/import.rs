@@ -50,8 +50,8 @@ impl Import {
             Ok(counts) => {
                 if mode == ImportMode::Commit && !counts.known_file {
                     store.log_operation(
-                        &options.operator,
-                        "imported a list",
+                        &options.actor(&store)?,
+                        "list-imported",
                         &hex::encode(checked.list.file_hash),
                     )?;
                 }

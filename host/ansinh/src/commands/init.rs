@@ -16,12 +16,13 @@ use card_spec::values::{Constant, Date};
 use clap::Args;
 use jiff::{ToSpan as _, civil};
 
+use super::operator::NewToken;
 use super::{Options, Refused};
 
 #[derive(Args)]
 #[command(after_help = "\
 Example:
-  ansinh init --store /srv/ansinh --province 79 --agency H29.1
+  ansinh init --store /srv/ansinh --province 79 --agency H29.1 --operator lan --new-token-file lan.token
 
 Makes three signing keys (national root, provincial issuer, national terminal CA) and the card master keys, sealed under one
 passphrase of at least 15 characters; their certificates; an empty ledger. Keep a copy of the folder's keys/ and of the
@@ -33,6 +34,11 @@ pub(crate) struct Init {
     /// Issuing agency (Decision 20/2020/QD-TTg); default: H and the province
     #[arg(long, value_name = "CODE")]
     agency: Option<String>,
+    /// Name of the first operator, an administrator: 1 to 20 letters, digits, dots, hyphens
+    #[arg(long, value_name = "NAME")]
+    operator: String,
+    #[command(flatten)]
+    token: NewToken,
     /// Mark everything below the new root as TEST: needed for terminals without a certified random source (QEMU)
     #[arg(long)]
     test: bool,
@@ -45,9 +51,9 @@ impl Init {
         demand_new_or_empty(home.folder())?;
         let passphrase = options.new_passphrase()?;
         build(home.folder(), &station, &passphrase)?;
-        home.open_store()?
-            .log_operation(&options.operator, "set up the station", &station.issuer)?;
-        report(options, &home, &station)
+        let token = home.open_store()?.add_first_operator(&self.operator)?;
+        report(options, &home, &station)?;
+        self.token.hand_over(options, &self.operator, &token)
     }
 
     fn station(&self) -> Result<Station> {

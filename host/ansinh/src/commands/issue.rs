@@ -10,6 +10,7 @@ use ansinh_station::issue::pin::{PinCommand, PinPrompt};
 use ansinh_station::issue::{IssuingKeys, Office, PinSource, Plan, Report, Summary, issue};
 use ansinh_store::Store;
 use ansinh_store::cards::CardState;
+use ansinh_store::operators::Actor;
 use anyhow::Result;
 use card_spec::values::CardNumber;
 use clap::{ArgGroup, Args};
@@ -71,8 +72,9 @@ impl Issue {
         let home = options.home();
         let settings = home.station()?;
         let store = home.open_store()?;
+        let actor = options.actor(&store)?;
         if let Some(number) = self.give_up {
-            return give_up(options, &store, &number);
+            return give_up(options, &store, &actor, &number);
         }
         let passphrase = options.passphrase()?;
         let station = Station::new(
@@ -82,7 +84,10 @@ impl Issue {
         )?;
         let keys = IssuingKeys::open(&home, &store, &station, &passphrase)?;
         drop(passphrase);
-        let report = Report::new(store.waiting_persons()? + store.unfinished_cards()?, options.json);
+        let report = Report::new(
+            store.approved_persons()? + store.unfinished_cards()?,
+            options.json,
+        );
         let command = self
             .pin_command
             .map(|command| PinCommand::new(command, PinCommand::TIME_LIMIT));
@@ -97,6 +102,7 @@ impl Issue {
         let summary = issue(
             Office {
                 store: &store,
+                actor: &actor,
                 keys: &keys,
                 station: &station,
                 province,
@@ -105,7 +111,6 @@ impl Issue {
             },
             &plan,
         )?;
-        store.log_operation(&options.operator, "issued cards", &summary.issued.to_string())?;
         print(options, &summary);
         if summary.is_complete() {
             Ok(())
@@ -115,13 +120,8 @@ impl Issue {
     }
 }
 
-fn give_up(options: &Options, store: &Store, number: &CardNumber) -> Result<()> {
-    let state = store.give_up(number)?;
-    store.log_operation(
-        &options.operator,
-        "gave up an unfinished card",
-        &number.to_string(),
-    )?;
+fn give_up(options: &Options, store: &Store, actor: &Actor, number: &CardNumber) -> Result<()> {
+    let state = store.give_up(actor, number)?;
     if options.json {
         println!(
             "{}",

@@ -65,10 +65,7 @@ impl Make {
     fn run(&self, options: &Options) -> Result<()> {
         let terms = self.terms()?;
         let signing = Signing::open(options)?;
-        let made = make_payment_list(&signing.store, &signing.issuer()?, &terms)?;
-        signing
-            .store
-            .log_operation(&options.operator, "made a payment list", &made.list.list_id)?;
+        let made = make_payment_list(&signing.store, &signing.actor, &signing.issuer()?, &terms)?;
         report(options, &made, signing.store.lines_of_earlier_cards()?)
     }
 

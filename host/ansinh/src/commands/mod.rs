@@ -1,5 +1,6 @@
 //! The command line: what all subcommands share. Each subcommand is a file of its own beside this one.
 
+mod batch;
 mod block;
 mod completion;
 mod delivery;
@@ -8,6 +9,7 @@ mod import;
 mod init;
 mod issue;
 mod list;
+mod operator;
 mod signing;
 mod terminal;
 
@@ -17,6 +19,8 @@ use std::process::ExitCode;
 use ansinh_keys::{KeyError, Passphrase};
 use ansinh_station::delivery::DeliveryError;
 use ansinh_station::home::Home;
+use ansinh_store::operators::{Actor, Token};
+use ansinh_store::{Store, StoreError};
 use anyhow::{Context as _, Result};
 use clap::{Args, Parser, Subcommand};
 use zeroize::Zeroizing;
@@ -26,10 +30,14 @@ const ABOUT: &str =
 
 const AFTER_HELP: &str = "\
 A station from nothing:
-  ansinh init --province 79
+  ansinh init --province 79 --operator lan --new-token-file lan.token
+  ansinh operator add minh --role approver --new-token-file minh.token
   ansinh delivery add 2026-11-A.json
   ansinh import danh-sach-11-2026.csv --dry-run
   ansinh import danh-sach-11-2026.csv
+  ansinh batch draft --everybody --title 'November 2026' --quota 200
+  ansinh batch approve 1                       (by another officer)
+  ansinh issue --all-readers
 
 A month of payment:
   ansinh terminal provision --port /dev/ttyUSB0
@@ -39,11 +47,12 @@ A month of payment:
   ansinh terminal sync --port /dev/ttyUSB0
   ansinh export --out audit-2026-11
 
-The passphrase of the keys comes from --passphrase-file, else from the environment variable ANSINH_PASSPHRASE,
-else from a prompt.
+Who acts is known by an operator's token, from --token-file, else from the environment variable ANSINH_TOKEN, else from a
+prompt. The passphrase of the keys comes from --passphrase-file, else from ANSINH_PASSPHRASE, else from a prompt.
 
 Exit codes: 0 done; 1 failed (the message says what to do); 2 wrong use of the command line; 3 issuing is not complete;
-65 the data given was refused and nothing was changed; 77 the passphrase does not open a key.";
+65 the data given was refused and nothing was changed; 77 the passphrase does not open a key,
+or the operator may not do this.";
 
 #[derive(Parser)]
 #[command(name = "ansinh", version, about = ABOUT, after_help = AFTER_HELP)]
@@ -69,15 +78,9 @@ pub(crate) struct Options {
     /// File that holds the passphrase of the keys, and nothing else
     #[arg(long, value_name = "FILE", global = true)]
     passphrase_file: Option<PathBuf>,
-    /// Name of the operator, for the operations log
-    #[arg(
-        long,
-        value_name = "NAME",
-        env = "ANSINH_OPERATOR",
-        default_value = "operator",
-        global = true
-    )]
-    pub(crate) operator: String,
+    /// File that holds your operator's token, and nothing else
+    #[arg(long, value_name = "FILE", global = true)]
+    pub(crate) token_file: Option<PathBuf>,
     /// Print the result as JSON on standard output
     #[arg(long, global = true)]
     pub(crate) json: bool,
@@ -87,6 +90,29 @@ impl Options {
     /// The station's folder.
     pub(crate) fn home(&self) -> Home {
         Home::new(&self.store)
+    }
+
+    /// Who acts: whoever holds the token given.
+    pub(crate) fn actor(&self, store: &Store) -> Result<Actor> {
+        Ok(store.authenticate(&self.token()?)?)
+    }
+
+    fn token(&self) -> Result<Token> {
+        if let Some(path) = &self.token_file {
+            let text = Zeroizing::new(
+                std::fs::read_to_string(path)
+                    .with_context(|| format!("{}: cannot be read", path.display()))?,
+            );
+            return Ok(Token::new(&text));
+        }
+        if let Ok(text) = std::env::var("ANSINH_TOKEN") {
+            return Ok(Token::new(&Zeroizing::new(text)));
+        }
+        let typed = dialoguer::Password::new()
+            .with_prompt("Mã cán bộ / Operator's token")
+            .interact()
+            .context("no terminal to ask for the operator's token: use --token-file or ANSINH_TOKEN")?;
+        Ok(Token::new(&Zeroizing::new(typed)))
     }
 
     /// The passphrase of existing keys.
@@ -133,6 +159,12 @@ impl Options {
 enum Command {
     /// Set up a station: root, provincial issuer and terminal CA keys, certificates, ledger
     Init(init::Init),
+    /// Name operators, give and take their tokens
+    #[command(subcommand)]
+    Operator(operator::Operator),
+    /// Draft and approve batches: who is to get a card
+    #[command(subcommand)]
+    Batch(batch::Batch),
     /// Register deliveries of blank cards
     #[command(subcommand)]
     Delivery(delivery::Delivery),
@@ -165,6 +197,8 @@ pub(crate) fn run() -> ExitCode {
     let Cli { options, command } = Cli::parse();
     let result = match command {
         Command::Init(init) => init.run(&options),
+        Command::Operator(operator) => operator.run(&options),
+        Command::Batch(batch) => batch.run(&options),
         Command::Delivery(delivery) => delivery.run(&options),
         Command::Import(import) => import.run(&options),
         Command::Issue(issue) => issue.run(&options),
@@ -184,6 +218,11 @@ pub(crate) fn run() -> ExitCode {
 /// sysexits.h where it fits: 65 EX_DATAERR, 77 EX_NOPERM.
 fn exit_code(error: &anyhow::Error) -> u8 {
     if let Some(KeyError::WrongPassphrase { .. }) = error.downcast_ref() {
+        return 77;
+    }
+    if let Some(StoreError::NotAllowed { .. } | StoreError::FourEyes { .. } | StoreError::UnknownToken) =
+        error.downcast_ref()
+    {
         return 77;
     }
     if error.is::<Refused>() || error.is::<DeliveryError>() {

@@ -4,6 +4,7 @@ use ansinh_keys::{Passphrase, Role, SigningKey};
 use ansinh_payout::IssuerKey;
 use ansinh_station::home::{Home, Station};
 use ansinh_store::Store;
+use ansinh_store::operators::Actor;
 use anyhow::Result;
 
 use super::Options;
@@ -13,6 +14,7 @@ pub(crate) struct Signing {
     pub(crate) home: Home,
     pub(crate) station: Station,
     pub(crate) store: Store,
+    pub(crate) actor: Actor,
     pub(crate) passphrase: Passphrase,
     signer: SigningKey,
     certificate: Vec<u8>,
@@ -24,6 +26,7 @@ impl Signing {
         let home = options.home();
         let station = home.station()?;
         let store = home.open_store()?;
+        let actor = options.actor(&store)?;
         let passphrase = options.passphrase()?;
         Ok(Self {
             signer: home.signing_key(Role::Issuer, &passphrase)?,
@@ -31,6 +34,7 @@ impl Signing {
             home,
             station,
             store,
+            actor,
             passphrase,
         })
     }

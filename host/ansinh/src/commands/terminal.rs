@@ -84,7 +84,7 @@ impl Load {
         let list = load_list(&mut link, &signing, &hello, terminal)?;
         signing
             .store
-            .log_operation(&options.operator, "loaded a terminal", terminal.as_str())?;
+            .log_operation(&signing.actor, "terminal-loaded", terminal.as_str())?;
         report_load(
             options,
             terminal,

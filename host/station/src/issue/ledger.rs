@@ -10,6 +10,7 @@ use ansinh_issuance::{
 use ansinh_keys::{KeyError, MasterKeys, Passphrase, Role, SigningKey};
 use ansinh_store::cards::{Card, CardState, Claim};
 use ansinh_store::issuer_log::{Issuer, Position, SignedObject};
+use ansinh_store::operators::Actor;
 use ansinh_store::people::Holder;
 use ansinh_store::{Store, StoreError};
 use anyhow::{Result, ensure};
@@ -59,6 +60,8 @@ impl IssuingKeys {
 pub struct Ledger<'a> {
     /// The store.
     pub store: &'a Store,
+    /// Who issues.
+    pub actor: &'a Actor,
     /// The keys.
     pub keys: &'a IssuingKeys,
     /// Certificates and terms.
@@ -109,7 +112,7 @@ impl Ledger<'_> {
         let card = if blank {
             match self
                 .store
-                .claim_next_person(chip, self.reader, self.province)
+                .claim_next_person(self.actor, chip, self.reader, self.province)
                 .map_err(ledger_failure)?
             {
                 Claim::New(card) | Claim::Resumed(card) => card,
@@ -151,15 +154,17 @@ impl Ledger<'_> {
     }
 
     fn write(&self, number: &CardNumber, write: &LedgerWrite) -> Result<Event, Failure> {
-        let Self { store, reader, .. } = self;
+        let Self {
+            store, actor, reader, ..
+        } = self;
         match write {
             LedgerWrite::Journal(step) => store.record_step(number, step.name(), note(step), reader),
             LedgerWrite::KeysReplaced => store.keys_replaced(number),
             LedgerWrite::KeysProven(keys) => {
                 store.keys_generated(number, keys.agreement().as_bytes(), keys.signing().as_bytes())
             }
-            LedgerWrite::Activated => store.activated(number),
-            LedgerWrite::GivenUp => store.give_up(number).map(drop),
+            LedgerWrite::Activated => store.activated(actor, number),
+            LedgerWrite::GivenUp => store.give_up(actor, number).map(drop),
         }
         .map_err(ledger_failure)?;
         Ok(Event::Written)

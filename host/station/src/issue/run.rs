@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use ansinh_issuance::{Done, Plastic, Station};
 use ansinh_readers::{Event, watch};
+use ansinh_store::operators::Actor;
 use ansinh_store::{Store, StoreError};
 use anyhow::Result;
 
@@ -39,7 +40,7 @@ pub struct Summary {
     pub spoilt: u64,
     /// Cards that are bound to a chip and not finished.
     pub unfinished: u64,
-    /// Persons that have neither a card nor a chip bound to them.
+    /// Persons of approved batches that have neither a card nor a chip bound to them.
     pub waiting: u64,
     /// Whether the limit ended it.
     pub limited: bool,
@@ -58,6 +59,8 @@ impl Summary {
 pub struct Office<'a> {
     /// The ledger.
     pub store: &'a Store,
+    /// Who issues.
+    pub actor: &'a Actor,
     /// The keys.
     pub keys: &'a IssuingKeys,
     /// Certificates and terms.
@@ -185,6 +188,7 @@ fn work(
 ) {
     let Office {
         store,
+        actor,
         keys,
         station,
         province,
@@ -194,6 +198,7 @@ fn work(
     let desk = Desk {
         ledger: Ledger {
             store,
+            actor,
             keys,
             station,
             province,
@@ -300,7 +305,7 @@ impl Tally {
     }
 
     fn summary(&self, store: &Store, plan: &Plan) -> Result<Summary, StoreError> {
-        let (unfinished, waiting) = (store.unfinished_cards()?, store.waiting_persons()?);
+        let (unfinished, waiting) = (store.unfinished_cards()?, store.approved_persons()?);
         let Counts {
             issued,
             failed_attempts,

@@ -59,7 +59,7 @@ impl Provision {
         set_clock(&mut link, &signing.issuer()?, name)?;
         signing
             .store
-            .log_operation(&options.operator, "provisioned a terminal", name.as_str())?;
+            .log_operation(&signing.actor, "terminal-provisioned", name.as_str())?;
         report(options, name, &hello);
         Ok(())
     }
@@ -154,6 +154,7 @@ impl Chain {
         };
         let certificates = certify_terminal(
             &signing.store,
+            &signing.actor,
             &authority,
             name,
             (&requests.agreement, &requests.journal),

@@ -94,7 +94,7 @@ pub(super) fn synchronise(
     link.acknowledge(acknowledgement.sequence, &acknowledgement.object)?;
     signing
         .store
-        .log_operation(&options.operator, "synchronised a terminal", name.as_str())?;
+        .log_operation(&signing.actor, "terminal-synchronised", name.as_str())?;
     if acknowledgement.sequence < hello.journal_tail {
         bail!(
             "{name}: nhật ký chưa về đủ / the terminal shows {} journal entries but gave only those up to {}. They are stored and acknowledged; payments may be missing. Run the command again, and if it stays keep the terminal apart and start an investigation",

@@ -1,0 +1,111 @@
+//! `ansinh batch`: who is to get a card, drafted by one officer and approved by another.
+
+use ansinh_reference::today;
+use ansinh_store::batches::{self, BatchNumber, BatchState, NewBatch, Selection};
+use anyhow::Result;
+use clap::{ArgGroup, Args, Subcommand};
+use jiff::{ToSpan as _, civil};
+use serde_json::json;
+
+use super::Options;
+
+#[derive(Subcommand)]
+pub(crate) enum Batch {
+    /// Draft a batch of persons who wait for a card
+    Draft(Draft),
+    /// Approve a batch that another officer drafted: cards may be begun
+    Approve(Named),
+    /// End a batch: no card is begun under it any more
+    Close(Named),
+    /// List batches, newest first
+    List,
+}
+
+#[derive(Args)]
+#[command(group = ArgGroup::new("who").required(true), after_help = "\
+Only persons who wait for a card and are in no other open batch come in. Cards begun under a batch are finished whatever becomes
+of it.
+
+Examples:
+  ansinh batch draft --everybody --title 'November 2026' --quota 200
+  ansinh batch draft --commune 26734 --title 'Phường Bến Thành' --quota 50 --until 2026-12-31")]
+pub(crate) struct Draft {
+    /// Everybody who waits
+    #[arg(long, group = "who")]
+    everybody: bool,
+    /// Those who live in this commune, 5 digits
+    #[arg(long, value_name = "CODE", group = "who")]
+    commune: Option<String>,
+    /// What people call it
+    #[arg(long)]
+    title: String,
+    /// At most this many persons
+    #[arg(long, value_name = "N")]
+    limit: Option<u32>,
+    /// Most cards that one officer may begin under it
+    #[arg(long, value_name = "N")]
+    quota: u32,
+    /// Last day on which cards may be begun; default: in 30 days
+    #[arg(long, value_name = "YYYY-MM-DD")]
+    until: Option<civil::Date>,
+}
+
+#[derive(Args)]
+pub(crate) struct Named {
+    /// Number of the batch
+    number: BatchNumber,
+}
+
+/// Days on which cards may be begun under a batch, unless its drafter says otherwise.
+const DAYS: i64 = 30;
+
+impl Batch {
+    pub(crate) fn run(self, options: &Options) -> Result<()> {
+        let store = options.home().open_store()?;
+        let actor = options.actor(&store)?;
+        match self {
+            Self::Draft(draft) => print(options, &store.draft_batch(&actor, &draft.new_batch()?)?),
+            Self::Approve(named) => print(options, &store.approve_batch(&actor, named.number)?),
+            Self::Close(named) => print(options, &store.close_batch(&actor, named.number)?),
+            Self::List => store.batches()?.iter().for_each(|batch| print(options, batch)),
+        }
+        Ok(())
+    }
+}
+
+impl Draft {
+    fn new_batch(self) -> Result<NewBatch> {
+        let until = match self.until {
+            Some(day) => day,
+            None => today().checked_add(DAYS.days())?,
+        };
+        Ok(NewBatch {
+            title: self.title,
+            selection: self.commune.map_or(Selection::Everybody, Selection::Commune),
+            limit: self.limit,
+            expires_on: until.strftime("%Y%m%d").to_string(),
+            quota: self.quota,
+        })
+    }
+}
+
+fn print(options: &Options, batch: &batches::Batch) {
+    if options.json {
+        let object = json!({
+            "number": batch.number, "title": batch.title, "state": batch.state.name(), "drafted_by": batch.drafted_by,
+            "approved_by": batch.approved_by, "expires_on": batch.expires_on, "quota": batch.quota,
+            "persons": batch.persons, "waiting": batch.waiting,
+        });
+        println!("{object}");
+        return;
+    }
+    let state = match batch.state {
+        BatchState::Drafted => "chờ duyệt / waits for approval",
+        BatchState::Approved => "đã duyệt / approved",
+        BatchState::Closed => "đã đóng / closed",
+    };
+    println!(
+        "Đợt / Batch {}: {} - {state}; {} người / persons, {} chờ / waiting; đến / until {}",
+        batch.number, batch.title, batch.persons, batch.waiting, batch.expires_on
+    );
+}

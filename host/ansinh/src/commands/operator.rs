@@ -1,0 +1,127 @@
+//! `ansinh operator`: named operators and their tokens.
+
+use std::path::PathBuf;
+
+use ansinh_keys::write_new;
+use ansinh_store::operators::{Role, Roles, Token};
+use anyhow::Result;
+use clap::{Args, Subcommand};
+use serde_json::json;
+
+use super::Options;
+
+#[derive(Subcommand)]
+pub(crate) enum Operator {
+    /// Add an operator; the token is shown once
+    Add(Add),
+    /// Give an operator a new token; the old one is worth nothing any more
+    Renew(Renew),
+    /// Refuse an operator's token from now on
+    Suspend(Suspend),
+    /// List operators and their roles
+    List,
+}
+
+#[derive(Args)]
+#[command(after_help = "\
+Roles: operator imports lists, drafts batches, issues and hands over; approver approves what another one drafted; auditor reads;
+administrator manages operators, deliveries and keys. Names are for good: the operations log knows people by them.
+
+Example:
+  ansinh operator add minh --role approver --new-token-file minh.token")]
+pub(crate) struct Add {
+    /// 1 to 20 letters, digits, dots, hyphens
+    name: String,
+    /// What the operator may do; may be given several times
+    #[arg(long, value_name = "ROLE", required = true, value_parser = ["operator", "approver", "auditor", "administrator"])]
+    role: Vec<String>,
+    #[command(flatten)]
+    token: NewToken,
+}
+
+#[derive(Args)]
+pub(crate) struct Renew {
+    /// The operator
+    name: String,
+    #[command(flatten)]
+    token: NewToken,
+}
+
+#[derive(Args)]
+pub(crate) struct Suspend {
+    /// The operator
+    name: String,
+}
+
+/// Where a new token goes.
+#[derive(Args)]
+pub(crate) struct NewToken {
+    /// Write the new token into this new file (mode 0600) instead of showing it
+    #[arg(long, value_name = "FILE")]
+    new_token_file: Option<PathBuf>,
+}
+
+impl NewToken {
+    /// Shows the token this one time, or puts it where its owner wants it.
+    pub(crate) fn hand_over(&self, options: &Options, name: &str, token: &Token) -> Result<()> {
+        if let Some(path) = &self.new_token_file {
+            write_new(path, token.reveal().as_bytes())?;
+            if !options.json {
+                println!("Mã của {name} ở / Token of {name} in: {}", path.display());
+            }
+            return Ok(());
+        }
+        if options.json {
+            println!("{}", json!({ "operator": name, "token": token.reveal() }));
+            return Ok(());
+        }
+        println!("Mã của {name}, chỉ hiện một lần / Token of {name}, shown only now:");
+        println!("{}", token.reveal());
+        Ok(())
+    }
+}
+
+impl Operator {
+    pub(crate) fn run(self, options: &Options) -> Result<()> {
+        let store = options.home().open_store()?;
+        let actor = options.actor(&store)?;
+        match self {
+            Self::Add(add) => {
+                let roles = add.role.iter().map(|role| role.parse::<Role>());
+                let token = store.add_operator(&actor, &add.name, roles.collect::<Result<Roles, _>>()?)?;
+                add.token.hand_over(options, &add.name, &token)
+            }
+            Self::Renew(renew) => {
+                let token = store.renew_token(&actor, &renew.name)?;
+                renew.token.hand_over(options, &renew.name, &token)
+            }
+            Self::Suspend(suspend) => {
+                store.suspend_operator(&actor, &suspend.name)?;
+                if options.json {
+                    println!("{}", json!({ "operator": suspend.name, "active": false }));
+                } else {
+                    println!("Đã ngừng / Suspended: {}", suspend.name);
+                }
+                Ok(())
+            }
+            Self::List => {
+                for operator in store.operators()? {
+                    let roles = operator.roles.iter().map(Role::name).collect::<Vec<_>>();
+                    if options.json {
+                        let line =
+                            json!({ "operator": operator.name, "roles": roles, "active": operator.active });
+                        println!("{line}");
+                        continue;
+                    }
+                    let state = if operator.active {
+                        ""
+                    } else {
+                        "  (ngừng / suspended)"
+                    };
+                    println!("{:20}  {}{state}", operator.name, roles.join(", "));
+                }
+                Ok(())
+            }
+        }
+    }
+}

@@ -1,0 +1,36 @@
+//! The schema, version by version. SQL that both engines take is one file in `migrations/`; what they write differently is a
+//! file each in `migrations/sqlite/` and `migrations/postgres/`.
+
+use sqlx::SqlSafeStr as _;
+use sqlx::migrate::{Migration, MigrationType, Migrator};
+
+use crate::engine::Engine;
+
+/// All versions for an engine. A version that was released is never changed.
+pub(crate) fn migrations(engine: Engine) -> Migrator {
+    let each = |sqlite, postgres| match engine {
+        Engine::Sqlite => sqlite,
+        Engine::Postgres => postgres,
+    };
+    Migrator::with_migrations(vec![
+        version(1, "ledger", include_str!("../migrations/0001_ledger.sql")),
+        version(
+            9,
+            "append only",
+            each(
+                include_str!("../migrations/sqlite/0009_append_only.sql"),
+                include_str!("../migrations/postgres/0009_append_only.sql"),
+            ),
+        ),
+    ])
+}
+
+fn version(number: i64, name: &'static str, sql: &'static str) -> Migration {
+    Migration::new(
+        number,
+        name.into(),
+        MigrationType::Simple,
+        sql.into_sql_str(),
+        false,
+    )
+}
