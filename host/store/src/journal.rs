@@ -9,7 +9,7 @@ use sqlx::{AnyConnection, Row as _};
 use crate::cards::card_number;
 use crate::lists::{LineKey, line_key};
 use crate::operators::system;
-use crate::store::{is_duplicate, now, number, octets, signed};
+use crate::store::{now, number, octets, signed};
 use crate::{Store, StoreError, operations, terminals};
 
 /// A verified journal entry.
@@ -273,9 +273,10 @@ async fn store_entry(
 
 /// Books a payment; `false` if its line is booked as paid already.
 async fn book(connection: &mut AnyConnection, terminal: &str, payment: &Payment) -> Result<bool, StoreError> {
+    // Not an error that is passed over: after a failed statement PostgreSQL commits nothing of a transaction.
     let booked = sqlx::query(
         "INSERT INTO payment (terminal, sequence, person, programme, entitlement, line_type, period, amount, card,
-         card_counter, paid_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+         card_counter, paid_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT DO NOTHING",
     )
     .bind(terminal)
     .bind(i64::from(payment.intent))
@@ -289,12 +290,8 @@ async fn book(connection: &mut AnyConnection, terminal: &str, payment: &Payment)
     .bind(i64::from(payment.card_counter))
     .bind(&payment.paid_at)
     .execute(connection)
-    .await;
-    match booked {
-        Ok(_) => Ok(true),
-        Err(error) if is_duplicate(&error) => Ok(false),
-        Err(error) => Err(error.into()),
-    }
+    .await?;
+    Ok(booked.rows_affected() == 1)
 }
 
 async fn head(connection: &mut AnyConnection, terminal: &str) -> Result<Option<JournalHead>, StoreError> {

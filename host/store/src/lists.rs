@@ -263,8 +263,8 @@ async fn due_lines(
 ) -> Result<Vec<DueLine>, StoreError> {
     let sql = "
         SELECT line.*, person.pay_point,
-               EXISTS (SELECT 1 FROM representative WHERE representative.person = line.person
-                   AND representative.valid_to >= $2) AS represented
+               (SELECT count(*) FROM representative WHERE representative.person = line.person
+                   AND representative.valid_to >= $2) AS representatives
         FROM unpaid_line AS line JOIN person ON person.reference = line.person
         WHERE NOT EXISTS (SELECT 1 FROM list_line JOIN payment_list ON payment_list.number = list_line.list
               WHERE (payment_list.terminal <> $1 OR list_line.card <> line.card) AND list_line.person = line.person
@@ -345,7 +345,7 @@ fn due_line(row: &AnyRow) -> Result<DueLine, StoreError> {
         key: line_key(row)?,
         card: card_number(row, "card")?,
         amount: number(row, "amount")?,
-        has_representative: row.try_get::<i64, _>("represented")? == 1,
+        has_representative: row.try_get::<i64, _>("representatives")? > 0,
         pay_point: row.try_get("pay_point")?,
     })
 }

@@ -7,15 +7,19 @@
 //!
 //! [`Machine`], and the program `qemu-terminal`, run the terminal's firmware in QEMU on a flash file that outlives a kill;
 //! [`Instructions`] counts what it executes and cuts its power at an exact place.
+//!
+//! [`postgres`] is a private PostgreSQL server.
 
 mod image;
 mod instructions;
 mod namespace;
 mod pcscd;
+mod postgres;
 mod qemu;
 
 pub use image::Image;
 pub use instructions::{Counts, Instructions};
 pub use namespace::{command_in_namespace, inside_readers};
 pub use pcscd::{MAX_READERS, PcscRig, SOCKET, VirtualReader};
+pub use postgres::{Postgres, postgres};
 pub use qemu::{Machine, QemuTerminal, firmware_image};
