@@ -5,31 +5,27 @@ use std::path::Path;
 use std::process;
 use std::sync::OnceLock;
 
-use ansinh_issuance::{Done, Event, Failure, Issuance, Randomness, Station, Step, Terms};
-use ansinh_keys::{Passphrase, Role};
-use ansinh_station::home::Home;
-use ansinh_station::issue::{IssuingKeys, Ledger};
+use ansinh_issuance::{Done, Event, Failure, Issuance, Randomness, Station, Step};
+use ansinh_station::issue::Ledger;
 use ansinh_store::Store;
 use ansinh_store::cards::{Card, CardState};
+use ansinh_store::operators::Actor;
 use card_spec::apdu::{Command, Response};
-use card_spec::certificate::Certificate;
 use card_spec::command::instruction::GET_DATA;
 use card_spec::command::{CardStatus, FileControlInformation, LifeCycle, Pin};
 use card_spec::scp03::{HostHandshake, InitializeUpdateResponse};
-use card_spec::signed::Signed;
 use card_spec::tlv::{Field as _, Reader};
 use getrandom::SysRng;
 use tempfile::TempDir;
 use virtual_card::control::Fuse;
 use virtual_card::{Chip, Moment, ReferenceCard};
 
-use crate::{PASSPHRASE, PIN, TestStation};
+use crate::{Opened, PIN, TestStation};
 
 /// What is made once for all benches of a test program.
 struct Template {
     station: TestStation,
-    keys: IssuingKeys,
-    issuer: Station,
+    opened: Opened,
 }
 
 /// Persons on the list of a bench.
@@ -39,24 +35,8 @@ fn template() -> &'static Template {
     static TEMPLATE: OnceLock<Template> = OnceLock::new();
     TEMPLATE.get_or_init(|| {
         let station = TestStation::set_up(PEOPLE, 4);
-        let home = Home::new(station.home());
-        let settings = home.station().unwrap();
-        let certificate = |role| home.certificate(&settings.reference(role).unwrap()).unwrap();
-        let (root, issuer) = (certificate(Role::Root), certificate(Role::Issuer));
-        let today = Signed::<Certificate>::parse(&issuer).unwrap().claimed().effective;
-        let issuer = Station::new(&root, &issuer, Terms::standard(today, "H79")).unwrap();
-        let keys = IssuingKeys::open(
-            &home,
-            &home.open_store().unwrap(),
-            &issuer,
-            &Passphrase::new(PASSPHRASE.to_owned()),
-        )
-        .unwrap();
-        Template {
-            station,
-            keys,
-            issuer,
-        }
+        let opened = station.open();
+        Template { station, opened }
     })
 }
 
@@ -123,7 +103,7 @@ impl Bench {
         Self {
             folder,
             store,
-            station: template().issuer.clone(),
+            station: template().opened.station.clone(),
             writes: Fuse::default(),
         }
     }
@@ -148,11 +128,17 @@ impl Bench {
         template().station.delivery_file()
     }
 
+    /// The officer who issues.
+    pub fn actor(&self) -> &'static Actor {
+        &template().opened.actor
+    }
+
     /// Ledger and keys as a reader uses them.
     pub fn ledger(&self) -> Ledger<'_> {
         Ledger {
             store: &self.store,
-            keys: &template().keys,
+            actor: self.actor(),
+            keys: &template().opened.keys,
             station: &self.station,
             province: 79,
             reader: "bench",
@@ -250,7 +236,7 @@ impl Bench {
         let card = self.card(place).unwrap();
         assert_eq!(card.state, CardState::Active);
         assert_eq!(self.store.cards().unwrap().len(), 1);
-        assert_eq!(self.store.waiting_persons().unwrap(), u64::from(PEOPLE) - 1);
+        assert_eq!(self.store.approved_persons().unwrap(), u64::from(PEOPLE) - 1);
         assert_eq!(self.store.unfinished_cards().unwrap(), 0);
         assert_eq!(select(chip), LifeCycle::Active);
         let status = self.status(chip, place);

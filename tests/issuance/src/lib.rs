@@ -14,6 +14,14 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
+use ansinh_issuance::{Station, Terms};
+use ansinh_keys::{Passphrase, Role};
+use ansinh_station::home::Home;
+use ansinh_station::issue::IssuingKeys;
+use ansinh_store::Store;
+use ansinh_store::operators::{Actor, Token};
+use card_spec::certificate::Certificate;
+use card_spec::signed::Signed;
 use tempfile::TempDir;
 
 /// Passphrase of the keys of every test station.
@@ -23,13 +31,30 @@ pub const PIN: &[u8] = b"271828";
 /// Month that the test lists are for.
 const PERIOD: &str = "202611";
 
-/// A station's folder with a list taken in and blank cards beside it.
+/// First operator of a test station: administers it, and issues.
+const OFFICER: &str = "lan";
+/// Approves what the officer drafts.
+const APPROVER: &str = "minh";
+
+/// What a station has open while it issues.
+pub struct Opened {
+    /// The ledger.
+    pub store: Store,
+    /// The officer who issues.
+    pub actor: Actor,
+    /// Certificates and terms.
+    pub station: Station,
+    /// The keys.
+    pub keys: IssuingKeys,
+}
+
+/// A station's folder with a list taken in, everybody on it approved, and blank cards beside it.
 pub struct TestStation {
     folder: TempDir,
 }
 
 impl TestStation {
-    /// Sets a station up with the real command: `init`, `delivery add`, `import`.
+    /// Sets a station up with the real command: `init`, `operator add`, `delivery add`, `import`, `batch draft` and `approve`.
     pub fn set_up(people: u32, cards: usize) -> Self {
         let station = Self {
             folder: TempDir::new().expect("a temporary folder"),
@@ -44,9 +69,24 @@ impl TestStation {
             period: PERIOD.to_owned(),
         };
         std::fs::write(&list, beneficiary_list::generate(&template).expect("a list")).expect("the list");
-        run(&mut station.ansinh(&["init", "--province", "79", "--test"]));
+        let token = |name| station.token_file(name);
+        let init = ["init", "--province", "79", "--test", "--operator", OFFICER];
+        run(station.ansinh(&init).arg("--new-token-file").arg(token(OFFICER)));
+        let add = ["operator", "add", APPROVER, "--role", "approver"];
+        run(station.ansinh(&add).arg("--new-token-file").arg(token(APPROVER)));
         run(station.ansinh(&["delivery", "add"]).arg(&delivery));
         run(station.ansinh(&["import"]).arg(&list));
+        let quota = people.to_string();
+        run(&mut station.ansinh(&[
+            "batch",
+            "draft",
+            "--everybody",
+            "--title",
+            "all",
+            "--quota",
+            &quota,
+        ]));
+        run(&mut station.ansinh_as(APPROVER, &["batch", "approve", "1"]));
         station
     }
 
@@ -68,13 +108,48 @@ impl TestStation {
         cards
     }
 
-    /// The `ansinh` command on this station.
+    /// Opens what issuing needs, as the officer who issues.
+    pub fn open(&self) -> Opened {
+        let home = Home::new(self.home());
+        let settings = home.station().expect("the station's settings");
+        let certificate = |role| {
+            let reference = settings.reference(role).expect("a reference");
+            home.certificate(&reference).expect("a certificate")
+        };
+        let (root, issuer) = (certificate(Role::Root), certificate(Role::Issuer));
+        let today = Signed::<Certificate>::parse(&issuer)
+            .expect("the issuer's certificate")
+            .claimed()
+            .effective;
+        let station = Station::new(&root, &issuer, Terms::standard(today, "H79")).expect("a station");
+        let store = home.open_store().expect("the ledger");
+        let passphrase = Passphrase::new(PASSPHRASE.to_owned());
+        let token = std::fs::read_to_string(self.token_file(OFFICER)).expect("the officer's token");
+        Opened {
+            keys: IssuingKeys::open(&home, &store, &station, &passphrase).expect("the keys"),
+            actor: store.authenticate(&Token::new(&token)).expect("the officer"),
+            station,
+            store,
+        }
+    }
+
+    fn token_file(&self, operator: &str) -> PathBuf {
+        self.folder.path().join(format!("{operator}.token"))
+    }
+
+    /// The `ansinh` command on this station, given by the officer who issues.
     pub fn ansinh(&self, arguments: &[&str]) -> Command {
+        self.ansinh_as(OFFICER, arguments)
+    }
+
+    fn ansinh_as(&self, operator: &str, arguments: &[&str]) -> Command {
         let mut command = Command::new(ansinh_binary());
         command
             .args(arguments)
             .arg("--store")
             .arg(self.home())
+            .arg("--token-file")
+            .arg(self.token_file(operator))
             .env("ANSINH_PASSPHRASE", PASSPHRASE)
             .stdin(Stdio::null());
         command

@@ -440,7 +440,8 @@ fn no_data_group_stays_in_the_journal_of_a_card_that_is_active_or_given_up() {
 
     let bench = Bench::new();
     bench.attempt(&mut bench.chip(0), Fault::Command(7, Moment::After));
-    bench.store.give_up(&bench.card(0).unwrap().number).unwrap();
+    let number = bench.card(0).unwrap().number;
+    bench.store.give_up(bench.actor(), &number).unwrap();
     assert_eq!(notes(&bench).len(), 0);
 }
 

@@ -9,19 +9,17 @@ use std::sync::Mutex;
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
 
-use ansinh_issuance::{Failure, Station, Terms};
-use ansinh_keys::{Passphrase, Role};
+use ansinh_issuance::Failure;
+use ansinh_keys::Role;
 use ansinh_station::home::Home;
-use ansinh_station::issue::{IssuingKeys, Office, PinSource, Plan, Report, issue};
+use ansinh_station::issue::{Office, PinSource, Plan, Report, issue};
 use ansinh_store::cards::CardState;
-use card_spec::certificate::Certificate;
 use card_spec::command::Pin;
-use card_spec::signed::Signed;
 use card_spec::values::CardNumber;
+use issuance_tests::TestStation;
 use issuance_tests::bench::{Bench, Fault};
 use issuance_tests::hostile::{Impostor, Lies, secret};
 use issuance_tests::office::{Hand, Hanging, Issuing};
-use issuance_tests::{PASSPHRASE, TestStation};
 use rig::{VirtualReader, inside_readers};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -433,19 +431,12 @@ impl PinSource for Panicking {
 fn a_panic_at_one_reader_ends_the_run() {
     inside_readers(1, |readers| {
         let test_station = TestStation::set_up(3, 1);
-        let home = Home::new(test_station.home());
-        let settings = home.station().unwrap();
-        let store = home.open_store().unwrap();
-        let certificate = |role| home.certificate(&settings.reference(role).unwrap()).unwrap();
-        let (root, issuer) = (certificate(Role::Root), certificate(Role::Issuer));
-        let today = Signed::<Certificate>::parse(&issuer).unwrap().claimed().effective;
-        let station = Station::new(&root, &issuer, Terms::standard(today, "H79")).unwrap();
-        let passphrase = Passphrase::new(PASSPHRASE.to_owned());
-        let keys = IssuingKeys::open(&home, &store, &station, &passphrase).unwrap();
+        let opened = test_station.open();
         let office = Office {
-            store: &store,
-            keys: &keys,
-            station: &station,
+            store: &opened.store,
+            actor: &opened.actor,
+            keys: &opened.keys,
+            station: &opened.station,
             province: 79,
             pins: &Panicking,
             report: &Report::new(3, true),
