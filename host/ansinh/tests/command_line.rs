@@ -21,7 +21,16 @@ impl Desk {
 
     fn with_station() -> Self {
         let desk = Self::empty();
-        desk.succeed(&["init", "--province", "79", "--test"]);
+        desk.succeed(&[
+            "init",
+            "--province",
+            "79",
+            "--operator",
+            "lan",
+            "--new-token-file",
+            "lan.token",
+            "--test",
+        ]);
         desk
     }
 
@@ -39,7 +48,9 @@ impl Desk {
             .current_dir(self.0.path())
             .env_clear()
             .env("ANSINH_PASSPHRASE", PASSPHRASE);
-        command.args(["--store", "station"]).args(arguments);
+        command
+            .args(["--store", "station", "--token-file", "lan.token"])
+            .args(arguments);
         command
     }
 
@@ -158,7 +169,10 @@ fn cvc_print_verifies_the_certificates_of_init_and_not_those_of_another_root() {
 fn a_station_is_never_set_up_over_another() {
     let desk = Desk::with_station();
     let before = std::fs::read(desk.path("station/keys/root.key")).unwrap();
-    assert!(desk.fail(1, &["init", "--province", "79"]).contains("not empty"));
+    assert!(
+        desk.fail(1, &["init", "--province", "79", "--operator", "lan"])
+            .contains("not empty")
+    );
     assert_eq!(std::fs::read(desk.path("station/keys/root.key")).unwrap(), before);
 }
 
@@ -166,12 +180,12 @@ fn a_station_is_never_set_up_over_another() {
 fn a_refused_init_leaves_nothing_behind() {
     let desk = Desk::empty();
     for province in ["72", "1", "XX", ""] {
-        desk.fail(65, &["init", "--province", province]);
+        desk.fail(65, &["init", "--province", province, "--operator", "lan"]);
     }
-    let mut short = desk.command(&["init", "--province", "79"]);
+    let mut short = desk.command(&["init", "--province", "79", "--operator", "lan"]);
     short.env("ANSINH_PASSPHRASE", "short");
     assert!(fail(1, short).contains("shorter than 15"));
-    let mut none = desk.command(&["init", "--province", "79"]);
+    let mut none = desk.command(&["init", "--province", "79", "--operator", "lan"]);
     none.env_remove("ANSINH_PASSPHRASE");
     assert!(fail(1, none).contains("--passphrase-file"));
     assert_eq!(std::fs::read_dir(desk.0.path()).unwrap().count(), 0);

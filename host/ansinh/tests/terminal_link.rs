@@ -14,12 +14,13 @@ use ansinh_payout::{
 use ansinh_station::terminal_link::{LinkError, Patience, TerminalLink};
 use ansinh_store::Store;
 use ansinh_store::cards::BlockReason;
+use ansinh_store::operators::Actor;
 use card_spec::certificate::{Certificate, TrustAnchor};
 use card_spec::list::BlockEntry;
 use card_spec::signed::Signed;
 use card_spec::tlv::{Field as _, Writer};
 use card_spec::values::TerminalName;
-use common::{Office, Till, days_from_now, time, today, two_cards};
+use common::{Office, Till, days_from_now, first_operator, time, today, two_cards};
 use link::{Hello, Refusal, TerminalState};
 use powered::{Faults, at_a_pipe, runtime};
 use tempfile::TempDir;
@@ -41,6 +42,7 @@ enum Failure {
 struct Bench {
     office: Office,
     store: Store,
+    lan: Actor,
     link: TerminalLink<DuplexStream>,
     name: TerminalName,
     _folder: TempDir,
@@ -51,11 +53,13 @@ impl Bench {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::create(&folder.path().join("store.sqlite")).unwrap();
         let office = Office::new();
-        let [lost, _] = two_cards(&store, &office.issuer());
-        store.block(&lost.number, BlockReason::Lost).unwrap();
+        let lan = first_operator(&store);
+        let [lost, _] = two_cards(&store, &lan, &office.issuer());
+        store.block(&lan, &lost.number, BlockReason::Lost).unwrap();
         Self {
             office,
             store,
+            lan,
             link: TerminalLink::over(runtime(), at_a_pipe(faults), PATIENCE),
             name: "VNT0000001".parse().unwrap(),
             _folder: folder,
@@ -66,6 +70,7 @@ impl Bench {
         let requests = self.link.make_keys(self.name.to_bytes())?;
         let certificates = certify_terminal(
             &self.store,
+            &self.lan,
             &self.office.authority(),
             self.name,
             (&requests.agreement, &requests.journal),
@@ -86,10 +91,10 @@ impl Bench {
         self.link.set_time(|nonce| -> Result<_, Failure> {
             Ok(time_statement(&issuer, self.name, nonce, time())?)
         })?;
-        let blocks = make_block_list(&self.store, &issuer, time())?;
+        let blocks = make_block_list(&self.store, &self.lan, &issuer, time())?;
         self.link
             .load_block_list(blocks.number, &blocks.header, &blocks.entries, BlockEntry::LENGTH)?;
-        let list = Till::new(1).list(&self.store, &issuer);
+        let list = Till::new(1).list(&self.store, &self.lan, &issuer);
         Ok(self.link.load_list(list.number, &list.header, &list.lines)?)
     }
 

@@ -15,6 +15,7 @@ use ansinh_keys::{Passphrase, Role, SigningKey};
 use ansinh_payout::{IssuerKey, JournalIngestion, TerminalAuthority, acknowledge, make_block_list};
 use ansinh_station::home::Home;
 use ansinh_store::Store;
+use ansinh_store::operators::{Actor, Token};
 use card_spec::certificate::{Certificate, Certified};
 use card_spec::crypto::PortableP256;
 use card_spec::signed::Signed;
@@ -42,7 +43,16 @@ struct Desk {
 
 impl Desk {
     fn new() -> Self {
-        Self::with(&["init", "--province", "79", "--test"])
+        Self::with(&[
+            "init",
+            "--province",
+            "79",
+            "--operator",
+            "lan",
+            "--new-token-file",
+            "lan.token",
+            "--test",
+        ])
     }
 
     fn with(init: &[&str]) -> Self {
@@ -50,7 +60,7 @@ impl Desk {
         let output = ansinh(folder.path(), init).output().unwrap();
         assert!(output.status.success(), "{}", printed(&output));
         let keys = Keys::open(&folder.path().join("station"));
-        let cards = two_cards(&keys.store, &keys.issuer());
+        let cards = two_cards(&keys.store, &keys.lan, &keys.issuer());
         Self { folder, cards }
     }
 
@@ -87,7 +97,9 @@ fn ansinh(folder: &Path, arguments: &[&str]) -> Command {
         .current_dir(folder)
         .env_clear()
         .env("ANSINH_PASSPHRASE", PASSPHRASE);
-    command.args(["--store", "station"]).args(arguments);
+    command
+        .args(["--store", "station", "--token-file", "lan.token"])
+        .args(arguments);
     command
 }
 
@@ -100,6 +112,7 @@ fn printed(output: &Output) -> String {
 /// A station's keys, opened beside the command.
 struct Keys {
     store: Store,
+    lan: Actor,
     issuer: SigningKey,
     issuer_certificate: Vec<u8>,
     authority: SigningKey,
@@ -116,8 +129,11 @@ impl Keys {
         let root = Signed::<Certificate>::parse(&root).unwrap();
         let ca = Signed::<Certificate>::parse(&ca).unwrap();
         let trusted = Certified::trust_root(&PortableP256, &root, &root.claimed().public_key.key).unwrap();
+        let store = home.open_store().unwrap();
+        let token = std::fs::read_to_string(folder.with_file_name("lan.token")).unwrap();
         Self {
-            store: home.open_store().unwrap(),
+            lan: store.authenticate(&Token::new(&token)).unwrap(),
+            store,
             issuer: home.signing_key(Role::Issuer, &passphrase).unwrap(),
             issuer_certificate: certificate(Role::Issuer),
             authority: home.signing_key(Role::TerminalCa, &passphrase).unwrap(),
@@ -213,7 +229,15 @@ fn a_name_is_not_given_twice() {
 
 #[test]
 fn a_production_station_certifies_no_test_terminal() {
-    let desk = Desk::with(&["init", "--province", "79"]);
+    let desk = Desk::with(&[
+        "init",
+        "--province",
+        "79",
+        "--operator",
+        "lan",
+        "--new-token-file",
+        "lan.token",
+    ]);
     let refused = desk.fail(65, &["terminal", "provision", "--port", &powered::at_a_port()]);
     assert!(refused.contains("TEST"));
     assert!(desk.keys().store.terminals().unwrap().is_empty());
@@ -341,7 +365,7 @@ fn a_terminal_that_gives_fewer_entries_than_it_shows_is_told() {
     let desk = Desk::new();
     let keys = desk.keys();
     let mut till = Till::new(9);
-    till.register(&keys.store, &keys.authority());
+    till.register(&keys.store, &keys.lan, &keys.authority());
     let port = powered::withholding_at_a_port(till.name.to_bytes(), till.boot());
     let refused = desk.fail(1, &["terminal", "sync", "--port", &port]);
     assert!(
@@ -356,9 +380,9 @@ fn desk_with_payments() -> Desk {
     let desk = Desk::new();
     let keys = desk.keys();
     let mut till = Till::new(9);
-    till.register(&keys.store, &keys.authority());
-    let list = till.list(&keys.store, &keys.issuer());
-    let blocks = make_block_list(&keys.store, &keys.issuer(), time()).unwrap();
+    till.register(&keys.store, &keys.lan, &keys.authority());
+    let list = till.list(&keys.store, &keys.lan, &keys.issuer());
+    let blocks = make_block_list(&keys.store, &keys.lan, &keys.issuer(), time()).unwrap();
     let mut entries = till.boot();
     entries.extend(till.load(&list, &blocks).concat());
     for (line, card) in desk.cards.iter().enumerate() {

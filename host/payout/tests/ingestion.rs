@@ -8,18 +8,22 @@ use std::process::Command;
 use ansinh_payout::{EntryError, IngestionError, JournalIngestion, Rejected, acknowledge};
 use ansinh_store::journal::Ingestion;
 use ansinh_store::lists::PaymentList;
+use ansinh_store::operators::Actor;
 use ansinh_store::{Store, StoreError};
 use card_spec::crypto::PortableP256;
 use card_spec::journal::{Acknowledgement, Event, Refusal, RefusalReason};
 use card_spec::payment::{HolderCheckMethod, Order, Receipt, ReceiptKind, Recipient};
 use card_spec::signed::Signed;
 use card_spec::values::Amount;
-use common::{Card, Office, Till, key, receipt, receipt_body, signed, time, today, two_cards};
+use common::{
+    Card, Office, Till, first_operator, key, receipt, receipt_body, signed, time, today, two_cards,
+};
 use tempfile::TempDir;
 
 struct Bench {
     office: Office,
     store: Store,
+    lan: Actor,
     cards: [Card; 2],
     till: Till,
     list: PaymentList,
@@ -31,13 +35,15 @@ impl Bench {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::create(&folder.path().join("store.sqlite")).unwrap();
         let office = Office::new();
-        let cards = two_cards(&store, &office.issuer());
+        let lan = first_operator(&store);
+        let cards = two_cards(&store, &lan, &office.issuer());
         let till = Till::new(1);
-        till.register(&store, &office.authority());
-        let list = till.list(&store, &office.issuer());
+        till.register(&store, &lan, &office.authority());
+        let list = till.list(&store, &lan, &office.issuer());
         Self {
             office,
             store,
+            lan,
             cards,
             till,
             list,
@@ -258,7 +264,7 @@ fn an_order_that_is_not_a_line_of_the_signed_list_is_not_booked() {
 fn the_list_of_another_terminal_is_no_ground_for_payment() {
     let mut bench = Bench::new();
     let mut other = Till::new(2);
-    other.register(&bench.store, &bench.office.authority());
+    other.register(&bench.store, &bench.lan, &bench.office.authority());
     let entries = other.pay(&bench.list, 0, &bench.cards[0], 1).concat();
     let rejected = take(&bench.store, &other, &entries).unwrap_err();
     assert!(matches!(rejected.reason, EntryError::NotOnList));

@@ -9,6 +9,7 @@ use ansinh_payout::{
 };
 use ansinh_store::cards::BlockReason;
 use ansinh_store::import::{ApprovedList, ImportMode};
+use ansinh_store::operators::Actor;
 use ansinh_store::{Store, StoreError};
 use card_spec::certificate::{Certificate, CertificateError};
 use card_spec::crypto::PortableP256;
@@ -19,13 +20,15 @@ use card_spec::signed::Signed;
 use card_spec::tlv::{Field as _, Reader};
 use card_spec::values::Period;
 use common::{
-    Card, Office, Till, active_card, approved, days_from_now, delivery, key, time, today, two_cards,
+    Card, Office, Till, active_card, approved, days_from_now, delivery, first_operator, key, time, today,
+    two_cards,
 };
 use tempfile::TempDir;
 
 struct Bench {
     office: Office,
     store: Store,
+    lan: Actor,
     cards: [Card; 2],
     till: Till,
     _folder: TempDir,
@@ -36,12 +39,14 @@ impl Bench {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::create(&folder.path().join("store.sqlite")).unwrap();
         let office = Office::new();
-        let cards = two_cards(&store, &office.issuer());
+        let lan = first_operator(&store);
+        let cards = two_cards(&store, &lan, &office.issuer());
         let till = Till::new(1);
-        till.register(&store, &office.authority());
+        till.register(&store, &lan, &office.authority());
         Self {
             office,
             store,
+            lan,
             cards,
             till,
             _folder: folder,
@@ -60,7 +65,7 @@ fn root(items: &[&[u8]]) -> [u8; 32] {
 #[test]
 fn a_list_is_signed_and_says_what_its_lines_are() {
     let bench = Bench::new();
-    let list = bench.till.list(&bench.store, &bench.office.issuer());
+    let list = bench.till.list(&bench.store, &bench.lan, &bench.office.issuer());
     let header = Signed::<ListHeader<'_>>::parse(&list.header).unwrap();
     let header = header
         .verify(&PortableP256, &bench.office.issuer.public_key())
@@ -84,12 +89,12 @@ fn a_list_is_signed_and_says_what_its_lines_are() {
 fn a_line_is_on_the_list_of_one_terminal_only_and_its_number_rises() {
     let bench = Bench::new();
     let issuer = bench.office.issuer();
-    bench.till.list(&bench.store, &issuer);
+    bench.till.list(&bench.store, &bench.lan, &issuer);
     let other = Till::new(2);
-    other.register(&bench.store, &bench.office.authority());
-    let refused = make_payment_list(&bench.store, &issuer, &other.terms());
+    other.register(&bench.store, &bench.lan, &bench.office.authority());
+    let refused = make_payment_list(&bench.store, &bench.lan, &issuer, &other.terms());
     assert!(matches!(refused, Err(PayoutError::NothingDue)));
-    assert_eq!(bench.till.list(&bench.store, &issuer).number, 2);
+    assert_eq!(bench.till.list(&bench.store, &bench.lan, &issuer).number, 2);
 }
 
 #[test]
@@ -108,12 +113,18 @@ fn a_list_takes_what_it_can_hold_and_says_what_is_left() {
         lines: arrears.collect(),
     };
     bench.store.import(&list, ImportMode::Commit).unwrap();
-    let made = make_payment_list(&bench.store, &bench.office.issuer(), &bench.till.terms()).unwrap();
+    let made = make_payment_list(
+        &bench.store,
+        &bench.lan,
+        &bench.office.issuer(),
+        &bench.till.terms(),
+    )
+    .unwrap();
     assert_eq!((made.list.lines.len(), made.left_out), (4000, 3));
     // What is left another terminal takes.
     let other = Till::new(2);
-    other.register(&bench.store, &bench.office.authority());
-    let rest = make_payment_list(&bench.store, &bench.office.issuer(), &other.terms()).unwrap();
+    other.register(&bench.store, &bench.lan, &bench.office.authority());
+    let rest = make_payment_list(&bench.store, &bench.lan, &bench.office.issuer(), &other.terms()).unwrap();
     assert_eq!((rest.list.lines.len(), rest.left_out), (3, 0));
 }
 
@@ -129,14 +140,17 @@ fn people_of_another_pay_point_are_left_out_if_asked() {
             lines: vec![line],
         };
         bench.store.import(&list, ImportMode::Commit).unwrap();
-        bench.store.add_delivery(&delivery("B"), &[[3; 10]]).unwrap();
-        active_card(&bench.store, &bench.office.issuer(), 3);
+        bench
+            .store
+            .add_delivery(&bench.lan, &delivery("B"), &[[3; 10]])
+            .unwrap();
+        active_card(&bench.store, &bench.lan, &bench.office.issuer(), 3);
         let mut terms = bench.till.terms();
         terms.only_this_pay_point = true;
-        let made = make_payment_list(&bench.store, &bench.office.issuer(), &terms).unwrap();
+        let made = make_payment_list(&bench.store, &bench.lan, &bench.office.issuer(), &terms).unwrap();
         assert_eq!(made.list.lines.len(), listed, "{own:?}");
         terms.only_this_pay_point = false;
-        let made = make_payment_list(&bench.store, &bench.office.issuer(), &terms).unwrap();
+        let made = make_payment_list(&bench.store, &bench.lan, &bench.office.issuer(), &terms).unwrap();
         assert_eq!(made.list.lines.len(), 3, "{own:?}");
     }
 }
@@ -152,6 +166,7 @@ fn a_terminal_whose_certificate_cannot_be_stored_is_not_registered() {
     let [agreement, journal] = till.requests();
     let refused = certify_terminal(
         &bench.store,
+        &bench.lan,
         &bench.office.authority(),
         till.name,
         (&agreement, &journal),
@@ -170,21 +185,21 @@ fn blocked_cards_and_months_to_come_are_on_no_list() {
     let issuer = bench.office.issuer();
     let mut terms = bench.till.terms();
     terms.period = Period::new(2026, 10).unwrap();
-    let refused = make_payment_list(&bench.store, &issuer, &terms);
+    let refused = make_payment_list(&bench.store, &bench.lan, &issuer, &terms);
     assert!(matches!(refused, Err(PayoutError::NothingDue)));
 
     bench
         .store
-        .block(&bench.cards[0].number, BlockReason::Lost)
+        .block(&bench.lan, &bench.cards[0].number, BlockReason::Lost)
         .unwrap();
-    assert_eq!(bench.till.list(&bench.store, &issuer).lines.len(), 1);
+    assert_eq!(bench.till.list(&bench.store, &bench.lan, &issuer).lines.len(), 1);
 }
 
 #[test]
 fn no_list_is_made_for_an_unknown_terminal_or_an_impossible_pay_point() {
     let bench = Bench::new();
     let issuer = bench.office.issuer();
-    let unknown = make_payment_list(&bench.store, &issuer, &Till::new(7).terms());
+    let unknown = make_payment_list(&bench.store, &bench.lan, &issuer, &Till::new(7).terms());
     assert!(matches!(
         unknown,
         Err(PayoutError::Store(StoreError::NotFound { .. }))
@@ -192,7 +207,7 @@ fn no_list_is_made_for_an_unknown_terminal_or_an_impossible_pay_point() {
     for pay_point in ["", "thirteen-long", "Bưu điện"] {
         let mut terms = bench.till.terms();
         terms.pay_point = pay_point.to_owned();
-        let refused = make_payment_list(&bench.store, &issuer, &terms);
+        let refused = make_payment_list(&bench.store, &bench.lan, &issuer, &terms);
         assert!(matches!(refused, Err(PayoutError::Value(_))), "{pay_point:?}");
     }
     assert!(bench.store.payment_lists().unwrap().is_empty());
@@ -203,7 +218,7 @@ fn no_list_is_made_for_an_unknown_terminal_or_an_impossible_pay_point() {
 fn a_block_list_is_full_sorted_and_signed() {
     let bench = Bench::new();
     let issuer = bench.office.issuer();
-    let empty = make_block_list(&bench.store, &issuer, time()).unwrap();
+    let empty = make_block_list(&bench.store, &bench.lan, &issuer, time()).unwrap();
     assert!(empty.entries.is_empty());
     for (card, reason) in bench
         .cards
@@ -211,9 +226,9 @@ fn a_block_list_is_full_sorted_and_signed() {
         .rev()
         .zip([BlockReason::Stolen, BlockReason::Lost])
     {
-        bench.store.block(&card.number, reason).unwrap();
+        bench.store.block(&bench.lan, &card.number, reason).unwrap();
     }
-    let list = make_block_list(&bench.store, &issuer, time()).unwrap();
+    let list = make_block_list(&bench.store, &bench.lan, &issuer, time()).unwrap();
     let header = Signed::<BlockListHeader>::parse(&list.header).unwrap();
     let header = header
         .verify(&PortableP256, &bench.office.issuer.public_key())
@@ -238,7 +253,14 @@ fn only_who_has_the_keys_is_certified_under_the_name_that_was_given() {
     let till = Till::new(2);
     let [agreement, journal] = till.requests();
     let ask = |agreement: &[u8], journal: &[u8]| {
-        certify_terminal(&bench.store, &authority, till.name, (agreement, journal), dates)
+        certify_terminal(
+            &bench.store,
+            &bench.lan,
+            &authority,
+            till.name,
+            (agreement, journal),
+            dates,
+        )
     };
 
     let mut forged = journal.clone();
@@ -272,6 +294,7 @@ fn certificates_span_no_more_than_35_days() {
     let dates = (today(), days_from_now(35));
     let refused = certify_terminal(
         &bench.store,
+        &bench.lan,
         &bench.office.authority(),
         till.name,
         (&agreement, &journal),
@@ -295,6 +318,7 @@ fn a_name_or_a_key_is_not_given_twice() {
         let [agreement, journal] = till.requests();
         let refused = certify_terminal(
             &bench.store,
+            &bench.lan,
             &bench.office.authority(),
             till.name,
             (&agreement, &journal),

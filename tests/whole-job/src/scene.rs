@@ -47,6 +47,7 @@ impl Scene {
             .status()?;
         ensure!(written.success(), "beneficiary-list: {written}");
         station.run(&["import", &list.to_string_lossy()])?;
+        station.approve_everybody()?;
         let blanks = issuing::deliver(&station, work, people)?;
         let mut cards = issuing::issue_all(&station, readers, blanks)?;
         cards.sort_by(|one, other| one.number.cmp(&other.number));

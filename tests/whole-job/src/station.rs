@@ -25,6 +25,10 @@ pub fn pin_of(card_number: &str) -> &str {
 pub struct Station {
     folder: PathBuf,
     passphrase: String,
+    /// The token of the officer who does everything but approve.
+    officer: String,
+    /// The token of the one who approves.
+    approver: String,
 }
 
 impl Station {
@@ -35,11 +39,24 @@ impl Station {
     pub fn set_up(folder: PathBuf, province: &str) -> Result<Self> {
         let mut random = [0; 16];
         getrandom::fill(&mut random)?;
-        let station = Self {
+        let mut station = Self {
             folder,
             passphrase: hex::encode(random),
+            officer: String::new(),
+            approver: String::new(),
         };
-        station.run(&["init", "--province", province, "--test"])?;
+        let said = station.run(&[
+            "init",
+            "--province",
+            province,
+            "--operator",
+            "lan",
+            "--test",
+            "--json",
+        ])?;
+        station.officer = token(&said)?;
+        let said = station.run(&["operator", "add", "minh", "--role", "approver", "--json"])?;
+        station.approver = token(&said)?;
         Ok(station)
     }
 
@@ -60,6 +77,7 @@ impl Station {
             .arg("--store")
             .arg(&self.folder)
             .env("ANSINH_PASSPHRASE", &self.passphrase)
+            .env("ANSINH_TOKEN", &self.officer)
             .stdin(Stdio::null());
         Ok(command)
     }
@@ -88,6 +106,34 @@ impl Station {
     pub fn json(&self, arguments: &[&str]) -> Result<Value> {
         let output = self.run(&[arguments, &["--json"]].concat())?;
         serde_json::from_str(&output).with_context(|| format!("ansinh {}: {output}", arguments.join(" ")))
+    }
+
+    /// One officer drafts a batch of everybody who waits; another one approves it.
+    ///
+    /// # Errors
+    /// What a command said when it failed.
+    pub fn approve_everybody(&self) -> Result<()> {
+        let draft = [
+            "batch",
+            "draft",
+            "--everybody",
+            "--title",
+            "everybody who waits",
+            "--quota",
+            "1000",
+        ];
+        let number = self.json(&draft)?["number"].to_string();
+        let refused = self.refused(&["batch", "approve", &number])?;
+        ensure!(
+            refused.contains("another officer"),
+            "one officer alone: {refused}"
+        );
+        let approved = self
+            .command(&["batch", "approve", &number])?
+            .env("ANSINH_TOKEN", &self.approver)
+            .status()?;
+        ensure!(approved.success(), "ansinh batch approve: {approved}");
+        Ok(())
     }
 
     /// Runs a command that must be refused; returns everything it said.
@@ -126,4 +172,11 @@ impl Station {
     pub fn ledger(&self, query: &str) -> Result<Vec<Value>> {
         witnesses::sqlite(&self.folder.join("store.sqlite"), query)
     }
+}
+
+/// The token that a command showed, in the last line that it printed.
+fn token(said: &str) -> Result<String> {
+    let last = said.lines().next_back().context("no token shown")?;
+    let shown: Value = serde_json::from_str(last)?;
+    Ok(shown["token"].as_str().context("no token shown")?.to_owned())
 }

@@ -8,11 +8,13 @@ use ansinh_payout::{
     IssuerKey, ListTerms, TerminalAuthority, certify_terminal, make_payment_list, vietnam_time,
 };
 use ansinh_store::Store;
+use ansinh_store::batches::{NewBatch, Selection};
 use ansinh_store::cards::Claim;
 use ansinh_store::deliveries::Delivery;
 use ansinh_store::import::{ApprovedLine, ApprovedList, Due, ImportMode};
 use ansinh_store::issuer_log::SignedObject;
 use ansinh_store::lists::{BlockList, PaymentList};
+use ansinh_store::operators::{Actor, Role as OperatorRole};
 use ansinh_store::people::{Entitlement, Person};
 use card_spec::certificate::{
     Authorization, Certificate, CertificateKey, Certified, Flags, Reference, Request, Role,
@@ -140,8 +142,37 @@ pub(crate) struct Card {
     pub(crate) cso_hash: Digest,
 }
 
+/// The first operator of a new ledger.
+pub(crate) fn first_operator(store: &Store) -> Actor {
+    let token = store.add_first_operator("lan").unwrap();
+    store.authenticate(&token).unwrap()
+}
+
+/// Drafts a batch of everybody who waits, and has another officer approve it.
+pub(crate) fn approve_everybody(store: &Store, actor: &Actor) {
+    let roles = [OperatorRole::Approver].into_iter().collect();
+    let token = store.renew_token(actor, "minh");
+    let token = token
+        .or_else(|_| store.add_operator(actor, "minh", roles))
+        .unwrap();
+    let approver = store.authenticate(&token).unwrap();
+    let batch = NewBatch {
+        title: "everybody".to_owned(),
+        selection: Selection::Everybody,
+        limit: None,
+        expires_on: "20991231".to_owned(),
+        quota: 1000,
+    };
+    let drafted = store.draft_batch(actor, &batch).unwrap();
+    store.approve_batch(&approver, drafted.number).unwrap();
+}
+
 /// Two persons with a regular line of November 2026 each, and their cards, active.
-pub(crate) fn two_cards<S: Sign<Error: Display>>(store: &Store, issuer: &IssuerKey<'_, S>) -> [Card; 2] {
+pub(crate) fn two_cards<S: Sign<Error: Display>>(
+    store: &Store,
+    actor: &Actor,
+    issuer: &IssuerKey<'_, S>,
+) -> [Card; 2] {
     let list = ApprovedList {
         file_hash: [1; 32],
         file_name: "11-2026.csv".to_owned(),
@@ -149,9 +180,10 @@ pub(crate) fn two_cards<S: Sign<Error: Display>>(store: &Store, issuer: &IssuerK
     };
     store.import(&list, ImportMode::Commit).unwrap();
     store
-        .add_delivery(&delivery("2026-11-A"), &[[1; 10], [2; 10]])
+        .add_delivery(actor, &delivery("2026-11-A"), &[[1; 10], [2; 10]])
         .unwrap();
-    [1, 2].map(|chip| active_card(store, issuer, chip))
+    approve_everybody(store, actor);
+    [1, 2].map(|chip| active_card(store, actor, issuer, chip))
 }
 
 pub(crate) fn delivery(name: &str) -> Delivery {
@@ -199,10 +231,14 @@ pub(crate) fn approved(person: u8) -> ApprovedLine {
 
 pub(crate) fn active_card<S: Sign<Error: Display>>(
     store: &Store,
+    actor: &Actor,
     issuer: &IssuerKey<'_, S>,
     chip: u8,
 ) -> Card {
-    let Claim::New(card) = store.claim_next_person(&[chip; 10], "reader 0", 79).unwrap() else {
+    let Claim::New(card) = store
+        .claim_next_person(actor, &[chip; 10], "reader 0", 79)
+        .unwrap()
+    else {
         panic!("nobody waits for a card");
     };
     let (agreement, signing) = (key(10 + chip), key(20 + chip));
@@ -250,7 +286,7 @@ pub(crate) fn active_card<S: Sign<Error: Display>>(
         Ok::<_, ansinh_store::StoreError>(SignedObject { body_hash, object })
     });
     let cso = release.unwrap();
-    store.activated(&card.number).unwrap();
+    store.activated(actor, &card.number).unwrap();
     Card {
         number: card.number,
         signing,
@@ -297,19 +333,23 @@ impl Till {
     pub(crate) fn register<S: Sign<Error: Display>>(
         &self,
         store: &Store,
+        actor: &Actor,
         authority: &TerminalAuthority<'_, S>,
     ) {
         let [agreement, journal] = self.requests();
         let dates = (today(), days_from_now(34));
-        certify_terminal(store, authority, self.name, (&agreement, &journal), dates).unwrap();
+        certify_terminal(store, actor, authority, self.name, (&agreement, &journal), dates).unwrap();
     }
 
     pub(crate) fn list<S: Sign<Error: Display>>(
         &self,
         store: &Store,
+        actor: &Actor,
         issuer: &IssuerKey<'_, S>,
     ) -> PaymentList {
-        make_payment_list(store, issuer, &self.terms()).unwrap().list
+        make_payment_list(store, actor, issuer, &self.terms())
+            .unwrap()
+            .list
     }
 
     pub(crate) fn terms(&self) -> ListTerms {

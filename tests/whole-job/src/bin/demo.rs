@@ -140,6 +140,7 @@ fn import(station: &Station, work: &Path, period: &str) -> Result<()> {
     );
     station.run(&["import", &good.to_string_lossy()])?;
     station.run(&["import", &good.to_string_lossy()])?;
+    station.approve_everybody()?;
     let persons = station.ledger("SELECT count(*) AS n FROM person")?;
     ensure!(persons[0]["n"] == PEOPLE, "{persons:?} persons in the ledger");
     eprintln!("  The right one is imported; importing it again changes nothing: {PEOPLE} people.");
