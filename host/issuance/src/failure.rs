@@ -75,6 +75,29 @@ pub enum Failure {
     Reader(String),
     /// A fault of this program.
     Program(&'static str),
+    /// Maintenance: the chip is blank; there is no card on it.
+    BlankChip,
+    /// Maintenance: the card's issuance is not finished.
+    UnfinishedCard,
+    /// Maintenance: the job needs a card that may pay, and this one is blocked, by its chip or by the ledger.
+    BlockedCard,
+    /// Maintenance: the card is closed for ever.
+    TerminatedCard,
+    /// Maintenance: the card's last day is over.
+    ExpiredCard,
+    /// Maintenance: the card has fewer receipts than it showed before.
+    RewoundCard,
+    /// Maintenance: the ledger does not let this card pay again; why.
+    NotUnblockable(&'static str),
+    /// Maintenance: the card answered, authenticated or not, that it will not do this.
+    JobRefused {
+        /// Name of the command.
+        command: &'static str,
+        /// What it said.
+        status: StatusWord,
+    },
+    /// Maintenance: an authenticated answer breaks the specification.
+    JobMalformed(&'static str),
 }
 
 impl Failure {
@@ -90,7 +113,13 @@ impl Failure {
             | Self::RetiredChip
             | Self::UnrecordedCard
             | Self::UnrecordedCso
-            | Self::CopiedChip => Plastic::Untouched,
+            | Self::CopiedChip
+            | Self::BlankChip
+            | Self::UnfinishedCard
+            | Self::BlockedCard
+            | Self::TerminatedCard
+            | Self::ExpiredCard
+            | Self::RewoundCard => Plastic::Untouched,
             Self::KeyProof(_) | Self::DuplicateKey | Self::OtherCso | Self::LostKeys => Plastic::Spoilt,
             _ => Plastic::Resumable,
         }
@@ -125,6 +154,15 @@ impl Failure {
             Self::Keys(_) => "keys",
             Self::Reader(_) => "reader",
             Self::Program(_) => "program",
+            Self::BlankChip => "blank-chip",
+            Self::UnfinishedCard => "unfinished-card",
+            Self::BlockedCard => "blocked-card",
+            Self::TerminatedCard => "terminated-card",
+            Self::ExpiredCard => "expired-card",
+            Self::RewoundCard => "rewound-card",
+            Self::NotUnblockable(_) => "not-unblockable",
+            Self::JobRefused { .. } => "job-refused",
+            Self::JobMalformed(_) => "job-malformed",
         }
     }
 
@@ -209,6 +247,33 @@ impl Failure {
             Self::Program(_) => {
                 "Lỗi của chương trình. Thẻ có thể chưa xong. Ghi lại thông báo này và báo người quản trị."
             }
+            Self::BlankChip => {
+                "Đây là chip trắng, chưa phải thẻ của ai. Chip không bị thay đổi. Trả về kho thẻ trắng và đưa đúng thẻ của người hưởng."
+            }
+            Self::UnfinishedCard => {
+                "Thẻ này chưa phát hành xong. Thẻ không bị thay đổi. Làm cho xong bằng `ansinh issue` rồi đưa lại."
+            }
+            Self::BlockedCard => {
+                "Thẻ đang bị khóa trên chip hoặc trong sổ. Việc yêu cầu chưa được làm. Giữ thẻ lại; nếu đúng người được dùng lại thẻ, mở khóa trước: `ansinh card unblock`."
+            }
+            Self::TerminatedCard => {
+                "Thẻ đã hủy vĩnh viễn. Thẻ không trả tiền được nữa. Giữ thẻ lại, đục lỗ và cấp thẻ khác nếu người hưởng còn được hưởng."
+            }
+            Self::ExpiredCard => {
+                "Thẻ đã hết hạn. Thẻ không được cập nhật. Giữ thẻ lại và cấp thẻ khác cho người hưởng."
+            }
+            Self::RewoundCard => {
+                "Thẻ có ít biên nhận hơn lần trước, có thể là bản sao. Thẻ không bị thay đổi. Giữ thẻ lại, khóa số thẻ: `ansinh block add`, và báo người quản trị."
+            }
+            Self::NotUnblockable(_) => {
+                "Sổ không cho mở khóa thẻ này. Thẻ vẫn bị khóa. Giữ thẻ lại; người hưởng dùng thẻ khác."
+            }
+            Self::JobRefused { .. } => {
+                "Thẻ từ chối một lệnh. Việc chưa xong, tiền và biên nhận trên thẻ còn nguyên. Đưa lại thẻ; nếu lặp lại ba lần, giữ thẻ và báo người quản trị."
+            }
+            Self::JobMalformed(_) => {
+                "Thẻ trả lời sai đặc tả. Việc chưa xong. Đưa lại thẻ; nếu lặp lại, giữ thẻ, khóa số thẻ: `ansinh block add`, và báo nhà cung cấp."
+            }
         }
     }
 
@@ -292,6 +357,33 @@ impl Failure {
             Self::Program(_) => {
                 "A fault of this program. The card may be unfinished. Write this message down and tell the administrator."
             }
+            Self::BlankChip => {
+                "This is a blank chip, nobody's card. It was not changed. Put it back to the blank cards and insert the holder's own."
+            }
+            Self::UnfinishedCard => {
+                "The issuance of this card is not finished. It was not changed. Finish it with `ansinh issue`, then insert it again."
+            }
+            Self::BlockedCard => {
+                "The card is blocked, on its chip or in the store. The job was not done. Keep the card; if its holder is to use it again, unblock it first: `ansinh card unblock`."
+            }
+            Self::TerminatedCard => {
+                "The card is closed for ever. It pays nothing any more. Keep it, punch it, and issue another if its holder is still entitled."
+            }
+            Self::ExpiredCard => {
+                "The card's last day is over. It was not updated. Keep it, and issue another to its holder."
+            }
+            Self::RewoundCard => {
+                "The card has fewer receipts than it showed before, so it may be a copy. It was not changed. Keep it, block its number: `ansinh block add`, and tell the administrator."
+            }
+            Self::NotUnblockable(_) => {
+                "The store does not let this card pay again. It stays blocked. Keep it; its holder uses another."
+            }
+            Self::JobRefused { .. } => {
+                "The card refused a command. The job is not done; money and receipts on the card are as they were. Insert it again; after three times keep it and tell the administrator."
+            }
+            Self::JobMalformed(_) => {
+                "The card's answer breaks the specification. The job is not done. Insert it again; if this repeats, keep it, block its number: `ansinh block add`, and tell the vendor."
+            }
         }
     }
 }
@@ -301,10 +393,14 @@ impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.english())?;
         match self {
-            Self::CardRefused { command, status } => write!(f, " ({command}: {status})"),
+            Self::CardRefused { command, status } | Self::JobRefused { command, status } => {
+                write!(f, " ({command}: {status})")
+            }
             Self::Malformed(detail)
             | Self::KeyProof(detail)
             | Self::PersonRecord(detail)
+            | Self::NotUnblockable(detail)
+            | Self::JobMalformed(detail)
             | Self::Program(detail) => {
                 write!(f, " ({detail})")
             }

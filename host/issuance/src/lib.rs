@@ -1,4 +1,4 @@
-//! Personalization of a card (SPEC 6) without I/O.
+//! Personalization of a card (SPEC 6), and its life in the issuer's reader afterwards (SPEC 13), without I/O.
 //!
 //! An [`Issuance`] says what it needs next as a [`Step`] — send this APDU, write this to the ledger, ask for a PIN, have
 //! this card security object signed — and is told the result as an [`Event`]. It never waits, reads no clock and draws
@@ -11,13 +11,18 @@
 //! |---|---|
 //! | [`machine`] | steps, events, and what drives the protocol from one to the next |
 //! | `protocol` | the order of things, from SELECT to ACTIVATE |
+//! | [`maintenance`] | a card after ACTIVATE: new PIN, block, unblock, update, terminate; receipts read back |
+//! | `opening`, `session`, `exchange` | what both share: the issuer's session, and how a protocol asks its caller |
 //! | [`station`] | what an issuing station puts on every card |
 //! | [`person`] | data groups from a person's record |
 //! | [`proof`] | the card's proof that its keys are its own |
 //! | [`failure`] | what went wrong, what it means for the plastic, what to do |
 
+mod exchange;
 pub mod failure;
 pub mod machine;
+pub mod maintenance;
+mod opening;
 pub mod person;
 pub mod proof;
 mod protocol;

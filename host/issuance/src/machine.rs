@@ -1,14 +1,4 @@
-//! Steps out, events in.
-//!
-//! The protocol is written as one `async` function, so that the order of commands can be read from top to bottom; the
-//! compiler makes the state machine of it. Its only `await`s are questions to the caller: there is no executor and no
-//! I/O, and [`Issuance`] polls it exactly when an answer is there.
-
-use std::cell::Cell;
-use std::future::poll_fn;
-use std::pin::Pin as Pinned;
-use std::rc::Rc;
-use std::task::{Context, Poll, Waker};
+//! Steps out, events in: what the personalization of a card asks of its caller, and what it is told.
 
 use card_spec::command::Pin;
 use card_spec::crypto::SecretKey;
@@ -19,6 +9,7 @@ use card_spec::values::CardNumber;
 use rand_core::TryCryptoRng;
 use zeroize::Zeroizing;
 
+use crate::exchange::{self, Course, Dialogue, Turn, WRONG_ANSWER};
 use crate::{CsoDraft, Failure, PersonRecord, ProvenKeys, Station, protocol};
 
 /// What the caller is to do next. The event that answers it is named with each; [`Event::Refused`] answers any.
@@ -209,78 +200,61 @@ impl Randomness {
 }
 
 /// The personalization of the chip in one reader, from power-up to its end.
-pub struct Issuance<'a> {
-    protocol: Option<Protocol<'a>>,
-    desk: Desk,
-}
-
-type Protocol<'a> = Pinned<Box<dyn Future<Output = Result<Done, Failure>> + 'a>>;
+pub struct Issuance<'a>(Course<'a, Personalization, Done>);
 
 impl<'a> Issuance<'a> {
     /// Starts on a chip that was just powered up.
     pub fn start(station: &'a Station, random: Randomness) -> (Self, Step) {
-        let desk = Desk::default();
-        let protocol = protocol::personalize(desk.clone(), station, random);
-        let mut issuance = Self {
-            protocol: Some(Box::pin(protocol)),
-            desk,
-        };
-        let step = issuance.poll();
-        (issuance, step)
+        let (course, turn) = Course::start(|desk| protocol::personalize(desk, station, random));
+        (Self(course), turn.into())
     }
 
     /// Goes on with the answer to the last step. An answer to another question is [`Failure::Program`].
     pub fn answer(&mut self, event: Event) -> Step {
-        self.desk.0.event.set(Some(event));
-        self.poll()
+        self.0.answer(event).into()
     }
+}
 
-    fn poll(&mut self) -> Step {
-        let Some(protocol) = &mut self.protocol else {
-            return Step::Failed(Failure::Program("it has ended already"));
-        };
-        match protocol.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
-            Poll::Pending => self
-                .desk
-                .0
-                .step
-                .take()
-                .unwrap_or(Step::Failed(Failure::Program("it asks for nothing"))),
-            Poll::Ready(end) => {
-                self.protocol = None;
-                end.map_or_else(Step::Failed, Step::Done)
-            }
+impl From<Turn<Self, Done>> for Step {
+    fn from(turn: Turn<Self, Done>) -> Self {
+        match turn {
+            Turn::Asks(step) => step,
+            Turn::Ended(Ok(done)) => Self::Done(done),
+            Turn::Ended(Err(failure)) => Self::Failed(failure),
         }
     }
 }
 
-/// Where the protocol puts its questions and finds the answers.
-#[derive(Clone, Default)]
-pub(crate) struct Desk(Rc<Trays>);
+/// The questions of this module.
+pub(crate) struct Personalization;
 
-#[derive(Default)]
-struct Trays {
-    step: Cell<Option<Step>>,
-    event: Cell<Option<Event>>,
-}
+impl Dialogue for Personalization {
+    type Step = Step;
+    type Event = Event;
 
-impl Desk {
-    async fn ask(&self, step: Step) -> Result<Event, Failure> {
-        self.0.step.set(Some(step));
-        let event = poll_fn(|_| self.0.event.take().map_or(Poll::Pending, Poll::Ready)).await;
+    fn transmit(command: Vec<u8>) -> Step {
+        Step::Transmit(command)
+    }
+
+    fn response(event: Event) -> Option<Vec<u8>> {
+        match event {
+            Event::Response(response) => Some(response),
+            _ => None,
+        }
+    }
+
+    fn accepted(event: Event) -> Result<Event, Failure> {
         match event {
             Event::Refused(failure) => Err(failure),
             event => Ok(event),
         }
     }
+}
 
-    pub(crate) async fn transmit(&self, command: &[u8]) -> Result<Vec<u8>, Failure> {
-        match self.ask(Step::Transmit(command.to_vec())).await? {
-            Event::Response(response) => Ok(response),
-            _ => Err(WRONG_ANSWER),
-        }
-    }
+/// Where the personalization puts its questions.
+pub(crate) type Desk = exchange::Desk<Personalization>;
 
+impl Desk {
     pub(crate) async fn find_keys(&self, chip: ChipSerial) -> Result<Box<CardKeys>, Failure> {
         match self.ask(Step::FindKeys(chip)).await? {
             Event::Keys(keys) => Ok(keys),
@@ -326,5 +300,3 @@ impl Desk {
         }
     }
 }
-
-const WRONG_ANSWER: Failure = Failure::Program("it was given the answer to another question");

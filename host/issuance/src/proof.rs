@@ -4,6 +4,7 @@ use card_spec::command::{GenerateData, GeneratedKeys, KeyPossession};
 use card_spec::crypto::{
     Agree as _, PortableP256, PublicKey, SecretKey, SharedSecret, Verify as _, ct_eq, sha256,
 };
+use card_spec::cso::CardSecurityObject;
 use card_spec::scp03::AesKey;
 use card_spec::signed::encode_body;
 use card_spec::values::CardNumber;
@@ -12,7 +13,7 @@ use zeroize::Zeroizing;
 use crate::Failure;
 
 /// Keys whose private parts the card has shown to have. Only a verified answer to this run's
-/// question makes it; a CSO names no others.
+/// question makes it, or the CSO in force on an authenticated card; a CSO names no others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ProvenKeys {
     agreement: PublicKey,
@@ -20,6 +21,15 @@ pub struct ProvenKeys {
 }
 
 impl ProvenKeys {
+    /// The keys of a card in force: it proved them before its first CSO was signed, and every CSO of the card names the same
+    /// (SPEC 13.6). The caller has verified the CSO, and the authenticated card has said that it is in force.
+    pub(crate) fn in_force(cso: &CardSecurityObject) -> Self {
+        Self {
+            agreement: cso.agreement_key,
+            signing: cso.signing_key,
+        }
+    }
+
     /// The key agreement key.
     pub fn agreement(&self) -> &PublicKey {
         &self.agreement

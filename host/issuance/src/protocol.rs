@@ -3,33 +3,21 @@
 //! Each step on the chip is in the ledger's journal before it is taken, and each fact about the chip is in the ledger
 //! before the next step builds on it. So whatever is lost, card and ledger together tell what is still to be done.
 
-use card_spec::APPLICATION_IDENTIFIER;
-use card_spec::apdu::{Command, StatusWord};
-use card_spec::command::instruction::{
-    ACTIVATE, CHANGE_REFERENCE_DATA, GENERATE_KEY_PAIR, PUT_KEY, SELECT, STORE_DATA,
-};
-use card_spec::command::{
-    CardStatus, FileControlInformation, LifeCycle, PIN_REFERENCE, Pin, TRANSPORT_KEY_VERSION,
-};
+use card_spec::command::instruction::{ACTIVATE, GENERATE_KEY_PAIR, PUT_KEY};
+use card_spec::command::{CardStatus, LifeCycle, Pin};
 use card_spec::crypto::{Digest, SecretKey};
 use card_spec::groups::Salt;
-use card_spec::scp03::{
-    HandshakeError, HostHandshake, InitializeUpdateResponse, MAX_COMMAND_DATA, PUT_KEY_P2, encode_put_key,
-    put_key_response,
-};
-use card_spec::tlv::{Field as _, Reader};
+use card_spec::scp03::{PUT_KEY_P2, encode_put_key, put_key_response};
 use card_spec::values::CardNumber;
 
-use crate::machine::Desk;
+use crate::machine::{Desk, Personalization};
+use crate::opening::{Greeting, select};
 use crate::proof::Question;
-use crate::session::{Instruction, Session, plain};
+use crate::session::{Instruction, Session};
 use crate::{
     Assignment, CardKeys, DataGroups, Done, Failure, JournalStep, LedgerWrite, Plastic, Progress, ProvenKeys,
     Randomness, Station,
 };
-
-/// Version of SPEC.md that this host speaks (SPEC 6.1).
-const SPECIFICATION_VERSION: u8 = 1;
 
 /// The whole personalization.
 pub(crate) async fn personalize(desk: Desk, station: &Station, random: Randomness) -> Result<Done, Failure> {
@@ -40,28 +28,16 @@ pub(crate) async fn personalize(desk: Desk, station: &Station, random: Randomnes
         salts,
     } = random;
     let life_cycle = select(&desk).await?;
-    let handshake = HostHandshake::new(host_challenge);
-    let update = plain(&desk, "INITIALIZE UPDATE", &handshake.initialize_update(0))
-        .await
-        .map_err(blocked)?;
-    let update = InitializeUpdateResponse::parse(&update).map_err(|_| Failure::ForeignCard)?;
-
-    let keys = desk.find_keys(update.chip_serial).await?;
-    let blank = update.key_version == TRANSPORT_KEY_VERSION;
-    let present = if blank { &keys.transport } else { &keys.issuer };
-    if present.has_default_key() {
-        return Err(Failure::DefaultKeys);
+    if matches!(life_cycle, LifeCycle::Blocked | LifeCycle::Terminated) {
+        return Err(Failure::ClosedCard);
     }
-    // From here on the chip serial is proven: only the chip that it names has these keys.
-    let (channel, external_authenticate) =
-        handshake
-            .card_response(present, &update)
-            .map_err(|error| match error {
-                HandshakeError::NotAuthentic => Failure::WrongCardKeys,
-                _ => Failure::ForeignCard,
-            })?;
+    let greeting = Greeting::exchange(&desk, host_challenge).await?;
+    let keys = desk.find_keys(greeting.chip()).await?;
+    let (chip, key_version, blank) = (greeting.chip(), greeting.key_version(), greeting.is_blank());
+    let present = if blank { &keys.transport } else { &keys.issuer };
+    let recognized = greeting.recognize(present)?;
 
-    let Some(card) = desk.claim(update.chip_serial, blank).await? else {
+    let Some(card) = desk.claim(chip, blank).await? else {
         return Ok(Done::NobodyWaiting);
     };
     if blank && card.progress != Progress::Claimed {
@@ -79,19 +55,19 @@ pub(crate) async fn personalize(desk: Desk, station: &Station, random: Randomnes
     } else {
         Some(desk.pin(card.number).await?)
     };
-    plain(&desk, "EXTERNAL AUTHENTICATE", &external_authenticate).await?;
+    let session = recognized.open(&desk).await?;
 
     let number = card.number;
     let work = Work {
         desk: desk.clone(),
-        session: Session::new(desk.clone(), channel),
+        session,
         station,
         card: *card,
     };
     let result = work
         .finish(
             blank.then_some(&*keys),
-            update.key_version,
+            key_version,
             pin,
             nonce,
             ephemeral,
@@ -114,56 +90,10 @@ fn data_groups(station: &Station, card: &Assignment, salts: &[Salt; 5]) -> Resul
     }
 }
 
-/// SELECT (SPEC 6.1). Not authentic: it decides only whether a PIN is asked for.
-async fn select(desk: &Desk) -> Result<LifeCycle, Failure> {
-    let command = Command {
-        class: 0x00,
-        instruction: SELECT,
-        p1: 0x04,
-        p2: 0x00,
-        data: &APPLICATION_IDENTIFIER,
-        expected: Some(256),
-    };
-    let mut buffer = [0; 16];
-    let command = command
-        .encode_short(&mut buffer)
-        .map_err(|_| Failure::Program("SELECT does not fit"))?;
-    let data = plain(desk, "SELECT", command)
-        .await
-        .map_err(|failure| match failure {
-            Failure::CardRefused { .. } => Failure::ForeignCard,
-            other => other,
-        })?;
-    let mut reader = Reader::new(&data);
-    let information = FileControlInformation::read(&mut reader, FileControlInformation::TAG)
-        .and_then(|information| reader.finish().map(|()| information))
-        .map_err(|_| Failure::ForeignCard)?;
-    if information.identifier != APPLICATION_IDENTIFIER
-        || information.proprietary.version != SPECIFICATION_VERSION
-    {
-        return Err(Failure::ForeignCard);
-    }
-    match information.life_cycle {
-        LifeCycle::Blocked | LifeCycle::Terminated => Err(Failure::ClosedCard),
-        open => Ok(open),
-    }
-}
-
-/// `6983` to INITIALIZE UPDATE: ten wrong authentications in a row (SPEC 6.3).
-fn blocked(failure: Failure) -> Failure {
-    match failure {
-        Failure::CardRefused {
-            status: StatusWord::AUTHENTICATION_METHOD_BLOCKED,
-            ..
-        } => Failure::AuthenticationBlocked,
-        other => other,
-    }
-}
-
 /// An authenticated session on the chip of one card.
 struct Work<'a> {
     desk: Desk,
-    session: Session,
+    session: Session<Personalization>,
     station: &'a Station,
     card: Assignment,
 }
@@ -311,24 +241,13 @@ impl Work<'_> {
     async fn load(&mut self, cso: &[u8], groups: &DataGroups) -> Result<(), Failure> {
         let objects = self.station.load(cso, groups);
         self.journal(JournalStep::LoadData).await?;
-        let mut blocks = objects.chunks(MAX_COMMAND_DATA).zip(0_u8..).peekable();
-        while let Some((block, number)) = blocks.next() {
-            let last = if blocks.peek().is_none() { 0x80 } else { 0x00 };
-            self.session
-                .command(Instruction("STORE DATA", [STORE_DATA, last, number]), block)
-                .await?;
-        }
-        Ok(())
+        self.session.store_data(&objects).await
     }
 
     /// CHANGE REFERENCE DATA (SPEC 6.8). A PIN that a torn run set is simply replaced.
     async fn set_pin(&mut self, pin: &Pin) -> Result<(), Failure> {
         self.journal(JournalStep::SetPin).await?;
-        let instruction = Instruction(
-            "CHANGE REFERENCE DATA",
-            [CHANGE_REFERENCE_DATA, 0x01, PIN_REFERENCE],
-        );
-        self.session.command(instruction, pin.digits()).await.map(drop)
+        self.session.change_pin(pin).await
     }
 
     /// ACTIVATE (SPEC 6.9).

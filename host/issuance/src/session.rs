@@ -1,29 +1,32 @@
 //! One SCP03 session as the protocol uses it: a command goes out protected, authenticated data come back.
 
 use card_spec::apdu::{Command, Response};
-use card_spec::command::CardStatus;
-use card_spec::command::instruction::GET_DATA;
-use card_spec::scp03::{HostChannel, MAX_PROTECTED_RESPONSE};
+use card_spec::command::instruction::{CHANGE_REFERENCE_DATA, GET_DATA, STORE_DATA};
+use card_spec::command::{CardStatus, PIN_REFERENCE, Pin};
+use card_spec::scp03::{HostChannel, MAX_COMMAND_DATA, MAX_PROTECTED_RESPONSE};
 use card_spec::tlv::{Field as _, Reader};
 use zeroize::Zeroizing;
 
 use crate::Failure;
-use crate::machine::Desk;
+use crate::exchange::{Desk, Dialogue};
 
 /// Class of the commands of SPEC 6 before secure messaging marks them.
 const PROPRIETARY: u8 = 0x80;
+/// The class of all commands of a chain but the last (ISO/IEC 7816-4:2020, 5.4.1).
+const CHAINED: u8 = 0x90;
 
 /// A command in plain for the card: name for messages, then INS, P1, P2.
+#[derive(Clone, Copy)]
 pub(crate) struct Instruction(pub(crate) &'static str, pub(crate) [u8; 3]);
 
 /// The session; a failure ends it.
-pub(crate) struct Session {
-    desk: Desk,
+pub(crate) struct Session<D: Dialogue> {
+    desk: Desk<D>,
     channel: HostChannel,
 }
 
-impl Session {
-    pub(crate) fn new(desk: Desk, channel: HostChannel) -> Self {
+impl<D: Dialogue> Session<D> {
+    pub(crate) fn new(desk: Desk<D>, channel: HostChannel) -> Self {
         Self { desk, channel }
     }
 
@@ -33,9 +36,30 @@ impl Session {
         instruction: Instruction,
         data: &[u8],
     ) -> Result<Vec<u8>, Failure> {
+        self.exchange(PROPRIETARY, instruction, data).await
+    }
+
+    /// A command whose data may need a chain (SPEC 8.2).
+    pub(crate) async fn chain(&mut self, instruction: Instruction, data: &[u8]) -> Result<Vec<u8>, Failure> {
+        let mut rest = data;
+        while let Some((block, behind)) = rest.split_at_checked(MAX_COMMAND_DATA)
+            && !behind.is_empty()
+        {
+            self.exchange(CHAINED, instruction, block).await?;
+            rest = behind;
+        }
+        self.exchange(PROPRIETARY, instruction, rest).await
+    }
+
+    async fn exchange(
+        &mut self,
+        class: u8,
+        instruction: Instruction,
+        data: &[u8],
+    ) -> Result<Vec<u8>, Failure> {
         let Instruction(name, [instruction, p1, p2]) = instruction;
         let command = Command {
-            class: PROPRIETARY,
+            class,
             instruction,
             p1,
             p2,
@@ -67,6 +91,26 @@ impl Session {
         Ok(data.to_vec())
     }
 
+    /// STORE DATA (SPEC 6.6).
+    pub(crate) async fn store_data(&mut self, objects: &[u8]) -> Result<(), Failure> {
+        let mut blocks = objects.chunks(MAX_COMMAND_DATA).zip(0_u8..).peekable();
+        while let Some((block, number)) = blocks.next() {
+            let last = if blocks.peek().is_none() { 0x80 } else { 0x00 };
+            self.command(Instruction("STORE DATA", [STORE_DATA, last, number]), block)
+                .await?;
+        }
+        Ok(())
+    }
+
+    /// CHANGE REFERENCE DATA (SPEC 6.8).
+    pub(crate) async fn change_pin(&mut self, pin: &Pin) -> Result<(), Failure> {
+        let instruction = Instruction(
+            "CHANGE REFERENCE DATA",
+            [CHANGE_REFERENCE_DATA, 0x01, PIN_REFERENCE],
+        );
+        self.command(instruction, pin.digits()).await.map(drop)
+    }
+
     /// GET DATA (SPEC 6.10).
     pub(crate) async fn status(&mut self) -> Result<CardStatus, Failure> {
         let [p1, p2] = CardStatus::TAG.to_be_bytes();
@@ -82,7 +126,11 @@ impl Session {
 }
 
 /// Sends a command that has no protection, and returns the data of its 9000.
-pub(crate) async fn plain(desk: &Desk, name: &'static str, command: &[u8]) -> Result<Vec<u8>, Failure> {
+pub(crate) async fn plain<D: Dialogue>(
+    desk: &Desk<D>,
+    name: &'static str,
+    command: &[u8],
+) -> Result<Vec<u8>, Failure> {
     let response = desk.transmit(command).await?;
     let response = Response::parse(&response).map_err(|_| Failure::CardLost)?;
     let data = response.ok().map_err(|status| Failure::CardRefused {

@@ -56,6 +56,8 @@ pub struct Station {
     certificate: Vec<u8>,
     issuer: Certified,
     certificate_hash: Digest,
+    /// The issuer under its earlier keys, which cards in the field still name.
+    earlier: Vec<Certified>,
     terms: Terms,
 }
 
@@ -66,6 +68,8 @@ pub enum StationError {
     Encoding(Error),
     /// The chain does not hold.
     Certificate(CertificateError),
+    /// A certificate given as an earlier one of the issuer is another's, or no earlier one.
+    NotEarlier,
 }
 
 impl From<Error> for StationError {
@@ -88,6 +92,7 @@ impl core::fmt::Display for StationError {
         match self {
             Self::Encoding(_) => f.write_str("one of them is damaged, restore it from backup"),
             Self::Certificate(error) => write!(f, "{error}"),
+            Self::NotEarlier => f.write_str("one that was given as an earlier one of this issuer is none"),
         }
     }
 }
@@ -116,8 +121,26 @@ impl Station {
             certificate: issuer.to_vec(),
             issuer: certified,
             certificate_hash: certificate.hash(),
+            earlier: Vec::new(),
             terms,
         })
+    }
+
+    /// Accepts cards that the issuer signed under an earlier key. Its dates do not matter any more (SPEC 13.3).
+    ///
+    /// # Errors
+    /// [`StationError`] unless the certificate is an issuer's under this root, of the same name with a lower number.
+    pub fn with_earlier_issuer(mut self, root: &[u8], certificate: &[u8]) -> Result<Self, StationError> {
+        let root = Signed::<Certificate>::parse(root)?;
+        let trusted = Certified::trust_root(&PortableP256, &root, &root.claimed().public_key.key)?;
+        let earlier = trusted.certify(&PortableP256, &Signed::<Certificate>::parse(certificate)?)?;
+        earlier.require_role(Role::Issuer)?;
+        let (own, other) = (self.issuer(), earlier.holder());
+        if own.mnemonic() != other.mnemonic() || own.sequence() <= other.sequence() {
+            return Err(StationError::NotEarlier);
+        }
+        self.earlier.push(earlier);
+        Ok(self)
     }
 
     /// The issuer's reference, which names its sequence.
@@ -173,10 +196,63 @@ impl Station {
         })
     }
 
+    /// The CSO that follows the one in force on a card: its keys, person and last day stay, and its version is above `newest`,
+    /// the last one that was signed for the card.
+    pub(crate) fn draft_update(
+        &self,
+        present: &CardSecurityObject,
+        newest: u16,
+        groups: &DataGroups,
+    ) -> Result<CsoDraft, Failure> {
+        let expiry = present.expiry.min(self.issuer.expiry());
+        if self.terms.today > expiry {
+            return Err(Failure::ExpiredCard);
+        }
+        Ok(CsoDraft {
+            issuer: self.issuer(),
+            card_number: present.card_number,
+            version: newest
+                .checked_add(1)
+                .ok_or(Failure::Program("no CSO version is left"))?,
+            effective: self.terms.today,
+            expiry,
+            keys: ProvenKeys::in_force(present),
+            person: present.person,
+            policy: self.terms.policy,
+            caps: self.terms.caps,
+            digests: groups.digests(&self.trust_anchor),
+        })
+    }
+
     /// Verifies a CSO under the issuer's certificate. `None`: it does not.
     pub fn verify<'a>(&self, cso: &'a [u8]) -> Option<Verified<'a, CardSecurityObject>> {
         let signed = Signed::<CardSecurityObject>::parse(cso).ok()?;
         cso::verify(&PortableP256, &self.issuer, signed).ok()
+    }
+
+    /// Takes the CSO of an issued card from the ledger: the issuer signed it for this card, under its present key or an
+    /// earlier one.
+    pub(crate) fn check_card(&self, cso: &[u8], number: CardNumber) -> Result<CheckedCso, Failure> {
+        let signed = Signed::<CardSecurityObject>::parse(cso).map_err(|_| Failure::LedgerCso)?;
+        let mut issuers = std::iter::once(&self.issuer).chain(&self.earlier);
+        let verified = issuers
+            .find_map(|issuer| cso::verify(&PortableP256, issuer, signed).ok())
+            .filter(|cso| cso.card_number == number)
+            .ok_or(Failure::LedgerCso)?;
+        Ok(CheckedCso {
+            hash: verified.hash(),
+            body: *verified,
+        })
+    }
+
+    /// What a card is told that the issuer signed: before it the issuer's certificate, if the card knows the issuer under an
+    /// earlier key (SPEC 13.3).
+    pub(crate) fn message(&self, card: &CardSecurityObject, object: &[u8]) -> Vec<u8> {
+        if card.issuer == self.issuer() {
+            object.to_vec()
+        } else {
+            [&self.certificate, object].concat()
+        }
     }
 
     /// Takes a CSO from the ledger: the issuer signed it, for this card and these groups. Anything else is never loaded.
@@ -234,6 +310,11 @@ impl CsoDraft {
     /// The card's number.
     pub fn card_number(&self) -> CardNumber {
         self.card_number
+    }
+
+    /// Version of the CSO.
+    pub fn version(&self) -> u16 {
+        self.version
     }
 
     /// The body to sign at this place of the issuer's sequence (SPEC 4.3).

@@ -171,6 +171,18 @@ fn every_failure_says_what_happened_what_it_means_and_what_to_do_in_two_language
         Failure::Keys(String::new()),
         Failure::Reader(String::new()),
         Failure::Program("x"),
+        Failure::BlankChip,
+        Failure::UnfinishedCard,
+        Failure::BlockedCard,
+        Failure::TerminatedCard,
+        Failure::ExpiredCard,
+        Failure::RewoundCard,
+        Failure::NotUnblockable("x"),
+        Failure::JobRefused {
+            command: "EXECUTE ISSUER SCRIPT",
+            status: StatusWord(0x634E),
+        },
+        Failure::JobMalformed("x"),
     ];
     for failure in failures {
         for text in [failure.vietnamese(), &failure.to_string()] {
