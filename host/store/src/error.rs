@@ -115,6 +115,14 @@ pub enum StoreError {
     /// What is committed there would not survive a power cut.
     #[error("the store is not opened, for payments and cards could be lost there: {0}")]
     NotDurable(String),
+    /// A file that could not be written or read.
+    #[error("{path}: {reason}; nothing was changed")]
+    File {
+        /// The file or its folder.
+        path: String,
+        /// What the operating system says.
+        reason: String,
+    },
     /// The database itself failed.
     #[error("the store could not be read or written ({0}); nothing was changed")]
     Database(DatabaseError),
@@ -130,6 +138,15 @@ pub enum StoreError {
     /// The runtime that drives the database could not start.
     #[error("the database driver could not start: {0}")]
     Runtime(std::io::Error),
+}
+
+impl StoreError {
+    pub(crate) fn file(path: &std::path::Path, error: &std::io::Error) -> Self {
+        Self::File {
+            path: path.display().to_string(),
+            reason: error.to_string(),
+        }
+    }
 }
 
 impl From<sqlx::Error> for StoreError {

@@ -20,7 +20,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// The ledger, opened.
 pub struct Store {
     runtime: Runtime,
-    pool: AnyPool,
+    pub(crate) pool: AnyPool,
     pub(crate) engine: Engine,
 }
 

@@ -1,0 +1,117 @@
+//! What terminals are sent.
+
+use std::collections::HashSet;
+use std::thread;
+
+use ansinh_store::Store;
+use ansinh_store::cards::BlockReason;
+use ansinh_store::import::{ApprovedList, ImportMode};
+use ansinh_store::lists::DueLine;
+use ansinh_store::people::Representative;
+
+use crate::fixture::*;
+
+on_each_engine!(
+    only_active_cards_unpaid_cash_lines_and_one_terminal_are_due,
+    a_line_listed_for_a_lost_card_is_never_listed_for_its_replacement,
+    lists_made_at_once_for_many_terminals_share_no_line,
+    an_authorization_that_ended_before_the_list_begins_gives_nobody_the_money,
+);
+
+fn only_active_cards_unpaid_cash_lines_and_one_terminal_are_due(engine: Engine) {
+    let ledger = Ledger::new(engine, 3, 3);
+    ledger.active(0);
+    ledger.released(1);
+    let (first, second) = (ledger.terminal(0), ledger.terminal(1));
+    let due = ledger.next_list(&first);
+    assert_eq!(due.len(), 1);
+    assert_eq!(
+        ledger.next_list(&second),
+        [],
+        "one line on the lists of two terminals"
+    );
+    let entries = [entry(1, 1, None), entry(2, 2, Some(payment(&due[0], 1, 1)))];
+    assert_eq!(ledger.store.ingest(&first, &entries).unwrap().booked, 1);
+    assert_eq!(ledger.next_list(&first), [], "a paid line is due again");
+    assert_eq!(ledger.store.payment_lists().unwrap().len(), 3);
+}
+
+fn a_line_listed_for_a_lost_card_is_never_listed_for_its_replacement(engine: Engine) {
+    let ledger = Ledger::new(engine, 1, 2);
+    let lost = ledger.active(0);
+    let (first, second) = (ledger.terminal(0), ledger.terminal(1));
+    assert_eq!(ledger.next_list(&first).len(), 1);
+    assert_eq!(ledger.store.lines_of_earlier_cards().unwrap(), 0);
+    // The terminal paid it and was not synchronised; then the card was lost and replaced.
+    ledger
+        .store
+        .block(&ledger.officer, &lost.number, BlockReason::Lost)
+        .unwrap();
+    let replacement = ledger.active(1);
+    assert_eq!(replacement.person, lost.person);
+    for terminal in [&first, &second] {
+        assert_eq!(ledger.next_list(terminal), [], "{terminal}");
+    }
+    assert_eq!(ledger.store.lines_of_earlier_cards().unwrap(), 1);
+    // What was on no list is due on the new card.
+    let december = ApprovedList {
+        file_hash: [2; 32],
+        file_name: "12.csv".to_owned(),
+        lines: vec![approved(0, "BTXH", "1/QĐ", "202612", 500_000)],
+    };
+    ledger.store.import(&december, ImportMode::Commit).unwrap();
+    let due = ledger.next_list(&first);
+    assert_eq!(due.len(), 1);
+    assert_eq!(
+        (due[0].card, due[0].key.period.as_str()),
+        (replacement.number, "202612")
+    );
+}
+
+fn lists_made_at_once_for_many_terminals_share_no_line(engine: Engine) {
+    let ledger = Ledger::new(engine, 6, 6);
+    for number in 0..6 {
+        ledger.active(number);
+    }
+    let terminals = [0, 1, 2, 3].map(|number| ledger.terminal(number));
+    let second = Store::open(&ledger.location).unwrap();
+    let officer = &ledger.officer;
+    let listed: Vec<Vec<DueLine>> = thread::scope(|scope| {
+        let made = terminals.each_ref().map(|terminal| {
+            let store = if terminal == &terminals[0] {
+                &second
+            } else {
+                &ledger.store
+            };
+            scope.spawn(move || next_list(store, officer, terminal))
+        });
+        made.into_iter().map(|list| list.join().unwrap()).collect()
+    });
+    let lines: Vec<_> = listed.iter().flatten().map(|line| line.key.clone()).collect();
+    assert_eq!(lines.len(), 6);
+    assert_eq!(lines.iter().collect::<HashSet<_>>().len(), 6);
+}
+
+fn an_authorization_that_ended_before_the_list_begins_gives_nobody_the_money(engine: Engine) {
+    for (valid_to, counts) in [("20261031", false), ("20261101", true)] {
+        let ledger = Ledger::new(engine, 0, 1);
+        let mut list = list(1, 1);
+        list.lines[0].representative = Some(Representative {
+            personal_id: "079240000099".to_owned(),
+            full_name: "Trần Văn B".to_owned(),
+            relation: "02".to_owned(),
+            document: None,
+            valid_to: valid_to.to_owned(),
+        });
+        list.file_hash = [9; 32];
+        ledger.store.import(&list, ImportMode::Commit).unwrap();
+        ledger.approve_everybody();
+        ledger.active(0);
+        let terminal = ledger.terminal(0);
+        assert_eq!(
+            ledger.next_list(&terminal)[0].has_representative,
+            counts,
+            "{valid_to}"
+        );
+    }
+}
