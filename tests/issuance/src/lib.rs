@@ -7,7 +7,9 @@
 )]
 
 pub mod bench;
+pub mod figures;
 pub mod hostile;
+pub mod instant;
 pub mod office;
 
 use std::path::{Path, PathBuf};

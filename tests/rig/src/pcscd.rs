@@ -84,6 +84,12 @@ impl PcscRig {
         &self.readers
     }
 
+    /// The process of pcscd, for whoever counts its work.
+    #[must_use]
+    pub fn process_id(&self) -> u32 {
+        self.pcscd.id()
+    }
+
     /// What pcscd wrote, if it has died: a rig whose pcscd died proves nothing.
     pub fn post_mortem(&mut self) -> Option<String> {
         let status = self.pcscd.try_wait().ok().flatten()?;

@@ -11,3 +11,17 @@ pub trait Chip {
     /// Carries out one command APDU. An empty answer means that the chip lost its power on the way.
     fn transmit(&mut self, command: &[u8]) -> Vec<u8>;
 }
+
+impl<C: Chip + ?Sized> Chip for Box<C> {
+    fn answer_to_reset(&self) -> Vec<u8> {
+        (**self).answer_to_reset()
+    }
+
+    fn reset(&mut self) {
+        (**self).reset();
+    }
+
+    fn transmit(&mut self, command: &[u8]) -> Vec<u8> {
+        (**self).transmit(command)
+    }
+}

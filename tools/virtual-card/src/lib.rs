@@ -9,8 +9,10 @@ pub mod vpcd;
 mod chip;
 mod holder;
 mod reference;
+mod slow;
 
 pub use chip::Chip;
 pub use control::{Control, Moment};
 pub use holder::Holder;
 pub use reference::ReferenceCard;
+pub use slow::Slow;

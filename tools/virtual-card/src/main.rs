@@ -5,11 +5,12 @@ use std::net::TcpListener;
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::thread;
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use clap::{Args, Parser, Subcommand};
 use virtual_card::control::answer_lines;
-use virtual_card::{Control, Holder, ReferenceCard, blank, pn532, vpcd};
+use virtual_card::{Control, Holder, ReferenceCard, Slow, blank, pn532, vpcd};
 
 /// A card in a process. Orders come as lines on standard input or at the control socket, each answered by one line:
 /// insert, remove, status, tear-after N before|after (the power goes at the N-th command from now, before or after the
@@ -72,6 +73,9 @@ struct Card {
     /// Make every write reach the disk
     #[arg(long)]
     sync: bool,
+    /// Time that the chip takes for each command, beside what it computes
+    #[arg(long, value_name = "MILLISECONDS", default_value_t = 0)]
+    own_time: u64,
 }
 
 fn main() -> Result<()> {
@@ -107,7 +111,7 @@ fn serve(card: &Card) -> Result<()> {
     let hand = owner.clone();
     // The end of the input ends the orders, not the card.
     thread::spawn(move || answer_lines(stdin().lock(), stdout(), |line| hand.obey(line)));
-    let mut chip = owner.place.clone();
+    let mut chip = Slow::new(owner.place.clone(), Duration::from_millis(card.own_time));
     match (&card.vpcd, &card.pn532) {
         (Some(address), _) => Ok(vpcd::run(&mut chip, address, &owner.control)?),
         (_, Some(address)) => {

@@ -25,6 +25,10 @@ pub struct Outcome {
     pub statistics: Statistics,
     /// Time with the card, that of asking for the PIN excluded.
     pub time: Duration,
+    /// Of this, the time until the card's answers were there.
+    pub card_time: Duration,
+    /// Of this, the time until the ledger's answers were there, signing included.
+    pub ledger_time: Duration,
 }
 
 /// A reader with all that a card in it needs.
@@ -44,6 +48,8 @@ struct Course {
     /// Kept over a restart on the same insertion, so that nobody is asked twice.
     pin: Option<Pin>,
     asking: Duration,
+    card_time: Duration,
+    ledger_time: Duration,
     statistics: Statistics,
 }
 
@@ -64,6 +70,8 @@ impl Desk<'_> {
         let Course {
             number,
             asking,
+            card_time,
+            ledger_time,
             statistics,
             ..
         } = course;
@@ -72,6 +80,8 @@ impl Desk<'_> {
             end,
             statistics,
             time: start.elapsed().saturating_sub(asking),
+            card_time,
+            ledger_time,
         }
     }
 
@@ -113,10 +123,18 @@ impl Desk<'_> {
                 Step::Claim { chip, .. } => Some(*chip),
                 _ => None,
             };
+            let begun = Instant::now();
             let event = match step {
-                Step::Transmit(command) => transmit(&mut transaction, &command)?,
+                Step::Transmit(command) => {
+                    let event = transmit(&mut transaction, &command)?;
+                    course.card_time += begun.elapsed();
+                    event
+                }
                 step => match self.ledger.answer(step) {
-                    Ok(event) => event,
+                    Ok(event) => {
+                        course.ledger_time += begun.elapsed();
+                        event
+                    }
                     Err(step) => return Ok(step),
                 },
             };
