@@ -193,3 +193,103 @@ pub(crate) fn number<T: TryFrom<i64>>(row: &AnyRow, column: &'static str) -> Res
 pub(crate) fn signed(value: u64, what: &'static str) -> Result<i64, StoreError> {
     i64::try_from(value).map_err(|_| StoreError::OutOfRange(what))
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::DatabaseUrl;
+
+    const INSERT: &str = "INSERT INTO series (name, last) VALUES ('test', 1)";
+
+    fn on_a_server() -> Store {
+        Store::create(Location::Server(
+            DatabaseUrl::new(&rig::postgres().database()).unwrap(),
+        ))
+        .unwrap()
+    }
+
+    fn series(store: &Store) -> i64 {
+        let sql = "SELECT count(*) AS total FROM series";
+        let count = store.read(async |connection| {
+            let row = sqlx::query(sql).fetch_one(connection).await?;
+            Ok::<i64, StoreError>(row.try_get("total")?)
+        });
+        count.unwrap()
+    }
+
+    #[test]
+    fn a_file_that_keeps_no_write_ahead_log_is_refused() {
+        install_default_drivers();
+        let runtime = Builder::new_current_thread().build().unwrap();
+        let refused = runtime.block_on(async {
+            let mut connection = AnyConnection::connect("sqlite::memory:").await?;
+            Engine::Sqlite.demand_durable(&mut connection).await
+        });
+        assert!(
+            matches!(&refused, Err(StoreError::NotDurable(why)) if why.contains("journal_mode is memory")),
+            "{refused:?}"
+        );
+    }
+
+    #[test]
+    fn an_error_that_was_passed_over_is_not_committed_as_done() {
+        let store = on_a_server();
+        let result = store.write(async |connection| {
+            sqlx::query(INSERT).execute(&mut *connection).await?;
+            let passed_over = sqlx::query(INSERT).execute(connection).await;
+            assert!(passed_over.is_err_and(|error| is_duplicate(&error)));
+            Ok::<_, StoreError>(())
+        });
+        assert!(matches!(result, Err(StoreError::Database(_))), "{result:?}");
+        assert_eq!(series(&store), 0);
+    }
+
+    #[test]
+    fn a_connection_that_dies_before_the_commit_changed_nothing() {
+        let store = on_a_server();
+        let result = store.write(async |connection| {
+            sqlx::query(INSERT).execute(&mut *connection).await?;
+            let kill = "SELECT pg_terminate_backend(pg_backend_pid())";
+            sqlx::query(kill).execute(connection).await?;
+            Ok::<_, StoreError>(())
+        });
+        assert!(matches!(result, Err(StoreError::Database(_))), "{result:?}");
+        assert_eq!(series(&store), 0);
+        // The next one finds a new connection.
+        let written = store.write(async |connection| {
+            sqlx::query(INSERT).execute(connection).await?;
+            Ok::<_, StoreError>(())
+        });
+        written.unwrap();
+        assert_eq!(series(&store), 1);
+    }
+
+    #[test]
+    fn who_writes_waits_for_whoever_wrote_first() {
+        let store = on_a_server();
+        let total = 40;
+        std::thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| {
+                    for _ in 0..total / 8 {
+                        let drawn = store.write(async |connection| {
+                            // Looks first and inserts later, without any lock of its own.
+                            let sql = "SELECT coalesce(max(last), 0) + 1 AS next FROM series";
+                            let row = sqlx::query(sql).fetch_one(&mut *connection).await?;
+                            let next: i64 = row.try_get("next")?;
+                            sqlx::query("INSERT INTO series (name, last) VALUES ($1, $2)")
+                                .bind(next.to_string())
+                                .bind(next)
+                                .execute(connection)
+                                .await?;
+                            Ok::<_, StoreError>(())
+                        });
+                        drawn.unwrap();
+                    }
+                });
+            }
+        });
+        assert_eq!(series(&store), total);
+    }
+}
