@@ -1,167 +1,48 @@
-//! Reference data: code lists with effective dates, as files in `data/` that are built in.
+//! Reference data: codes, rates and deadlines with the days on which they are in force.
+//!
+//! What can change by decree is data, never code. The data is a *package*: a folder with a manifest, CSV files and a signature
+//! over the manifest, which names the SHA-256 of every file. One package is built into the program; a station can install a
+//! newer one that its root or its issuer has signed. `DATA-SOURCES.md` says where the built-in data comes from and how a
+//! ministry replaces it.
+//!
+//! The same digits name different places over time (80 was Long An and is Tây Ninh since 1 July 2025), so every question to
+//! [`Reference`] takes the day.
+//!
+//! ```
+//! use ansinh_reference::Reference;
+//! use jiff::civil::date;
+//!
+//! let reference = Reference::load()?;
+//! assert_eq!(reference.province("80", date(2025, 6, 30)).unwrap().name, "Long An");
+//! assert_eq!(reference.province("80", date(2025, 7, 1)).unwrap().name, "Tây Ninh");
+//! # Ok::<(), ansinh_reference::PackageError>(())
+//! ```
 
-use anyhow::{Context as _, Result};
+mod built_in;
+mod error;
+mod install;
+mod kinds;
+mod list;
+mod manifest;
+mod package;
+mod reference;
+mod table;
+
+pub use error::{DataError, PackageError};
+pub use install::{Installed, install};
+pub use kinds::{
+    Agency, Commune, Extent, PayPoint, Province, ProvinceKind, Rule, Standard, SubProgramme, Succession, Unit,
+};
+pub use list::Code;
+pub use manifest::{Manifest, ManifestFile, Source, Status};
+pub use package::{MANIFEST_FILE, Package, SIGNATURE_FILE, Verified, public_key_from_pem, sign};
+pub use reference::{CodeList, CommuneLookup, Origin, Reference};
+
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::{TimeZone, offset};
 
-const PROVINCES: &str = include_str!("../data/provinces.csv");
-const PROGRAMMES: &str = include_str!("../data/programmes.csv");
-const PAYMENT_METHODS: &str = include_str!("../data/payment-methods.csv");
-const RELATIONS: &str = include_str!("../data/relations.csv");
-
-/// One code with the days on which it is in force, both included.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Code {
-    /// The code, as text: leading zeros count.
-    pub code: String,
-    /// Its Vietnamese name.
-    pub name: String,
-    from: Date,
-    to: Option<Date>,
-}
-
-impl Code {
-    fn in_force(&self, day: Date) -> bool {
-        self.from <= day && self.to.is_none_or(|to| day <= to)
-    }
-}
-
-/// All code lists.
-#[derive(Debug, Clone)]
-pub struct Reference {
-    provinces: Vec<Code>,
-    programmes: Vec<Code>,
-    payment_methods: Vec<Code>,
-    relations: Vec<Code>,
-}
-
-impl Reference {
-    /// Reads the built-in lists.
-    ///
-    /// # Errors
-    /// If a list is malformed; the tests exclude it for the built-in ones.
-    pub fn load() -> Result<Self> {
-        Ok(Self {
-            provinces: read("provinces", PROVINCES)?,
-            programmes: read("programmes", PROGRAMMES)?,
-            payment_methods: read("payment-methods", PAYMENT_METHODS)?,
-            relations: read("relations", RELATIONS)?,
-        })
-    }
-
-    /// Whether a province code is in force on a day.
-    pub fn is_province(&self, code: &str, day: Date) -> bool {
-        in_force(&self.provinces, code, day)
-    }
-
-    /// Whether a coarse programme code is in force on a day.
-    pub fn is_programme(&self, code: &str, day: Date) -> bool {
-        in_force(&self.programmes, code, day)
-    }
-
-    /// Whether a payment method is in force on a day.
-    pub fn is_payment_method(&self, code: &str, day: Date) -> bool {
-        in_force(&self.payment_methods, code, day)
-    }
-
-    /// Whether a relation code is in force on a day.
-    pub fn is_relation(&self, code: &str, day: Date) -> bool {
-        in_force(&self.relations, code, day)
-    }
-
-    /// The provinces of a day.
-    pub fn provinces(&self, day: Date) -> impl Iterator<Item = &Code> {
-        self.provinces.iter().filter(move |code| code.in_force(day))
-    }
-}
-
-fn in_force(codes: &[Code], code: &str, day: Date) -> bool {
-    codes
-        .iter()
-        .any(|entry| entry.code == code && entry.in_force(day))
-}
-
-fn read(name: &str, text: &str) -> Result<Vec<Code>> {
-    let mut reader = csv::ReaderBuilder::new()
-        .comment(Some(b'#'))
-        .from_reader(text.as_bytes());
-    let headers = reader.headers()?.clone();
-    let place = |column: &str| {
-        let found = headers.iter().position(|header| header == column);
-        found.with_context(|| format!("{name}.csv: column {column} is missing"))
-    };
-    let (code, title, from, to) = (place("code")?, place("name")?, place("from")?, place("to")?);
-    reader
-        .records()
-        .map(|record| {
-            let record = record?;
-            let field = |place: usize| record.get(place).unwrap_or_default();
-            Ok(Code {
-                code: field(code).to_owned(),
-                name: field(title).to_owned(),
-                from: day(field(from)).with_context(|| format!("{name}.csv: {record:?}"))?,
-                to: if field(to).is_empty() {
-                    None
-                } else {
-                    Some(day(field(to))?)
-                },
-            })
-        })
-        .collect()
-}
-
-fn day(text: &str) -> Result<Date> {
-    Ok(Date::strptime("%Y%m%d", text)?)
-}
-
 /// Today in Vietnam (UTC+7, no daylight saving), whatever the computer's time zone.
 pub fn today() -> Date {
     Timestamp::now().to_zoned(TimeZone::fixed(offset(7))).date()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use jiff::civil::date;
-
-    #[test]
-    fn codes_have_their_days() {
-        let reference = Reference::load().unwrap();
-        let (before, after) = (date(2025, 6, 30), date(2025, 7, 1));
-        assert_eq!(
-            (
-                reference.provinces(before).count(),
-                reference.provinces(after).count()
-            ),
-            (63, 34)
-        );
-        let name = |day| {
-            reference
-                .provinces(day)
-                .find(|code| code.code == "80")
-                .unwrap()
-                .name
-                .clone()
-        };
-        assert_eq!(
-            (name(before), name(after)),
-            ("Long An".to_owned(), "Tây Ninh".to_owned())
-        );
-        assert!(reference.is_province("72", before) && !reference.is_province("72", after));
-        assert!(!reference.is_programme("HTXH", before) && reference.is_programme("HTXH", after));
-    }
-
-    #[test]
-    fn codes_are_text() {
-        let reference = Reference::load().unwrap();
-        let day = date(2026, 11, 1);
-        assert!(reference.is_province("01", day));
-        for wrong in ["1", "001", " 01", "", "00", "btxh"] {
-            assert!(
-                !reference.is_province(wrong, day) && !reference.is_programme(wrong, day),
-                "{wrong:?}"
-            );
-        }
-    }
 }
