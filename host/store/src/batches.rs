@@ -2,6 +2,7 @@
 //!
 //! Without an approved batch no blank chip is bound to a person. Cards begun under a batch are finished whatever becomes of it.
 
+use card_spec::values::CardNumber;
 use jiff::Timestamp;
 use jiff::tz::{TimeZone, offset};
 use sqlx::any::AnyRow;
@@ -234,25 +235,42 @@ impl Store {
     }
 }
 
-/// The next person whose card this officer may begin today.
+/// Batches under which cards may be begun today.
+const OPEN: &str = "batch.state = 'approved' AND batch.expires_on >= $1";
+
+/// The next person whose card this officer may begin today: of the oldest batch, in the order of registration. After a person
+/// was returned to a batch (a chip was given up), [`search_again`] makes the search begin at that person.
 pub(crate) async fn next_turn(connection: &mut AnyConnection, actor: &Actor) -> Result<Turn, StoreError> {
-    const WAITING: &str = "
-        SELECT waiting_person.reference, batch.number
-        FROM waiting_person JOIN batch_person ON batch_person.person = waiting_person.reference
-        JOIN batch ON batch.number = batch_person.batch
-        WHERE batch.state = 'approved' AND batch.expires_on >= $1";
-    const WITHIN_QUOTA: &str = "batch.quota > (SELECT count(*) FROM card WHERE card.batch = batch.number
-        AND card.claimed_by = $2 AND card.state <> 'abandoned')";
-    let next = format!("{WAITING} AND {WITHIN_QUOTA} ORDER BY batch.number, waiting_person.position LIMIT 1");
-    let row = sqlx::query(sqlx::AssertSqlSafe(next))
+    let within_quota = format!(
+        "SELECT batch.number, batch.next_position FROM batch WHERE {OPEN} AND batch.quota > (SELECT count(*) FROM card
+         WHERE card.batch = batch.number AND card.claimed_by = $2 AND card.state <> 'abandoned') ORDER BY batch.number"
+    );
+    let rows = sqlx::query(sqlx::AssertSqlSafe(within_quota))
         .bind(vietnam_day())
         .bind(actor.name())
-        .fetch_optional(&mut *connection)
+        .fetch_all(&mut *connection)
         .await?;
-    if let Some(row) = row {
-        return Ok(Turn::Next(octets(&row, "reference")?, row.try_get("number")?));
+    let mut batches = Vec::new();
+    for row in &rows {
+        batches.push((row.try_get("number")?, row.try_get("next_position")?));
     }
-    let anybody = sqlx::query(sqlx::AssertSqlSafe(format!("{WAITING} LIMIT 1")))
+    for (batch, from) in &batches {
+        let next = first_waiting(connection, *batch, *from).await?;
+        search_from(connection, *batch, next.map(|(_, position)| position)).await?;
+        if let Some((person, _)) = next {
+            return Ok(Turn::Next(person, *batch));
+        }
+    }
+    for (batch, _) in &batches {
+        if let Some((person, _)) = first_waiting(connection, *batch, 0).await? {
+            return Ok(Turn::Next(person, *batch));
+        }
+    }
+    let anybody = format!(
+        "SELECT 1 FROM waiting_person JOIN batch_person ON batch_person.person = waiting_person.reference
+         JOIN batch ON batch.number = batch_person.batch WHERE {OPEN} LIMIT 1"
+    );
+    let anybody = sqlx::query(sqlx::AssertSqlSafe(anybody))
         .bind(vietnam_day())
         .fetch_optional(connection)
         .await?;
@@ -261,6 +279,54 @@ pub(crate) async fn next_turn(connection: &mut AnyConnection, actor: &Actor) -> 
     } else {
         Turn::NobodyWaiting
     })
+}
+
+/// The first person of a batch who waits, from a position on.
+async fn first_waiting(
+    connection: &mut AnyConnection,
+    batch: i64,
+    from: i64,
+) -> Result<Option<(PersonReference, i64)>, StoreError> {
+    let sql = "SELECT waiting_person.reference, waiting_person.position FROM waiting_person
+        WHERE waiting_person.position >= $2 AND EXISTS (SELECT 1 FROM batch_person
+            WHERE batch_person.batch = $1 AND batch_person.person = waiting_person.reference)
+        ORDER BY waiting_person.position LIMIT 1";
+    let row = sqlx::query(sql)
+        .bind(batch)
+        .bind(from)
+        .fetch_optional(connection)
+        .await?;
+    row.map(|row| Ok((octets(&row, "reference")?, row.try_get("position")?)))
+        .transpose()
+}
+
+/// The next search begins after this position; `None`: after everybody registered so far.
+async fn search_from(
+    connection: &mut AnyConnection,
+    batch: i64,
+    after: Option<i64>,
+) -> Result<(), StoreError> {
+    let sql = "UPDATE batch SET next_position = 1 + coalesce($2, (SELECT max(position) FROM person), 0) WHERE number = $1";
+    sqlx::query(sql)
+        .bind(batch)
+        .bind(after)
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+/// The person of this card waits again and is the next of the batch, if no earlier one waits.
+pub(crate) async fn search_again(
+    connection: &mut AnyConnection,
+    number: &CardNumber,
+) -> Result<(), StoreError> {
+    let sql = "UPDATE batch SET next_position = person.position FROM card JOIN person ON person.reference = card.person
+        WHERE card.number = $1 AND batch.number = card.batch AND person.position < batch.next_position";
+    sqlx::query(sql)
+        .bind(number.to_string())
+        .execute(connection)
+        .await?;
+    Ok(())
 }
 
 const SELECT_BATCH: &str = "

@@ -7,7 +7,7 @@
 use card_spec::values::CardNumber;
 use sqlx::{AnyConnection, Row as _};
 
-use crate::batches::{Turn, next_turn};
+use crate::batches::{Turn, next_turn, search_again};
 use crate::cards::{
     BlockReason, Card, CardState, Claim, Step, card, card_on_chip, insert_block, set_state, wrong_state,
 };
@@ -218,6 +218,7 @@ impl Store {
             };
             set_blank_state(connection, &serial_text(&card.chip_serial), "spoilt").await?;
             set_state(connection, number, end).await?;
+            search_again(connection, number).await?;
             if end == CardState::Blocked {
                 insert_block(connection, number, BlockReason::IssuanceFailed).await?;
             }

@@ -1,5 +1,6 @@
 //! Opening the database, and the two ways of using it: a read, and a write that happens wholly or not at all.
 
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use jiff::{Timestamp, Unit};
@@ -21,6 +22,9 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub struct Store {
     runtime: Runtime,
     pub(crate) pool: AnyPool,
+    /// Held by the one who writes. Only one can, and SQLite lets the others of a process sleep and try again (its busy
+    /// handler), which costs sixteen readers most of their time; here they are woken.
+    writer: Mutex<()>,
     pub(crate) engine: Engine,
 }
 
@@ -95,6 +99,7 @@ impl Store {
         Ok(Self {
             runtime,
             pool,
+            writer: Mutex::new(()),
             engine,
         })
     }
@@ -116,6 +121,8 @@ impl Store {
         &self,
         work: impl AsyncFnOnce(&mut AnyConnection) -> Result<T, E>,
     ) -> Result<T, E> {
+        // A writer that panicked has undone its transaction.
+        let _turn = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
         self.runtime.block_on(async {
             let begin = self.pool.begin_with(self.engine.begin_write());
             let mut transaction = begin.await.map_err(StoreError::from)?;
