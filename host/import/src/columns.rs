@@ -1,55 +1,68 @@
-//! Reading the file: encoding, delimiter, header.
+//! The columns of the import file, and its header.
 
-use csv::StringRecord;
+use std::collections::HashMap;
 
-use crate::{Finding, Findings};
+use crate::finding::{Finding, Findings};
+
+/// What a column holds, as far as it matters how a spreadsheet stores it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Kind {
+    /// Text, and codes: a number has lost its leading zeros.
+    Text,
+    /// Digits without leading zeros: sums, and codes of one digit.
+    Number,
+    /// A day yyyymmdd, also as a date of the spreadsheet.
+    Day,
+    /// Recognised and not taken over, so not looked at: what is not stored cannot leak.
+    Unused,
+}
 
 /// Every column of the import file (DOMAIN: approved list), in the order of the template.
-const KNOWN: [&str; 44] = [
-    "stt",
-    "so_dinh_danh",
-    "ho_ten",
-    "ngay_sinh",
-    "gioi_tinh",
-    "ma_tinh",
-    "ma_xa",
-    "thon_to",
-    "dia_chi",
-    "dien_thoai",
-    "ma_che_do",
-    "ma_doi_tuong",
-    "he_so",
-    "muc_chuan",
-    "so_tien_thang",
-    "phu_cap",
-    "truy_linh",
-    "mai_tang_phi",
-    "thu_hoi",
-    "tong_so_tien",
-    "ky_chi_tra",
-    "tu_thang",
-    "den_thang",
-    "so_quyet_dinh",
-    "ngay_quyet_dinh",
-    "co_quan_quyet_dinh",
-    "ngay_bat_dau",
-    "ngay_thoi_huong",
-    "ly_do_thoi",
-    "phuong_thuc_chi_tra",
-    "ma_ngan_hang",
-    "so_tai_khoan",
-    "chu_tai_khoan",
-    "ma_diem_chi_tra",
-    "nguoi_nhan_thay",
-    "so_dinh_danh_nguoi_nhan_thay",
-    "quan_he",
-    "so_giay_uy_quyen",
-    "ngay_het_han_uy_quyen",
-    "ma_so_bhxh",
-    "ma_the_bhyt",
-    "trang_thai_xac_thuc",
-    "ngay_xac_thuc",
-    "ghi_chu",
+const KNOWN: [(&str, Kind); 44] = [
+    ("stt", Kind::Unused),
+    ("so_dinh_danh", Kind::Text),
+    ("ho_ten", Kind::Text),
+    ("ngay_sinh", Kind::Day),
+    ("gioi_tinh", Kind::Number),
+    ("ma_tinh", Kind::Text),
+    ("ma_xa", Kind::Text),
+    ("thon_to", Kind::Unused),
+    ("dia_chi", Kind::Unused),
+    ("dien_thoai", Kind::Unused),
+    ("ma_che_do", Kind::Text),
+    ("ma_doi_tuong", Kind::Text),
+    ("he_so", Kind::Unused),
+    ("muc_chuan", Kind::Unused),
+    ("so_tien_thang", Kind::Number),
+    ("phu_cap", Kind::Number),
+    ("truy_linh", Kind::Number),
+    ("mai_tang_phi", Kind::Number),
+    ("thu_hoi", Kind::Number),
+    ("tong_so_tien", Kind::Number),
+    ("ky_chi_tra", Kind::Number),
+    ("tu_thang", Kind::Number),
+    ("den_thang", Kind::Number),
+    ("so_quyet_dinh", Kind::Text),
+    ("ngay_quyet_dinh", Kind::Day),
+    ("co_quan_quyet_dinh", Kind::Text),
+    ("ngay_bat_dau", Kind::Day),
+    ("ngay_thoi_huong", Kind::Day),
+    ("ly_do_thoi", Kind::Text),
+    ("phuong_thuc_chi_tra", Kind::Number),
+    ("ma_ngan_hang", Kind::Unused),
+    ("so_tai_khoan", Kind::Unused),
+    ("chu_tai_khoan", Kind::Unused),
+    ("ma_diem_chi_tra", Kind::Text),
+    ("nguoi_nhan_thay", Kind::Text),
+    ("so_dinh_danh_nguoi_nhan_thay", Kind::Text),
+    ("quan_he", Kind::Text),
+    ("so_giay_uy_quyen", Kind::Text),
+    ("ngay_het_han_uy_quyen", Kind::Day),
+    ("ma_so_bhxh", Kind::Text),
+    ("ma_the_bhyt", Kind::Text),
+    ("trang_thai_xac_thuc", Kind::Unused),
+    ("ngay_xac_thuc", Kind::Unused),
+    ("ghi_chu", Kind::Unused),
 ];
 
 /// Columns without which there is nothing to pay or nobody to pay it to.
@@ -68,91 +81,100 @@ const REQUIRED: [&str; 11] = [
 ];
 
 /// Which column stands where.
-pub(super) struct Columns(Vec<String>);
+#[derive(Clone, Default)]
+pub(crate) struct Columns {
+    names: Vec<String>,
+    places: HashMap<String, usize>,
+    in_sheet: bool,
+}
 
 impl Columns {
-    pub(super) fn place(&self, column: &str) -> Option<usize> {
-        self.0.iter().position(|name| name == column)
-    }
-
-    pub(super) fn len(&self) -> usize {
-        self.0.len()
-    }
-}
-
-/// Reads header and records. With a header that cannot be used there is no point in looking at the lines.
-pub(super) fn read(file: &[u8], findings: &mut Findings) -> Option<(Columns, Vec<StringRecord>)> {
-    let text = decode(file, findings)?;
-    let mut reader = csv::ReaderBuilder::new()
-        .delimiter(delimiter(text))
-        .flexible(true)
-        .has_headers(false)
-        .from_reader(text.as_bytes());
-    let mut records = Vec::new();
-    for record in reader.records() {
-        match record {
-            Ok(record) => records.push(record),
-            Err(error) => {
-                let line = error.position().map_or(0, csv::Position::line);
-                findings.errors.push(Finding::new(
-                    line,
-                    "",
-                    "",
-                    format!("not readable as CSV ({error})"),
-                ));
-                return None;
-            }
+    /// The columns of a text file or, if `in_sheet`, of a spreadsheet.
+    pub(crate) fn new(names: Vec<String>, in_sheet: bool) -> Self {
+        let mut places = HashMap::new();
+        for (place, name) in names.iter().enumerate() {
+            places.entry(name.clone()).or_insert(place);
+        }
+        Self {
+            names,
+            places,
+            in_sheet,
         }
     }
-    if records.is_empty() {
-        findings.errors.push(Finding::new(1, "", "", "the file is empty"));
-        return None;
-    }
-    let header = records.remove(0);
-    let columns = Columns(header.iter().map(|name| name.trim().to_owned()).collect());
-    check_header(&columns, findings).then_some((columns, records))
-}
 
-fn decode<'a>(file: &'a [u8], findings: &mut Findings) -> Option<&'a str> {
-    let content = file.strip_prefix("\u{FEFF}".as_bytes()).unwrap_or(file);
-    match str::from_utf8(content) {
-        Ok(text) => Some(text),
-        Err(error) => {
-            let good = content.get(..error.valid_up_to()).unwrap_or_default();
-            let line = good.iter().filter(|byte| **byte == b'\n').count() as u64 + 1;
-            let rule = "not UTF-8 text: save the list as \"CSV UTF-8\"";
-            findings.errors.push(Finding::new(line, "", "", rule));
-            None
+    pub(crate) fn place(&self, column: &str) -> Option<usize> {
+        self.places.get(column).copied()
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.names.len()
+    }
+
+    /// The name of the column at a place.
+    pub(crate) fn name(&self, place: usize) -> &str {
+        self.names.get(place).map_or("", String::as_str)
+    }
+
+    /// What the column at a place holds.
+    pub(crate) fn kind(&self, place: usize) -> Kind {
+        let known = KNOWN.iter().find(|(name, _)| *name == self.name(place));
+        known.map_or(Kind::Unused, |(_, kind)| *kind)
+    }
+
+    /// Where a value stands in the spreadsheet, if it is one.
+    pub(crate) fn cell(&self, place: usize, line: u64) -> Option<String> {
+        self.in_sheet.then(|| format!("{}{line}", letters(place)))
+    }
+
+    /// Adds the place in the spreadsheet, if it is one.
+    pub(crate) fn locate(&self, mut finding: Finding) -> Finding {
+        let place = self.place(&finding.column);
+        finding.cell = finding.cell.or_else(|| self.cell(place?, finding.line));
+        finding
+    }
+
+    /// Notes every column that is unknown, missing or there twice; true if there is none.
+    pub(crate) fn check(&self, line: u64, findings: &mut Findings) -> bool {
+        let before = findings.errors.len();
+        for (place, name) in self.names.iter().enumerate() {
+            let rule = if !KNOWN.iter().any(|(known, _)| known == name) {
+                "unknown column: use the names of the template"
+            } else if self.place(name) != Some(place) {
+                "this column stands twice"
+            } else {
+                continue;
+            };
+            let mut finding = Finding::new(line, name, name, rule);
+            // Of two columns with one name the second is meant.
+            finding.cell = self.cell(place, line);
+            findings.errors.push(finding);
         }
-    }
-}
-
-/// Excel writes `;` where the comma is the decimal sign, as in Vietnam. No column name holds either.
-fn delimiter(text: &str) -> u8 {
-    let header = text.lines().next().unwrap_or_default();
-    if header.contains(';') { b';' } else { b',' }
-}
-
-fn check_header(columns: &Columns, findings: &mut Findings) -> bool {
-    let before = findings.errors.len();
-    for (place, name) in columns.0.iter().enumerate() {
-        if !KNOWN.contains(&name.as_str()) {
-            findings.errors.push(Finding::new(
-                1,
-                name,
-                name,
-                "unknown column: use the names of the template",
-            ));
-        } else if columns.place(name) != Some(place) {
-            findings
-                .errors
-                .push(Finding::new(1, name, name, "this column stands twice"));
+        for name in REQUIRED.iter().filter(|name| self.place(name).is_none()) {
+            let rule = "this column is required and missing";
+            findings.errors.push(Finding::new(line, name, "", rule));
         }
+        findings.errors.len() == before
     }
-    for name in REQUIRED.iter().filter(|name| columns.place(name).is_none()) {
-        findings
-            .errors
-            .push(Finding::new(1, name, "", "this column is required and missing"));
+}
+
+/// The letters of a spreadsheet's column: A to Z, AA and so on.
+fn letters(place: usize) -> String {
+    let letter = |number: usize| char::from(b'A' + u8::try_from(number % 26).unwrap_or_default());
+    match place / 26 {
+        0 => letter(place).to_string(),
+        more => letters(more - 1) + &letter(place).to_string(),
     }
-    findings.errors.len() == before
+}
+
+#[cfg(test)]
+mod tests {
+    use super::letters;
+
+    #[test]
+    fn letters_are_those_of_a_spreadsheet() {
+        assert_eq!(
+            [0, 25, 26, 43, 51, 52, 701, 702].map(letters),
+            ["A", "Z", "AA", "AR", "AZ", "BA", "ZZ", "AAA"]
+        );
+    }
 }

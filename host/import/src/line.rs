@@ -1,13 +1,13 @@
 //! The rules for one line: every field, then what the fields say together.
 
-use ansinh_store::import::{ApprovedLine, Due};
+use ansinh_reference::{CodeList, CommuneLookup, Reference, today};
+use ansinh_store::import::{ApprovedLine, Due, ListKind, Stated};
 use ansinh_store::people::{Entitlement, Person, Representative};
 use jiff::civil;
 
+use crate::finding::WarningCode;
 use crate::row::Row;
-use crate::rules;
-use ansinh_reference::Reference;
-use ansinh_reference::today;
+use crate::{Terms, rules};
 
 /// Columns that become payment lines, with their line type (DATA.md 1).
 const SUMS: [(&str, u8); 4] = [
@@ -20,11 +20,18 @@ const SUMS: [(&str, u8); 4] = [
 const AMOUNT: &str = "whole đồng in digits only, at most 12, without separators";
 const DAY: &str = "a day yyyymmdd that the calendar has";
 const MONTH: &str = "a month yyyymm";
-const NAME: &str = "a name of letters, at most 64 characters and 192 bytes (what a card holds; agree on a short form with the person)";
+const NAME: &str = "a name of letters, at most 255 characters";
+const CARD_NAME: &str =
+    "a name of letters, at most 64 characters (what a card holds; agree on a short form with the person)";
 const PERSONAL_ID: &str = "12 digits";
 
 /// Checks one line. `None` if it has an error; every error of the line was noted then.
-pub(super) fn check(row: &mut Row<'_>, reference: &Reference, province: &str) -> Option<ApprovedLine> {
+pub(super) fn check(row: &mut Row<'_>, terms: &Terms<'_>) -> Option<ApprovedLine> {
+    let Terms {
+        reference,
+        province,
+        kind,
+    } = *terms;
     let period = row.required("ky_chi_tra", MONTH, rules::month);
     // Without a month the codes cannot be judged; the month's own error is noted.
     let day = period.as_deref().and_then(rules::first_day);
@@ -39,11 +46,13 @@ pub(super) fn check(row: &mut Row<'_>, reference: &Reference, province: &str) ->
             text.parse().ok().filter(|_| known)
         },
     );
-    let due = sums(row);
+    let due = sums(row, kind);
+    let stated = stated(row, reference, day);
 
     let (person, representative, entitlement) = (person?, representative?, entitlement?);
     check_together(
         row,
+        reference,
         &person,
         representative.as_ref(),
         &entitlement,
@@ -57,6 +66,27 @@ pub(super) fn check(row: &mut Row<'_>, reference: &Reference, province: &str) ->
         period: period?,
         method: method?,
         due: due?,
+        stated: stated?,
+    })
+}
+
+/// What the line says outright; the rest is filled in.
+fn stated(row: &mut Row<'_>, reference: &Reference, day: Option<civil::Date>) -> Option<Stated> {
+    let end_reason = row.optional("ly_do_thoi", "a stop reason in force, 3 digits", |text| {
+        let known = day.is_none_or(|day| reference.code(CodeList::StopReasons, text, day).is_some());
+        rules::digits(text, 3).filter(|_| known)
+    })?;
+    if end_reason.is_some() && row.text("ngay_thoi_huong").is_none() {
+        row.error(
+            "ngay_thoi_huong",
+            "is missing: ly_do_thoi says that the decision ended, but not when",
+        );
+        return None;
+    }
+    Some(Stated {
+        province: row.text("ma_tinh").is_some(),
+        month_from: row.text("ngay_bat_dau").is_some(),
+        end_reason,
     })
 }
 
@@ -138,7 +168,7 @@ fn representative(
         }
         return document.map(|_| None);
     }
-    let full_name = row.required("nguoi_nhan_thay", NAME, rules::name);
+    let full_name = row.required("nguoi_nhan_thay", CARD_NAME, rules::card_name);
     let personal_id = row.required("so_dinh_danh_nguoi_nhan_thay", PERSONAL_ID, |text| {
         rules::digits(text, 12)
     });
@@ -216,8 +246,8 @@ fn entitlement(
     })
 }
 
-/// The sums of the line; their total must be the one that was approved.
-fn sums(row: &mut Row<'_>) -> Option<Vec<Due>> {
+/// The sums of the line; their total must be the one that was approved. A line of a delta list may only tell of a change.
+fn sums(row: &mut Row<'_>, kind: ListKind) -> Option<Vec<Due>> {
     let total = row.required("tong_so_tien", AMOUNT, rules::amount);
     let recovery = row.optional("thu_hoi", AMOUNT, rules::amount);
     if let Some(Some(1..)) = recovery {
@@ -245,7 +275,7 @@ fn sums(row: &mut Row<'_>) -> Option<Vec<Due>> {
         row.error("tong_so_tien", rule);
         return None;
     }
-    if due.is_empty() {
+    if due.is_empty() && kind == ListKind::Plain {
         row.error("tong_so_tien", "nothing is due on this line: leave it out");
         return None;
     }
@@ -264,14 +294,17 @@ fn row_sum(row: &mut Row<'_>, column: &str, monthly: Option<u64>) -> Option<u64>
 /// What the fields say together.
 fn check_together(
     row: &mut Row<'_>,
+    reference: &Reference,
     person: &Person,
     representative: Option<&Representative>,
     entitlement: &Entitlement,
     period: &str,
 ) -> Option<()> {
-    for difference in rules::id_differences(&person.personal_id, &person.birth_date, person.sex) {
-        row.warn("so_dinh_danh", difference);
+    for (code, difference) in rules::id_differences(&person.personal_id, &person.birth_date, person.sex) {
+        row.warn("so_dinh_danh", code, difference);
     }
+    look_at_name(row, "ho_ten", &person.full_name);
+    look_at_codes(row, reference, person, rules::first_day(period)?);
     // Arrears and a funeral allowance may still be due after the end.
     if !entitlement.active && entitlement.monthly_amount > 0 {
         row.error(
@@ -290,6 +323,7 @@ fn check_together(
     let Some(representative) = representative else {
         return Some(());
     };
+    look_at_name(row, "nguoi_nhan_thay", &representative.full_name);
     if representative.personal_id == person.personal_id {
         row.error("so_dinh_danh_nguoi_nhan_thay", "is the holder's own number");
         return None;
@@ -301,8 +335,46 @@ fn check_together(
     {
         row.warn(
             "ngay_het_han_uy_quyen",
+            WarningCode::AuthorizationEnded,
             "the authorization ends before the month that is to be paid",
         );
     }
     Some(())
+}
+
+/// A name is never cut, and no letter is refused: both are for a person to look at.
+fn look_at_name(row: &mut Row<'_>, column: &str, name: &str) {
+    if rules::card_name(name).is_none() {
+        let rule = "longer than the 64 characters that a card holds: no card is made until a short form, agreed with the person, comes in a delta list";
+        row.warn(column, WarningCode::LongName, rule);
+    }
+    let unusual: String = rules::unusual_letters(name).collect();
+    if !unusual.is_empty() {
+        let rule = format!(
+            "letters that Vietnamese names do not have ({unusual}): right for a minority name, else a slip"
+        );
+        row.warn(column, WarningCode::UnusualLetters, rule);
+    }
+}
+
+/// Codes that may be right although our lists do not have them: nobody is refused for one.
+fn look_at_codes(row: &mut Row<'_>, reference: &Reference, person: &Person, day: civil::Date) {
+    if !reference.has_known_prefix(&person.personal_id) {
+        let rule = "the first three digits of so_dinh_danh are those of no province";
+        row.warn("so_dinh_danh", WarningCode::IdPrefix, rule);
+    }
+    match reference.commune(&person.commune, day) {
+        CommuneLookup::InForce(commune) if commune.detail.province != person.province => {
+            let rule = format!(
+                "the commune {} is in province {}",
+                commune.name, commune.detail.province
+            );
+            row.warn("ma_xa", WarningCode::CommuneProvince, rule);
+        }
+        CommuneLookup::Unknown => {
+            let rule = "no commune has this code in the month paid: an old code, a slip, or newer than our reference data";
+            row.warn("ma_xa", WarningCode::UnknownCommune, rule);
+        }
+        CommuneLookup::InForce(_) | CommuneLookup::CannotBeChecked => {}
+    }
 }

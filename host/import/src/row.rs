@@ -1,52 +1,44 @@
-//! One line of the file: fields by column name, findings with line, column and value.
+//! One line of the list: fields by column name, findings with line, column and value.
 
-use csv::StringRecord;
-use unicode_normalization::UnicodeNormalization as _;
+use std::borrow::Cow;
+
+use unicode_normalization::{IsNormalized, UnicodeNormalization as _, is_nfc_quick};
 
 use crate::columns::Columns;
-use crate::{Finding, Findings};
+use crate::finding::{Finding, Findings, WarningCode};
+use crate::record::Record;
 
-/// One line of the file.
+/// One line of the list.
 pub(super) struct Row<'a> {
-    number: u64,
-    record: &'a StringRecord,
+    record: &'a Record,
     columns: &'a Columns,
     findings: &'a mut Findings,
 }
 
 impl<'a> Row<'a> {
-    pub(super) fn new(
-        number: u64,
-        record: &'a StringRecord,
-        columns: &'a Columns,
-        findings: &'a mut Findings,
-    ) -> Self {
-        let mut row = Self {
-            number,
+    pub(super) fn new(record: &'a Record, columns: &'a Columns, findings: &'a mut Findings) -> Self {
+        Self {
             record,
             columns,
             findings,
-        };
-        if row.record.len() != row.columns.len() {
-            let rule = format!(
-                "{} fields where the header has {}",
-                row.record.len(),
-                row.columns.len()
-            );
-            row.error("", rule);
         }
-        row
     }
 
     /// Line in the file.
     pub(super) fn number(&self) -> u64 {
-        self.number
+        self.record.number
     }
 
-    /// A field without outer spaces, in NFC; `None` if it is empty or its column missing.
-    pub(super) fn text(&self, column: &str) -> Option<String> {
-        let field = self.record.get(self.columns.place(column)?)?.trim();
-        (!field.is_empty()).then(|| field.nfc().collect())
+    /// A field in NFC; `None` if it is empty or its column missing.
+    pub(super) fn text(&self, column: &str) -> Option<Cow<'a, str>> {
+        let field = self.record.fields.get(self.columns.place(column)?)?;
+        if field.is_empty() {
+            return None;
+        }
+        Some(match is_nfc_quick(field.chars()) {
+            IsNormalized::Yes => Cow::Borrowed(field.as_str()),
+            _ => Cow::Owned(field.nfc().collect()),
+        })
     }
 
     /// A field that must be there and fit its rule.
@@ -80,17 +72,24 @@ impl<'a> Row<'a> {
         self.required(column, rule, parse).map(Some)
     }
 
+    /// Notes an error, unless the field could not even be read: that is noted already.
     pub(super) fn error(&mut self, column: &str, rule: impl Into<String>) {
+        let place = self.columns.place(column);
+        if place.is_some_and(|place| self.record.refused.contains(&place)) {
+            return;
+        }
         let finding = self.finding(column, rule);
         self.findings.errors.push(finding);
     }
 
-    pub(super) fn warn(&mut self, column: &str, rule: impl Into<String>) {
-        let finding = self.finding(column, rule);
+    pub(super) fn warn(&mut self, column: &str, code: WarningCode, rule: impl Into<String>) {
+        let mut finding = self.finding(column, rule);
+        finding.warning = Some(code);
         self.findings.warnings.push(finding);
     }
 
     fn finding(&self, column: &str, rule: impl Into<String>) -> Finding {
-        Finding::new(self.number, column, &self.text(column).unwrap_or_default(), rule)
+        let value = self.text(column).unwrap_or_default();
+        Finding::new(self.number(), column, &value, rule)
     }
 }

@@ -4,9 +4,13 @@ use card_spec::values::{Amount, BirthDate, Date, Period};
 use jiff::civil;
 use unicode_normalization::char::is_combining_mark;
 
-/// Longest name that a card holds: 64 characters, 192 bytes (DATA.md; names have no legal limit).
-const NAME_CHARACTERS: usize = 64;
-const NAME_BYTES: usize = 192;
+use crate::finding::WarningCode;
+
+/// Longest name (HO_TEN of QĐ 4750/QĐ-BYT; names have no legal limit).
+const NAME_CHARACTERS: usize = 255;
+
+/// Longest name that a card holds (SPEC.md 5.1). Its other limit, 192 bytes, follows: no letter of a name takes more than 3.
+const CARD_NAME_CHARACTERS: usize = 64;
 
 /// Exactly so many decimal digits.
 pub(super) fn digits(text: &str, count: usize) -> Option<String> {
@@ -23,13 +27,31 @@ pub(super) fn plain(text: &str, longest: usize) -> Option<String> {
     (text.chars().count() <= longest && !text.chars().any(char::is_control)).then(|| text.to_owned())
 }
 
-/// A person's name. Letters of any Latin alphabet are allowed: minority names use F, J, W, Z and others (Civil Code, Art. 26),
-/// some of which (ê̆, ơ̆ of Ê Đê) exist only with a combining mark.
+/// A person's name. Letters of any alphabet that UTF-8 writes in 3 bytes are allowed: minority names use F, J, W, Z and others
+/// (Civil Code, Art. 26), some of which (ê̆, ơ̆ of Ê Đê) exist only with a combining mark.
 pub(super) fn name(text: &str) -> Option<String> {
-    let allowed = |c: char| c.is_alphabetic() || is_combining_mark(c) || " '’-.".contains(c);
-    let fits = text.chars().count() <= NAME_CHARACTERS && text.len() <= NAME_BYTES;
+    let allowed =
+        |c: char| c.len_utf8() <= 3 && (c.is_alphabetic() || is_combining_mark(c) || " '’-.".contains(c));
+    let fits = text.chars().count() <= NAME_CHARACTERS;
     let good = fits && text.chars().all(allowed) && text.chars().any(char::is_alphabetic);
     good.then(|| text.to_owned())
+}
+
+/// A name that a card holds.
+pub(super) fn card_name(text: &str) -> Option<String> {
+    name(text).filter(|name| name.chars().count() <= CARD_NAME_CHARACTERS)
+}
+
+/// The letters of a name that are neither of the Latin alphabet nor one of the 134 others of Vietnamese (TCVN 6909:2001).
+pub(super) fn unusual_letters(name: &str) -> impl Iterator<Item = char> {
+    name.chars().filter(|c| {
+        let usual = matches!(*c,
+            '\u{C0}'..='\u{C3}' | '\u{C8}'..='\u{CA}' | '\u{CC}'..='\u{CD}' | '\u{D2}'..='\u{D5}' | '\u{D9}'..='\u{DA}' | '\u{DD}'
+            | '\u{E0}'..='\u{E3}' | '\u{E8}'..='\u{EA}' | '\u{EC}'..='\u{ED}' | '\u{F2}'..='\u{F5}' | '\u{F9}'..='\u{FA}' | '\u{FD}'
+            | '\u{102}'..='\u{103}' | '\u{110}'..='\u{111}' | '\u{128}'..='\u{129}' | '\u{168}'..='\u{169}'
+            | '\u{1A0}'..='\u{1A1}' | '\u{1AF}'..='\u{1B0}' | '\u{1EA0}'..='\u{1EF9}');
+        !c.is_ascii() && !usual && (c.is_alphabetic() || is_combining_mark(*c))
+    })
 }
 
 /// Whole đồng in plain digits, at most 12.
@@ -95,7 +117,11 @@ pub(super) fn health_insurance_code(text: &str) -> Option<String> {
 
 /// What the personal ID says about century, sex and year of birth (Decree 137/2015, Art. 7; Circular 07/2016/TT-BCA), where it
 /// differs from the list. Numbers were given with errors, so this is for a person to look at, never a reason to refuse.
-pub(super) fn id_differences(personal_id: &str, birth_date: &str, sex: u8) -> Vec<&'static str> {
+pub(super) fn id_differences(
+    personal_id: &str,
+    birth_date: &str,
+    sex: u8,
+) -> Vec<(WarningCode, &'static str)> {
     let (Some(mark), Some(year)) = (personal_id.get(3..4), personal_id.get(4..6)) else {
         return Vec::new();
     };
@@ -105,11 +131,15 @@ pub(super) fn id_differences(personal_id: &str, birth_date: &str, sex: u8) -> Ve
     let mut differences = Vec::new();
     let century = 1900 + 100 * (mark / 2);
     if birth_date.get(..4) != Some(&format!("{:02}{year}", century / 100)) {
-        differences.push("the century and year digits of so_dinh_danh do not fit ngay_sinh");
+        let difference = "the century and year digits of so_dinh_danh do not fit ngay_sinh";
+        differences.push((WarningCode::IdYear, difference));
     }
     let sex_of_mark = if mark.is_multiple_of(2) { 1 } else { 2 };
     if sex != 3 && sex != sex_of_mark {
-        differences.push("the sex digit of so_dinh_danh does not fit gioi_tinh");
+        differences.push((
+            WarningCode::IdSex,
+            "the sex digit of so_dinh_danh does not fit gioi_tinh",
+        ));
     }
     differences
 }

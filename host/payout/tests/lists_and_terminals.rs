@@ -8,7 +8,7 @@ use ansinh_payout::{
     vietnam_time,
 };
 use ansinh_store::cards::BlockReason;
-use ansinh_store::import::{ApprovedList, ImportMode};
+use ansinh_store::import::{ApprovedList, ImportMode, ListKind};
 use ansinh_store::operators::Actor;
 use ansinh_store::{Store, StoreError};
 use card_spec::certificate::{Certificate, CertificateError};
@@ -110,9 +110,11 @@ fn a_list_takes_what_it_can_hold_and_says_what_is_left() {
     let list = ApprovedList {
         file_hash: [2; 32],
         file_name: "truy-linh.csv".to_owned(),
+        kind: ListKind::Plain,
         lines: arrears.collect(),
+        warnings: Vec::new(),
     };
-    bench.store.import(&list, ImportMode::Commit).unwrap();
+    bench.store.import(&bench.lan, &list, ImportMode::Commit).unwrap();
     let made = make_payment_list(
         &bench.store,
         &bench.lan,
@@ -137,9 +139,11 @@ fn people_of_another_pay_point_are_left_out_if_asked() {
         let list = ApprovedList {
             file_hash: [2; 32],
             file_name: "one-more.csv".to_owned(),
+            kind: ListKind::Plain,
             lines: vec![line],
+            warnings: Vec::new(),
         };
-        bench.store.import(&list, ImportMode::Commit).unwrap();
+        bench.store.import(&bench.lan, &list, ImportMode::Commit).unwrap();
         bench
             .store
             .add_delivery(&bench.lan, &delivery("B"), &[[3; 10]])

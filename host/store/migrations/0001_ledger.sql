@@ -186,9 +186,9 @@ CREATE TABLE block (
 );
 
 -- Who is to get a card: persons without a live one, unless a card was blocked because its holder died (4) or is entitled to
--- nothing any more (5).
+-- nothing any more (5), or the name is longer than a card holds (DATA.md 1; a list warns of it).
 CREATE VIEW waiting_person AS
-    SELECT person.reference, person.position FROM person WHERE NOT EXISTS
+    SELECT person.reference, person.position FROM person WHERE length(person.full_name) <= 64 AND NOT EXISTS
         (SELECT 1 FROM card LEFT JOIN block ON block.card = card.number WHERE card.person = person.reference
          AND (card.state NOT IN ('blocked', 'abandoned') OR block.reason IN (4, 5)));
 
@@ -272,14 +272,20 @@ CREATE TABLE payment (
 );
 CREATE UNIQUE INDEX payment_once ON payment (person, programme, entitlement, line_type, period) WHERE reversed = 0;
 
--- What is payable in cash on an active card and not paid: no recovery (7); methods 1 cash, 2 cash at home.
+-- What is payable in cash on an active card and not paid: no recovery (7); methods 1 cash, 2 cash at home; no regular sum (1)
+-- of a month after the end of its decision, nor the supplement (6) that came with it.
 CREATE VIEW unpaid_line AS
     SELECT line.person, line.programme, line.entitlement, line.line_type, line.period, line.amount, card.number AS card
     FROM payment_line AS line JOIN card ON card.person = line.person AND card.state = 'active'
     WHERE line.method IN (1, 2) AND line.line_type <> 7 AND NOT EXISTS
         (SELECT 1 FROM payment WHERE payment.reversed = 0 AND payment.person = line.person
          AND payment.programme = line.programme AND payment.entitlement = line.entitlement
-         AND payment.line_type = line.line_type AND payment.period = line.period);
+         AND payment.line_type = line.line_type AND payment.period = line.period)
+    AND NOT EXISTS
+        (SELECT 1 FROM entitlement JOIN payment_line AS regular ON regular.person = entitlement.person
+         AND regular.programme = entitlement.programme AND regular.entitlement = entitlement.number AND regular.line_type = 1
+         WHERE line.line_type IN (1, 6) AND entitlement.person = line.person AND entitlement.programme = line.programme
+         AND entitlement.number = line.entitlement AND entitlement.month_to < line.period AND regular.period = line.period);
 
 -- Last number drawn of each series (card numbers). Numbers may be skipped, never drawn twice.
 CREATE TABLE series (

@@ -1,13 +1,32 @@
 //! The import of an approved list: persons, decisions and what is due to them, wholly or not at all.
+//!
+//! What the ledger holds of the list's people is read once (`known.rs`), every line is held against it in memory (`plan.rs`),
+//! and what is new or changed is written in bulk (`write.rs`). Every difference between list and ledger is either taken, and
+//! reported as a [`Change`], or a [`Contradiction`] that refuses the whole list:
+//!
+//! | the list says | a plain list | a delta list |
+//! |---|---|---|
+//! | a person, decision, representative or payment line that the ledger does not hold | adds it | adds it |
+//! | another monthly amount for the newest month | takes it | takes it |
+//! | other data of a person, a decision or a representative, an earlier or later end | refused | takes it |
+//! | another birth date or sex: perhaps another person | refused | refused |
+//! | another amount or method of a line that is there | refused | refused |
+//!
+//! An empty field says nothing. Names and decision numbers are the same if they [`fold`](crate::names::fold) to the same.
+//! The amount of a line never changes: it may be on a signed list or paid. A correction is a supplement line (DATA.md 1).
 
-use std::collections::HashSet;
+mod known;
+mod plan;
+mod write;
 
-use getrandom::SysRng;
-use getrandom::rand_core::TryRng as _;
+use card_spec::values::CardNumber;
 use sqlx::{AnyConnection, Row as _};
 
-use crate::people::{Entitlement, Person, PersonReference, Representative, person_from};
-use crate::store::{draw, is_duplicate, now, number, octets, signed};
+use crate::cards::card_number;
+use crate::operations::log;
+use crate::operators::{Actor, Role};
+use crate::people::{Entitlement, Person, PersonReference, Representative};
+use crate::store::{number, octets};
 use crate::{Store, StoreError};
 
 /// A sum that is due: line type (DATA.md 1) and VND.
@@ -28,14 +47,58 @@ pub struct ApprovedLine {
     pub person: Person,
     /// Who may draw instead.
     pub representative: Option<Representative>,
-    /// By which decision.
+    /// By which decision. A monthly amount of 0 says nothing about it.
     pub entitlement: Entitlement,
     /// For which month, `yyyymm`.
     pub period: String,
     /// Payment method, 1 to 5 (1 cash, 2 cash at home, 3 bank, 4 e-wallet, 5 mobile money).
     pub method: u8,
-    /// What.
+    /// What. Empty only in a delta list.
     pub due: Vec<Due>,
+    /// Which of the above the line says outright.
+    pub stated: Stated,
+}
+
+/// What a line says outright, where the values above may be filled in from elsewhere. What is not stated changes nothing.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Stated {
+    /// The province; else it is the station's.
+    pub province: bool,
+    /// The first month of the decision; else it is the first month paid.
+    pub month_from: bool,
+    /// Why the decision ended.
+    pub end_reason: Option<String>,
+}
+
+/// What a list may do to what the ledger holds already.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum ListKind {
+    /// It adds, and may contradict nothing.
+    #[default]
+    Plain,
+    /// It adds and changes (`--delta`).
+    Delta,
+}
+
+impl ListKind {
+    /// The name in the ledger.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Plain => "plain",
+            Self::Delta => "delta",
+        }
+    }
+}
+
+/// A warning that somebody accepted by importing the list. Without the value, which may be personal: the file has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Warning {
+    /// Line in the file.
+    pub file_line: u64,
+    /// Column of the import file; empty for the whole file.
+    pub column: String,
+    /// What it is about, a word in kebab case such as `id-year`.
+    pub code: String,
 }
 
 /// A checked list.
@@ -45,12 +108,16 @@ pub struct ApprovedList {
     pub file_hash: [u8; 32],
     /// Name of the file, for the record.
     pub file_name: String,
+    /// What it may do.
+    pub kind: ListKind,
     /// Its lines.
     pub lines: Vec<ApprovedLine>,
+    /// What somebody should look at.
+    pub warnings: Vec<Warning>,
 }
 
 /// What an import did, or would do.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ImportCounts {
     /// The same file was imported before; nothing was changed.
     pub known_file: bool,
@@ -58,12 +125,29 @@ pub struct ImportCounts {
     pub new_persons: u64,
     /// Decisions seen for the first time.
     pub new_entitlements: u64,
+    /// Representatives seen for the first time.
+    pub new_representatives: u64,
+    /// Decisions that ended by this list.
+    pub ended_entitlements: u64,
     /// Payment lines added.
     pub new_lines: u64,
     /// Payment lines that were there already with the same amount: carried from an earlier list.
     pub carried_lines: u64,
     /// Sum of the lines added, VND.
     pub new_amount: u64,
+    /// Live cards that say something else than the ledger from now on.
+    pub outdated_cards: u64,
+    /// What of the ledger was changed, in the order of the list.
+    pub changes: Vec<Change>,
+}
+
+/// A difference that was taken over into the ledger.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Change {
+    /// Line in the file.
+    pub file_line: u64,
+    /// Column of the import file.
+    pub column: &'static str,
 }
 
 /// Where a list contradicts the ledger.
@@ -106,14 +190,33 @@ pub enum ImportMode {
     Rehearse,
 }
 
+/// An active card that no longer says what the ledger says of its holder.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CardToUpdate {
+    /// The card.
+    pub card: CardNumber,
+    /// Its holder.
+    pub person: PersonReference,
+    /// The newest change. Give it to [`Store::card_updated`] when the card holds what the ledger said after it.
+    pub change: u64,
+}
+
 impl Store {
-    /// Takes in a checked list, wholly or not at all. The same file twice changes nothing.
+    /// Takes in a checked list, wholly or not at all, with its warnings as accepted by the actor. The same file twice changes
+    /// nothing.
     ///
     /// # Errors
-    /// [`ImportError::Contradictions`] with all of them; [`ImportError::Store`].
-    pub fn import(&self, list: &ApprovedList, mode: ImportMode) -> Result<ImportCounts, ImportError> {
+    /// [`ImportError::Contradictions`] with all of them; [`ImportError::Store`], [`StoreError::NotAllowed`] for anybody but an
+    /// operator.
+    pub fn import(
+        &self,
+        actor: &Actor,
+        list: &ApprovedList,
+        mode: ImportMode,
+    ) -> Result<ImportCounts, ImportError> {
+        actor.demand(Role::Operator)?;
         let result = self.write(async |connection| {
-            let counts = import(connection, list).await?;
+            let counts = import(connection, actor, list).await?;
             match mode {
                 ImportMode::Commit => Ok(counts),
                 ImportMode::Rehearse => Err(ImportError::Rehearsed(counts)),
@@ -124,278 +227,107 @@ impl Store {
             other => other,
         }
     }
+
+    /// The warnings that were accepted with a file, by line.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`].
+    pub fn import_warnings(&self, file_hash: &[u8; 32]) -> Result<Vec<Warning>, StoreError> {
+        self.read(async |connection| {
+            let rows = sqlx::query("SELECT * FROM import_warning WHERE import = $1 ORDER BY position")
+                .bind(file_hash.to_vec())
+                .fetch_all(connection)
+                .await?;
+            rows.iter()
+                .map(|row| {
+                    Ok(Warning {
+                        file_line: number(row, "file_line")?,
+                        column: row.try_get("column_name")?,
+                        code: row.try_get("code")?,
+                    })
+                })
+                .collect()
+        })
+    }
+
+    /// Active cards that no longer say what the ledger says of their holders, by number.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`].
+    pub fn cards_to_update(&self) -> Result<Vec<CardToUpdate>, StoreError> {
+        let sql = "SELECT card.number, card.person, outdated_card.change FROM outdated_card JOIN card
+                   ON card.number = outdated_card.card WHERE card.state = 'active' ORDER BY card.number";
+        self.read(async |connection| {
+            let rows = sqlx::query(sql).fetch_all(connection).await?;
+            rows.iter()
+                .map(|row| {
+                    Ok(CardToUpdate {
+                        card: card_number(row, "number")?,
+                        person: octets(row, "person")?,
+                        change: number(row, "change")?,
+                    })
+                })
+                .collect()
+        })
+    }
+
+    /// A card holds what the ledger said of its holder after `change`. A later change still makes it one to update.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`].
+    pub fn card_updated(&self, card: &CardNumber, change: u64) -> Result<(), StoreError> {
+        self.write(async |connection| card_updated(connection, card, change).await)
+    }
 }
 
-async fn import(connection: &mut AnyConnection, list: &ApprovedList) -> Result<ImportCounts, ImportError> {
-    let known = sqlx::query("SELECT 1 AS known FROM import WHERE file_hash = $1")
+/// As [`Store::card_updated`], within the transaction of an act.
+pub(crate) async fn card_updated(
+    connection: &mut AnyConnection,
+    card: &CardNumber,
+    change: u64,
+) -> Result<(), StoreError> {
+    sqlx::query("DELETE FROM outdated_card WHERE card = $1 AND change = $2")
+        .bind(card.to_string())
+        .bind(crate::store::signed(change, "a change")?)
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+/// Notes that what the ledger says of these persons has changed: their live cards, if any, are to be updated. Returns how many.
+pub(crate) async fn mark_outdated(
+    connection: &mut AnyConnection,
+    persons: &[PersonReference],
+) -> Result<u64, StoreError> {
+    write::mark_outdated(connection, persons).await
+}
+
+async fn import(
+    connection: &mut AnyConnection,
+    actor: &Actor,
+    list: &ApprovedList,
+) -> Result<ImportCounts, ImportError> {
+    let known_file = sqlx::query("SELECT 1 AS known FROM import WHERE file_hash = $1")
         .bind(list.file_hash.to_vec())
         .fetch_optional(&mut *connection)
         .await?;
-    if known.is_some() {
+    if known_file.is_some() {
         return Ok(ImportCounts {
             known_file: true,
             ..ImportCounts::default()
         });
     }
-    sqlx::query("INSERT INTO import (file_hash, file_name, lines, imported_at) VALUES ($1, $2, $3, $4)")
-        .bind(list.file_hash.to_vec())
-        .bind(&list.file_name)
-        .bind(signed(list.lines.len() as u64, "the number of lines")?)
-        .bind(now())
-        .execute(&mut *connection)
-        .await?;
-    let mut import = Import {
-        connection,
-        file_hash: &list.file_hash,
-        counts: ImportCounts::default(),
-        wrong: Vec::new(),
-    };
-    for line in &list.lines {
-        import.line(line).await?;
-    }
-    if import.wrong.is_empty() {
-        Ok(import.counts)
-    } else {
-        Err(ImportError::Contradictions(import.wrong))
-    }
+    let mut people = known::read(connection, list).await?;
+    let (mut counts, lines) = plan::plan(list, &mut people)?;
+    write::list(connection, actor, list).await?;
+    write::people(connection, &people).await?;
+    write::lines(connection, list, &lines).await?;
+    counts.outdated_cards = mark_outdated(connection, &people.with_other_cards()).await?;
+    log(connection, actor, "list-imported", &subject(list)).await?;
+    Ok(counts)
 }
 
-/// An import under way, within its transaction.
-struct Import<'a> {
-    connection: &'a mut AnyConnection,
-    file_hash: &'a [u8; 32],
-    counts: ImportCounts,
-    wrong: Vec<Contradiction>,
-}
-
-impl Import<'_> {
-    async fn line(&mut self, line: &ApprovedLine) -> Result<(), StoreError> {
-        let reference = self.person(line).await?;
-        if let Some(representative) = &line.representative {
-            self.representative(&reference, representative).await?;
-        }
-        let entitlement = self.entitlement(&reference, line).await?;
-        for due in &line.due {
-            self.due(&reference, entitlement, line, *due).await?;
-        }
-        Ok(())
-    }
-
-    fn contradicts(&mut self, line: &ApprovedLine, column: &'static str, rule: &'static str) {
-        self.wrong.push(Contradiction {
-            file_line: line.file_line,
-            column,
-            rule,
-        });
-    }
-
-    /// The reference of the line's person, newly made if the identity number is new.
-    async fn person(&mut self, line: &ApprovedLine) -> Result<PersonReference, StoreError> {
-        let known = sqlx::query("SELECT * FROM person WHERE personal_id = $1")
-            .bind(&line.person.personal_id)
-            .fetch_optional(&mut *self.connection)
-            .await?;
-        let Some(row) = known else {
-            return self.new_person(&line.person).await;
-        };
-        for column in differences(&person_from(&row)?, &line.person) {
-            self.contradicts(line, column, "differs from the person registered under this số định danh: correct the list, or the register");
-        }
-        octets(&row, "reference")
-    }
-
-    async fn new_person(&mut self, person: &Person) -> Result<PersonReference, StoreError> {
-        let mut reference = [0; 16];
-        SysRng
-            .try_fill_bytes(&mut reference)
-            .map_err(|_| StoreError::Random)?;
-        let position = draw(self.connection, "person").await?;
-        sqlx::query(
-            "INSERT INTO person (reference, position, personal_id, full_name, birth_date, sex, province, commune, pay_point,
-             social_insurance_number, health_insurance_code, registered_at)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
-        )
-        .bind(reference.to_vec())
-        .bind(position)
-        .bind(&person.personal_id)
-        .bind(&person.full_name)
-        .bind(&person.birth_date)
-        .bind(i64::from(person.sex))
-        .bind(&person.province)
-        .bind(&person.commune)
-        .bind(person.pay_point.clone())
-        .bind(person.social_insurance_number.clone())
-        .bind(person.health_insurance_code.clone())
-        .bind(now())
-        .execute(&mut *self.connection)
-        .await?;
-        self.counts.new_persons += 1;
-        Ok(reference)
-    }
-
-    async fn representative(
-        &mut self,
-        person: &PersonReference,
-        who: &Representative,
-    ) -> Result<(), StoreError> {
-        sqlx::query(
-            "INSERT INTO representative (person, personal_id, full_name, relation, document, valid_to)
-             VALUES ($1, $2, $3, $4, $5, $6)
-             ON CONFLICT (person, personal_id) DO UPDATE SET full_name = excluded.full_name,
-             relation = excluded.relation, document = excluded.document, valid_to = excluded.valid_to",
-        )
-        .bind(person.to_vec())
-        .bind(&who.personal_id)
-        .bind(&who.full_name)
-        .bind(&who.relation)
-        .bind(who.document.clone())
-        .bind(&who.valid_to)
-        .execute(&mut *self.connection)
-        .await?;
-        Ok(())
-    }
-
-    /// The number of the line's decision, the next one of the person if the decision is new (DATA.md 1).
-    async fn entitlement(
-        &mut self,
-        person: &PersonReference,
-        line: &ApprovedLine,
-    ) -> Result<i64, StoreError> {
-        let entitlement = &line.entitlement;
-        let known = sqlx::query(
-            "SELECT number FROM entitlement WHERE person = $1 AND programme = $2 AND decision = $3",
-        )
-        .bind(person.to_vec())
-        .bind(&entitlement.programme)
-        .bind(&entitlement.decision)
-        .fetch_optional(&mut *self.connection)
-        .await?;
-        if let Some(row) = known {
-            return Ok(row.try_get("number")?);
-        }
-        let last = sqlx::query("SELECT coalesce(max(number), 0) AS last FROM entitlement WHERE person = $1")
-            .bind(person.to_vec())
-            .fetch_one(&mut *self.connection)
-            .await?;
-        let next = last.try_get::<i64, _>("last")? + 1;
-        u16::try_from(next).map_err(|_| StoreError::OutOfRange("the number of a person's decisions"))?;
-        sqlx::query(
-            "INSERT INTO entitlement (person, programme, number, sub_code, decision, decision_date, decided_by, month_from,
-             month_to, active, monthly_amount) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
-        )
-        .bind(person.to_vec())
-        .bind(&entitlement.programme)
-        .bind(next)
-        .bind(entitlement.sub_code.clone())
-        .bind(&entitlement.decision)
-        .bind(entitlement.decision_date.clone())
-        .bind(entitlement.decided_by.clone())
-        .bind(&entitlement.month_from)
-        .bind(entitlement.month_to.clone())
-        .bind(i64::from(entitlement.active))
-        .bind(signed(entitlement.monthly_amount, "a monthly amount")?)
-        .execute(&mut *self.connection)
-        .await?;
-        self.counts.new_entitlements += 1;
-        Ok(next)
-    }
-
-    /// Adds what is due. A line that is there already keeps its key, amount and method: a changed amount is a supplement line, never a
-    /// new version, for the old one may be on a terminal or paid.
-    async fn due(
-        &mut self,
-        person: &PersonReference,
-        entitlement: i64,
-        line: &ApprovedLine,
-        due: Due,
-    ) -> Result<(), StoreError> {
-        let known = sqlx::query(
-            "SELECT amount, method FROM payment_line WHERE person = $1 AND programme = $2 AND entitlement = $3 AND line_type = $4
-             AND period = $5",
-        )
-        .bind(person.to_vec())
-        .bind(&line.entitlement.programme)
-        .bind(entitlement)
-        .bind(i64::from(due.line_type))
-        .bind(&line.period)
-        .fetch_optional(&mut *self.connection)
-        .await?;
-        let Some(known) = known else {
-            return self.new_due(person, entitlement, line, due).await;
-        };
-        let same_amount = number::<u64>(&known, "amount")? == due.amount;
-        let same_method = number::<u8>(&known, "method")? == line.method;
-        if !same_amount {
-            self.contradicts(line, column_of(due.line_type), "this line is in the ledger with another amount: give the difference as phu_cap (a supplement line) instead");
-        }
-        if !same_method {
-            self.contradicts(line, "phuong_thuc_chi_tra", "this line is in the ledger with another payment method and could be paid both ways: it keeps the method of the first list");
-        }
-        if same_amount && same_method {
-            self.counts.carried_lines += 1;
-        }
-        Ok(())
-    }
-
-    async fn new_due(
-        &mut self,
-        person: &PersonReference,
-        entitlement: i64,
-        line: &ApprovedLine,
-        due: Due,
-    ) -> Result<(), StoreError> {
-        let inserted = sqlx::query(
-            "INSERT INTO payment_line (person, programme, entitlement, line_type, period, amount, method, import, file_line)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
-        )
-        .bind(person.to_vec())
-        .bind(&line.entitlement.programme)
-        .bind(entitlement)
-        .bind(i64::from(due.line_type))
-        .bind(&line.period)
-        .bind(signed(due.amount, "an amount")?)
-        .bind(i64::from(line.method))
-        .bind(self.file_hash.to_vec())
-        .bind(signed(line.file_line, "a line number")?)
-        .execute(&mut *self.connection)
-        .await;
-        match inserted {
-            Ok(_) => {
-                self.counts.new_lines += 1;
-                self.counts.new_amount += due.amount;
-                Ok(())
-            }
-            Err(error) if is_duplicate(&error) => {
-                self.contradicts(line, column_of(due.line_type), "this person is due the same kind of sum of this programme and month under another decision already");
-                Ok(())
-            }
-            Err(error) => Err(error.into()),
-        }
-    }
-}
-
-/// The column of the import file that a line type comes from.
-fn column_of(line_type: u8) -> &'static str {
-    match line_type {
-        1 => "so_tien_thang",
-        2 => "truy_linh",
-        3 => "mai_tang_phi",
-        6 => "phu_cap",
-        _ => "tong_so_tien",
-    }
-}
-
-/// What a card holds of a person must not change by an import: the card would go on showing the old value.
-fn differences(known: &Person, given: &Person) -> HashSet<&'static str> {
-    let pairs = [
-        ("ho_ten", known.full_name == given.full_name),
-        ("ngay_sinh", known.birth_date == given.birth_date),
-        ("gioi_tinh", known.sex == given.sex),
-        ("ma_xa", known.commune == given.commune),
-    ];
-    pairs
-        .into_iter()
-        .filter(|(_, same)| !same)
-        .map(|(column, _)| column)
-        .collect()
+/// The file's hash and kind: its name may be that of a person.
+fn subject(list: &ApprovedList) -> String {
+    format!("{} {}", hex::encode(list.file_hash), list.kind.name())
 }

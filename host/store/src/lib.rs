@@ -11,6 +11,7 @@
 //! | module | what it keeps |
 //! |---|---|
 //! | [`import`] | approved lists, what is due |
+//! | [`names`] | when two spellings are one name |
 //! | [`people`] | persons, entitlements, representatives |
 //! | [`deliveries`] | deliveries of blank cards |
 //! | [`cards`] | cards from claim to activation, the journal of each personalization, blocking |
@@ -36,6 +37,7 @@ pub mod journal;
 pub mod lists;
 mod location;
 mod migrations;
+pub mod names;
 pub mod operations;
 pub mod operators;
 pub mod people;

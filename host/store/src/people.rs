@@ -146,7 +146,7 @@ pub(crate) fn person_from(row: &AnyRow) -> Result<Person, StoreError> {
     })
 }
 
-fn representative_from(row: &AnyRow) -> Result<Representative, StoreError> {
+pub(crate) fn representative_from(row: &AnyRow) -> Result<Representative, StoreError> {
     Ok(Representative {
         personal_id: row.try_get("personal_id")?,
         full_name: row.try_get("full_name")?,
@@ -156,7 +156,7 @@ fn representative_from(row: &AnyRow) -> Result<Representative, StoreError> {
     })
 }
 
-fn entitlement_from(row: &AnyRow) -> Result<Entitlement, StoreError> {
+pub(crate) fn entitlement_from(row: &AnyRow) -> Result<Entitlement, StoreError> {
     Ok(Entitlement {
         programme: row.try_get("programme")?,
         sub_code: row.try_get("sub_code")?,

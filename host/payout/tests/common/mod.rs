@@ -11,7 +11,7 @@ use ansinh_store::Store;
 use ansinh_store::batches::{NewBatch, Selection};
 use ansinh_store::cards::Claim;
 use ansinh_store::deliveries::Delivery;
-use ansinh_store::import::{ApprovedLine, ApprovedList, Due, ImportMode};
+use ansinh_store::import::{ApprovedLine, ApprovedList, Due, ImportMode, ListKind, Stated};
 use ansinh_store::issuer_log::SignedObject;
 use ansinh_store::lists::{BlockList, PaymentList};
 use ansinh_store::operators::{Actor, Role as OperatorRole};
@@ -176,9 +176,11 @@ pub(crate) fn two_cards<S: Sign<Error: Display>>(
     let list = ApprovedList {
         file_hash: [1; 32],
         file_name: "11-2026.csv".to_owned(),
+        kind: ListKind::Plain,
         lines: vec![approved(1), approved(2)],
+        warnings: Vec::new(),
     };
-    store.import(&list, ImportMode::Commit).unwrap();
+    store.import(actor, &list, ImportMode::Commit).unwrap();
     store
         .add_delivery(actor, &delivery("2026-11-A"), &[[1; 10], [2; 10]])
         .unwrap();
@@ -226,6 +228,7 @@ pub(crate) fn approved(person: u8) -> ApprovedLine {
             line_type: 1,
             amount: 500_000,
         }],
+        stated: Stated::default(),
     }
 }
 

@@ -5,7 +5,7 @@ use std::process::Command;
 use ansinh_store::batches::{NewBatch, Selection};
 use ansinh_store::cards::{Card, Claim};
 use ansinh_store::deliveries::{ChipSerial, Delivery};
-use ansinh_store::import::{ApprovedLine, ApprovedList, Due, ImportMode};
+use ansinh_store::import::{ApprovedLine, ApprovedList, Due, ImportMode, ListKind, Stated};
 use ansinh_store::issuer_log::{Issuer, Position, SignedObject};
 use ansinh_store::journal::{JournalEntry, Payment};
 use ansinh_store::lists::{DueLine, NewPaymentList};
@@ -56,7 +56,10 @@ impl Ledger {
             officer,
             approver,
         };
-        ledger.store.import(&list(1, people), ImportMode::Commit).unwrap();
+        ledger
+            .store
+            .import(&ledger.officer, &list(1, people), ImportMode::Commit)
+            .unwrap();
         let delivery = Delivery {
             name: "2026-11-A".to_owned(),
             key_version: 1,
@@ -215,7 +218,9 @@ pub(crate) fn list(file: u8, people: u8) -> ApprovedList {
     ApprovedList {
         file_hash: [file; 32],
         file_name: format!("{file}.csv"),
+        kind: ListKind::Plain,
         lines,
+        warnings: Vec::new(),
     }
 }
 
@@ -254,6 +259,7 @@ pub(crate) fn approved(
         period: period.to_owned(),
         method: 1,
         due: vec![Due { line_type: 1, amount }],
+        stated: Stated::default(),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use ansinh_store::import::{ApprovedLine, ApprovedList, ImportError, ImportMode};
+use ansinh_store::import::{ApprovedLine, ApprovedList, ImportError, ImportMode, ListKind};
 use ansinh_store::people::Entitlement;
 
 use crate::fixture::*;
@@ -18,7 +18,10 @@ on_each_engine!(
 
 fn the_same_file_twice_changes_nothing(engine: Engine) {
     let ledger = Ledger::new(engine, 3, 1);
-    let again = ledger.store.import(&list(1, 3), ImportMode::Commit).unwrap();
+    let again = ledger
+        .store
+        .import(&ledger.officer, &list(1, 3), ImportMode::Commit)
+        .unwrap();
     assert!(again.known_file);
     assert_eq!((again.new_persons, again.new_lines), (0, 0));
     assert_eq!(
@@ -29,7 +32,10 @@ fn the_same_file_twice_changes_nothing(engine: Engine) {
 
 fn a_rehearsal_counts_and_changes_nothing(engine: Engine) {
     let ledger = Ledger::new(engine, 2, 1);
-    let counts = ledger.store.import(&list(2, 5), ImportMode::Rehearse).unwrap();
+    let counts = ledger
+        .store
+        .import(&ledger.officer, &list(2, 5), ImportMode::Rehearse)
+        .unwrap();
     assert_eq!(
         (counts.new_persons, counts.new_lines, counts.carried_lines),
         (3, 3, 2)
@@ -40,11 +46,16 @@ fn a_rehearsal_counts_and_changes_nothing(engine: Engine) {
 
 fn a_carried_line_keeps_its_key_and_a_changed_amount_is_refused(engine: Engine) {
     let ledger = Ledger::new(engine, 2, 1);
-    let carried = ledger.store.import(&list(2, 2), ImportMode::Commit).unwrap();
+    let carried = ledger
+        .store
+        .import(&ledger.officer, &list(2, 2), ImportMode::Commit)
+        .unwrap();
     assert_eq!((carried.new_lines, carried.carried_lines), (0, 2));
     let mut changed = list(3, 3);
     changed.lines[1].due[0].amount += 1;
-    let Err(ImportError::Contradictions(found)) = ledger.store.import(&changed, ImportMode::Commit) else {
+    let Err(ImportError::Contradictions(found)) =
+        ledger.store.import(&ledger.officer, &changed, ImportMode::Commit)
+    else {
         panic!("not refused")
     };
     assert_eq!(
@@ -64,7 +75,7 @@ fn a_known_line_does_not_change_its_payment_method(engine: Engine) {
     let ledger = Ledger::new(engine, 1, 1);
     let mut list = list(2, 1);
     list.lines[0].method = 3;
-    let refused = ledger.store.import(&list, ImportMode::Commit);
+    let refused = ledger.store.import(&ledger.officer, &list, ImportMode::Commit);
     let Err(ImportError::Contradictions(found)) = refused else {
         panic!("a line was turned from cash to bank")
     };
@@ -79,9 +90,11 @@ fn the_same_month_under_another_decision_is_refused_but_arrears_are_not(engine: 
         let list = ApprovedList {
             file_hash: [file; 32],
             file_name: String::new(),
+            kind: ListKind::Plain,
             lines: vec![line.clone()],
+            warnings: Vec::new(),
         };
-        ledger.store.import(&list, ImportMode::Commit)
+        ledger.store.import(&ledger.officer, &list, ImportMode::Commit)
     };
     assert!(matches!(import(2, &second), Err(ImportError::Contradictions(found)) if found.len() == 1));
     second.due[0].line_type = 2;
@@ -105,7 +118,9 @@ fn personal_data_that_a_card_holds_do_not_change_by_an_import(engine: Engine) {
     let mut list = list(2, 1);
     list.lines[0].person.full_name = "Nguyễn Thị Khác".to_owned();
     list.lines[0].person.birth_date = "19410000".to_owned();
-    let Err(ImportError::Contradictions(found)) = ledger.store.import(&list, ImportMode::Commit) else {
+    let Err(ImportError::Contradictions(found)) =
+        ledger.store.import(&ledger.officer, &list, ImportMode::Commit)
+    else {
         panic!("not refused")
     };
     assert_eq!(

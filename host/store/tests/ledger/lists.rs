@@ -5,7 +5,7 @@ use std::thread;
 
 use ansinh_store::Store;
 use ansinh_store::cards::BlockReason;
-use ansinh_store::import::{ApprovedList, ImportMode};
+use ansinh_store::import::{ApprovedList, ImportMode, ListKind};
 use ansinh_store::lists::DueLine;
 use ansinh_store::people::Representative;
 
@@ -57,9 +57,14 @@ fn a_line_listed_for_a_lost_card_is_never_listed_for_its_replacement(engine: Eng
     let december = ApprovedList {
         file_hash: [2; 32],
         file_name: "12.csv".to_owned(),
+        kind: ListKind::Plain,
         lines: vec![approved(0, "BTXH", "1/QĐ", "202612", 500_000)],
+        warnings: Vec::new(),
     };
-    ledger.store.import(&december, ImportMode::Commit).unwrap();
+    ledger
+        .store
+        .import(&ledger.officer, &december, ImportMode::Commit)
+        .unwrap();
     let due = ledger.next_list(&first);
     assert_eq!(due.len(), 1);
     assert_eq!(
@@ -104,7 +109,10 @@ fn an_authorization_that_ended_before_the_list_begins_gives_nobody_the_money(eng
             valid_to: valid_to.to_owned(),
         });
         list.file_hash = [9; 32];
-        ledger.store.import(&list, ImportMode::Commit).unwrap();
+        ledger
+            .store
+            .import(&ledger.officer, &list, ImportMode::Commit)
+            .unwrap();
         ledger.approve_everybody();
         ledger.active(0);
         let terminal = ledger.terminal(0);
