@@ -22,6 +22,7 @@ macro_rules! on_each_engine {
 mod append_only;
 mod backup;
 mod cards;
+mod claiming;
 mod fixture;
 mod import;
 mod issuer_log;
