@@ -9,13 +9,18 @@ use crate::error::PackageError;
 use crate::package::{Package, Verified, write_file};
 use crate::reference::{Origin, Reference};
 
-/// What an installation did.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Installed {
-    /// The package is in force now.
-    Now,
-    /// The very same package was in force already; nothing was changed.
-    Already,
+/// What a station can do with a package that it was offered. Nothing is changed yet.
+pub enum Offer<'a> {
+    /// The very same package is in force already.
+    AlreadyInForce,
+    /// It is newer and all its data is right.
+    Newer(Newer<'a>),
+}
+
+/// A package that may be installed in one station's folder. Only [`offer`] makes one.
+pub struct Newer<'a> {
+    folder: &'a Path,
+    package: &'a Verified,
 }
 
 impl Reference {
@@ -30,19 +35,22 @@ impl Reference {
     }
 }
 
-/// Installs a package in a station's folder: everything is checked, then copied beside its place and moved there in one step. A
-/// crash leaves what was in force before.
+/// Checks all data of a package and whether a station may change over to it.
 ///
 /// # Errors
-/// [`PackageError::NotNewer`], [`PackageError::OtherPackage`], [`PackageError::Data`] with every error, or
-/// [`PackageError::File`].
-pub fn install(folder: &Path, offered: &Verified, trusted: &[PublicKey]) -> Result<Installed, PackageError> {
-    Reference::from_package(offered)?;
+/// [`PackageError::NotNewer`], [`PackageError::OtherPackage`], [`PackageError::Data`] with every error; any error of the
+/// installed package.
+pub fn offer<'a>(
+    folder: &'a Path,
+    package: &'a Verified,
+    trusted: &[PublicKey],
+) -> Result<Offer<'a>, PackageError> {
+    Reference::from_package(package)?;
     let (present, _) = in_force(folder, trusted)?;
-    if present.manifest_bytes() == offered.manifest_bytes() {
-        return Ok(Installed::Already);
+    if present.manifest_bytes() == package.manifest_bytes() {
+        return Ok(Offer::AlreadyInForce);
     }
-    let (old, new) = (present.manifest(), offered.manifest());
+    let (old, new) = (present.manifest(), package.manifest());
     if old.name != new.name {
         return Err(PackageError::OtherPackage {
             installed: old.name.clone(),
@@ -55,8 +63,18 @@ pub fn install(folder: &Path, offered: &Verified, trusted: &[PublicKey]) -> Resu
             offered: new.version,
         });
     }
-    copy(folder, offered)?;
-    Ok(Installed::Now)
+    Ok(Offer::Newer(Newer { folder, package }))
+}
+
+impl Newer<'_> {
+    /// Copies the package beside its place, flushes it to disk and moves it there in one step: a crash leaves what was in force
+    /// before.
+    ///
+    /// # Errors
+    /// [`PackageError::File`].
+    pub fn install(self) -> Result<(), PackageError> {
+        copy(self.folder, self.package)
+    }
 }
 
 /// The package in force, and where it comes from.

@@ -29,7 +29,7 @@ mod reference;
 mod table;
 
 pub use error::{DataError, PackageError};
-pub use install::{Installed, install};
+pub use install::{Newer, Offer, offer};
 pub use kinds::{
     Agency, Commune, Extent, PayPoint, Province, ProvinceKind, Rule, Standard, SubProgramme, Succession, Unit,
 };
