@@ -96,7 +96,8 @@ async fn copy_rows_to(source: &mut AnyConnection, target: &Store) -> Result<(), 
         "BEGIN"
     };
     let mut source = source.begin_with(begin).await?;
-    let mut connection = target.pool.begin_with(target.engine.begin_write()).await?;
+    let mut connection = target.connections.acquire().await?;
+    let mut connection = connection.begin_with(target.engine.begin_write()).await?;
     let tables = if target.engine == Engine::Sqlite {
         tables(&mut connection).await?
     } else {

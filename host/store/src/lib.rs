@@ -27,6 +27,7 @@
 mod backup;
 pub mod batches;
 pub mod cards;
+mod connections;
 pub mod deliveries;
 mod engine;
 mod error;

@@ -1,27 +1,21 @@
 //! Opening the database, and the two ways of using it: a read, and a write that happens wholly or not at all.
 
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
 
 use jiff::{Timestamp, Unit};
-use sqlx::any::{AnyConnectOptions, AnyPoolOptions, AnyRow, install_default_drivers};
-use sqlx::{AnyConnection, AnyPool, Connection as _, Row as _};
+use sqlx::any::{AnyRow, install_default_drivers};
+use sqlx::{AnyConnection, Connection as _, Row as _};
 use tokio::runtime::{Builder, Runtime};
 
+use crate::connections::Connections;
 use crate::engine::Engine;
 use crate::migrations::migrations;
 use crate::{Location, StoreError};
 
-/// As many connections as readers work at once (PC/SC Lite's limit is 16).
-const CONNECTIONS: u32 = 16;
-
-/// How long a use case waits for a connection, a restart of the server included.
-const PATIENCE: Duration = Duration::from_secs(60);
-
 /// The ledger, opened.
 pub struct Store {
     runtime: Runtime,
-    pub(crate) pool: AnyPool,
+    pub(crate) connections: Connections,
     /// Held by the one who writes. Only one can, and SQLite lets the others of a process sleep and try again (its busy
     /// handler), which costs sixteen readers most of their time; here they are woken.
     writer: Mutex<()>,
@@ -86,19 +80,18 @@ impl Store {
             .map_err(StoreError::Runtime)?;
         let engine = Engine::of(location);
         let options = location.connect_options(mode)?;
-        let pool = runtime.block_on(async {
-            // Not through the pool, which tries a refused connection again and again.
+        let connections = runtime.block_on(async {
             let mut first = AnyConnection::connect_with(&options).await?;
             sqlx::raw_sql(engine.session()).execute(&mut first).await?;
             engine.demand_durable(&mut first).await?;
             accept(engine.has_store(&mut first).await?)?;
             migrations(engine).run(&mut first).await?;
             first.close().await?;
-            Ok::<_, StoreError>(pool(engine, options))
+            Ok::<_, StoreError>(Connections::new(engine, options))
         })?;
         Ok(Self {
             runtime,
-            pool,
+            connections,
             writer: Mutex::new(()),
             engine,
         })
@@ -110,7 +103,7 @@ impl Store {
         work: impl AsyncFnOnce(&mut AnyConnection) -> Result<T, E>,
     ) -> Result<T, E> {
         self.runtime.block_on(async {
-            let mut connection = self.pool.acquire().await.map_err(StoreError::from)?;
+            let mut connection = self.connections.acquire().await.map_err(StoreError::from)?;
             work(&mut connection).await
         })
     }
@@ -124,7 +117,8 @@ impl Store {
         // A writer that panicked has undone its transaction.
         let _turn = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
         self.runtime.block_on(async {
-            let begin = self.pool.begin_with(self.engine.begin_write());
+            let mut connection = self.connections.acquire().await.map_err(StoreError::from)?;
+            let begin = connection.begin_with(self.engine.begin_write());
             let mut transaction = begin.await.map_err(StoreError::from)?;
             let turn = self.engine.take_turn(&mut transaction).await;
             turn.map_err(StoreError::from)?;
@@ -141,24 +135,8 @@ impl Store {
 impl Drop for Store {
     /// Closes the connections in order, so that SQLite folds its write-ahead log into the one file that gets copied and audited.
     fn drop(&mut self) {
-        self.runtime.block_on(self.pool.close());
+        self.runtime.block_on(self.connections.close());
     }
-}
-
-/// Connections, made when they are needed and tried before use: after a restart of the server the next use case finds a new one.
-fn pool(engine: Engine, options: AnyConnectOptions) -> AnyPool {
-    AnyPoolOptions::new()
-        .max_connections(CONNECTIONS)
-        .acquire_timeout(PATIENCE)
-        .after_connect(move |connection, _| {
-            Box::pin(async move {
-                sqlx::raw_sql(engine.session())
-                    .execute(connection)
-                    .await
-                    .map(drop)
-            })
-        })
-        .connect_lazy_with(options)
 }
 
 /// The present moment, RFC 3339 in UTC, to the second.

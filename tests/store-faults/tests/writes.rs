@@ -1,0 +1,220 @@
+//! SQLite: a fault at each write of a day in the ledger.
+//!
+//! The job runs in a process of its own whose writes a preloaded library counts and disturbs (`shim/faults.c`): the ledger's code
+//! has no hook for it. After each fault the ledger must open, be sound, and come to the same end as without.
+//!
+//! CI tries every place of the first transactions and then every [`STRIDE`]th; `ALL_FAULTS=1` tries all.
+#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
+
+use std::ffi::OsStr;
+use std::fs;
+use std::io::Write as _;
+use std::os::unix::process::ExitStatusExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitStatus, Stdio};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use ansinh_store::{Location, Store};
+use store_faults::{Job, Tokens};
+use tempfile::TempDir;
+
+/// A prime, so that over the kinds of faults and changes of the code it falls on all kinds of writes.
+const STRIDE: u64 = 13;
+/// Places at the start that CI tries one by one: opening, and the first commits.
+const START: u64 = 20;
+const SIGKILL: i32 = 9;
+
+/// A ledger in which nothing was done yet, and the library; made once.
+struct Template {
+    folder: TempDir,
+    tokens: Tokens,
+}
+
+fn template() -> &'static Template {
+    static TEMPLATE: OnceLock<Template> = OnceLock::new();
+    TEMPLATE.get_or_init(|| {
+        let folder = tempfile::tempdir().unwrap();
+        let tokens = Job::prepare(&Location::File(folder.path().join("store.sqlite")));
+        let compiled = Command::new("cc")
+            .args(["-shared", "-fPIC", "-O1", "-Wall", "-Werror", "-o"])
+            .arg(folder.path().join("faults.so"))
+            .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/shim/faults.c"))
+            .status()
+            .expect("cc is missing: apt-get install gcc libc6-dev");
+        assert!(compiled.success(), "the library of faults does not compile");
+        Template { folder, tokens }
+    })
+}
+
+/// A copy of the ledger, and what happened to it.
+struct Attempt {
+    ledger: TempDir,
+    log: TempDir,
+}
+
+/// How a process with a fault ended.
+struct Outcome {
+    status: ExitStatus,
+    errors: String,
+    struck: bool,
+    writes: Option<u64>,
+}
+
+impl Attempt {
+    fn new() -> Self {
+        let ledger = tempfile::tempdir().unwrap();
+        fs::copy(
+            template().folder.path().join("store.sqlite"),
+            ledger.path().join("store.sqlite"),
+        )
+        .unwrap();
+        Self {
+            ledger,
+            log: tempfile::tempdir().unwrap(),
+        }
+    }
+
+    fn file(&self) -> PathBuf {
+        self.ledger.path().join("store.sqlite")
+    }
+
+    fn run(&self, kind: &str, at: u64) -> Outcome {
+        let log = self.log.path().join("log");
+        let mut process = Command::new(env!("CARGO_BIN_EXE_store-job"))
+            .arg(self.file())
+            .env("LD_PRELOAD", template().folder.path().join("faults.so"))
+            .env("FAULT_FOLDER", self.ledger.path())
+            .env("FAULT_LOG", &log)
+            .env("FAULT_KIND", kind)
+            .env("FAULT_AT", at.to_string())
+            .stdin(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let tokens = template().tokens.0.join("\n");
+        process
+            .stdin
+            .take()
+            .unwrap()
+            .write_all(tokens.as_bytes())
+            .unwrap();
+        let output = process.wait_with_output().unwrap();
+        let log = fs::read_to_string(log).unwrap_or_default();
+        Outcome {
+            status: output.status,
+            errors: String::from_utf8(output.stderr).unwrap(),
+            struck: log.contains("struck"),
+            writes: log.lines().last().and_then(|line| line.parse().ok()),
+        }
+    }
+
+    /// The ledger is sound at once, and after another process went on it is as if nothing had happened.
+    fn judge(&self) {
+        let store = Store::open(&self.file()).unwrap();
+        Job::judge_unfinished(&store);
+        Job::of(&store, &template().tokens)
+            .unwrap()
+            .go_on(&store)
+            .unwrap();
+        Job::judge(&store);
+        drop(store);
+        assert_sound(&self.file());
+    }
+}
+
+/// What SQLite's own command line says of the file.
+fn assert_sound(file: &Path) {
+    let output = Command::new("sqlite3")
+        .arg(file)
+        .arg("PRAGMA integrity_check; PRAGMA foreign_key_check;")
+        .output()
+        .expect("sqlite3 is missing: apt-get install sqlite3");
+    assert_eq!(String::from_utf8_lossy(&output.stdout).trim(), "ok");
+}
+
+/// Tries a kind of fault at the places that this run is for, on both cores.
+fn at_each_write(kind: &str, check: impl Fn(&Attempt, &Outcome) + Sync) {
+    let faultless = Attempt::new().run(kind, 0);
+    assert!(
+        faultless.status.success() && !faultless.struck,
+        "{}",
+        faultless.errors
+    );
+    let writes = faultless.writes.expect("the library counts");
+    let all = std::env::var_os("ALL_FAULTS").is_some_and(|all| all == OsStr::new("1"));
+    let is_tried = |at: &u64| all || *at <= START || at % STRIDE == 0 || *at == writes;
+    let next = AtomicU64::new(1);
+    let tried = AtomicU64::new(0);
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                loop {
+                    let at = next.fetch_add(1, Ordering::Relaxed);
+                    if at > writes {
+                        break;
+                    }
+                    if !is_tried(&at) {
+                        continue;
+                    }
+                    let attempt = Attempt::new();
+                    let outcome = attempt.run(kind, at);
+                    // The number of writes differs a little from run to run.
+                    assert!(outcome.struck || at + 5 > writes, "{kind} at {at} did not strike");
+                    check(&attempt, &outcome);
+                    attempt.judge();
+                    tried.fetch_add(1, Ordering::Relaxed);
+                }
+            });
+        }
+    });
+    println!("{kind}: {} of {writes} writes", tried.into_inner());
+}
+
+fn assert_killed(_: &Attempt, outcome: &Outcome) {
+    assert!(
+        !outcome.struck || outcome.status.signal() == Some(SIGKILL),
+        "{}: {}",
+        outcome.status,
+        outcome.errors
+    );
+}
+
+/// What the store said of the fault tells what it means, and nothing of anybody.
+fn assert_told(outcome: &Outcome) {
+    for line in outcome.errors.lines() {
+        assert!(
+            ["nothing was changed", "was left as it was", "perhaps it was done"]
+                .iter()
+                .any(|meaning| line.contains(meaning)),
+            "{line}"
+        );
+        assert!(!line.contains("Nguyễn") && !line.contains("07924"), "{line}");
+    }
+}
+
+#[test]
+fn killed_before_each_write() {
+    at_each_write("kill", assert_killed);
+}
+
+#[test]
+fn killed_in_the_middle_of_each_write() {
+    at_each_write("torn", assert_killed);
+}
+
+#[test]
+fn an_input_output_error_at_each_write_is_told_and_the_process_goes_on() {
+    at_each_write("eio", |_, outcome| {
+        assert_told(outcome);
+        assert!(outcome.status.success() || outcome.status.code() == Some(3));
+    });
+}
+
+#[test]
+fn a_disk_that_is_full_from_each_write_on_is_told() {
+    at_each_write("full", |_, outcome| {
+        assert_told(outcome);
+        assert!(outcome.status.success() || outcome.status.code() == Some(3));
+    });
+}
