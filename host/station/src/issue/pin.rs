@@ -1,7 +1,7 @@
 //! Where the holder's PIN comes from. It is in memory for the one card only, and in no file.
 
 use std::io::{self, Read as _};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{ChildStdout, Stdio};
 use std::sync::Mutex;
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
@@ -14,6 +14,7 @@ use dialoguer::Password;
 use zeroize::Zeroizing;
 
 use super::Report;
+use super::command::{PinProcess, too_slow};
 
 /// Gives the PIN of one card.
 pub trait PinSource: Sync {
@@ -26,10 +27,8 @@ pub trait PinSource: Sync {
 
 /// Longest output of a PIN command that can be a PIN: six digits and a line end.
 const LONGEST_OUTPUT: usize = 8;
-/// How often the end of a PIN command that closed its output is looked for.
-const LOOK_AGAIN: Duration = Duration::from_millis(10);
 
-/// A program that is called for each card and prints six digits, such as one that drives a PIN pad or prints PIN letters.
+/// A program that is called for each card and prints six digits, such as one that drives a PIN pad.
 pub struct PinCommand {
     command: String,
     time_limit: Duration,
@@ -39,36 +38,26 @@ impl PinCommand {
     /// How long a holder has to choose a PIN.
     pub const TIME_LIMIT: Duration = Duration::from_secs(60);
 
-    /// A command for `/bin/sh`, killed when it takes longer than `time_limit`.
+    /// A command for `/bin/sh`; it and all it started are killed when it takes longer than `time_limit`.
     pub fn new(command: String, time_limit: Duration) -> Self {
         Self { command, time_limit }
-    }
-
-    fn start(&self, number: &CardNumber, reader: &str) -> io::Result<Child> {
-        Command::new("/bin/sh")
-            .args(["-c", &self.command])
-            .env("ANSINH_CARD_NUMBER", number.to_string())
-            .env("ANSINH_READER", reader)
-            .env_remove("ANSINH_PASSPHRASE")
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::inherit())
-            .spawn()
     }
 }
 
 impl PinSource for PinCommand {
     fn pin(&self, number: &CardNumber, reader: &str) -> Result<Pin, Failure> {
         let failed = |error| Failure::Pin(format!("--pin-command: {error}"));
-        let mut process = self.start(number, reader).map_err(failed)?;
-        let ended = run(&mut process, Instant::now() + self.time_limit);
-        // Fails when it has ended, as it should have; whoever printed too much or took too long is not waited for.
-        let _ = process.kill();
-        let _ = process.wait();
-        let (printed, status) = ended.map_err(failed)?;
+        let deadline = Instant::now() + self.time_limit;
+        let mut process = PinProcess::start(&self.command, number, reader, Stdio::null(), Stdio::piped())
+            .map_err(failed)?;
+        let printed = process
+            .output()
+            .map_or_else(|| Ok(Zeroizing::default()), |output| read(output, deadline));
+        let printed = printed.map_err(failed)?;
         if printed.len() > LONGEST_OUTPUT {
             return Err(Failure::Pin(NO_PIN.to_owned()));
         }
+        let status = process.end(deadline).map_err(failed)?;
         if !status.success() {
             return Err(Failure::Pin(format!("--pin-command: {status}")));
         }
@@ -78,38 +67,20 @@ impl PinSource for PinCommand {
 
 const NO_PIN: &str = "--pin-command did not print six digits";
 
-/// What the process prints, one byte beyond the longest PIN at most, and how it ended (after too much output: at once).
-fn run(process: &mut Child, deadline: Instant) -> io::Result<(Zeroizing<Vec<u8>>, ExitStatus)> {
+/// What a process prints, one byte beyond the longest PIN at most.
+fn read(output: ChildStdout, deadline: Instant) -> io::Result<Zeroizing<Vec<u8>>> {
     let (sender, receiver) = mpsc::channel();
-    if let Some(output) = process.stdout.take() {
-        // A thread, because a pipe cannot be read with a time limit; it ends with whoever holds the pipe open.
-        thread::spawn(move || {
-            let mut printed = Zeroizing::new(Vec::with_capacity(LONGEST_OUTPUT + 1));
-            let read = output.take(LONGEST_OUTPUT as u64 + 1).read_to_end(&mut printed);
-            sender.send(read.map(|_| printed))
-        });
-    }
+    // A thread, because a pipe cannot be read with a time limit; it ends with whoever holds the pipe open.
+    thread::spawn(move || {
+        let mut printed = Zeroizing::new(Vec::with_capacity(LONGEST_OUTPUT + 1));
+        let read = output.take(LONGEST_OUTPUT as u64 + 1).read_to_end(&mut printed);
+        sender.send(read.map(|_| printed))
+    });
     let time_left = deadline.saturating_duration_since(Instant::now());
-    let printed = receiver.recv_timeout(time_left).map_err(|error| match error {
+    receiver.recv_timeout(time_left).map_err(|error| match error {
         RecvTimeoutError::Timeout => too_slow(),
         RecvTimeoutError::Disconnected => io::Error::other("its output cannot be read"),
-    })??;
-    if printed.len() > LONGEST_OUTPUT {
-        return Ok((printed, ExitStatus::default()));
-    }
-    loop {
-        if let Some(status) = process.try_wait()? {
-            return Ok((printed, status));
-        }
-        if Instant::now() >= deadline {
-            return Err(too_slow());
-        }
-        thread::sleep(LOOK_AGAIN);
-    }
-}
-
-fn too_slow() -> io::Error {
-    io::Error::new(io::ErrorKind::TimedOut, "it took too long and was ended")
+    })?
 }
 
 /// The terminal: typed twice, hidden, one card at a time.
@@ -147,8 +118,9 @@ impl PinSource for PinPrompt<'_> {
                 })
                 .interact()
         });
-        let typed =
-            typed.map_err(|_| Failure::Pin("no terminal to type it: use --pin-command".to_owned()))?;
+        let typed = typed.map_err(|_| {
+            Failure::Pin("no terminal to type it: use --pin-command or --pin-letter-command".to_owned())
+        })?;
         Pin::new(Zeroizing::new(typed).as_bytes()).ok_or_else(|| Failure::Pin("not six digits".to_owned()))
     }
 }
