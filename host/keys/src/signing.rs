@@ -1,4 +1,5 @@
-//! Signing keys: P-256, sealed as PKCS#8 EncryptedPrivateKeyInfo (RFC 5958) with PBES2 and scrypt (RFC 7914).
+//! Signing keys on P-256: sealed as PKCS#8 EncryptedPrivateKeyInfo (RFC 5958) with PBES2 and scrypt (RFC 7914), or in a
+//! PKCS#11 token.
 
 use std::path::Path;
 
@@ -11,6 +12,7 @@ use pkcs8::{EncodePrivateKey as _, EncryptedPrivateKeyInfoRef, SecretDocument, p
 use rand_core::TryRng as _;
 use zeroize::Zeroizing;
 
+use crate::token::{Token, TokenSigner};
 use crate::{KeyError, Passphrase, files};
 
 /// Which signer of the certificate tree a key is (SPEC.md 3.2).
@@ -38,10 +40,25 @@ impl Role {
     }
 }
 
-/// A private signing key in memory. Nonces are deterministic (RFC 6979), as SPEC.md 2.4 demands.
+/// A private signing key, wherever it lives: in memory, taken from a sealed file, or in a PKCS#11 token.
 ///
-/// It signs through [`card_spec::crypto::Sign`], so that a PKCS#11 token can stand in for the file.
-pub struct SigningKey(SecretKey);
+/// Nonces of a key in memory are deterministic (RFC 6979), as SPEC.md 2.4 demands; a token is a chip with a random source of
+/// its own (decision 14).
+///
+/// ```compile_fail,E0277
+/// fn shown<T: std::fmt::Debug>() {}
+/// shown::<ansinh_keys::SigningKey>();
+/// ```
+/// ```compile_fail,E0277
+/// fn shown<T: std::fmt::Display>() {}
+/// shown::<ansinh_keys::SigningKey>();
+/// ```
+pub struct SigningKey(Place);
+
+enum Place {
+    Memory(SecretKey),
+    Token(TokenSigner),
+}
 
 impl SigningKey {
     /// Makes a new key from the operating system's random source.
@@ -53,19 +70,42 @@ impl SigningKey {
         Self::from_p256(&key).ok_or(KeyError::Random)
     }
 
+    /// Makes a new key pair in a token, which never gives the private key away.
+    ///
+    /// # Errors
+    /// [`KeyError::ObjectExists`], [`KeyError::TokenLost`], [`KeyError::TokenFailed`].
+    pub fn generate_in_token(token: &Token, object: &str) -> Result<Self, KeyError> {
+        TokenSigner::generate(token, object).map(|signer| Self(Place::Token(signer)))
+    }
+
+    /// Finds a key pair in a token by its label, and proves that both halves belong together.
+    ///
+    /// # Errors
+    /// [`KeyError::ObjectMissing`], [`KeyError::ObjectTwice`], [`KeyError::WrongKeyType`], [`KeyError::Extractable`],
+    /// [`KeyError::HalvesDiffer`], [`KeyError::TokenLost`], [`KeyError::TokenFailed`].
+    pub fn in_token(token: &Token, object: &str) -> Result<Self, KeyError> {
+        TokenSigner::open(token, object).map(|signer| Self(Place::Token(signer)))
+    }
+
     fn from_p256(key: &p256::SecretKey) -> Option<Self> {
         let octets = Zeroizing::new(<[u8; 32]>::from(key.to_bytes()));
-        SecretKey::from_bytes(&octets).map(Self).ok()
+        SecretKey::from_bytes(&octets)
+            .map(|key| Self(Place::Memory(key)))
+            .ok()
     }
 
     /// Seals the key into a new file that `openssl pkcs8 -in FILE` opens with the same passphrase.
     ///
     /// # Errors
-    /// [`KeyError::PassphraseTooShort`], [`KeyError::Exists`], [`KeyError::File`], [`KeyError::Random`].
+    /// [`KeyError::PassphraseTooShort`], [`KeyError::Exists`], [`KeyError::File`], [`KeyError::Random`];
+    /// [`KeyError::StaysInToken`] for a key of a token.
     pub fn seal(&self, path: &Path, passphrase: &Passphrase) -> Result<(), KeyError> {
+        let Place::Memory(secret) = &self.0 else {
+            return Err(KeyError::StaysInToken);
+        };
         passphrase.check_for_new_key()?;
         let failed = |_| KeyError::Cryptography("PKCS#8 encryption");
-        let key = p256::SecretKey::from_slice(self.0.to_bytes().as_slice())
+        let key = p256::SecretKey::from_slice(secret.to_bytes().as_slice())
             .map_err(|_| KeyError::Cryptography("private key"))?;
         let plain = key.to_pkcs8_der().map_err(failed)?;
         let info =
@@ -111,12 +151,20 @@ impl Sign for SigningKey {
     type Error = KeyError;
 
     fn public_key(&self) -> PublicKey {
-        self.0.public_key()
+        match &self.0 {
+            Place::Memory(key) => key.public_key(),
+            Place::Token(signer) => *signer.public_key(),
+        }
     }
 
     fn sign(&self, message: &[u8]) -> Result<Signature, KeyError> {
-        let Ok(signature) = self.0.sign(message);
-        Ok(signature)
+        match &self.0 {
+            Place::Memory(key) => {
+                let Ok(signature) = key.sign(message);
+                Ok(signature)
+            }
+            Place::Token(signer) => signer.sign(message),
+        }
     }
 }
 

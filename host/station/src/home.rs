@@ -7,15 +7,23 @@
 //! DIR/certificates/<CHR>.cvc
 //! DIR/keys/root.key issuer.key terminal-ca.key card-master.key     sealed, mode 0600
 //! DIR/keys/deliveries/<name>.key       transport keys, sealed
+//! DIR/requests/<CHR>.json .request     keys made by a ceremony that wait for their certificates
 //! ```
+//!
+//! That is where keys lie after `ansinh init`; `station.json` may name other files, or a token ([`crate::keyring`]).
 
+use std::fs::{DirBuilder, File};
+use std::io::Write as _;
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
-use ansinh_keys::{MasterKeys, Passphrase, Role, SigningKey};
+use ansinh_keys::{MasterKeys, Passphrase, Role};
 use ansinh_store::Store;
 use anyhow::{Context as _, Result, bail};
 use card_spec::certificate::Reference;
 use serde::{Deserialize, Serialize};
+
+use crate::keyring::KeyPlaces;
 
 /// Settings that were fixed when the station was set up.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,6 +41,9 @@ pub struct Station {
     pub terminal_ca: String,
     /// Whether the root is a demonstration root (SPEC.md 3.3).
     pub test: bool,
+    /// Where the keys live; left out: in the files that `ansinh init` makes.
+    #[serde(default)]
+    pub keys: KeyPlaces,
 }
 
 impl Station {
@@ -66,9 +77,6 @@ impl Station {
 pub struct Home {
     folder: PathBuf,
 }
-
-/// Purpose under which the card master keys are sealed.
-const CARD_MASTER: &str = "card-master";
 
 impl Home {
     /// Names a folder; nothing is read yet.
@@ -106,26 +114,6 @@ impl Home {
         Ok(Store::open(&self.store_file())?)
     }
 
-    /// Opens a signing key.
-    ///
-    /// # Errors
-    /// See [`SigningKey::open`].
-    pub fn signing_key(&self, role: Role, passphrase: &Passphrase) -> Result<SigningKey> {
-        Ok(SigningKey::open(&self.signing_key_file(role), passphrase)?)
-    }
-
-    /// Opens the issuer's card master keys.
-    ///
-    /// # Errors
-    /// See [`MasterKeys::open`].
-    pub fn card_master_keys(&self, passphrase: &Passphrase) -> Result<MasterKeys> {
-        Ok(MasterKeys::open(
-            &self.card_master_file(),
-            CARD_MASTER,
-            passphrase,
-        )?)
-    }
-
     /// Opens the transport keys of a delivery.
     ///
     /// # Errors
@@ -136,14 +124,6 @@ impl Home {
             &delivery_purpose(delivery),
             passphrase,
         )?)
-    }
-
-    /// Seals the issuer's card master keys.
-    ///
-    /// # Errors
-    /// See [`MasterKeys::seal`].
-    pub fn seal_card_master_keys(&self, keys: &MasterKeys, passphrase: &Passphrase) -> Result<()> {
-        Ok(keys.seal(&self.card_master_file(), CARD_MASTER, passphrase)?)
     }
 
     /// Seals the transport keys of a delivery.
@@ -171,10 +151,18 @@ impl Home {
         let path = self.certificate_file(holder.as_str());
         std::fs::read(&path).with_context(|| {
             format!(
-                "{}: the certificate is missing; restore it from backup",
+                "{}: the certificate is missing. Restore it from backup, or take it in with `ansinh ceremony accept`",
                 path.display()
             )
         })
+    }
+
+    /// Replaces the settings in one step.
+    ///
+    /// # Errors
+    /// Of the file system; then the former ones are still there.
+    pub fn save_station(&self, station: &Station) -> Result<()> {
+        replace(&self.station_file(), &serde_json::to_vec_pretty(station)?)
     }
 
     /// Path of the settings.
@@ -185,11 +173,6 @@ impl Home {
     /// Path of the ledger.
     pub fn store_file(&self) -> PathBuf {
         self.folder.join("store.sqlite")
-    }
-
-    /// Path of a signing key.
-    pub fn signing_key_file(&self, role: Role) -> PathBuf {
-        self.folder.join("keys").join(role.name()).with_extension("key")
     }
 
     /// Path of a public key in PEM.
@@ -209,12 +192,47 @@ impl Home {
             .join("deliveries")
             .join(format!("{delivery}.key"))
     }
-
-    fn card_master_file(&self) -> PathBuf {
-        self.folder.join("keys").join("card-master.key")
-    }
 }
 
 fn delivery_purpose(name: &str) -> String {
     format!("delivery {name}")
+}
+
+/// Replaces a file in one step: a crash leaves the former content or the new one.
+pub(crate) fn replace(path: &Path, content: &[u8]) -> Result<()> {
+    let folder = path.parent().unwrap_or(Path::new("."));
+    let failed = || format!("{}: cannot be written", path.display());
+    let mut file = tempfile::NamedTempFile::new_in(folder).with_context(failed)?;
+    file.write_all(content).with_context(failed)?;
+    file.as_file().sync_all().with_context(failed)?;
+    file.persist(path).with_context(failed)?;
+    File::open(folder)
+        .and_then(|folder| folder.sync_all())
+        .with_context(failed)
+}
+
+/// Makes a folder with all that belongs into it, beside its place, and moves it there when it is complete: a crash leaves
+/// nothing. Only its owner can open it.
+///
+/// # Errors
+/// If the folder is there and not empty, or whatever `fill` reports.
+pub(crate) fn create_whole(folder: &Path, fill: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
+    if std::fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_some()) {
+        bail!(
+            "{}: not empty. Nothing is ever set up over something else",
+            folder.display()
+        );
+    }
+    let parent = match folder.parent() {
+        Some(parent) if parent != Path::new("") => parent,
+        _ => Path::new("."),
+    };
+    std::fs::create_dir_all(parent).with_context(|| parent.display().to_string())?;
+    let draft = tempfile::Builder::new()
+        .prefix(".ansinh-draft-")
+        .tempdir_in(parent)?;
+    let inside = draft.path().join("draft");
+    DirBuilder::new().mode(0o700).create(&inside)?;
+    fill(&inside)?;
+    std::fs::rename(&inside, folder).with_context(|| format!("{}: cannot be made", folder.display()))
 }

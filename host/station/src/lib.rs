@@ -2,8 +2,10 @@
 //!
 //! The command line and the daemon are two faces of this crate; tests and tools use the same code as the operator.
 
+pub mod ceremony;
 pub mod delivery;
 pub mod export;
 pub mod home;
 pub mod issue;
+pub mod keyring;
 pub mod terminal_link;

@@ -67,7 +67,7 @@ impl Add {
         let delivery = StoredDelivery {
             name: checked.name,
             key_version: checked.key_version,
-            check_values: checked.keys.check_values().as_flattened().try_into()?,
+            check_values: checked.keys.check_values()?.as_flattened().try_into()?,
         };
         store
             .add_delivery(&actor, &delivery, &checked.chips)

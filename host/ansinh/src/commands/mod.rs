@@ -2,6 +2,7 @@
 
 mod batch;
 mod block;
+mod ceremony;
 mod completion;
 mod delivery;
 mod export;
@@ -159,6 +160,9 @@ impl Options {
 enum Command {
     /// Set up a station: root, provincial issuer and terminal CA keys, certificates, ledger
     Init(init::Init),
+    /// Keys under several people: root offline, requests, certificates, new keys, backup
+    #[command(subcommand)]
+    Ceremony(ceremony::Ceremony),
     /// Name operators, give and take their tokens
     #[command(subcommand)]
     Operator(operator::Operator),
@@ -197,6 +201,7 @@ pub(crate) fn run() -> ExitCode {
     let Cli { options, command } = Cli::parse();
     let result = match command {
         Command::Init(init) => init.run(&options),
+        Command::Ceremony(ceremony) => ceremony.run(&options),
         Command::Operator(operator) => operator.run(&options),
         Command::Batch(batch) => batch.run(&options),
         Command::Delivery(delivery) => delivery.run(&options),
@@ -217,7 +222,16 @@ pub(crate) fn run() -> ExitCode {
 
 /// sysexits.h where it fits: 65 EX_DATAERR, 77 EX_NOPERM.
 fn exit_code(error: &anyhow::Error) -> u8 {
-    if let Some(KeyError::WrongPassphrase { .. }) = error.downcast_ref() {
+    let locked = matches!(
+        error.downcast_ref(),
+        Some(
+            KeyError::WrongPassphrase { .. }
+                | KeyError::WrongPin { .. }
+                | KeyError::FinalPinTry { .. }
+                | KeyError::PinLocked { .. }
+        )
+    );
+    if locked {
         return 77;
     }
     if let Some(StoreError::NotAllowed { .. } | StoreError::FourEyes { .. } | StoreError::UnknownToken) =

@@ -38,9 +38,8 @@ impl IssuingKeys {
         let signing = home.signing_key(Role::Issuer, passphrase)?;
         ensure!(
             signing.public_key() == *station.issuer_key(),
-            "{}: not the key of the certificate {}; no card can be issued. Restore both from the same backup",
-            home.signing_key_file(Role::Issuer).display(),
-            station.issuer().as_str()
+            "the issuer's key: not the key of the certificate {}; no card can be issued. Restore both from the same backup",
+            station.issuer()
         );
         let names = store.delivery_names()?;
         let deliveries = names.into_iter().map(|name| {
@@ -103,8 +102,8 @@ impl Ledger<'_> {
         let transport = transport
             .ok_or_else(|| Failure::Keys("a delivery was added since the start: start again".to_owned()))?;
         Ok(Event::Keys(Box::new(CardKeys {
-            transport: transport.card_keys(chip),
-            issuer: self.keys.cards.card_keys(chip),
+            transport: transport.card_keys(chip).map_err(key_failure)?,
+            issuer: self.keys.cards.card_keys(chip).map_err(key_failure)?,
         })))
     }
 
@@ -219,7 +218,7 @@ impl From<SigningFailure> for Failure {
     fn from(failure: SigningFailure) -> Self {
         match failure {
             SigningFailure::Ledger(error) => ledger_failure(error),
-            SigningFailure::Signing(SignError::Key(error)) => Self::Keys(error.to_string()),
+            SigningFailure::Signing(SignError::Key(error)) => key_failure(error),
             SigningFailure::Signing(SignError::Encoding(_)) => {
                 Self::Program("a card security object cannot be encoded")
             }
@@ -236,6 +235,10 @@ fn ledger_failure(error: StoreError) -> Failure {
         StoreError::WrongState { .. } => Failure::RetiredChip,
         other => Failure::Ledger(other.to_string()),
     }
+}
+
+fn key_failure(error: KeyError) -> Failure {
+    Failure::Keys(error.to_string())
 }
 
 fn note(step: &JournalStep) -> Option<&[u8]> {
