@@ -76,6 +76,24 @@ pub enum BlockReason {
     IssuanceFailed = 6,
 }
 
+impl BlockReason {
+    /// The reason with this code (DATA.md 4).
+    ///
+    /// # Errors
+    /// [`StoreError::Malformed`] for a code without meaning.
+    pub fn from_code(code: u8) -> Result<Self, StoreError> {
+        match code {
+            1 => Ok(Self::Lost),
+            2 => Ok(Self::Stolen),
+            3 => Ok(Self::Replaced),
+            4 => Ok(Self::Deceased),
+            5 => Ok(Self::Ended),
+            6 => Ok(Self::IssuanceFailed),
+            _ => Err(StoreError::Malformed("block reason")),
+        }
+    }
+}
+
 /// A card in the ledger.
 #[derive(Debug, Clone)]
 pub struct Card {
@@ -262,7 +280,7 @@ pub(crate) async fn card(connection: &mut AnyConnection, number: &CardNumber) ->
     card_from(&row)
 }
 
-fn card_from(row: &AnyRow) -> Result<Card, StoreError> {
+pub(crate) fn card_from(row: &AnyRow) -> Result<Card, StoreError> {
     let mut chip_serial = [0; 10];
     let serial: String = row.try_get("chip_serial")?;
     hex::decode_to_slice(serial, &mut chip_serial).map_err(|_| StoreError::Malformed("chip serial"))?;

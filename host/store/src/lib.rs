@@ -16,6 +16,7 @@
 //! | [`deliveries`] | deliveries of blank cards |
 //! | [`cards`] | cards from claim to activation, the journal of each personalization, blocking |
 //! | [`issuance`] | what a station asks between cards |
+//! | [`maintenance`] | issued cards: further versions, issuer scripts, receipts read back |
 //! | [`issuer_log`] | every object an issuer signed, chained; certificates |
 //! | [`lists`] | payment lists and block lists |
 //! | [`terminals`] | terminals, their acknowledgements |
@@ -37,6 +38,7 @@ pub mod issuer_log;
 pub mod journal;
 pub mod lists;
 mod location;
+pub mod maintenance;
 mod migrations;
 pub mod names;
 pub mod operations;

@@ -17,6 +17,11 @@ pub(crate) fn migrations(engine: Engine) -> Migrator {
         version(3, "import", include_str!("../migrations/0003_import.sql")),
         version(7, "claiming", include_str!("../migrations/0007_claiming.sql")),
         version(
+            4,
+            "maintenance",
+            include_str!("../migrations/0004_maintenance.sql"),
+        ),
+        version(
             9,
             "append only",
             each(

@@ -13,6 +13,7 @@ use crate::cards::{
 };
 use crate::deliveries::{ChipSerial, serial_text};
 use crate::issuer_log::{Issuer, Position, SignedObject, append};
+use crate::maintenance::{confirm_version, insert_version};
 use crate::operations::log;
 use crate::operators::{Actor, Role};
 use crate::store::{draw, is_duplicate, now};
@@ -179,6 +180,7 @@ impl Store {
             }
             let (_, signed_object) = append(connection, issuer, "cso", sign).await?;
             set_cso(connection, number, &signed_object.object).await?;
+            insert_version(connection, number, card.version, &signed_object.object, None).await?;
             Ok(signed_object.object)
         })
     }
@@ -193,6 +195,7 @@ impl Store {
             match card.state {
                 CardState::CsoReleased => {
                     set_state(connection, number, CardState::Active).await?;
+                    confirm_version(connection, number, card.version).await?;
                     log(connection, actor, "card-issued", &number.to_string()).await
                 }
                 CardState::Active => Ok(()),
@@ -228,7 +231,7 @@ impl Store {
     }
 }
 
-async fn demand_blank(connection: &mut AnyConnection, serial: &str) -> Result<(), StoreError> {
+pub(crate) async fn demand_blank(connection: &mut AnyConnection, serial: &str) -> Result<(), StoreError> {
     let row = sqlx::query("SELECT state FROM blank WHERE chip_serial = $1")
         .bind(serial)
         .fetch_optional(&mut *connection)
@@ -249,7 +252,7 @@ async fn demand_blank(connection: &mut AnyConnection, serial: &str) -> Result<()
     Ok(())
 }
 
-async fn set_blank_state(
+pub(crate) async fn set_blank_state(
     connection: &mut AnyConnection,
     serial: &str,
     state: &str,

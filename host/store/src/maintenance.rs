@@ -1,0 +1,543 @@
+//! Cards after they were issued: further versions, issuer scripts, and what a card in the reader said of itself.
+//!
+//! A script is stored in the transaction that signs it, before any card sees it: whoever holds it can have it executed, so the
+//! ledger counts from there. A card that a script may bring back to life is a live one from the moment that the script exists;
+//! a card that a script blocks was blocked before.
+
+use card_spec::certificate::Reference;
+use card_spec::script::{Action, IssuerScript};
+use card_spec::signed::Signed;
+use card_spec::values::CardNumber;
+use sqlx::any::AnyRow;
+use sqlx::{AnyConnection, Row as _};
+
+use crate::cards::{BlockReason, Card, CardState, card, card_on_chip, set_state, wrong_state};
+use crate::deliveries::{ChipSerial, serial_text};
+use crate::issuer_log::{Issuer, Position, SignedObject, append};
+use crate::operations::log;
+use crate::operators::{Actor, Role};
+use crate::store::{now, number, octets, signed};
+use crate::{Store, StoreError};
+
+/// One version of a card.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CardVersion {
+    /// Its number, first is 1.
+    pub version: u16,
+    /// The signed CSO.
+    pub cso: Vec<u8>,
+    /// Whether the card was seen with it.
+    pub confirmed: bool,
+}
+
+/// Everything that the maintenance of a card needs to know. Holds personal data while an update is under way: no `Debug`.
+pub struct Dossier {
+    /// The card.
+    pub card: Card,
+    /// Why it is blocked, if it is.
+    pub blocked: Option<BlockReason>,
+    /// All versions that were signed, ascending.
+    pub versions: Vec<CardVersion>,
+    /// The data groups of the newest version, until the card is known to have them.
+    pub groups: Option<Vec<u8>>,
+    /// Counters of the scripts of which it is not known whether the card executed them.
+    pub open_scripts: Vec<u32>,
+    /// Highest counter of a receipt read back, 0 if none.
+    pub receipts_to: u32,
+    /// Number of the newest change of the holder's record that the card does not have, 0 if it has them all.
+    pub change: u64,
+}
+
+/// A version that is to be signed.
+#[derive(Clone, Copy)]
+pub struct NewVersion<'a> {
+    /// Its number, the one after the newest.
+    pub version: u16,
+    /// Its data groups.
+    pub groups: &'a [u8],
+    /// The newest change of the holder's record that they take in.
+    pub change: u64,
+}
+
+/// A receipt that was read back from its card, with what it is for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CardReceipt {
+    /// Its number on the card.
+    pub counter: u32,
+    /// Kind (SPEC.md 9.4).
+    pub kind: u8,
+    /// Hash of what was done.
+    pub object_hash: [u8; 32],
+    /// The receipt.
+    pub receipt: Vec<u8>,
+    /// What it is for.
+    pub object: Vec<u8>,
+}
+
+/// A script as the ledger lists it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CardScript {
+    /// The receipt counter it is good for.
+    pub counter: u32,
+    /// What it does (SPEC.md 13.1).
+    pub action: u8,
+    /// The signed script.
+    pub object: Vec<u8>,
+    /// `executed`, `passed-by`, or nothing while it is not known.
+    pub outcome: Option<String>,
+}
+
+impl Store {
+    /// What the ledger knows of the card on a chip; `None` if there is none.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`].
+    pub fn dossier(&self, chip: &ChipSerial) -> Result<Option<Dossier>, StoreError> {
+        let serial = serial_text(chip);
+        self.read(async |connection| {
+            let Some(card) = card_on_chip(connection, &serial).await? else {
+                return Ok(None);
+            };
+            let number = card.number;
+            Ok(Some(Dossier {
+                blocked: block_reason(connection, &number).await?,
+                versions: versions(connection, &number).await?,
+                groups: waiting_groups(connection, &number).await?,
+                open_scripts: open_scripts(connection, &number).await?,
+                receipts_to: receipts_to(connection, &number).await?,
+                change: newest_change(connection, &number).await?,
+                card,
+            }))
+        })
+    }
+
+    /// All versions that were signed for a card, ascending.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`].
+    pub fn card_versions(&self, number: &CardNumber) -> Result<Vec<CardVersion>, StoreError> {
+        self.read(async |connection| versions(connection, number).await)
+    }
+
+    /// The receipts that were read back from a card, ascending.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`].
+    pub fn card_receipts(&self, number: &CardNumber) -> Result<Vec<CardReceipt>, StoreError> {
+        self.read(async |connection| {
+            let rows = sqlx::query("SELECT * FROM card_receipt WHERE card = $1 ORDER BY counter")
+                .bind(number.to_string())
+                .fetch_all(connection)
+                .await?;
+            rows.iter().map(receipt_from).collect()
+        })
+    }
+
+    /// The scripts that were signed for a card, in the order of their counters.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`].
+    pub fn card_scripts(&self, card: &CardNumber) -> Result<Vec<CardScript>, StoreError> {
+        self.read(async |connection| {
+            let rows = sqlx::query("SELECT * FROM card_script WHERE card = $1 ORDER BY counter, signed_at")
+                .bind(card.to_string())
+                .fetch_all(connection)
+                .await?;
+            rows.iter()
+                .map(|row| {
+                    Ok(CardScript {
+                        counter: number(row, "counter")?,
+                        action: number(row, "action")?,
+                        object: row.try_get("object")?,
+                        outcome: row.try_get("outcome")?,
+                    })
+                })
+                .collect()
+        })
+    }
+
+    /// Lets `sign` make the next version of an active card as the next object of the issuer's sequence, and stores it with its
+    /// data groups.
+    ///
+    /// # Errors
+    /// [`StoreError::WrongState`] for a card that is not active, or of which another version was signed meanwhile; whatever
+    /// `sign` answers.
+    pub fn release_version<E: From<StoreError>>(
+        &self,
+        actor: &Actor,
+        number: &CardNumber,
+        new: NewVersion<'_>,
+        issuer: Issuer<'_>,
+        sign: impl FnOnce(Position) -> Result<SignedObject, E>,
+    ) -> Result<Vec<u8>, E> {
+        actor.demand(Role::Operator)?;
+        let version = new.version;
+        self.write(async |connection| {
+            let card = card(connection, number).await?;
+            if card.state != CardState::Active || card.version.checked_add(1) != Some(version) {
+                return Err(wrong_state(&card, "an active card, and the version after its newest").into());
+            }
+            let (_, cso) = append(connection, issuer, "cso", sign).await?;
+            insert_version(connection, number, version, &cso.object, Some(&new)).await?;
+            sqlx::query("UPDATE card SET cso = $2, version = $3 WHERE number = $1")
+                .bind(number.to_string())
+                .bind(cso.object.clone())
+                .bind(i64::from(version))
+                .execute(&mut *connection)
+                .await
+                .map_err(StoreError::from)?;
+            let subject = format!("{number} version {version}");
+            log(connection, actor, "card-version-signed", &subject).await?;
+            Ok(cso.object)
+        })
+    }
+
+    /// Lets `sign` make a script for a card and one of its receipt counters, and stores it. `action` is told the number of the
+    /// newest block list, for unblocking (SPEC.md 13.5). If a script with this action was signed for this counter before, that
+    /// one is the answer.
+    ///
+    /// What the action needs of the ledger, it finds or changes in the same transaction: `04` makes the card a live one again;
+    /// `03` and `05` need one that the ledger has blocked; all others an active one.
+    ///
+    /// # Errors
+    /// [`StoreError::WrongState`]; whatever `sign` answers.
+    pub fn sign_script<E: From<StoreError>>(
+        &self,
+        actor: &Actor,
+        number: &CardNumber,
+        counter: u32,
+        issuer: Reference,
+        action: impl FnOnce(u32) -> Action,
+        sign: impl FnOnce(Action) -> Result<SignedObject, E>,
+    ) -> Result<Vec<u8>, E> {
+        actor.demand(Role::Operator)?;
+        self.write(async |connection| {
+            let card = card(connection, number).await?;
+            let action = action(newest_block_list(connection).await?);
+            demand(connection, &card, action).await?;
+            if let Some(object) = signed_before(connection, number, counter, issuer, action).await? {
+                return Ok(object);
+            }
+            let script = sign(action)?;
+            if matches!(action, Action::Unblock(_)) {
+                revive(connection, &card).await?;
+            }
+            sqlx::query(
+                "INSERT INTO card_script (body_hash, card, counter, action, object, signed_at)
+                 VALUES ($1, $2, $3, $4, $5, $6)",
+            )
+            .bind(script.body_hash.to_vec())
+            .bind(number.to_string())
+            .bind(i64::from(counter))
+            .bind(i64::from(action.number()))
+            .bind(script.object.clone())
+            .bind(now())
+            .execute(&mut *connection)
+            .await
+            .map_err(StoreError::from)?;
+            let subject = format!("{number} script {:02} at {counter}", action.number());
+            log(connection, actor, "script-signed", &subject).await?;
+            Ok(script.object)
+        })
+    }
+
+    /// Takes down what an authenticated card said of itself: the version in force, its receipt counter, and receipts. From
+    /// them follows which scripts it executed and which it can execute no more. The same again changes nothing.
+    ///
+    /// # Errors
+    /// [`StoreError::Exists`] if the card showed another receipt under a counter before: it, or a copy of it, has two
+    /// histories. Nothing is stored then.
+    pub fn card_seen(
+        &self,
+        actor: &Actor,
+        number: &CardNumber,
+        version: u16,
+        counter: u32,
+        receipts: &[CardReceipt],
+    ) -> Result<(), StoreError> {
+        self.write(async |connection| {
+            for receipt in receipts {
+                insert_receipt(connection, number, receipt).await?;
+            }
+            confirm_version(connection, number, version).await?;
+            settle_scripts(connection, number, counter).await?;
+            let subject = format!(
+                "{number} version {version} counter {counter} receipts {}",
+                receipts.len()
+            );
+            log(connection, actor, "card-seen", &subject).await
+        })
+    }
+}
+
+/// Stores a version of a card that was just signed.
+pub(crate) async fn insert_version(
+    connection: &mut AnyConnection,
+    number: &CardNumber,
+    version: u16,
+    cso: &[u8],
+    update: Option<&NewVersion<'_>>,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "INSERT INTO card_version (card, version, cso, data_groups, change, released_at)
+         VALUES ($1, $2, $3, $4, $5, $6)",
+    )
+    .bind(number.to_string())
+    .bind(i64::from(version))
+    .bind(cso.to_vec())
+    .bind(update.map(|update| update.groups.to_vec()))
+    .bind(signed(update.map_or(0, |update| update.change), "a change")?)
+    .bind(now())
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// The card was seen with this version. What was kept to load it, or one before it, nobody needs any more.
+pub(crate) async fn confirm_version(
+    connection: &mut AnyConnection,
+    number: &CardNumber,
+    version: u16,
+) -> Result<(), StoreError> {
+    sqlx::query("UPDATE card_version SET data_groups = NULL WHERE card = $1 AND version <= $2")
+        .bind(number.to_string())
+        .bind(i64::from(version))
+        .execute(&mut *connection)
+        .await?;
+    sqlx::query(
+        "DELETE FROM outdated_card WHERE card = $1 AND change <=
+         (SELECT change FROM card_version WHERE card = $1 AND version = $2)",
+    )
+    .bind(number.to_string())
+    .bind(i64::from(version))
+    .execute(&mut *connection)
+    .await?;
+    sqlx::query(
+        "UPDATE card_version SET confirmed_at = $3 WHERE card = $1 AND version = $2 AND confirmed_at IS NULL",
+    )
+    .bind(number.to_string())
+    .bind(i64::from(version))
+    .bind(now())
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// What a script needs of the ledger's word on the card.
+async fn demand(connection: &mut AnyConnection, card: &Card, action: Action) -> Result<(), StoreError> {
+    match (action, card.state) {
+        (Action::Block(_) | Action::Terminate(_), CardState::Blocked) => Ok(()),
+        (Action::Block(_) | Action::Terminate(_), _) => {
+            Err(wrong_state(card, "a card that was blocked before"))
+        }
+        (Action::Unblock(_), CardState::Blocked) => demand_revivable(connection, card).await,
+        (_, CardState::Active) => Ok(()),
+        _ => Err(wrong_state(card, "an active card")),
+    }
+}
+
+/// A blocked card may come back unless its person has another one, or waits for none because it failed; and never once it was
+/// closed for ever, be it by a script that its chip has not seen yet.
+async fn demand_revivable(connection: &mut AnyConnection, card: &Card) -> Result<(), StoreError> {
+    let closed = sqlx::query("SELECT 1 AS found FROM card_script WHERE card = $1 AND action = 5")
+        .bind(card.number.to_string())
+        .fetch_optional(&mut *connection)
+        .await?;
+    if closed.is_some() {
+        return Err(wrong_state(card, "a card that no script has closed for ever"));
+    }
+    let reason = block_reason(connection, &card.number).await?;
+    if matches!(
+        reason,
+        Some(BlockReason::Replaced | BlockReason::IssuanceFailed) | None
+    ) {
+        return Err(wrong_state(card, "a card that was neither replaced nor given up"));
+    }
+    let other = sqlx::query(
+        "SELECT 1 AS found FROM card WHERE person = $1 AND number <> $2 AND state NOT IN ('blocked', 'abandoned')",
+    )
+    .bind(card.person.to_vec())
+    .bind(card.number.to_string())
+    .fetch_optional(connection)
+    .await?;
+    if other.is_some() {
+        return Err(wrong_state(card, "a person without another live card"));
+    }
+    Ok(())
+}
+
+/// The next block list has the card no more.
+async fn revive(connection: &mut AnyConnection, card: &Card) -> Result<(), StoreError> {
+    sqlx::query("DELETE FROM block WHERE card = $1")
+        .bind(card.number.to_string())
+        .execute(&mut *connection)
+        .await?;
+    set_state(connection, &card.number, CardState::Active).await
+}
+
+/// The script that was signed for this counter with this action by this issuer, if any.
+async fn signed_before(
+    connection: &mut AnyConnection,
+    number: &CardNumber,
+    counter: u32,
+    issuer: Reference,
+    action: Action,
+) -> Result<Option<Vec<u8>>, StoreError> {
+    let rows = sqlx::query("SELECT object FROM card_script WHERE card = $1 AND counter = $2")
+        .bind(number.to_string())
+        .bind(i64::from(counter))
+        .fetch_all(connection)
+        .await?;
+    for row in rows {
+        let object: Vec<u8> = row.try_get("object")?;
+        let script =
+            Signed::<IssuerScript>::parse(&object).map_err(|_| StoreError::Malformed("issuer script"))?;
+        let (known, by) = (script.claimed().action, script.claimed().issuer);
+        if known == action && by == issuer {
+            return Ok(Some(object));
+        }
+    }
+    Ok(None)
+}
+
+async fn newest_block_list(connection: &mut AnyConnection) -> Result<u32, StoreError> {
+    let sql = "SELECT coalesce(max(number), 0) AS newest FROM block_list";
+    number(&sqlx::query(sql).fetch_one(connection).await?, "newest")
+}
+
+async fn block_reason(
+    connection: &mut AnyConnection,
+    card: &CardNumber,
+) -> Result<Option<BlockReason>, StoreError> {
+    let row = sqlx::query("SELECT reason FROM block WHERE card = $1")
+        .bind(card.to_string())
+        .fetch_optional(connection)
+        .await?;
+    row.map(|row| BlockReason::from_code(number(&row, "reason")?))
+        .transpose()
+}
+
+async fn versions(connection: &mut AnyConnection, card: &CardNumber) -> Result<Vec<CardVersion>, StoreError> {
+    let sql = "SELECT version, cso, CASE WHEN confirmed_at IS NULL THEN 0 ELSE 1 END AS confirmed
+               FROM card_version WHERE card = $1 ORDER BY version";
+    let rows = sqlx::query(sql)
+        .bind(card.to_string())
+        .fetch_all(connection)
+        .await?;
+    rows.iter()
+        .map(|row| {
+            Ok(CardVersion {
+                version: number(row, "version")?,
+                cso: row.try_get("cso")?,
+                confirmed: number::<u8>(row, "confirmed")? == 1,
+            })
+        })
+        .collect()
+}
+
+async fn waiting_groups(
+    connection: &mut AnyConnection,
+    card: &CardNumber,
+) -> Result<Option<Vec<u8>>, StoreError> {
+    let sql = "SELECT data_groups FROM card_version WHERE card = $1 ORDER BY version DESC LIMIT 1";
+    let row = sqlx::query(sql)
+        .bind(card.to_string())
+        .fetch_optional(connection)
+        .await?;
+    row.map_or(Ok(None), |row| Ok(row.try_get("data_groups")?))
+}
+
+async fn open_scripts(connection: &mut AnyConnection, card: &CardNumber) -> Result<Vec<u32>, StoreError> {
+    let sql = "SELECT counter FROM card_script WHERE card = $1 AND outcome IS NULL ORDER BY counter";
+    let rows = sqlx::query(sql)
+        .bind(card.to_string())
+        .fetch_all(connection)
+        .await?;
+    rows.iter().map(|row| number(row, "counter")).collect()
+}
+
+async fn receipts_to(connection: &mut AnyConnection, card: &CardNumber) -> Result<u32, StoreError> {
+    let sql = "SELECT coalesce(max(counter), 0) AS newest FROM card_receipt WHERE card = $1";
+    let row = sqlx::query(sql)
+        .bind(card.to_string())
+        .fetch_one(connection)
+        .await?;
+    number(&row, "newest")
+}
+
+async fn newest_change(connection: &mut AnyConnection, card: &CardNumber) -> Result<u64, StoreError> {
+    let sql = "SELECT coalesce(max(change), 0) AS newest FROM outdated_card WHERE card = $1";
+    let row = sqlx::query(sql)
+        .bind(card.to_string())
+        .fetch_one(connection)
+        .await?;
+    number(&row, "newest")
+}
+
+async fn insert_receipt(
+    connection: &mut AnyConnection,
+    card: &CardNumber,
+    receipt: &CardReceipt,
+) -> Result<(), StoreError> {
+    let known = sqlx::query("SELECT * FROM card_receipt WHERE card = $1 AND counter = $2")
+        .bind(card.to_string())
+        .bind(i64::from(receipt.counter))
+        .fetch_optional(&mut *connection)
+        .await?;
+    if let Some(known) = known {
+        let same = receipt_from(&known)?.object_hash == receipt.object_hash;
+        let exists = StoreError::Exists {
+            what: "another receipt",
+            name: format!("{} of card {card}", receipt.counter),
+        };
+        return if same { Ok(()) } else { Err(exists) };
+    }
+    sqlx::query(
+        "INSERT INTO card_receipt (card, counter, kind, object_hash, receipt, object, read_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7)",
+    )
+    .bind(card.to_string())
+    .bind(i64::from(receipt.counter))
+    .bind(i64::from(receipt.kind))
+    .bind(receipt.object_hash.to_vec())
+    .bind(receipt.receipt.clone())
+    .bind(receipt.object.clone())
+    .bind(now())
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// A script with a receipt of its own was executed; one that the card's counter has left behind never will be.
+async fn settle_scripts(
+    connection: &mut AnyConnection,
+    card: &CardNumber,
+    counter: u32,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "UPDATE card_script SET outcome = 'executed' WHERE card = $1 AND outcome IS NULL AND EXISTS
+         (SELECT 1 FROM card_receipt WHERE card_receipt.card = card_script.card AND card_receipt.kind = 3
+          AND card_receipt.object_hash = card_script.body_hash)",
+    )
+    .bind(card.to_string())
+    .execute(&mut *connection)
+    .await?;
+    sqlx::query(
+        "UPDATE card_script SET outcome = 'passed-by' WHERE card = $1 AND outcome IS NULL AND counter < $2",
+    )
+    .bind(card.to_string())
+    .bind(i64::from(counter))
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+fn receipt_from(row: &AnyRow) -> Result<CardReceipt, StoreError> {
+    Ok(CardReceipt {
+        counter: number(row, "counter")?,
+        kind: number(row, "kind")?,
+        object_hash: octets(row, "object_hash")?,
+        receipt: row.try_get("receipt")?,
+        object: row.try_get("object")?,
+    })
+}
