@@ -75,6 +75,10 @@ pub enum Failure {
     Reader(String),
     /// A fault of this program.
     Program(&'static str),
+    /// Maintenance: the card is another than the one that was named.
+    OtherCard,
+    /// Maintenance: the card says what the ledger says; there is nothing to update.
+    NothingDue,
     /// Maintenance: the chip is blank; there is no card on it.
     BlankChip,
     /// Maintenance: the card's issuance is not finished.
@@ -114,6 +118,8 @@ impl Failure {
             | Self::UnrecordedCard
             | Self::UnrecordedCso
             | Self::CopiedChip
+            | Self::OtherCard
+            | Self::NothingDue
             | Self::BlankChip
             | Self::UnfinishedCard
             | Self::BlockedCard
@@ -154,6 +160,8 @@ impl Failure {
             Self::Keys(_) => "keys",
             Self::Reader(_) => "reader",
             Self::Program(_) => "program",
+            Self::OtherCard => "other-card",
+            Self::NothingDue => "nothing-due",
             Self::BlankChip => "blank-chip",
             Self::UnfinishedCard => "unfinished-card",
             Self::BlockedCard => "blocked-card",
@@ -246,6 +254,12 @@ impl Failure {
             }
             Self::Program(_) => {
                 "Lỗi của chương trình. Thẻ có thể chưa xong. Ghi lại thông báo này và báo người quản trị."
+            }
+            Self::OtherCard => {
+                "Đây là thẻ khác với số thẻ đã nêu. Thẻ không bị thay đổi. Lấy thẻ ra và đưa đúng thẻ."
+            }
+            Self::NothingDue => {
+                "Thẻ này đã đúng như sổ, không có gì để cập nhật. Thẻ không bị thay đổi. Trả thẻ cho người hưởng."
             }
             Self::BlankChip => {
                 "Đây là chip trắng, chưa phải thẻ của ai. Chip không bị thay đổi. Trả về kho thẻ trắng và đưa đúng thẻ của người hưởng."
@@ -356,6 +370,12 @@ impl Failure {
             }
             Self::Program(_) => {
                 "A fault of this program. The card may be unfinished. Write this message down and tell the administrator."
+            }
+            Self::OtherCard => {
+                "This is another card than the one named. It was not changed. Take it out and insert the right one."
+            }
+            Self::NothingDue => {
+                "This card says what the store says. It was not changed, for there is nothing to update. Give it back to its holder."
             }
             Self::BlankChip => {
                 "This is a blank chip, nobody's card. It was not changed. Put it back to the blank cards and insert the holder's own."

@@ -75,6 +75,8 @@ pub struct VersionDraft {
     /// The groups' data objects in the order of STORE DATA: kept until the card has them, because their salts cannot be
     /// had twice.
     pub groups: Vec<u8>,
+    /// [`KnownCard::change`] of the record they are made from.
+    pub change: u64,
 }
 
 /// What is written to the ledger.
@@ -143,6 +145,8 @@ pub struct KnownCard {
     pub receipts_to: u32,
     /// What an update writes.
     pub person: PersonRecord,
+    /// The ledger's number of the newest change that `person` takes in; handed back with a new version.
+    pub change: u64,
 }
 
 /// What the ledger holds of a card's right to pay.
@@ -175,7 +179,7 @@ pub struct Outcome {
     pub deed: Deed,
     /// Version of the CSO in force.
     pub version: u16,
-    /// The ledger's word on the card before the job.
+    /// The ledger's word on the card after the job.
     pub standing: Standing,
     /// What the card said of itself at the end.
     pub status: CardStatus,

@@ -171,6 +171,8 @@ fn every_failure_says_what_happened_what_it_means_and_what_to_do_in_two_language
         Failure::Keys(String::new()),
         Failure::Reader(String::new()),
         Failure::Program("x"),
+        Failure::OtherCard,
+        Failure::NothingDue,
         Failure::BlankChip,
         Failure::UnfinishedCard,
         Failure::BlockedCard,

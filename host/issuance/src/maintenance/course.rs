@@ -176,14 +176,20 @@ impl Work<'_> {
         Ok(Deed::PinSet)
     }
 
-    /// Ledger first: from then on no terminal that hears of it pays, whatever becomes of the chip.
     async fn block(&mut self, reason: BlockReason) -> Result<Deed, Failure> {
         self.require_not_terminated()?;
-        self.record(Fact::Blocked(reason)).await?;
+        self.block_in_ledger(reason).await?;
         if self.status.life_cycle == LifeCycle::Active {
             self.carry_out(Order::Block(reason)).await?;
         }
         Ok(Deed::Blocked)
+    }
+
+    /// Ledger first: from then on no terminal that hears of it pays, whatever becomes of the chip.
+    async fn block_in_ledger(&mut self, reason: BlockReason) -> Result<(), Failure> {
+        self.record(Fact::Blocked(reason)).await?;
+        self.card.standing = Standing::Blocked(reason);
+        Ok(())
     }
 
     /// A card that the ledger blocked and that does not know it yet is blocked first: only a blocked card takes script `04`,
@@ -196,11 +202,12 @@ impl Work<'_> {
             _ => {}
         }
         self.carry_out(Order::Unblock).await?;
+        self.card.standing = Standing::Active;
         Ok(Deed::Unblocked)
     }
 
     async fn terminate(&mut self, reason: BlockReason) -> Result<Deed, Failure> {
-        self.record(Fact::Blocked(reason)).await?;
+        self.block_in_ledger(reason).await?;
         if self.status.life_cycle != LifeCycle::Terminated {
             self.carry_out(Order::Terminate(reason)).await?;
         }
@@ -248,6 +255,7 @@ impl Work<'_> {
         let draft = VersionDraft {
             cso: draft,
             groups: groups.encoding().to_vec(),
+            change: self.card.change,
         };
         let cso = self.desk.signed(Step::SignVersion(Box::new(draft))).await?;
         let checked = self.station.check(&cso, self.card.number, &groups)?;

@@ -16,7 +16,7 @@ pub enum Order {
     PermitNewPin,
     /// Block.
     Block(BlockReason),
-    /// Unblock. The ledger knows which block list is the newest that has the card (SPEC 13.5).
+    /// Unblock. The ledger knows which block list is the newest (SPEC 13.5).
     Unblock,
     /// Terminate.
     Terminate(BlockReason),
@@ -25,7 +25,8 @@ pub enum Order {
 }
 
 impl Order {
-    /// The action of the script (SPEC 13.1).
+    /// The action of the script (SPEC 13.1). `block_list_number`: of the newest block list, 0 if there is none; only
+    /// [`Self::Unblock`] uses it.
     pub const fn action(&self, block_list_number: u32) -> Action {
         match *self {
             Self::PermitNewPin => Action::PermitNewPin,
@@ -51,15 +52,14 @@ pub struct ScriptDraft {
 }
 
 impl ScriptDraft {
-    /// The body to sign. `block_list_number`: of the newest block list that has the card, 0 if none; only
-    /// [`Order::Unblock`] uses it.
-    pub fn at(&self, issued: Time, block_list_number: u32) -> IssuerScript {
+    /// The body to sign; the action is [`Order::action`].
+    pub fn at(&self, issued: Time, action: Action) -> IssuerScript {
         IssuerScript {
             suite: Default::default(),
             issuer: self.issuer,
             card_number: self.card_number,
             counter: self.counter,
-            action: self.order.action(block_list_number),
+            action,
             issued,
         }
     }
@@ -70,7 +70,7 @@ impl ScriptDraft {
             Action::Unblock(number) => number,
             _ => 0,
         };
-        *script == self.at(script.issued, block_list_number)
+        *script == self.at(script.issued, self.order.action(block_list_number))
     }
 }
 
