@@ -4,7 +4,7 @@
 //! most one is open (DATA 5.3), and for a payment that the card's receipt verifies and that order, receipt, card and payment
 //! list agree. The first entry that fails stops the ingestion: what is before it is committed, it and what follows is not.
 
-use ansinh_store::journal::{Ingestion, JournalEntry, JournalHead, Payment};
+use ansinh_store::journal::{Ingestion, JournalEntry, JournalHead, Meaning, Payment};
 use ansinh_store::lists::LineKey as StoredLineKey;
 use ansinh_store::terminals::Terminal;
 use ansinh_store::{Store, StoreError};
@@ -128,8 +128,8 @@ struct OpenIntent {
 /// What the ledger knows of a card that signs receipts.
 struct KnownCard {
     signing_key: PublicKey,
-    cso_hash: Digest,
-    version: u16,
+    /// The version whose CSO the order names; an updated card settles an order for an earlier one (DATA 5.3).
+    ordered: Option<u16>,
 }
 
 /// As many entries are read at a time while looking for the last Intent.
@@ -214,7 +214,7 @@ impl<'s> JournalIngestion<'s> {
         if entry.sequence != self.next_sequence() || entry.previous != self.head.hash {
             return Err(EntryError::Chain.into());
         }
-        let payment = self.check_event(&entry)?;
+        let meaning = self.check_event(&entry)?;
         self.head = JournalHead {
             sequence: entry.sequence,
             hash: entry.hash(),
@@ -223,18 +223,30 @@ impl<'s> JournalIngestion<'s> {
             sequence: entry.sequence,
             hash: entry.hash(),
             entry: entry.encoding().to_vec(),
-            payment,
+            meaning,
         })
     }
 
-    fn check_event(&mut self, entry: &Verified<'_, Entry<'_>>) -> Result<Option<Payment>, Fault> {
-        match &entry.event {
-            Event::Intent(order) => self.check_intent(entry, order)?,
-            Event::Paid(receipt) => return self.check_payment(receipt).map(Some),
-            Event::Refused(refusal) => self.check_refusal(refusal)?,
-            _ => {}
-        }
-        Ok(None)
+    fn check_event(&mut self, entry: &Verified<'_, Entry<'_>>) -> Result<Meaning, Fault> {
+        Ok(match &entry.event {
+            Event::ListLoaded { number, header } => Meaning::ListLoaded {
+                number: *number,
+                header: *header,
+            },
+            Event::Intent(order) => {
+                self.check_intent(entry, order)?;
+                Meaning::Intent(stored_key(order.order()))
+            }
+            Event::Paid(receipt) => Meaning::Paid(self.check_payment(receipt)?),
+            Event::Refused(refusal) => {
+                self.check_refusal(refusal)?;
+                match refusal.closes_intent {
+                    Some(_) => Meaning::Refused,
+                    None => Meaning::Record,
+                }
+            }
+            _ => Meaning::Record,
+        })
     }
 
     fn check_intent(&mut self, entry: &Entry<'_>, order: &EncodedOrder<'_>) -> Result<(), EntryError> {
@@ -276,19 +288,22 @@ impl<'s> JournalIngestion<'s> {
         if claimed.object_hash != order.hash() {
             return Err(EntryError::NoIntent.into());
         }
-        let card = self.known_card(&claimed.card_number)?;
+        let card = self.known_card(&claimed.card_number, &order.order().cso_hash)?;
         receipt
             .signed()
             .verify(&PortableP256, &card.signing_key)
             .map_err(|_| EntryError::Receipt)?;
         let order = order.order();
-        if order.cso_hash != card.cso_hash || !self.is_on_list(order, claimed.card_number)? {
+        let Some(version) = card.ordered else {
+            return Err(EntryError::NotOnList.into());
+        };
+        if !self.is_on_list(order, claimed.card_number)? {
             return Err(EntryError::NotOnList.into());
         }
         if claimed.kind != ReceiptKind::Payment {
             return Err(EntryError::NoPayment.into());
         }
-        if claimed.cso_version != card.version || !states_holder_check(&claimed, order) {
+        if claimed.cso_version != version || !states_holder_check(&claimed, order) {
             return Err(EntryError::OtherReceipt.into());
         }
         let payment = payment(order, claimed.card_number, claimed.counter);
@@ -296,19 +311,20 @@ impl<'s> JournalIngestion<'s> {
         Ok(payment)
     }
 
-    fn known_card(&self, number: &CardNumber) -> Result<KnownCard, Fault> {
-        let card = self.store.card(number).map_err(|error| match error {
-            StoreError::NotFound { .. } => Fault::Entry(EntryError::UnknownCard),
-            other => other.into(),
-        })?;
-        let cso = card.cso.ok_or(EntryError::UnknownCard)?;
-        let cso = Signed::<CardSecurityObject>::parse(&cso)
-            .map_err(|_| StoreError::Malformed("card security object"))?;
-        Ok(KnownCard {
-            signing_key: cso.claimed().signing_key,
-            cso_hash: cso.hash(),
-            version: cso.claimed().version,
-        })
+    fn known_card(&self, number: &CardNumber, ordered: &Digest) -> Result<KnownCard, Fault> {
+        let mut known = None;
+        for version in self.store.card_versions(number)? {
+            let cso = Signed::<CardSecurityObject>::parse(&version.cso)
+                .map_err(|_| StoreError::Malformed("card security object"))?;
+            let card = known.get_or_insert(KnownCard {
+                signing_key: cso.claimed().signing_key,
+                ordered: None,
+            });
+            if cso.hash() == *ordered {
+                card.ordered = Some(cso.claimed().version);
+            }
+        }
+        known.ok_or(Fault::Entry(EntryError::UnknownCard))
     }
 
     fn is_on_list(&self, order: &Order<'_>, card_number: CardNumber) -> Result<bool, StoreError> {
@@ -332,7 +348,6 @@ fn states_holder_check(receipt: &Receipt, order: &Order<'_>) -> bool {
 }
 
 fn payment(order: &Order<'_>, card: CardNumber, card_counter: u32) -> Payment {
-    let key = order.line_key.parts();
     let paid_at = order
         .time
         .to_bytes()
@@ -341,17 +356,22 @@ fn payment(order: &Order<'_>, card: CardNumber, card_counter: u32) -> Payment {
         .collect();
     Payment {
         intent: order.sequence,
-        key: StoredLineKey {
-            person: key.person,
-            programme: key.programme.as_str().to_owned(),
-            entitlement: key.entitlement,
-            line_type: key.line_type as u8,
-            period: format!("{:04}{:02}", key.period.year(), key.period.month()),
-        },
+        key: stored_key(order),
         amount: order.amount.vnd(),
         card,
         card_counter,
         paid_at,
+    }
+}
+
+fn stored_key(order: &Order<'_>) -> StoredLineKey {
+    let key = order.line_key.parts();
+    StoredLineKey {
+        person: key.person,
+        programme: key.programme.as_str().to_owned(),
+        entitlement: key.entitlement,
+        line_type: key.line_type as u8,
+        period: format!("{:04}{:02}", key.period.year(), key.period.month()),
     }
 }
 

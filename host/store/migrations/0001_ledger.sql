@@ -192,6 +192,13 @@ CREATE VIEW waiting_person AS
         (SELECT 1 FROM card LEFT JOIN block ON block.card = card.number WHERE card.person = person.reference
          AND (card.state NOT IN ('blocked', 'abandoned') OR block.reason IN (4, 5)));
 
+-- Who may get a card under a batch still: an approval is used up by one card, unless that was given up (6).
+CREATE VIEW open_batch_person AS
+    SELECT batch_person.batch, batch_person.person FROM batch_person WHERE NOT EXISTS
+        (SELECT 1 FROM card LEFT JOIN block ON block.card = card.number
+         WHERE card.batch = batch_person.batch AND card.person = batch_person.person
+         AND card.state <> 'abandoned' AND (block.reason IS NULL OR block.reason <> 6));
+
 CREATE TABLE block_list (
     number         BIGINT NOT NULL PRIMARY KEY CHECK (number >= 1),
     issuer         TEXT   NOT NULL,

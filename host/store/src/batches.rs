@@ -110,41 +110,7 @@ impl Store {
     /// [`StoreError::NotAllowed`] without the role of operator; [`StoreError::OutOfRange`] for a day that has passed, no quota, or
     /// a batch of nobody.
     pub fn draft_batch(&self, actor: &Actor, batch: &NewBatch) -> Result<Batch, StoreError> {
-        actor.demand(Role::Operator)?;
-        let today = vietnam_day();
-        let is_day =
-            batch.expires_on.len() == 8 && batch.expires_on.bytes().all(|byte| byte.is_ascii_digit());
-        if !is_day || batch.expires_on < today {
-            return Err(StoreError::OutOfRange("the last day of the batch"));
-        }
-        if batch.quota == 0 {
-            return Err(StoreError::OutOfRange("the quota of the batch"));
-        }
-        self.write(async |connection| {
-            let batch_number = draw(connection, "batch").await?;
-            sqlx::query(
-                "INSERT INTO batch (number, title, state, drafted_by, drafted_at, expires_on, quota)
-                 VALUES ($1, $2, 'drafted', $3, $4, $5, $6)",
-            )
-            .bind(batch_number)
-            .bind(&batch.title)
-            .bind(actor.name())
-            .bind(now())
-            .bind(&batch.expires_on)
-            .bind(i64::from(batch.quota))
-            .execute(&mut *connection)
-            .await?;
-            fill(connection, batch_number, batch, &today).await?;
-            let drafted = find(connection, batch_number).await?;
-            if drafted.persons == 0 {
-                return Err(StoreError::OutOfRange(
-                    "the batch (nobody who waits would be in it)",
-                ));
-            }
-            let subject = format!("{batch_number} persons {}", drafted.persons);
-            log(connection, actor, "batch-drafted", &subject).await?;
-            Ok(drafted)
-        })
+        self.write(async |connection| draft(connection, actor, batch).await)
     }
 
     /// Approves what another officer drafted.
@@ -226,13 +192,53 @@ impl Store {
     /// # Errors
     /// [`StoreError::Database`].
     pub fn approved_persons(&self) -> Result<u64, StoreError> {
-        let sql = "SELECT count(*) AS total FROM waiting_person JOIN batch_person ON batch_person.person = waiting_person.reference
-                   JOIN batch ON batch.number = batch_person.batch WHERE batch.state = 'approved' AND batch.expires_on >= $1";
+        let sql = "SELECT count(*) AS total FROM waiting_person JOIN open_batch_person ON open_batch_person.person = waiting_person.reference
+                   JOIN batch ON batch.number = open_batch_person.batch WHERE batch.state = 'approved' AND batch.expires_on >= $1";
         self.read(async |connection| {
             let row = sqlx::query(sql).bind(vietnam_day()).fetch_one(connection).await?;
             number(&row, "total")
         })
     }
+}
+
+/// Drafts a batch within the transaction of what makes it needed.
+pub(crate) async fn draft(
+    connection: &mut AnyConnection,
+    actor: &Actor,
+    batch: &NewBatch,
+) -> Result<Batch, StoreError> {
+    actor.demand(Role::Operator)?;
+    let today = vietnam_day();
+    let is_day = batch.expires_on.len() == 8 && batch.expires_on.bytes().all(|byte| byte.is_ascii_digit());
+    if !is_day || batch.expires_on < today {
+        return Err(StoreError::OutOfRange("the last day of the batch"));
+    }
+    if batch.quota == 0 {
+        return Err(StoreError::OutOfRange("the quota of the batch"));
+    }
+    let batch_number = draw(connection, "batch").await?;
+    sqlx::query(
+        "INSERT INTO batch (number, title, state, drafted_by, drafted_at, expires_on, quota)
+         VALUES ($1, $2, 'drafted', $3, $4, $5, $6)",
+    )
+    .bind(batch_number)
+    .bind(&batch.title)
+    .bind(actor.name())
+    .bind(now())
+    .bind(&batch.expires_on)
+    .bind(i64::from(batch.quota))
+    .execute(&mut *connection)
+    .await?;
+    fill(connection, batch_number, batch, &today).await?;
+    let drafted = find(connection, batch_number).await?;
+    if drafted.persons == 0 {
+        return Err(StoreError::OutOfRange(
+            "the batch (nobody who waits would be in it)",
+        ));
+    }
+    let subject = format!("{batch_number} persons {}", drafted.persons);
+    log(connection, actor, "batch-drafted", &subject).await?;
+    Ok(drafted)
 }
 
 /// Batches under which cards may be begun today.
@@ -267,8 +273,8 @@ pub(crate) async fn next_turn(connection: &mut AnyConnection, actor: &Actor) -> 
         }
     }
     let anybody = format!(
-        "SELECT 1 FROM waiting_person JOIN batch_person ON batch_person.person = waiting_person.reference
-         JOIN batch ON batch.number = batch_person.batch WHERE {OPEN} LIMIT 1"
+        "SELECT 1 FROM waiting_person JOIN open_batch_person ON open_batch_person.person = waiting_person.reference
+         JOIN batch ON batch.number = open_batch_person.batch WHERE {OPEN} LIMIT 1"
     );
     let anybody = sqlx::query(sqlx::AssertSqlSafe(anybody))
         .bind(vietnam_day())
@@ -288,8 +294,8 @@ async fn first_waiting(
     from: i64,
 ) -> Result<Option<(PersonReference, i64)>, StoreError> {
     let sql = "SELECT waiting_person.reference, waiting_person.position FROM waiting_person
-        WHERE waiting_person.position >= $2 AND EXISTS (SELECT 1 FROM batch_person
-            WHERE batch_person.batch = $1 AND batch_person.person = waiting_person.reference)
+        WHERE waiting_person.position >= $2 AND EXISTS (SELECT 1 FROM open_batch_person
+            WHERE open_batch_person.batch = $1 AND open_batch_person.person = waiting_person.reference)
         ORDER BY waiting_person.position LIMIT 1";
     let row = sqlx::query(sql)
         .bind(batch)
@@ -331,8 +337,8 @@ pub(crate) async fn search_again(
 
 const SELECT_BATCH: &str = "
     SELECT batch.*, (SELECT count(*) FROM batch_person WHERE batch_person.batch = batch.number) AS persons,
-        (SELECT count(*) FROM batch_person JOIN waiting_person ON waiting_person.reference = batch_person.person
-         WHERE batch_person.batch = batch.number) AS waiting
+        (SELECT count(*) FROM open_batch_person JOIN waiting_person ON waiting_person.reference = open_batch_person.person
+         WHERE open_batch_person.batch = batch.number) AS waiting
     FROM batch";
 
 async fn fill(
@@ -345,8 +351,8 @@ async fn fill(
     const FREE: &str = "
         INSERT INTO batch_person (batch, person) SELECT $1, waiting_person.reference FROM waiting_person
         JOIN person ON person.reference = waiting_person.reference
-        WHERE NOT EXISTS (SELECT 1 FROM batch_person JOIN batch ON batch.number = batch_person.batch
-            WHERE batch_person.person = waiting_person.reference AND batch.state <> 'closed' AND batch.expires_on >= $2)";
+        WHERE NOT EXISTS (SELECT 1 FROM open_batch_person JOIN batch ON batch.number = open_batch_person.batch
+            WHERE open_batch_person.person = waiting_person.reference AND batch.state <> 'closed' AND batch.expires_on >= $2)";
     let limit = i64::from(batch.limit.unwrap_or(u32::MAX));
     match &batch.selection {
         Selection::Everybody => {
@@ -425,7 +431,7 @@ fn wrong_state(batch: &Batch, state: &str, needed: &'static str) -> StoreError {
 }
 
 /// Today in Vietnam (UTC+7, no daylight saving), `yyyymmdd`.
-fn vietnam_day() -> String {
+pub(crate) fn vietnam_day() -> String {
     let day = Timestamp::now().to_zoned(TimeZone::fixed(offset(7))).date();
     format!("{:04}{:02}{:02}", day.year(), day.month(), day.day())
 }

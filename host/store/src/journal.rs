@@ -21,8 +21,28 @@ pub struct JournalEntry {
     pub hash: [u8; 32],
     /// The whole entry `FF20`.
     pub entry: Vec<u8>,
-    /// The payment it completes, if it is a Paid entry.
-    pub payment: Option<Payment>,
+    /// What it means for the ledger.
+    pub meaning: Meaning,
+}
+
+/// What a journal entry means for the ledger.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Meaning {
+    /// Nothing but itself.
+    Record,
+    /// A payment list is in force at the terminal from here on.
+    ListLoaded {
+        /// Its number.
+        number: u32,
+        /// SHA-256 of its header's body.
+        header: [u8; 32],
+    },
+    /// An order for this line was about to be sent to a card.
+    Intent(LineKey),
+    /// The open order is settled without payment.
+    Refused,
+    /// The open order is paid.
+    Paid(Payment),
 }
 
 /// A payment, from an order and the card's receipt for it.
@@ -96,7 +116,10 @@ impl Store {
                     continue;
                 }
                 result.stored += 1;
-                let Some(payment) = &entry.payment else { continue };
+                follow(connection, terminal, entry).await?;
+                let Meaning::Paid(payment) = &entry.meaning else {
+                    continue;
+                };
                 if book(connection, terminal, payment).await? {
                     result.booked += 1;
                     result.booked_amount += payment.amount;
@@ -269,6 +292,42 @@ async fn store_entry(
         .execute(connection)
         .await?;
     Ok(true)
+}
+
+/// Keeps what tells whether a terminal may still pay a line: its list in force, and the order that it left open.
+async fn follow(
+    connection: &mut AnyConnection,
+    terminal: &str,
+    entry: &JournalEntry,
+) -> Result<(), StoreError> {
+    match &entry.meaning {
+        Meaning::Record => {}
+        Meaning::ListLoaded { number, header } => {
+            // Only a list that we made for this terminal: by the number of another one it would give its lines away unseen.
+            let sql = "INSERT INTO list_in_force (terminal, list)
+                       SELECT payment_list.terminal, payment_list.number FROM payment_list JOIN issuer_log
+                       ON issuer_log.issuer = payment_list.issuer AND issuer_log.sequence = payment_list.sequence
+                       WHERE payment_list.terminal = $1 AND payment_list.number = $2 AND issuer_log.body_hash = $3
+                       ON CONFLICT (terminal) DO UPDATE SET list = excluded.list WHERE list_in_force.list < excluded.list";
+            let query = sqlx::query(sql).bind(terminal).bind(i64::from(*number));
+            query.bind(header.to_vec()).execute(connection).await?;
+        }
+        Meaning::Intent(key) => {
+            let sql = "INSERT INTO open_intent (terminal, sequence, person, programme, entitlement, line_type, period)
+                       VALUES ($1, $2, $3, $4, $5, $6, $7)";
+            let query = sqlx::query(sql).bind(terminal).bind(i64::from(entry.sequence));
+            let query = query.bind(key.person.to_vec()).bind(&key.programme);
+            let query = query
+                .bind(i64::from(key.entitlement))
+                .bind(i64::from(key.line_type));
+            query.bind(&key.period).execute(connection).await?;
+        }
+        Meaning::Refused | Meaning::Paid(_) => {
+            let query = sqlx::query("DELETE FROM open_intent WHERE terminal = $1").bind(terminal);
+            query.execute(connection).await?;
+        }
+    }
+    Ok(())
 }
 
 /// Books a payment; `false` if its line is booked as paid already.

@@ -18,6 +18,10 @@
 //! | [`issuance`] | what a station asks between cards |
 //! | [`maintenance`] | issued cards: further versions, issuer scripts, receipts read back |
 //! | [`issuer_log`] | every object an issuer signed, chained; certificates |
+//! | [`numbers`] | personal identification and social security numbers, changed and merged |
+//! | [`life`] | cards replaced, found again, expired, ended by a death |
+//! | [`handover`] | who has an issued card |
+//! | [`stock`] | where every blank is |
 //! | [`lists`] | payment lists and block lists |
 //! | [`terminals`] | terminals, their acknowledgements |
 //! | [`journal`] | ingested journal entries and payments |
@@ -32,19 +36,23 @@ mod connections;
 pub mod deliveries;
 mod engine;
 mod error;
+pub mod handover;
 pub mod import;
 pub mod issuance;
 pub mod issuer_log;
 pub mod journal;
+pub mod life;
 pub mod lists;
 mod location;
 pub mod maintenance;
 mod migrations;
 pub mod names;
+pub mod numbers;
 pub mod operations;
 pub mod operators;
 pub mod people;
 mod personalization;
+pub mod stock;
 mod store;
 pub mod terminals;
 

@@ -85,9 +85,10 @@ impl Store {
     /// Lets `make` build and sign the next payment list of a terminal from what is due there, and stores it. What is due is
     /// read in the same transaction: two lists made at once never hold the same line.
     ///
-    /// Due is what may be paid in cash on cards: lines of an active card, unpaid, no recovery, and on no list of another
-    /// terminal or for another card. Such a list may have been paid by a terminal that was not synchronised yet, and no card
-    /// refuses what another one paid. In this version such a line stays where it is.
+    /// Due is what may be paid in cash on cards: lines of an active card, unpaid, no recovery, and not held by another terminal
+    /// or for another card. A terminal that was not synchronised may have paid such a line, and no card refuses what another one
+    /// paid. It holds the line no more once its committed journal shows a later list without it, and no open order for it
+    /// (DATA.md 3.4).
     ///
     /// `representatives_on` (`yyyymmdd`): authorizations that ended before this day do not count.
     ///
@@ -157,16 +158,16 @@ impl Store {
         })
     }
 
-    /// How many unpaid lines of active cards are on no list because one named them for an earlier card of the person.
+    /// How many unpaid lines of active cards are on no list because a terminal may still pay them to an earlier card of the person.
     ///
     /// # Errors
     /// [`StoreError::Database`].
     pub fn lines_of_earlier_cards(&self) -> Result<u64, StoreError> {
         let sql = "
             SELECT count(*) AS total FROM unpaid_line AS line WHERE EXISTS
-                (SELECT 1 FROM list_line WHERE list_line.card <> line.card AND list_line.person = line.person
-                 AND list_line.programme = line.programme AND list_line.entitlement = line.entitlement
-                 AND list_line.line_type = line.line_type AND list_line.period = line.period)";
+                (SELECT 1 FROM line_held WHERE line_held.card <> line.card AND line_held.person = line.person
+                 AND line_held.programme = line.programme AND line_held.entitlement = line.entitlement
+                 AND line_held.line_type = line.line_type AND line_held.period = line.period)";
         self.read(async |connection| number(&sqlx::query(sql).fetch_one(connection).await?, "total"))
     }
 
@@ -266,10 +267,10 @@ async fn due_lines(
                (SELECT count(*) FROM representative WHERE representative.person = line.person
                    AND representative.valid_to >= $2) AS representatives
         FROM unpaid_line AS line JOIN person ON person.reference = line.person
-        WHERE NOT EXISTS (SELECT 1 FROM list_line JOIN payment_list ON payment_list.number = list_line.list
-              WHERE (payment_list.terminal <> $1 OR list_line.card <> line.card) AND list_line.person = line.person
-              AND list_line.programme = line.programme AND list_line.entitlement = line.entitlement
-              AND list_line.line_type = line.line_type AND list_line.period = line.period)
+        WHERE NOT EXISTS (SELECT 1 FROM line_held
+              WHERE (line_held.terminal <> $1 OR line_held.card <> line.card) AND line_held.person = line.person
+              AND line_held.programme = line.programme AND line_held.entitlement = line.entitlement
+              AND line_held.line_type = line.line_type AND line_held.period = line.period)
         ORDER BY person.position, line.programme, line.entitlement, line.line_type, line.period";
     let rows = sqlx::query(sql)
         .bind(terminal)

@@ -15,12 +15,13 @@ pub(crate) fn migrations(engine: Engine) -> Migrator {
     Migrator::with_migrations(vec![
         version(1, "ledger", include_str!("../migrations/0001_ledger.sql")),
         version(3, "import", include_str!("../migrations/0003_import.sql")),
-        version(7, "claiming", include_str!("../migrations/0007_claiming.sql")),
         version(
             4,
             "maintenance",
             include_str!("../migrations/0004_maintenance.sql"),
         ),
+        version(5, "life", include_str!("../migrations/0005_life.sql")),
+        version(7, "claiming", include_str!("../migrations/0007_claiming.sql")),
         version(
             9,
             "append only",

@@ -7,7 +7,7 @@ use ansinh_store::cards::{Card, Claim};
 use ansinh_store::deliveries::{ChipSerial, Delivery};
 use ansinh_store::import::{ApprovedLine, ApprovedList, Due, ImportMode, ListKind, Stated};
 use ansinh_store::issuer_log::{Issuer, Position, SignedObject};
-use ansinh_store::journal::{JournalEntry, Payment};
+use ansinh_store::journal::{JournalEntry, Meaning, Payment};
 use ansinh_store::lists::{DueLine, NewPaymentList};
 use ansinh_store::operators::{Actor, Role};
 use ansinh_store::people::{Entitlement, Person};
@@ -291,7 +291,7 @@ pub(crate) fn entry(sequence: u32, mark: u8, payment: Option<Payment>) -> Journa
         sequence,
         hash,
         entry: vec![mark],
-        payment,
+        meaning: payment.map_or(Meaning::Record, Meaning::Paid),
     }
 }
 

@@ -21,14 +21,17 @@ macro_rules! on_each_engine {
 
 mod append_only;
 mod backup;
+mod batches;
 mod cards;
 mod claiming;
 mod fixture;
 mod import;
 mod issuer_log;
 mod journal;
+mod life;
 mod lists;
 mod opening;
+mod operators;
 mod personalization;
 mod server;
 mod terminals;
