@@ -5,12 +5,15 @@ use std::time::Duration;
 
 use ansinh_issuance::{Station, Terms};
 use ansinh_keys::Role;
-use ansinh_reference::today;
+use ansinh_reference::{CommuneLookup, Reference, today};
 use ansinh_station::issue::pin::{PinCommand, PinPrompt};
-use ansinh_station::issue::{IssuingKeys, Office, PinSource, Plan, Report, Summary, issue};
+use ansinh_station::issue::{
+    Addressee, IssuingKeys, LetterPin, Letterhead, Office, PinSource, Plan, Report, Summary, issue,
+};
 use ansinh_store::Store;
 use ansinh_store::cards::CardState;
 use ansinh_store::operators::Actor;
+use ansinh_store::people::Person;
 use anyhow::Result;
 use card_spec::values::CardNumber;
 use clap::{ArgGroup, Args};
@@ -28,10 +31,15 @@ any more, when --limit is reached, or when nothing happened for --wait seconds.
 ANSINH_READER, and prints six digits and nothing else, within 60 seconds. A card taken up again asks again; the PIN given
 last counts.
 
+--pin-letter-command is run likewise and reads a letter with a PIN drawn for this card, a PDF of one page of A4 for window
+envelopes (DIN 5008 form B), from its standard input. The PIN is set only if the command took the whole letter and succeeded
+within 60 seconds. A card taken up again gets another PIN and another letter: the newest counts, the others are to be destroyed.
+
 Examples:
   ansinh issue --all-readers
   ansinh issue --reader 'ACS ACR39U 00 00' --limit 1
   ansinh issue --all-readers --pin-command ./pin-pad --wait 30 --json
+  ansinh issue --all-readers --pin-letter-command 'lp -d pin-letters -o media=A4' --pin-letter-contact 'UBND xã, 028 3829 1302'
   ansinh issue --give-up 7900000000000014
 
 Exit codes: 0 everybody has a card, or --limit is reached; 3 cards are unfinished or persons still wait (the lines say why).")]
@@ -44,11 +52,22 @@ pub(crate) struct Issue {
     all_readers: bool,
     /// Instead of issuing: give up an unfinished card whose chip is broken or lost. Its person waits for another; if the
     /// issuer had signed it, its number is blocked
-    #[arg(long, value_name = "CARD", group = "where", conflicts_with_all = ["pin_command", "limit", "wait"])]
+    #[arg(long, value_name = "CARD", group = "where", conflicts_with_all = ["pin_command", "pin_letter_command", "limit", "wait"])]
     give_up: Option<CardNumber>,
     /// Program that prints the PIN of a card; default: a prompt
     #[arg(long, value_name = "CMD")]
     pin_command: Option<String>,
+    /// Program that prints a letter with a PIN drawn by chance, one for each card
+    #[arg(
+        long,
+        value_name = "CMD",
+        requires = "pin_letter_contact",
+        conflicts_with = "pin_command"
+    )]
+    pin_letter_command: Option<String>,
+    /// Whom holders call about their letters: office and telephone
+    #[arg(long, value_name = "TEXT", requires = "pin_letter_command")]
+    pin_letter_contact: Option<String>,
     /// Issue at most this many cards
     #[arg(long, value_name = "N")]
     limit: Option<u64>,
@@ -60,7 +79,7 @@ pub(crate) struct Issue {
 /// Not everything that was to be done is done; the lines before said what.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
-pub(crate) struct Incomplete(String);
+pub(crate) struct Incomplete(pub(crate) String);
 
 impl Incomplete {
     /// The exit code.
@@ -88,11 +107,20 @@ impl Issue {
             store.approved_persons()? + store.unfinished_cards()?,
             options.json,
         );
-        let command = self
-            .pin_command
-            .map(|command| PinCommand::new(command, PinCommand::TIME_LIMIT));
-        let prompt = PinPrompt::new(&report);
-        let pins: &dyn PinSource = command.as_ref().map_or(&prompt, |command| command);
+        let reference = Reference::load()?;
+        let addressee =
+            |number: &CardNumber| Addressee::of_card(&store, number, |person| address(&reference, person));
+        let pins: Box<dyn PinSource + '_> = match (self.pin_command, self.pin_letter_command) {
+            (Some(command), _) => Box::new(PinCommand::new(command, PinCommand::TIME_LIMIT)),
+            (None, Some(command)) => {
+                let head = Letterhead {
+                    sender: format!("Cơ quan cấp thẻ / Issuer: {}", settings.agency),
+                    contact: self.pin_letter_contact.unwrap_or_default(),
+                };
+                Box::new(LetterPin::new(command, LetterPin::TIME_LIMIT, head, &addressee))
+            }
+            (None, None) => Box::new(PinPrompt::new(&report)),
+        };
         let plan = Plan {
             readers: self.reader,
             limit: self.limit,
@@ -106,7 +134,7 @@ impl Issue {
                 keys: &keys,
                 station: &station,
                 province,
-                pins,
+                pins: pins.as_ref(),
                 report: &report,
             },
             &plan,
@@ -117,6 +145,19 @@ impl Issue {
         } else {
             Err(Incomplete(missing(&summary)).into())
         }
+    }
+}
+
+/// Commune and province, as on an envelope; a commune that the reference data do not name by its code.
+fn address(reference: &Reference, person: &Person) -> String {
+    let day = today();
+    let commune = match reference.commune(&person.commune, day) {
+        CommuneLookup::InForce(commune) => commune.name.clone(),
+        CommuneLookup::Unknown | CommuneLookup::CannotBeChecked => format!("Mã xã {}", person.commune),
+    };
+    match reference.province(&person.province, day) {
+        Some(province) => format!("{commune}, {}", province.name),
+        None => commune,
     }
 }
 
