@@ -195,22 +195,19 @@ where
     let mut text =
         serde_json::to_vec_pretty(&manifest).map_err(|error| PackageError::Manifest(error.to_string()))?;
     text.push(b'\n');
-    let signature = signer
-        .sign(&text)
-        .map_err(|error| PackageError::Signing(error.to_string()))?;
-    let der = to_der(&signature)
-        .ok_or_else(|| PackageError::Signing("the key made no valid signature".to_owned()))?;
     package.manifest = text;
-    package.signature = Some(der);
-    let verified = package.verify(&[signer.public_key()])?;
-    crate::Reference::from_package(&verified)?;
+    let package = package.check_files()?;
+    crate::Reference::from_package(&package)?;
+    let failed = |text: &str| PackageError::Signing(text.to_owned());
+    let text = package.manifest_bytes();
+    let signature = signer.sign(text).map_err(|error| failed(&error.to_string()))?;
+    PortableP256
+        .verify(&signer.public_key(), text, &signature)
+        .map_err(|_| failed("the key made a signature that does not verify; have the token checked"))?;
+    let der = to_der(&signature).ok_or_else(|| failed("the key made no valid signature"))?;
     // The signature last: a crash in between leaves a manifest whose signature does not verify, never a false one.
-    for name in [MANIFEST_FILE, SIGNATURE_FILE] {
-        let content = verified.contents().find(|(file, _)| *file == name);
-        if let Some((_, bytes)) = content {
-            write_file(&folder.join(name), bytes)?;
-        }
-    }
+    write_file(&folder.join(MANIFEST_FILE), text)?;
+    write_file(&folder.join(SIGNATURE_FILE), &der)?;
     Ok(manifest)
 }
 
