@@ -8,4 +8,5 @@ pub mod export;
 pub mod home;
 pub mod issue;
 pub mod keyring;
+pub mod reference;
 pub mod terminal_link;

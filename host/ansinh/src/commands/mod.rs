@@ -11,6 +11,7 @@ mod init;
 mod issue;
 mod list;
 mod operator;
+mod reference;
 mod signing;
 mod terminal;
 
@@ -187,6 +188,9 @@ enum Command {
     Terminal(terminal::Terminal),
     /// Write every signed object as files that others can check with their own tools
     Export(export::Export),
+    /// Show, check, install and sign reference data: codes, rates, deadlines
+    #[command(subcommand)]
+    Reference(reference::Reference),
     /// Print a completion script for a shell
     Completion(completion::Completion),
 }
@@ -211,6 +215,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Block(block) => block.run(&options),
         Command::Terminal(terminal) => terminal.run(&options),
         Command::Export(export) => export.run(&options),
+        Command::Reference(reference) => reference.run(&options),
         Command::Completion(completion) => completion.run::<Cli>(),
     };
     let Err(error) = result else {
