@@ -1,4 +1,5 @@
-//! What the operator sees: bars on a terminal, plain lines elsewhere, JSON lines for a program. Never a name, a PIN, a key.
+//! What the operator sees: bars on a terminal, plain lines elsewhere, JSON lines for a program, [`News`] for a daemon that
+//! passes them on. Never a name, a PIN, a key.
 
 use std::collections::BTreeMap;
 use std::io::{self, IsTerminal as _, Write as _};
@@ -7,6 +8,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use ansinh_issuance::{Done, Failure, JournalStep, LedgerWrite, Plastic, Step};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::Outcome;
@@ -25,6 +27,8 @@ enum Form {
     Lines,
     /// A JSON object for each card.
     Json,
+    /// Somebody who passes it on.
+    Listener(Box<dyn Fn(News) + Send + Sync>),
 }
 
 /// The bars of a terminal. Whoever draws holds a lock that all readers need: nobody may wait for a person meanwhile.
@@ -34,6 +38,40 @@ struct Bars {
     total: ProgressBar,
     /// While somebody types there are no bars, and this holds the lines that wait.
     held_back: Mutex<Option<Vec<String>>>,
+}
+
+/// What happens at the readers, as whoever watches from elsewhere hears it. Never a name, a PIN, a key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "news", rename_all = "kebab-case")]
+pub enum News {
+    /// A reader waits for a card.
+    Waiting {
+        /// Its PC/SC name.
+        reader: String,
+    },
+    /// A step is about to be taken.
+    Step {
+        /// The reader.
+        reader: String,
+        /// What is done, in both languages.
+        text: String,
+    },
+    /// A card has come to its end.
+    Ended {
+        /// The reader.
+        reader: String,
+        /// What an operator reads, in both languages.
+        line: String,
+        /// The same for a program, as a line of `ansinh issue --json`.
+        outcome: serde_json::Value,
+        /// Whether the card is active now and was not before.
+        issued: bool,
+    },
+    /// Something the operator should know, outside any card.
+    Notice {
+        /// In both languages.
+        text: String,
+    },
 }
 
 impl Report {
@@ -46,65 +84,97 @@ impl Report {
         } else {
             Form::Lines
         };
+        Self::of(form)
+    }
+
+    /// Tells a listener instead of a terminal. It is called from the readers' threads and must not wait for anything.
+    pub fn to(listener: impl Fn(News) + Send + Sync + 'static) -> Self {
+        Self::of(Form::Listener(Box::new(listener)))
+    }
+
+    fn of(form: Form) -> Self {
         Self {
             form,
             closed: AtomicBool::new(false),
         }
     }
 
-    /// Whether standard output was closed: nobody would see what becomes of another card.
+    /// No card is begun any more; those in work are finished.
+    pub fn close(&self) {
+        self.closed.store(true, Ordering::SeqCst);
+    }
+
+    /// Whether it was closed, or standard output was: nobody would see what becomes of another card.
     pub(crate) fn is_closed(&self) -> bool {
         self.closed.load(Ordering::SeqCst)
     }
 
     /// A step is about to be taken at a reader.
     pub(crate) fn step(&self, reader: &str, step: &Step) {
-        if let (Form::Bars(bars), Some(text)) = (&self.form, step_text(step)) {
-            bars.show(reader, text);
+        if let (Form::Bars(_) | Form::Listener(_), Some(text)) = (&self.form, step_text(step)) {
+            self.show(News::Step {
+                reader: reader.to_owned(),
+                text: text.to_owned(),
+            });
         }
     }
 
     /// A card has come to its end.
     pub(crate) fn outcome(&self, reader: &str, outcome: &Outcome) {
-        let Form::Bars(bars) = &self.form else {
-            return self.write(&self.outcome_text(reader, outcome));
-        };
-        if let Some(line) = bars.hold_back(self.outcome_text(reader, outcome)) {
-            bars.all.suspend(|| self.write(&line));
-        }
-        bars.show(reader, "Lấy thẻ ra / Take the card out");
-        if matches!(outcome.end, Ok(Done::Issued(_) | Done::Confirmed(_))) {
-            bars.total.inc(1);
+        self.show(News::Ended {
+            reader: reader.to_owned(),
+            line: outcome_line(reader, outcome),
+            outcome: outcome_json(reader, outcome),
+            issued: matches!(outcome.end, Ok(Done::Issued(_) | Done::Confirmed(_))),
+        });
+    }
+
+    /// A reader waits for a card.
+    pub(crate) fn waiting(&self, reader: &str) {
+        self.show(News::Waiting {
+            reader: reader.to_owned(),
+        });
+    }
+
+    /// Something the operator should know, outside any card.
+    pub(crate) fn notice(&self, text: &str) {
+        self.show(News::Notice {
+            text: text.to_owned(),
+        });
+    }
+
+    /// Shows what happened here, or at the readers of another process.
+    pub fn show(&self, news: News) {
+        match (&self.form, news) {
+            (Form::Listener(listener), news) => listener(news),
+            (Form::Bars(bars), news) => self.show_with_bars(bars, news),
+            (Form::Lines, News::Ended { line, .. }) => self.write(&line),
+            (Form::Json, News::Ended { outcome, .. }) => self.write(&outcome.to_string()),
+            (Form::Lines | Form::Json, News::Notice { text }) => warn(&text),
+            (Form::Lines | Form::Json, News::Waiting { .. } | News::Step { .. }) => {}
         }
     }
 
-    fn outcome_text(&self, reader: &str, outcome: &Outcome) -> String {
-        match self.form {
-            Form::Json => outcome_json(reader, outcome).to_string(),
-            Form::Bars(_) | Form::Lines => outcome_line(reader, outcome),
+    fn show_with_bars(&self, bars: &Bars, news: News) {
+        match news {
+            News::Waiting { reader } => bars.show(&reader, "Đưa thẻ vào / Insert a card".to_owned()),
+            News::Step { reader, text } => bars.show(&reader, text),
+            News::Notice { text } => bars.all.suspend(|| warn(&text)),
+            News::Ended {
+                reader, line, issued, ..
+            } => {
+                if let Some(line) = bars.hold_back(line) {
+                    bars.all.suspend(|| self.write(&line));
+                }
+                bars.show(&reader, "Lấy thẻ ra / Take the card out".to_owned());
+                bars.total.inc(u64::from(issued));
+            }
         }
     }
 
     fn write(&self, line: &str) {
         if writeln!(io::stdout(), "{line}").is_err() {
-            self.closed.store(true, Ordering::SeqCst);
-        }
-    }
-
-    /// A reader waits for a card.
-    pub(crate) fn waiting(&self, reader: &str) {
-        if let Form::Bars(bars) = &self.form {
-            bars.show(reader, "Đưa thẻ vào / Insert a card");
-        }
-    }
-
-    /// Something the operator should know, outside any card.
-    pub(crate) fn notice(&self, text: &str) {
-        // Without standard error there is nobody to tell.
-        let write = || drop(writeln!(io::stderr(), "{text}"));
-        match &self.form {
-            Form::Bars(bars) => bars.all.suspend(write),
-            Form::Lines | Form::Json => write(),
+            self.close();
         }
     }
 
@@ -122,12 +192,17 @@ impl Report {
     }
 
     /// Takes the bars away.
-    pub(crate) fn finish(&self) {
+    pub fn finish(&self) {
         if let Form::Bars(bars) = &self.form {
             // Fails only without a terminal, where there are no bars.
             let _ = bars.all.clear();
         }
     }
+}
+
+/// Without standard error there is nobody to tell.
+fn warn(text: &str) {
+    let _ = writeln!(io::stderr(), "{text}");
 }
 
 impl Bars {
@@ -143,7 +218,7 @@ impl Bars {
     }
 
     /// Shows the text at the reader's bar; a reader gets one with its first card.
-    fn show(&self, reader: &str, text: &'static str) {
+    fn show(&self, reader: &str, text: String) {
         let mut readers = lock(&self.readers);
         let bar = readers.entry(reader.to_owned()).or_insert_with(|| {
             let bar = ProgressBar::new_spinner()
@@ -280,10 +355,7 @@ mod tests {
 
     #[test]
     fn other_readers_go_on_while_somebody_types() {
-        let report = Report {
-            form: Form::Bars(Bars::new(2)),
-            closed: AtomicBool::new(false),
-        };
+        let report = Report::of(Form::Bars(Bars::new(2)));
         let (went_on, other_reader) = mpsc::channel();
         thread::scope(|scope| {
             report.while_typing(|| {

@@ -1,0 +1,126 @@
+//! Payment lists for terminals.
+
+use ansinh_payout::{ListTerms, make_payment_list};
+use ansinh_store::operators::{Actor, Role};
+use card_spec::list::ListHeader;
+use card_spec::signed::Signed;
+use card_spec::values::{Date, Period, TerminalName};
+use jiff::civil;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::day;
+use crate::call::{Call, Kind};
+use crate::events::Happening;
+use crate::refusal::{Code, Refusal};
+use crate::service::Service;
+
+/// Makes and signs the next payment list of a terminal.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "MakeList")]
+pub struct Make {
+    /// The terminal that may pay the list.
+    #[schemars(regex(pattern = "^VNT[0-9]{7}$"))]
+    pub terminal: String,
+    /// Where it is paid.
+    #[schemars(regex(pattern = "^[A-Za-z0-9-]{1,12}$"))]
+    pub pay_point: String,
+    /// The newest month that is paid, `yyyymm`; unpaid lines of months before go along.
+    #[schemars(regex(pattern = "^20[0-9]{4}$"))]
+    pub period: String,
+    /// First day of payment, `yyyymmdd`.
+    #[schemars(regex(pattern = "^20[0-9]{6}$"))]
+    pub valid_from: String,
+    /// Last day of payment, `yyyymmdd`.
+    #[schemars(regex(pattern = "^20[0-9]{6}$"))]
+    pub valid_to: String,
+    /// Leave out persons whose pay point is known to be another one.
+    #[serde(default)]
+    pub only_this_pay_point: bool,
+}
+
+/// A list that was made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct MadeList {
+    /// Its number.
+    pub number: u32,
+    /// Its name.
+    pub list: String,
+    /// The terminal that may pay it.
+    pub terminal: String,
+    /// Lines on it.
+    pub lines: u64,
+    /// What they sum up to.
+    pub total_vnd: u64,
+    /// Lines that are due besides but did not fit: another terminal can take them.
+    pub left_out: u64,
+    /// Lines that stay on the list of a person's earlier card.
+    pub of_earlier_cards: u64,
+}
+
+impl Make {
+    fn terms(self) -> Result<ListTerms, Refusal> {
+        let terminal: Result<TerminalName, _> = self.terminal.parse();
+        let terminal = terminal.map_err(|_| refused("the terminal's name is none, such as VNT0000001"))?;
+        let code = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+        if !(1..=12).contains(&self.pay_point.len()) || !self.pay_point.bytes().all(code) {
+            return Err(refused("a pay point is 1 to 12 letters, digits or dashes"));
+        }
+        let (first, last) = (day(&self.valid_from), day(&self.valid_to));
+        let (Some(first), Some(last)) = (first, last) else {
+            return Err(refused("a day of payment is none, yyyymmdd"));
+        };
+        if last < first {
+            return Err(refused("the last day of payment is before the first"));
+        }
+        Ok(ListTerms {
+            terminal,
+            pay_point: self.pay_point,
+            period: period(&self.period).ok_or_else(|| refused("the month is none, yyyymm"))?,
+            effective: spec_day(first)?,
+            expiry: spec_day(last)?,
+            only_this_pay_point: self.only_this_pay_point,
+        })
+    }
+}
+
+fn refused(why: &str) -> Refusal {
+    Refusal::refused_data(format!("{why}; no list was made"))
+}
+
+fn period(text: &str) -> Option<Period> {
+    let first = day(&format!("{text}01")).filter(|_| text.len() == 6)?;
+    Period::new(first.year().try_into().ok()?, first.month().try_into().ok()?)
+}
+
+fn spec_day(day: civil::Date) -> Result<Date, Refusal> {
+    crate::issuing::spec_date(day).map_err(|_| refused("a day of payment is outside the years 2000 to 2099"))
+}
+
+impl Call for Make {
+    type Answer = MadeList;
+    const NAME: &'static str = "lists/make";
+    const KIND: Kind = Kind::Change;
+    const ROLES: &'static [Role] = &[Role::Operator];
+    const SUMMARY: &'static str = "Make and sign the next payment list of a terminal";
+
+    fn run(self, service: &Service, actor: &Actor) -> Result<Self::Answer, Refusal> {
+        let terms = self.terms()?;
+        let made = make_payment_list(service.store(), actor, &service.issuer()?, &terms)?;
+        let header = Signed::<ListHeader<'_>>::parse(&made.list.header)
+            .map_err(|_| Refusal::new(Code::Internal, "the list was made, but its header cannot be read"))?;
+        service.events().tell(Happening::PaymentListMade {
+            list: made.list.list_id.clone(),
+        });
+        Ok(MadeList {
+            number: made.list.number,
+            total_vnd: header.claimed().total.vnd(),
+            lines: made.list.lines.len() as u64,
+            left_out: made.left_out as u64,
+            of_earlier_cards: service.store().lines_of_earlier_cards()?,
+            terminal: made.list.terminal.clone(),
+            list: made.list.list_id,
+        })
+    }
+}
