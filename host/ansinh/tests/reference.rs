@@ -13,8 +13,25 @@ struct Desk(TempDir);
 impl Desk {
     fn new() -> Self {
         let desk = Self(tempfile::tempdir().unwrap());
-        desk.succeed(&["init", "--province", "79", "--operator", "lan", "--new-token-file", "lan.token", "--test"]);
-        desk.succeed(&["operator", "add", "minh", "--role", "operator", "--new-token-file", "minh.token"]);
+        desk.succeed(&[
+            "init",
+            "--province",
+            "79",
+            "--operator",
+            "lan",
+            "--new-token-file",
+            "lan.token",
+            "--test",
+        ]);
+        desk.succeed(&[
+            "operator",
+            "add",
+            "minh",
+            "--role",
+            "operator",
+            "--new-token-file",
+            "minh.token",
+        ]);
         std::fs::create_dir(desk.path("vn-2")).unwrap();
         let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("../reference/data");
         for entry in std::fs::read_dir(data).unwrap() {
@@ -84,28 +101,56 @@ fn printed(output: &Output) -> String {
 fn codes_are_shown_by_day_without_a_station() {
     let empty = Desk(tempfile::tempdir().unwrap());
     let name = |day| empty.json(&["reference", "show", "--province", "80", "--day", day])["name"].clone();
-    assert_eq!((name("20250630"), name("20250701")), ("Long An".into(), "Tây Ninh".into()));
+    assert_eq!(
+        (name("20250630"), name("20250701")),
+        ("Long An".into(), "Tây Ninh".into())
+    );
     let old = empty.json(&["reference", "show", "--province", "72", "--day", "20250701"]);
-    assert_eq!((&old["in_force"], &old["successors"]), (&false.into(), &serde_json::json!(["80"])));
+    assert_eq!(
+        (&old["in_force"], &old["successors"]),
+        (&false.into(), &serde_json::json!(["80"]))
+    );
 
     let ward = empty.json(&["reference", "show", "--commune", "00016"]);
-    assert_eq!((&ward["state"], ward["successors"].as_array().unwrap().len()), (&"unknown".into(), 2));
+    assert_eq!(
+        (&ward["state"], ward["successors"].as_array().unwrap().len()),
+        (&"unknown".into(), 2)
+    );
     assert_eq!(ward["successors"][0]["extent"], "part");
     let before = empty.json(&["reference", "show", "--commune", "00004", "--day", "20250630"]);
     assert_eq!(before["state"], "cannot-be-checked");
-    assert!(empty.succeed(&["reference", "show", "--commune", "00004"]).contains("Phường Ba Đình, Hà Nội"));
+    assert!(
+        empty
+            .succeed(&["reference", "show", "--commune", "00004"])
+            .contains("Phường Ba Đình, Hà Nội")
+    );
 
     let package = empty.json(&["reference", "show"]);
-    assert_eq!((&package["version"], &package["built_in"]), (&1.into(), &true.into()));
-    assert!(empty.succeed(&["reference", "show", "--sources"]).contains("19/2025/QĐ-TTg"));
-    empty.fail(2, "lan", &["reference", "show", "--day", "2025-07-01"], "yyyymmdd");
+    assert_eq!(
+        (&package["version"], &package["built_in"]),
+        (&1.into(), &true.into())
+    );
+    assert!(
+        empty
+            .succeed(&["reference", "show", "--sources"])
+            .contains("19/2025/QĐ-TTg")
+    );
+    empty.fail(
+        2,
+        "lan",
+        &["reference", "show", "--day", "2025-07-01"],
+        "yyyymmdd",
+    );
 }
 
 #[test]
 fn a_package_is_signed_checked_by_openssl_installed_and_in_force() {
     let desk = Desk::new();
     desk.fail(65, "lan", &["reference", "verify", "vn-2"], "not signed");
-    assert_eq!(desk.json(&["reference", "sign", "vn-2", "--key-role", "root"])["version"], 2);
+    assert_eq!(
+        desk.json(&["reference", "sign", "vn-2", "--key-role", "root"])["version"],
+        2
+    );
     let openssl = Command::new("openssl")
         .current_dir(desk.0.path())
         .args(["dgst", "-sha256", "-verify", "station/root.pem"])
@@ -117,12 +162,23 @@ fn a_package_is_signed_checked_by_openssl_installed_and_in_force() {
     assert_eq!(desk.json(&["reference", "verify", "vn-2"])["valid"], true);
     assert_eq!(desk.json(&["reference", "install", "vn-2"])["installed"], true);
     let package = desk.json(&["reference", "show"]);
-    assert_eq!((&package["version"], &package["built_in"]), (&2.into(), &false.into()));
+    assert_eq!(
+        (&package["version"], &package["built_in"]),
+        (&2.into(), &false.into())
+    );
     assert_eq!(desk.json(&["reference", "install", "vn-2"])["installed"], false);
-    assert_eq!(desk.actions(), "lan reference-data-signed\nlan reference-data-installed\n");
+    assert_eq!(
+        desk.actions(),
+        "lan reference-data-signed\nlan reference-data-installed\n"
+    );
 
     desk.edit("station/reference/v2/standards.csv", "600000", "900000");
-    desk.fail(65, "lan", &["reference", "show"], "standards.csv: changed after it was signed");
+    desk.fail(
+        65,
+        "lan",
+        &["reference", "show"],
+        "standards.csv: changed after it was signed",
+    );
 }
 
 #[test]
@@ -131,10 +187,26 @@ fn the_issuer_may_sign_and_a_stranger_may_not() {
     desk.succeed(&["reference", "sign", "vn-2", "--key-role", "issuer"]);
     desk.succeed(&["reference", "verify", "vn-2"]);
     desk.succeed(&["reference", "verify", "vn-2", "--key", "station/issuer.pem"]);
-    desk.fail(65, "lan", &["reference", "verify", "vn-2", "--key", "station/terminal-ca.pem"], "no signature of");
-    desk.fail(65, "lan", &["reference", "verify", "vn-2", "--key", "vn-2/manifest.json"], "not a P-256 public key");
+    desk.fail(
+        65,
+        "lan",
+        &["reference", "verify", "vn-2", "--key", "station/terminal-ca.pem"],
+        "no signature of",
+    );
+    desk.fail(
+        65,
+        "lan",
+        &["reference", "verify", "vn-2", "--key", "vn-2/manifest.json"],
+        "not a P-256 public key",
+    );
     // A sealed key that is no key of this station, as a ministry of another country would have it.
-    desk.succeed(&["reference", "sign", "vn-2", "--key-file", "station/keys/terminal-ca.key"]);
+    desk.succeed(&[
+        "reference",
+        "sign",
+        "vn-2",
+        "--key-file",
+        "station/keys/terminal-ca.key",
+    ]);
     desk.fail(65, "lan", &["reference", "install", "vn-2"], "no signature of");
     assert!(!desk.path("station/reference").exists());
 }
@@ -143,18 +215,43 @@ fn the_issuer_may_sign_and_a_stranger_may_not() {
 fn what_is_wrong_is_refused_and_changes_nothing() {
     let desk = Desk::new();
     desk.edit("vn-2/standards.csv", "600000", "600.000");
-    desk.fail(65, "lan", &["reference", "sign", "vn-2", "--key-role", "root"], "standards.csv, line");
+    desk.fail(
+        65,
+        "lan",
+        &["reference", "sign", "vn-2", "--key-role", "root"],
+        "standards.csv, line",
+    );
     assert!(!desk.path("vn-2/manifest.sig").exists());
     desk.edit("vn-2/standards.csv", "600.000", "600000");
-    desk.fail(77, "minh", &["reference", "sign", "vn-2", "--key-role", "root"], "minh");
+    desk.fail(
+        77,
+        "minh",
+        &["reference", "sign", "vn-2", "--key-role", "root"],
+        "minh",
+    );
     desk.succeed(&["reference", "sign", "vn-2", "--key-role", "root"]);
     desk.fail(77, "minh", &["reference", "install", "vn-2"], "minh");
     desk.edit("vn-2/communes.csv", "Phường Ba Đình", "Phường Ba Vì");
-    desk.fail(65, "lan", &["reference", "install", "vn-2"], "communes.csv: changed after it was signed");
+    desk.fail(
+        65,
+        "lan",
+        &["reference", "install", "vn-2"],
+        "communes.csv: changed after it was signed",
+    );
     desk.edit("vn-2/manifest.json", "\"version\": 2,", "\"version\": 1,");
     desk.succeed(&["reference", "sign", "vn-2", "--key-role", "root"]);
-    desk.fail(65, "lan", &["reference", "install", "vn-2"], "version 1 is not above version 1");
-    desk.fail(1, "lan", &["reference", "install", "no-such-folder"], "no-such-folder");
+    desk.fail(
+        65,
+        "lan",
+        &["reference", "install", "vn-2"],
+        "version 1 is not above version 1",
+    );
+    desk.fail(
+        1,
+        "lan",
+        &["reference", "install", "no-such-folder"],
+        "no-such-folder",
+    );
     assert!(!desk.path("station/reference").exists());
     assert!(!desk.actions().contains("installed"));
 }

@@ -198,7 +198,9 @@ fn province(data: &Data, code: &str, day: Date) -> Answer {
         None => format!("{code}: không có hiệu lực ngày {day} / not in force on {day}"),
     }];
     let name = |successor: &Succession| {
-        let new = data.province(&successor.successor, day).or_else(|| data.province(&successor.successor, today()));
+        let new = data
+            .province(&successor.successor, day)
+            .or_else(|| data.province(&successor.successor, today()));
         new.map_or_else(String::new, |new| new.name.clone())
     };
     let successors: Vec<&Succession> = data.province_successors(code).collect();
@@ -222,15 +224,23 @@ fn commune(data: &Data, code: &str, day: Date) -> Answer {
         CommuneLookup::InForce(found) => {
             let province = data.province(&found.detail.province, day);
             let province = province.map_or("", |province| province.name.as_str());
-            ("in-force", Some(&found.name), format!("{code}  {}, {province}", found.name))
+            (
+                "in-force",
+                Some(&found.name),
+                format!("{code}  {}, {province}", found.name),
+            )
         }
-        CommuneLookup::Unknown => {
-            ("unknown", None, format!("{code}: không có mã này ngày {day} / no such commune on {day}"))
-        }
+        CommuneLookup::Unknown => (
+            "unknown",
+            None,
+            format!("{code}: không có mã này ngày {day} / no such commune on {day}"),
+        ),
         CommuneLookup::CannotBeChecked => (
             "cannot-be-checked",
             None,
-            format!("{code}: danh sách ngày {day} chưa đủ, không kiểm tra được / the list of {day} is not complete: cannot be checked"),
+            format!(
+                "{code}: danh sách ngày {day} chưa đủ, không kiểm tra được / the list of {day} is not complete: cannot be checked"
+            ),
         ),
     };
     let mut lines = vec![line];
@@ -321,7 +331,10 @@ impl SignPackage {
             return Ok(());
         }
         print_head(&manifest);
-        println!("Đã ký / Signed: {}", self.folder.join(ansinh_reference::SIGNATURE_FILE).display());
+        println!(
+            "Đã ký / Signed: {}",
+            self.folder.join(ansinh_reference::SIGNATURE_FILE).display()
+        );
         Ok(())
     }
 
@@ -334,7 +347,14 @@ impl SignPackage {
             KeyRole::Issuer => Role::Issuer,
         };
         let key = home.signing_key(role, &options.passphrase()?)?;
-        Ok(sign(&self.folder, &Logged { key, store: &store, actor: &actor })?)
+        Ok(sign(
+            &self.folder,
+            &Logged {
+                key,
+                store: &store,
+                actor: &actor,
+            },
+        )?)
     }
 }
 
