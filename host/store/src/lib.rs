@@ -2,7 +2,7 @@
 //!
 //! Facts are inserted and hardly ever changed; what changes is a guarded state column. Each public function is one use case
 //! and one transaction: it happens wholly or not at all, and once it returns it survives a power cut. Any number of processes may
-//! use the same store: writers take turns (decision 15). Only where the answer to a COMMIT was lost is the outcome unknown
+//! use the same store: writers take turns (decision 16). Only where the answer to a COMMIT was lost is the outcome unknown
 //! ([`StoreError::PerhapsDone`]); then the same is asked for again.
 //!
 //! The functions block; call them from ordinary threads, never from inside an async task. [`Store`] is [`Sync`]: reader

@@ -1,4 +1,4 @@
-//! PostgreSQL: one database on a server, for any number of daemons (decision 15).
+//! PostgreSQL: one database on a server, for any number of daemons (decision 16).
 
 use sqlx::{AnyConnection, Row as _};
 
