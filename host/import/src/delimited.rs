@@ -60,7 +60,9 @@ pub(crate) fn read(file: &[u8], sink: &mut impl Sink) {
         let expected = sink.columns().len();
         if record.fields.len() != expected {
             let rule = wrong_count(record.fields.len(), expected, line, delimiter);
+            // No field of it can be told from its neighbours.
             sink.findings().refuse(number, rule);
+            continue;
         }
         sink.record(record, part, whole);
     }

@@ -1,91 +1,12 @@
 //! Every rule of the import, each broken once; nothing of a bad file is taken over.
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
-use ansinh_import::{Checked, Rejected, check};
-use ansinh_reference::Reference;
+mod common;
 
-const GOOD: [(&str, &str); 24] = [
-    ("so_dinh_danh", "079140000001"),
-    ("ho_ten", "Nguyễn Thị Gấm"),
-    ("ngay_sinh", "19400000"),
-    ("gioi_tinh", "2"),
-    ("ma_tinh", "79"),
-    ("ma_xa", "26734"),
-    ("ma_che_do", "BTXH"),
-    ("so_tien_thang", "1000000"),
-    ("phu_cap", ""),
-    ("truy_linh", ""),
-    ("mai_tang_phi", ""),
-    ("thu_hoi", ""),
-    ("tong_so_tien", "1000000"),
-    ("ky_chi_tra", "202611"),
-    ("so_quyet_dinh", "12/QĐ-UBND"),
-    ("ngay_thoi_huong", ""),
-    ("phuong_thuc_chi_tra", "1"),
-    ("nguoi_nhan_thay", ""),
-    ("so_dinh_danh_nguoi_nhan_thay", ""),
-    ("quan_he", ""),
-    ("ngay_het_han_uy_quyen", ""),
-    ("so_giay_uy_quyen", ""),
-    ("ma_so_bhxh", ""),
-    ("ma_the_bhyt", ""),
-];
+use ansinh_import::WarningCode;
+use ansinh_store::import::ListKind;
 
-const REPRESENTED: [(&str, &str); 4] = [
-    ("nguoi_nhan_thay", "Trần Văn Út"),
-    ("so_dinh_danh_nguoi_nhan_thay", "079072000002"),
-    ("quan_he", "02"),
-    ("ngay_het_han_uy_quyen", "20271231"),
-];
-
-fn line(changes: &[(&str, &str)]) -> String {
-    let value = |column: &str, good| {
-        changes
-            .iter()
-            .find(|(name, _)| *name == column)
-            .map_or(good, |(_, value)| *value)
-    };
-    for (column, _) in changes {
-        assert!(
-            GOOD.iter().any(|(name, _)| name == column),
-            "the test changes an unknown column {column}"
-        );
-    }
-    GOOD.map(|(column, good)| value(column, good)).join(";")
-}
-
-fn file(lines: &[String]) -> String {
-    let header = GOOD.map(|(column, _)| column).join(";");
-    format!("{header}\n{}\n", lines.join("\n"))
-}
-
-fn check_bytes(bytes: &[u8]) -> Result<Checked, Rejected> {
-    check(bytes, "list.csv", &Reference::load().unwrap(), "79")
-}
-
-fn accepted(changes: &[(&str, &str)]) -> Checked {
-    check_bytes(file(&[line(changes)]).as_bytes())
-        .unwrap_or_else(|rejected| panic!("{changes:?}: {:#?}", rejected.errors))
-}
-
-/// Errors of a file as (line, column).
-fn errors(bytes: &[u8]) -> Vec<(u64, String)> {
-    let rejected = check_bytes(bytes).err().expect("the file was accepted");
-    rejected
-        .errors
-        .into_iter()
-        .map(|error| (error.line, error.column))
-        .collect()
-}
-
-fn refused(changes: &[(&str, &str)], column: &str) {
-    let found = errors(file(&[line(&[]), line(changes)]).as_bytes());
-    assert!(found.contains(&(3, column.to_owned())), "{changes:?}: {found:?}");
-    assert!(
-        found.iter().all(|(line, _)| *line == 3),
-        "{changes:?}: the good line was blamed: {found:?}"
-    );
-}
+use common::{GOOD, REPRESENTED, accepted, check_bytes, check_kind, errors, file, line, refused};
 
 #[test]
 fn a_good_line_is_accepted_with_or_without_a_byte_order_mark_and_with_either_delimiter() {
@@ -210,7 +131,7 @@ fn values_that_break_their_rule_are_refused() {
         ),
         ("gioi_tinh", &["0", "4", "M", "01", "nam"]),
         ("ma_tinh", &["7", "079", "72", "00", "XX"]),
-        ("ma_xa", &["2673", "267340", "00000", "2673A"]),
+        ("ma_xa", &["2673", "267400", "00000", "2673A"]),
         ("ma_che_do", &["btxh", "BTX", "XXXX", "BT05a"]),
         (
             "so_tien_thang",
@@ -234,7 +155,9 @@ fn values_that_break_their_rule_are_refused() {
             &["202613", "202600", "2026", "20261", "112026", "199912", "2026-11"],
         ),
         ("so_quyet_dinh", &["1234567890123456789012345678901"]),
+        ("ngay_bat_dau", &["20261032", "x", "20261201"]),
         ("ngay_thoi_huong", &["20261032", "20260000", "202610"]),
+        ("ly_do_thoi", &["1", "000", "chết"]),
         ("phuong_thuc_chi_tra", &["0", "6", "01", "TM"]),
         ("so_giay_uy_quyen", &["12/QĐ"]),
         ("ma_so_bhxh", &["123456789", "01234567890", "A123456789"]),
@@ -246,7 +169,8 @@ fn values_that_break_their_rule_are_refused() {
             refused(&[(column, &format!("\"{value}\""))], column);
         }
     }
-    refused(&[("ho_ten", &"Ấ".repeat(65))], "ho_ten");
+    refused(&[("ho_ten", &"Ấ".repeat(256))], "ho_ten");
+    refused(&[("ho_ten", "Nguyễn 𐞀")], "ho_ten");
 }
 
 #[test]
@@ -443,7 +367,7 @@ fn files_that_are_no_lists_are_refused() {
     assert_eq!(errors(b"").len(), 1);
     assert_eq!(errors("\u{FEFF}".as_bytes()).len(), 1);
     assert_eq!(errors(file(&[]).as_bytes()).len(), 1);
-    assert!(errors(b"PK\x03\x04 a spreadsheet").len() > 1);
+    assert_eq!(errors(b"PK\x03\x04 a spreadsheet"), [(1, String::new())]);
     let windows = file(&[line(&[]), line(&[])]).into_bytes();
     let broken = [&windows[..windows.len() - 20], b"\xEA\xFF;;;\n"].concat();
     assert_eq!(errors(&broken), [(3, String::new())]);
@@ -468,13 +392,164 @@ fn a_line_with_too_few_or_too_many_fields_is_refused() {
 }
 
 #[test]
-fn a_quoted_line_break_does_not_shift_line_numbers() {
-    let lines = [
-        line(&[("so_quyet_dinh", "\"12/QĐ\n-UBND\"")]),
-        line(&[("gioi_tinh", "9")]),
+fn a_reason_without_a_day_ends_nothing() {
+    refused(&[("ly_do_thoi", "001")], "ngay_thoi_huong");
+    let ended = accepted(&[("ly_do_thoi", "001"), ("ngay_thoi_huong", "20261115")]);
+    assert_eq!(ended.list.lines[0].stated.end_reason.as_deref(), Some("001"));
+}
+
+#[test]
+fn only_a_delta_list_has_lines_that_pay_nothing() {
+    let ends = [
+        ("so_tien_thang", "0"),
+        ("tong_so_tien", "0"),
+        ("ngay_thoi_huong", "20261031"),
+        ("ly_do_thoi", "001"),
     ];
+    refused(&ends, "tong_so_tien");
+    let checked =
+        check_kind(file(&[line(&ends)]).as_bytes(), ListKind::Delta).unwrap_or_else(|_| panic!("refused"));
+    assert!(checked.list.lines[0].due.is_empty());
+    assert_eq!(checked.list.kind, ListKind::Delta);
+    // The other rules hold in a delta list too.
+    let pays = [("ngay_thoi_huong", "20261031")];
+    assert!(check_kind(file(&[line(&pays)]).as_bytes(), ListKind::Delta).is_err());
+    let recovers = [("thu_hoi", "1"), ("so_tien_thang", "0"), ("tong_so_tien", "0")];
+    assert!(check_kind(file(&[line(&recovers)]).as_bytes(), ListKind::Delta).is_err());
+}
+
+#[test]
+fn spellings_of_one_name_are_one_person() {
+    let spellings = [
+        "Nguye\u{302}\u{303}n Thi\u{323} Ga\u{302}\u{301}m",
+        "NGUYỄN THỊ GẤM",
+        "Nguyễn  Thị   Gấm",
+    ];
+    for name in spellings {
+        let lines = [line(&[]), line(&[("ma_che_do", "NGCC"), ("ho_ten", name)])];
+        assert!(check_bytes(file(&lines).as_bytes()).is_ok(), "{name:?}");
+    }
+}
+
+#[test]
+fn one_decision_and_one_representative_are_told_one_way() {
+    let other_month = ("ky_chi_tra", "202610");
+    for (column, first, second) in [
+        ("ngay_bat_dau", "20250101", "20250201"),
+        ("ngay_thoi_huong", "20271231", "20281231"),
+    ] {
+        let lines = [line(&[(column, first)]), line(&[(column, second), other_month])];
+        assert_eq!(errors(file(&lines).as_bytes()), [(3, column.to_owned())]);
+    }
+    for (column, value) in [
+        ("nguoi_nhan_thay", "Trần Văn Uất"),
+        ("quan_he", "01"),
+        ("ngay_het_han_uy_quyen", "20281231"),
+    ] {
+        let mut second = REPRESENTED.to_vec();
+        second.retain(|(name, _)| *name != column);
+        second.extend([(column, value), other_month]);
+        let lines = [line(&REPRESENTED), line(&second)];
+        assert_eq!(errors(file(&lines).as_bytes()), [(3, column.to_owned())]);
+    }
+    for (column, one, other) in [
+        ("ma_so_bhxh", "0123456789", "0123456780"),
+        ("ma_the_bhyt", "0123456789", "0123456780"),
+    ] {
+        let lines = [line(&[(column, one)]), line(&[(column, other), other_month])];
+        assert_eq!(errors(file(&lines).as_bytes()), [(3, column.to_owned())]);
+        // An empty field says nothing.
+        let lines = [line(&[(column, one)]), line(&[other_month])];
+        assert!(check_bytes(file(&lines).as_bytes()).is_ok());
+    }
+}
+
+#[test]
+fn arrears_of_one_decision_in_two_spellings_are_due_once() {
+    let of = |decision| {
+        line(&[
+            ("so_quyet_dinh", decision),
+            ("so_tien_thang", "0"),
+            ("truy_linh", "300000"),
+            ("tong_so_tien", "300000"),
+        ])
+    };
+    let lines = [of("1/QĐ"), of("1/qđ")];
+    assert_eq!(errors(file(&lines).as_bytes()), [(3, "so_dinh_danh".to_owned())]);
+}
+
+#[test]
+fn what_only_a_person_can_judge_is_a_warning_with_its_code_and_without_its_value_in_the_ledger() {
+    let cases: &[(&[(&str, &str)], &str, WarningCode)] = &[
+        (&[("gioi_tinh", "1")], "so_dinh_danh", WarningCode::IdSex),
+        (&[("ngay_sinh", "19410000")], "so_dinh_danh", WarningCode::IdYear),
+        (
+            &[("so_dinh_danh", "999140000001")],
+            "so_dinh_danh",
+            WarningCode::IdPrefix,
+        ),
+        (
+            &[(
+                "ho_ten",
+                "Nguyễn Thị Gấm Nguyễn Thị Gấm Nguyễn Thị Gấm Nguyễn Thị Gấm Nguyễn",
+            )],
+            "ho_ten",
+            WarningCode::LongName,
+        ),
+        (
+            &[("ho_ten", "H’Wen Ayŭn Niê")],
+            "ho_ten",
+            WarningCode::UnusualLetters,
+        ),
+        (
+            &[("ho_ten", "Ðặng Thị Gấm")],
+            "ho_ten",
+            WarningCode::UnusualLetters,
+        ),
+        (
+            &[("ho_ten", "Nguyễn V\u{430}n")],
+            "ho_ten",
+            WarningCode::UnusualLetters,
+        ),
+        (&[("ma_xa", "26734")], "ma_xa", WarningCode::UnknownCommune),
+        (&[("ma_tinh", "01")], "ma_xa", WarningCode::CommuneProvince),
+    ];
+    for (changes, column, code) in cases {
+        let checked = accepted(changes);
+        let found: Vec<_> = checked
+            .warnings
+            .iter()
+            .map(|one| (one.line, one.column.as_str(), one.warning))
+            .collect();
+        assert_eq!(found, [(2, *column, Some(*code))], "{changes:?}");
+        let kept: Vec<_> = checked
+            .list
+            .warnings
+            .iter()
+            .map(|one| (one.file_line, one.column.as_str(), one.code.as_str()))
+            .collect();
+        assert_eq!(kept, [(2, *column, code.name())]);
+    }
+    for usual in [
+        "Ấ".repeat(64),
+        "Fatimah Zahrah K'Jơng".to_owned(),
+        "Ỵ Ỹ ỵ Đ đ Ư ơ".to_owned(),
+    ] {
+        assert_eq!(accepted(&[("ho_ten", &usual)]).warnings, [], "{usual}");
+    }
+    let ended = [&REPRESENTED[..3], &[("ngay_het_han_uy_quyen", "20261031")]].concat();
     assert_eq!(
-        errors(file(&lines).as_bytes()),
-        [(2, "so_quyet_dinh".to_owned()), (4, "gioi_tinh".to_owned())]
+        accepted(&ended).warnings[0].warning,
+        Some(WarningCode::AuthorizationEnded)
     );
+    // A card must hold its representatives.
+    let long = [
+        &[(
+            "nguoi_nhan_thay",
+            "Trần Trần Trần Trần Trần Trần Trần Trần Trần Trần Trần Trần Trần Trần",
+        )],
+        &REPRESENTED[1..],
+    ]
+    .concat();
+    refused(&long, "nguoi_nhan_thay");
 }

@@ -73,7 +73,7 @@ const COLUMNS: [&str; 44] = [
 const ID_PREFIXES: [&str; 8] = ["001", "034", "046", "052", "066", "072", "079", "092"];
 
 /// Some communes of Thành phố Hồ Chí Minh (province 79), by form; the importer checks five digits only.
-const COMMUNES: [&str; 6] = ["26734", "26743", "26860", "27007", "27259", "27496"];
+const COMMUNES: [&str; 6] = ["26740", "26743", "26860", "27007", "27259", "27496"];
 
 /// A kind of benefit with what one month of it is worth.
 struct Benefit {
