@@ -8,14 +8,16 @@ use std::path::{Path, PathBuf};
 
 use ansinh_keys::public_key_pem;
 use ansinh_store::Store;
-use ansinh_store::cards::Card;
+use ansinh_store::maintenance::CardReceipt;
 use ansinh_store::terminals::Terminal;
 use anyhow::{Context as _, Result, bail};
 use card_spec::certificate::{Certificate, Role};
 use card_spec::crypto::{PublicKey, Signature};
 use card_spec::cso::CardSecurityObject;
 use card_spec::journal::{Entry, Event};
+use card_spec::payment::Receipt;
 use card_spec::signed::Signed;
+use card_spec::values::CardNumber;
 
 /// How many objects of each kind were written.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
@@ -24,6 +26,8 @@ pub struct Exported {
     pub certificates: usize,
     /// Cards with a CSO.
     pub cards: usize,
+    /// Receipts that were read back from cards.
+    pub card_receipts: usize,
     /// Terminals with their journals.
     pub terminals: usize,
     /// Journal entries.
@@ -62,10 +66,8 @@ fn export_files(store: &Store, folder: &Folder) -> Result<Exported> {
         exported.certificates += 1;
     }
     for card in store.cards()? {
-        if let Some(cso) = &card.cso {
-            write_card(folder, &card, cso)?;
-            exported.cards += 1;
-        }
+        exported.cards += usize::from(card.cso.is_some());
+        exported.card_receipts += write_card(store, folder, &card.number)?;
     }
     for terminal in store.terminals()? {
         let entries = store.journal(&terminal.name)?;
@@ -113,10 +115,31 @@ fn write_certificate(folder: &Folder, holder: &str, encoding: &[u8]) -> Result<(
     folder.write(&format!("certificates/{holder}"), encoding)
 }
 
-fn write_card(folder: &Folder, card: &Card, cso: &[u8]) -> Result<()> {
-    let number = card.number.to_string();
-    let signed = Signed::<CardSecurityObject>::parse(cso).with_context(|| format!("card {number}"))?;
-    let place = |name: &str| format!("cards/{number}/{name}");
+/// Writes the newest version of a card into its folder, earlier ones into folders of their own in it, and the receipts that
+/// were read back from the card; gives the number of these.
+fn write_card(store: &Store, folder: &Folder, number: &CardNumber) -> Result<usize> {
+    let versions = store.card_versions(number)?;
+    for (version, newer) in versions.iter().zip(1..) {
+        let place = match versions.get(newer) {
+            None => format!("cards/{number}"),
+            Some(_) => format!("cards/{number}/{}", version.version),
+        };
+        write_version(folder, &place, &version.cso)?;
+    }
+    let receipts = store.card_receipts(number)?;
+    for CardReceipt { counter, receipt, .. } in &receipts {
+        let signed =
+            Signed::<Receipt>::parse(receipt).with_context(|| format!("receipt of card {number}"))?;
+        let name = format!("receipts/{number}-{counter}");
+        folder.write(&format!("{name}.signed.bin"), signed.signed_bytes())?;
+        folder.write(&format!("{name}.sig.der"), &der(signed.signature())?)?;
+    }
+    Ok(receipts.len())
+}
+
+fn write_version(folder: &Folder, place: &str, cso: &[u8]) -> Result<()> {
+    let signed = Signed::<CardSecurityObject>::parse(cso).with_context(|| place.to_owned())?;
+    let place = |name: &str| format!("{place}/{name}");
     folder.write(&place("cso.tlv"), cso)?;
     folder.write(&place("cso.signed.bin"), signed.signed_bytes())?;
     folder.write(&place("cso.sig.der"), &der(signed.signature())?)?;

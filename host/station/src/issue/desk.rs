@@ -11,9 +11,9 @@ use getrandom::SysRng;
 use super::{Ledger, PinSource, Report};
 
 /// A card that says nothing for this long is dead; generating two key pairs takes the slowest chips a few seconds.
-const CARD_TIME_OUT: Duration = Duration::from_secs(30);
+pub(crate) const CARD_TIME_OUT: Duration = Duration::from_secs(30);
 /// Restarts on one insertion after another program has reset the card, which costs the card nothing.
-const RESTARTS: u32 = 3;
+pub(crate) const RESTARTS: u32 = 3;
 
 /// How it ended with one card.
 pub struct Outcome {
@@ -160,7 +160,7 @@ impl Desk<'_> {
 }
 
 /// What ends an attempt without a result.
-enum Stop {
+pub(crate) enum Stop {
     /// Another program reset the card: start again.
     Reset,
     Failed(Failure),

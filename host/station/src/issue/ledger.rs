@@ -16,7 +16,7 @@ use ansinh_store::{Store, StoreError};
 use anyhow::{Result, ensure};
 use card_spec::crypto::Sign as _;
 use card_spec::cso::MAXIMUM_LENGTH;
-use card_spec::scp03::ChipSerial;
+use card_spec::scp03::{ChipSerial, StaticKeys};
 use card_spec::signed::{SignError, sign};
 use card_spec::values::CardNumber;
 
@@ -50,6 +50,34 @@ impl IssuingKeys {
             signing,
             cards: home.card_master_keys(passphrase)?,
             deliveries: deliveries.collect::<Result<_>>()?,
+        })
+    }
+
+    /// The issuer's keys of a chip.
+    pub(crate) fn issuer_keys(&self, chip: &ChipSerial) -> Result<StaticKeys, KeyError> {
+        self.cards.card_keys(chip)
+    }
+
+    /// The issuer's signing key, which is that of the station's certificate.
+    pub(crate) fn signing(&self) -> &SigningKey {
+        &self.signing
+    }
+
+    /// Signs a CSO for its place in the issuer's sequence. Runs within the transaction that stores the CSO: one that does not
+    /// verify leaves no trace.
+    pub(crate) fn sign_cso(
+        &self,
+        station: &Station,
+        draft: &CsoDraft,
+        position: Position,
+    ) -> Result<SignedObject, SigningFailure> {
+        let mut buffer = [0; MAXIMUM_LENGTH];
+        let body = draft.at(position.sequence, position.previous_hash);
+        let object = sign(&body, &self.signing, &mut buffer)?;
+        let verified = station.verify(object).ok_or(SigningFailure::NotVerified)?;
+        Ok(SignedObject {
+            body_hash: verified.hash(),
+            object: object.to_vec(),
         })
     }
 }
@@ -176,26 +204,14 @@ impl Ledger<'_> {
             certificate_hash: self.station.certificate_hash(),
         };
         let cso = self.store.release_cso(&draft.card_number(), issuer, |position| {
-            self.sign(draft, position)
+            self.keys.sign_cso(self.station, draft, position)
         })?;
         Ok(Event::Signed(cso))
     }
-
-    /// Runs within the transaction that stores the CSO: one that does not verify leaves no trace.
-    fn sign(&self, draft: &CsoDraft, position: Position) -> Result<SignedObject, SigningFailure> {
-        let mut buffer = [0; MAXIMUM_LENGTH];
-        let body = draft.at(position.sequence, position.previous_hash);
-        let object = sign(&body, &self.keys.signing, &mut buffer)?;
-        let verified = self.station.verify(object).ok_or(SigningFailure::NotVerified)?;
-        Ok(SignedObject {
-            body_hash: verified.hash(),
-            object: object.to_vec(),
-        })
-    }
 }
 
-/// What keeps a CSO from being released.
-enum SigningFailure {
+/// What keeps a CSO or a script from being released.
+pub(crate) enum SigningFailure {
     Ledger(StoreError),
     Signing(SignError<KeyError>),
     /// The signature does not verify under the issuer's certificate.
@@ -220,7 +236,7 @@ impl From<SigningFailure> for Failure {
             SigningFailure::Ledger(error) => ledger_failure(error),
             SigningFailure::Signing(SignError::Key(error)) => key_failure(error),
             SigningFailure::Signing(SignError::Encoding(_)) => {
-                Self::Program("a card security object cannot be encoded")
+                Self::Program("an object to be signed cannot be encoded")
             }
             SigningFailure::NotVerified => {
                 Self::Keys("the issuer's key is not that of its certificate".to_owned())
@@ -237,7 +253,7 @@ fn ledger_failure(error: StoreError) -> Failure {
     }
 }
 
-fn key_failure(error: KeyError) -> Failure {
+pub(crate) fn key_failure(error: KeyError) -> Failure {
     Failure::Keys(error.to_string())
 }
 
@@ -248,7 +264,7 @@ fn note(step: &JournalStep) -> Option<&[u8]> {
     }
 }
 
-fn person_record(holder: Holder) -> PersonRecord {
+pub(crate) fn person_record(holder: Holder) -> PersonRecord {
     let Holder {
         person,
         entitlements,

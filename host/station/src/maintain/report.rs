@@ -1,0 +1,145 @@
+//! What the operator sees of an issued card: what it is, what was done, what to do with it. Never a name, a PIN, a key.
+
+use ansinh_issuance::Failure;
+use ansinh_issuance::maintenance::{Deed, Outcome, Standing};
+use card_spec::command::{CardStatus, LifeCycle};
+use serde_json::{Value, json};
+
+use super::Served;
+
+/// The lines for a person, Vietnamese first.
+pub fn lines(reader: &str, served: &Served) -> Vec<String> {
+    let number = served
+        .number
+        .map_or_else(|| "?".to_owned(), |number| number.to_string());
+    match &served.end {
+        Ok(outcome) => {
+            let (vietnamese, english) = deed_text(outcome.deed);
+            let mut lines = vec![
+                format!("{reader}: thẻ {number} / card {number}"),
+                format!("  {vietnamese}"),
+                format!("  {english}"),
+            ];
+            lines.extend(facts(outcome).map(|fact| format!("  {fact}")));
+            lines
+        }
+        Err(failure) => vec![
+            format!("{reader}: thẻ {number} / card {number}: {}", failure.code()),
+            format!("  {}", failure.vietnamese()),
+            format!("  {failure}"),
+        ],
+    }
+}
+
+/// The object for a program.
+pub fn json(reader: &str, served: &Served) -> Value {
+    let number = served.number.map(|number| number.to_string());
+    match &served.end {
+        Ok(outcome) => json!({
+            "reader": reader,
+            "card": number,
+            "done": deed_name(outcome.deed),
+            "version": outcome.version,
+            "ledger": standing_name(outcome.standing),
+            "card_state": life_cycle_name(outcome.status.life_cycle),
+            "pin_tries_left": outcome.status.pin_tries,
+            "receipts": outcome.status.counter,
+            "new_receipts": outcome.new_receipts,
+            "update_waiting": outcome.status.flags & CardStatus::UPDATE_LOADED != 0,
+            "pin_permitted": outcome.status.flags & CardStatus::PIN_PERMITTED != 0,
+        }),
+        Err(failure) => json!({
+            "reader": reader,
+            "card": number,
+            "failed": failure.code(),
+            "message": failure.to_string(),
+        }),
+    }
+}
+
+/// Whether nothing was to be done with this card and nothing is wrong with it.
+pub fn is_left_alone(served: &Served) -> bool {
+    matches!(served.end, Err(Failure::NothingDue))
+}
+
+fn deed_name(deed: Deed) -> &'static str {
+    match deed {
+        Deed::Inspected => "inspected",
+        Deed::PinSet => "pin-set",
+        Deed::Blocked => "blocked",
+        Deed::Unblocked => "unblocked",
+        Deed::Updated => "updated",
+        Deed::Terminated => "terminated",
+    }
+}
+
+/// What was done, and what to do with the plastic.
+fn deed_text(deed: Deed) -> (&'static str, &'static str) {
+    match deed {
+        Deed::Inspected => (
+            "Đã đọc thẻ, không thay đổi gì.",
+            "The card was read; nothing was changed on it.",
+        ),
+        Deed::PinSet => (
+            "Đã đặt mã PIN mới. Trả thẻ cho người hưởng.",
+            "The new PIN is set. Give the card back to its holder.",
+        ),
+        Deed::Blocked => (
+            "Thẻ đã khóa và không trả tiền nữa. Giữ thẻ lại; phát hành danh sách khóa: `ansinh block publish`.",
+            "The card is blocked and pays no more. Keep it; publish the block list: `ansinh block publish`.",
+        ),
+        Deed::Unblocked => (
+            "Thẻ đã mở khóa. Trả thẻ cho người hưởng; phát hành và nạp danh sách khóa mới: `ansinh block publish`.",
+            "The card pays again. Give it back to its holder; publish and load the new block list: `ansinh block publish`.",
+        ),
+        Deed::Updated => (
+            "Thẻ đã được cập nhật theo sổ. Trả thẻ cho người hưởng.",
+            "The card says what the store says. Give it back to its holder.",
+        ),
+        Deed::Terminated => (
+            "Thẻ đã hủy vĩnh viễn. Đục lỗ thẻ, giữ lại; phát hành danh sách khóa: `ansinh block publish`.",
+            "The card is closed for ever. Punch it and keep it; publish the block list: `ansinh block publish`.",
+        ),
+    }
+}
+
+fn facts(outcome: &Outcome) -> impl Iterator<Item = String> {
+    let Outcome {
+        status,
+        version,
+        standing,
+        new_receipts,
+        ..
+    } = outcome;
+    [
+        format!(
+            "chip: {}, sổ / store: {}, phiên bản / version {version}",
+            life_cycle_name(status.life_cycle),
+            standing_name(*standing)
+        ),
+        format!("còn lần thử PIN / PIN tries left: {}", status.pin_tries),
+        format!(
+            "biên nhận / receipts: {}, mới đọc về / read back now: {new_receipts}",
+            status.counter
+        ),
+    ]
+    .into_iter()
+}
+
+fn life_cycle_name(life_cycle: LifeCycle) -> &'static str {
+    match life_cycle {
+        LifeCycle::Blank => "blank",
+        LifeCycle::Personalizing => "personalizing",
+        LifeCycle::Active => "active",
+        LifeCycle::Blocked => "blocked",
+        LifeCycle::Terminated => "terminated",
+    }
+}
+
+fn standing_name(standing: Standing) -> &'static str {
+    match standing {
+        Standing::Unfinished => "unfinished",
+        Standing::Active => "active",
+        Standing::Blocked(_) => "blocked",
+    }
+}
