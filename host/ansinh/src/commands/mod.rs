@@ -2,6 +2,7 @@
 
 mod batch;
 mod block;
+mod card;
 mod ceremony;
 mod completion;
 mod delivery;
@@ -183,6 +184,9 @@ enum Command {
     /// Block cards and publish the block list
     #[command(subcommand)]
     Block(block::Block),
+    /// Serve issued cards in the reader: show, new PIN, block, unblock, update, close for ever
+    #[command(subcommand)]
+    Card(card::Card),
     /// Provision, load, synchronise terminals over a serial line
     #[command(subcommand)]
     Terminal(terminal::Terminal),
@@ -213,6 +217,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Issue(issue) => issue.run(&options),
         Command::List(list) => list.run(&options),
         Command::Block(block) => block.run(&options),
+        Command::Card(card) => card.run(&options),
         Command::Terminal(terminal) => terminal.run(&options),
         Command::Export(export) => export.run(&options),
         Command::Reference(reference) => reference.run(&options),
