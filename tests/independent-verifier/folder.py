@@ -65,6 +65,10 @@ class Folder:
                 names.add(path.name.removesuffix(suffix))
         return sorted(names)
 
+    def versions(self, number: str) -> list[str]:
+        """The versions of a card before its newest, each in a directory of its own (DATA 2)."""
+        return sorted(path.name for path in (self.path / "cards" / number).iterdir() if path.is_dir())
+
     def matches_pem(self, name: str, key: ec.EllipticCurvePublicKey) -> None:
         """The PEM file holds this key."""
         self.findings.check(key_bytes(load_key(self.path / name)) == key_bytes(key), name, "is not the certified key")

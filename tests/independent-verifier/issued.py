@@ -5,7 +5,7 @@ import datetime
 from types import SimpleNamespace
 from typing import NamedTuple
 
-from folder import Certificates, Folder
+from folder import Certificates, Folder, key_bytes
 from objects import BLOCK_LIST, BLOCKED, CSO, LINE, LIST, merkle_root, verify
 from tlv import Object, Refused, parse, read
 
@@ -31,6 +31,10 @@ class Issued:
         for number in folder.names("cards", ""):
             with self.findings.about(f"cards/{number}/cso.tlv"):
                 self._card(number)
+            for version in folder.versions(number):
+                with self.findings.about(f"cards/{number}/{version}/cso.tlv"):
+                    self._card(number, version)
+        self._versions()
         for list_id in folder.names("lists", ".list"):
             with self.findings.about(f"lists/{list_id}.list"):
                 self._list(list_id)
@@ -54,17 +58,41 @@ class Issued:
             raise Refused("the file is empty (DATA 2)")
         return objects[0], objects[1:]
 
-    def _card(self, number: str) -> None:
-        where = f"cards/{number}/cso.tlv"
+    def _card(self, number: str, version: str | None = None) -> None:
+        place = f"cards/{number}/{version}" if version else f"cards/{number}"
+        where = f"{place}/cso.tlv"
         record = parse(CSO, self.folder.read(where))
         body = self._accept(record, record.body.valid_from, where)
         self.cards[body.hash] = body
         check = self.findings.check
         check(body.card_number == number, where, f"is of card {body.card_number} (DATA 2)")
+        check(version in (None, str(body.version)), where, f"is version {body.version} (DATA 2)")
         check(body.valid_from <= body.valid_to, where, "ends before it begins (SPEC 4.1)")
-        self.folder.matches_signature(f"cards/{number}/cso", body.encoded, record.signature)
-        with self.findings.about(f"cards/{number}/card-signing.pem"):
-            self.folder.matches_pem(f"cards/{number}/card-signing.pem", body.signing_key)
+        self.folder.matches_signature(f"{place}/cso", body.encoded, record.signature)
+        with self.findings.about(f"{place}/card-signing.pem"):
+            self.folder.matches_pem(f"{place}/card-signing.pem", body.signing_key)
+
+    def by_number(self) -> dict[str, list[SimpleNamespace]]:
+        """The versions of each card, ascending."""
+        cards: dict[str, list[SimpleNamespace]] = {}
+        for body in sorted(self.cards.values(), key=lambda body: body.version):
+            cards.setdefault(body.card_number, []).append(body)
+        return cards
+
+    def _versions(self) -> None:
+        """SPEC 13.6: keys and person stay, the version rises, and a later version is later in the issuer's sequence."""
+        for number, versions in self.by_number().items():
+            for before, after in zip(versions, versions[1:]):
+                kept = all(
+                    key_bytes(getattr(before, key)) == key_bytes(getattr(after, key))
+                    for key in ("agreement_key", "signing_key")
+                )
+                rises = (before.version, before.issuer, before.issuer_sequence) < (after.version, after.issuer, after.issuer_sequence)
+                self.findings.check(
+                    kept and before.person == after.person and rises,
+                    f"cards/{number}/cso.tlv",
+                    f"versions {before.version} and {after.version} are not of one card (SPEC 13.6)",
+                )
 
     def _list(self, list_id: str) -> None:
         where = f"lists/{list_id}.list"

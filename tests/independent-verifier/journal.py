@@ -194,12 +194,12 @@ def check_receipts(payments: list[Payment], others: list[ReadBack], issued: Issu
     for payment in payments:
         first = paid.setdefault(payment.order.line_key, payment.where)
         findings.check(first is payment.where, payment.where, f"the line was paid before, {first} (SPEC 9.3)")
-    for cso_hash, card in issued.cards.items():
-        own = [payment for payment in payments if payment.order.cso_hash == cso_hash]
+    for number, versions in issued.by_number().items():
+        own = [payment for payment in payments if payment.receipt.card_number == number]
         known = {payment.receipt.hash for payment in own}
         own += [Payment(where, None, receipt) for where, receipt in others
-                if receipt.card_number == card.card_number and receipt.hash not in known]
-        previous, month, spent = cso_hash, "", 0
+                if receipt.card_number == number and receipt.hash not in known]
+        previous, month, spent = versions[0].hash, "", 0
         for expected, (where, order, receipt) in enumerate(sorted(own, key=lambda one: one.receipt.counter), 1):
             findings.check(receipt.counter == expected, where, f"receipt {receipt.counter}, expected {expected} (SPEC 9.4)")
             findings.check(receipt.previous == previous, where, "does not follow the card's receipt before it (SPEC 9.4)")
@@ -211,4 +211,5 @@ def check_receipts(payments: list[Payment], others: list[ReadBack], issued: Issu
             ordered = order.time.strftime("%Y%m")
             month, spent = (ordered, 0) if ordered > month else (month, spent)
             spent += order.amount
+            card = next((card for card in versions if card.version == receipt.version), versions[-1])
             findings.check(order.amount <= card.caps[0] and spent <= card.caps[1], where, "above the card's caps (SPEC 9.3)")

@@ -1,4 +1,7 @@
 //! Cards: every CSO under its issuer, numbers and keys unique, one live card for a person (SPEC 4, promise 1).
+//!
+//! A card has a CSO for each version (SPEC 13.6): all of one number, one person and the same keys, each signed after the one
+//! before. Anything else under one number is two cards.
 
 use std::collections::{HashMap, HashSet};
 use std::num::NonZero;
@@ -26,6 +29,9 @@ pub(crate) struct Card {
     pub(crate) methods: u8,
     pub(crate) caps: Caps,
     pub(crate) signing_key: PublicKey,
+    agreement_key: PublicKey,
+    /// Which of the issuer's keys signed it, and as what in that key's sequence.
+    signed: (u32, u64),
     pub(crate) cso_hash: Digest,
     /// Is the CSO verified? One that is not serves to go on, and proves nothing.
     pub(crate) proven: bool,
@@ -35,8 +41,10 @@ pub(crate) struct Card {
 /// All cards of an audit.
 #[derive(Debug, Default)]
 pub(crate) struct Cards {
+    /// Every version of every card.
     cards: Vec<Card>,
-    by_number: HashMap<CardNumber, usize>,
+    /// A card's versions: proven ones last, each kind ascending.
+    by_number: HashMap<CardNumber, Vec<usize>>,
     by_cso: HashMap<Digest, usize>,
     /// Cards whose CSO is there but cannot be read: reported once, not again at every line.
     unreadable: HashSet<CardNumber>,
@@ -44,7 +52,7 @@ pub(crate) struct Cards {
 
 struct Loaded {
     findings: Findings,
-    card: Option<(Card, PublicKey, Link)>,
+    card: Option<(Card, Link)>,
 }
 
 impl Cards {
@@ -65,46 +73,80 @@ impl Cards {
         let mut keys: HashMap<PublicKeyBytes, CardNumber> = HashMap::new();
         for (((_, number), _), loaded) in folders.iter().zip(loaded) {
             findings.append(loaded.findings);
-            let Some((card, agreement_key, link)) = loaded.card else {
+            let Some((card, link)) = loaded.card else {
                 cards.unreadable.insert(*number);
                 continue;
             };
             if cards.by_cso.contains_key(&card.cso_hash) {
                 continue; // the same card in another folder
             }
-            for key in [agreement_key, card.signing_key] {
-                if let Some(other) = keys.insert(*key.as_bytes(), card.number) {
+            if card.agreement_key == card.signing_key {
+                let text = format!("card {} has one key for two uses", card.number);
+                findings.add(Code::CardKeyTwice, &card.place, text);
+            }
+            for key in [card.agreement_key, card.signing_key] {
+                let other = keys.insert(*key.as_bytes(), card.number);
+                if let Some(other) = other.filter(|other| *other != card.number) {
                     let text = format!("a public key of card {} is also on card {other}", card.number);
                     findings.add(Code::CardKeyTwice, &card.place, text);
                 }
             }
             links.push(link);
-            cards.add(card, findings);
+            cards.add(card);
         }
+        cards.order_versions(findings);
         cards
     }
 
-    fn add(&mut self, card: Card, findings: &mut Findings) {
+    fn add(&mut self, card: Card) {
         let index = self.cards.len();
-        if let Some(other) = self
-            .by_number
-            .get(&card.number)
-            .and_then(|other| self.cards.get(*other))
-        {
-            let text = format!("card number {} is also in {}", card.number, other.place);
-            findings.add(Code::CardTwice, &card.place, text);
-        }
         self.by_cso.insert(card.cso_hash, index);
-        self.by_number.entry(card.number).or_insert(index);
+        self.by_number.entry(card.number).or_default().push(index);
         self.cards.push(card);
     }
 
-    pub(crate) fn len(&self) -> usize {
-        self.cards.len()
+    /// Two CSOs under one number are versions of one card, or a finding.
+    fn order_versions(&mut self, findings: &mut Findings) {
+        let Self { cards, by_number, .. } = self;
+        let mut numbers: Vec<_> = by_number.iter_mut().collect();
+        numbers.sort_by_key(|(number, _)| **number);
+        for (_, versions) in numbers {
+            let get = |index: &usize| cards.get(*index);
+            versions.sort_by_key(|index| get(index).map(|card| (card.proven, card.version, card.signed)));
+            let pairs = versions.iter().zip(versions.iter().skip(1));
+            for (before, card) in pairs.filter_map(|(before, card)| get(before).zip(get(card))) {
+                check_version(before, card, findings);
+            }
+        }
     }
 
+    /// How many cards there are, each with all its versions.
+    pub(crate) fn len(&self) -> usize {
+        self.by_number.len()
+    }
+
+    /// The newest version of a card.
     pub(crate) fn by_number(&self, number: &CardNumber) -> Option<&Card> {
-        self.cards.get(*self.by_number.get(number)?)
+        self.versions(number).last()
+    }
+
+    /// A certain version of a card.
+    pub(crate) fn version(&self, number: &CardNumber, version: u16) -> Option<&Card> {
+        self.versions(number).rfind(|card| card.version == version)
+    }
+
+    /// The version under which a card was activated, where its receipts begin (SPEC 6.9).
+    pub(crate) fn first(&self, number: &CardNumber) -> Option<&Card> {
+        let proven = self.versions(number).find(|card| card.proven);
+        proven.or_else(|| self.versions(number).next())
+    }
+
+    fn versions(&self, number: &CardNumber) -> impl DoubleEndedIterator<Item = &Card> {
+        let indices = self.by_number.get(number).map(Vec::as_slice);
+        indices
+            .unwrap_or_default()
+            .iter()
+            .filter_map(|index| self.cards.get(*index))
     }
 
     pub(crate) fn by_cso(&self, hash: &Digest) -> Option<&Card> {
@@ -137,6 +179,22 @@ impl Cards {
     }
 }
 
+/// SPEC 13.6: number, person and keys stay, the version rises; and SPEC 4.3: what was signed later stands later.
+fn check_version(before: &Card, card: &Card, findings: &mut Findings) {
+    let same = (before.person, before.signing_key, before.agreement_key)
+        == (card.person, card.signing_key, card.agreement_key);
+    if !same || before.version == card.version {
+        let text = format!("card number {} is also in {}", card.number, before.place);
+        findings.add(Code::CardTwice, &card.place, text);
+    } else if before.proven && before.signed >= card.signed {
+        let text = format!(
+            "version {} of card {} was signed before its version {}",
+            card.version, card.number, before.version
+        );
+        findings.add(Code::CardVersion, &card.place, text);
+    }
+}
+
 type PublicKeyBytes = [u8; PublicKey::LENGTH];
 
 fn load_card(
@@ -158,7 +216,7 @@ fn verify_cso(
     trust: &Trust,
     verifier: &impl Verify,
     findings: &mut Findings,
-) -> Option<(Card, PublicKey, Link)> {
+) -> Option<(Card, Link)> {
     let Some(path) = &files.cso else {
         findings.add(
             Code::CsoMissing,
@@ -189,6 +247,10 @@ fn verify_cso(
             format!("holds the CSO of card {}", cso.card_number),
         );
     }
+    if files.version.is_some_and(|version| version != cso.version) {
+        let text = format!("holds version {} of card {}", cso.version, cso.card_number);
+        findings.add(Code::FileName, &place, text);
+    }
     if cso.effective > cso.expiry {
         findings.add(Code::CsoDates, &place, "valid to lies before valid from");
     }
@@ -211,6 +273,8 @@ fn verify_cso(
         methods: cso.policy.methods,
         caps: cso.caps,
         signing_key: cso.signing_key,
+        agreement_key: cso.agreement_key,
+        signed: (cso.issuer.sequence(), cso.issuer_sequence),
         cso_hash: signed.hash(),
         proven,
         place: place.clone(),
@@ -224,7 +288,7 @@ fn verify_cso(
         forged: key.is_some() && !proven,
         place,
     };
-    Some((card, cso.agreement_key, link))
+    Some((card, link))
 }
 
 /// The files made for openssl say the same as the CSO.

@@ -8,13 +8,15 @@ use std::path::{Path, PathBuf};
 use card_spec::certificate::Reference;
 use card_spec::values::{CardNumber, TerminalName};
 
-/// The files of one card.
+/// The files of one version of a card.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct CardFiles {
     pub(crate) cso: Option<PathBuf>,
     pub(crate) signed: Option<PathBuf>,
     pub(crate) signature: Option<PathBuf>,
     pub(crate) key: Option<PathBuf>,
+    /// The version that the folder's name states; the newest lies in the card's own folder.
+    pub(crate) version: Option<u16>,
 }
 
 /// The two files of one receipt.
@@ -135,10 +137,7 @@ impl Files {
     }
 
     fn classify_card(&mut self, folder: &Path, name: &str, path: &Path) -> Option<()> {
-        if folder.parent()?.file_name()? != "cards" {
-            return None;
-        }
-        let number = folder.file_name()?.to_str()?.parse().ok()?;
+        let (number, version) = card_of(folder)?;
         let field: fn(&mut CardFiles) -> &mut Option<PathBuf> = match name {
             "cso.tlv" => |files| &mut files.cso,
             "cso.signed.bin" => |files| &mut files.signed,
@@ -147,6 +146,7 @@ impl Files {
             _ => return None,
         };
         let files = self.cards.entry((folder.to_path_buf(), number)).or_default();
+        files.version = version;
         *field(files) = Some(path.to_path_buf());
         Some(())
     }
@@ -161,6 +161,18 @@ impl Files {
         self.keys.push((owner, path));
         Some(())
     }
+}
+
+/// `cards/<number>` or, for an earlier version, `cards/<number>/<version>`.
+fn card_of(folder: &Path) -> Option<(CardNumber, Option<u16>)> {
+    let name = |folder: &Path| folder.file_name()?.to_str().map(str::to_owned);
+    let parent = folder.parent()?;
+    if name(parent)? == "cards" {
+        return Some((name(folder)?.parse().ok()?, None));
+    }
+    let version = u16::try_from(decimal(&name(folder)?)?).ok()?;
+    let is_card = name(parent.parent()?)? == "cards";
+    Some((name(parent)?.parse().ok().filter(|_| is_card)?, Some(version)))
 }
 
 /// A decimal number in its shortest form, so that one number has one file name.

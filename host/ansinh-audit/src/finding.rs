@@ -70,8 +70,10 @@ codes! {
     CsoExport = "cso-export",
     /// A card folder without its CSO.
     CsoMissing = "cso-missing",
-    /// Two CSOs with one card number.
+    /// Two CSOs with one card number that are not versions of one card.
     CardTwice = "card-number-twice",
+    /// A card's versions do not rise in the issuer's sequence (SPEC 13.6).
+    CardVersion = "card-version-order",
     /// One public key on two cards, or twice on one.
     CardKeyTwice = "card-key-twice",
     /// Two cards of one person valid at one time, neither on the block list.

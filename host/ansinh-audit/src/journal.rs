@@ -45,6 +45,8 @@ pub(crate) struct Payment {
     /// Month of the order.
     pub(crate) month: Option<Period>,
     pub(crate) card: CardNumber,
+    /// Version of the card's CSO.
+    pub(crate) version: u16,
     pub(crate) counter: u32,
     pub(crate) previous: Digest,
     pub(crate) receipt_hash: Digest,

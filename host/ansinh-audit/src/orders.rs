@@ -23,7 +23,8 @@ pub(crate) struct OpenIntent {
     line_key: LineKey,
     amount: u64,
     month: Option<Period>,
-    card: Option<CardNumber>,
+    /// Number and version of the card that the order names.
+    card: Option<(CardNumber, u16)>,
     method: HolderCheckMethod,
     proven: bool,
 }
@@ -70,7 +71,7 @@ impl<'a, V: Verify> Pass<'a, V> {
             line_key: order.line_key,
             amount: order.amount.vnd(),
             month: order.time.date().map(Date::period),
-            card: card.map(|card| card.number),
+            card: card.map(|card| (card.number, card.version)),
             method: order.method,
             proven: genuine && on_list && allowed,
         });
@@ -204,6 +205,7 @@ impl<'a, V: Verify> Pass<'a, V> {
             amount: open.amount,
             month: open.month,
             card: body.card_number,
+            version: body.cso_version,
             counter: body.counter,
             previous: body.previous,
             receipt_hash: signed.hash(),
@@ -235,7 +237,11 @@ impl<'a, V: Verify> Pass<'a, V> {
             self.find(Code::CardUnknown, place, text);
             return false;
         };
-        let own = open.card.is_none_or(|number| number == card.number) && body.cso_version == card.version;
+        let cards = self.context.cards;
+        let own = open.card.map_or_else(
+            || cards.version(&card.number, body.cso_version).is_some(),
+            |ordered| ordered == (card.number, body.cso_version),
+        );
         if !own {
             self.find(
                 Code::ReceiptCard,

@@ -11,7 +11,7 @@ use card_spec::values::{CardNumber, Period, TerminalName};
 use serde::Serialize;
 
 use crate::acknowledgements::check_reach;
-use crate::cards::{Card, Cards};
+use crate::cards::Cards;
 use crate::files::{Files, ReceiptFiles};
 use crate::finding::{Code, Findings, Place};
 use crate::journal::{Journal, Payment};
@@ -32,6 +32,8 @@ pub struct CardSummary {
 /// One receipt's place in its card's chain.
 struct ChainLink {
     counter: u32,
+    /// Version of the card's CSO.
+    version: u16,
     hash: Digest,
     previous: Digest,
     /// Not signed by its card.
@@ -54,6 +56,7 @@ impl Chains {
             for payment in &journal.payments {
                 let link = ChainLink {
                     counter: payment.counter,
+                    version: payment.version,
                     hash: payment.receipt_hash,
                     previous: payment.previous,
                     forged: payment.forged,
@@ -74,6 +77,7 @@ impl Chains {
     fn add_genuine(&mut self, receipt: &Receipt, hash: Digest, place: Place) {
         let link = ChainLink {
             counter: receipt.counter,
+            version: receipt.cso_version,
             hash,
             previous: receipt.previous,
             forged: false,
@@ -160,7 +164,7 @@ impl Chains {
             // A genuine receipt goes before a forged one with its counter.
             let order = |link: &ChainLink| (link.counter, link.forged, link.paid.is_none());
             links.sort_by(|a, b| (order(a), &a.place).cmp(&(order(b), &b.place)));
-            summaries.push(check_chain(*number, links, cards.by_number(number), findings));
+            summaries.push(check_chain(*number, links, cards, findings));
         }
         summaries
     }
@@ -169,11 +173,12 @@ impl Chains {
 fn check_chain(
     number: CardNumber,
     links: &[ChainLink],
-    card: Option<&Card>,
+    cards: &Cards,
     findings: &mut Findings,
 ) -> CardSummary {
     let mut missing = Vec::new();
     let mut last = 0_u32;
+    let card = cards.first(&number);
     let mut head = card.map(|card| card.cso_hash);
     let mut spending = card.map(|card| Spending::new(number, card.caps));
     for link in links {
@@ -207,6 +212,10 @@ fn check_chain(
             spending = card.map(|card| Spending::new(number, card.caps));
         }
         if let (Some(spending), Some((month, vnd)), false) = (&mut spending, link.paid, link.forged) {
+            // The caps are those of the version that paid.
+            spending.caps = cards
+                .version(&number, link.version)
+                .map_or(spending.caps, |card| card.caps);
             spending.add(month, vnd, &link.place, findings);
         }
         head = Some(link.hash);
