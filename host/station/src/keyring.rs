@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 
 use ansinh_keys::{MasterKeys, Passphrase, Role, SigningKey, Token, TokenPin};
 use anyhow::{Context as _, Result, ensure};
-use card_spec::certificate::{Certificate, Reference};
+use card_spec::certificate::Certificate;
 use card_spec::crypto::Sign as _;
 use card_spec::signed::Signed;
 use serde::{Deserialize, Serialize};
@@ -112,10 +112,16 @@ impl Home {
     /// Of [`SigningKey::open`], [`Token::login`] and [`SigningKey::in_token`]; a certificate that is missing or has another key.
     pub fn signing_key(&self, role: Role, passphrase: &Passphrase) -> Result<SigningKey> {
         let station = self.station()?;
+        let holder = station.reference(role)?;
+        let certificate = self.certificate(&holder)?;
+        let certificate = Signed::<Certificate>::parse(&certificate)
+            .with_context(|| format!("certificate {holder}: damaged; restore it from backup"))?;
         let place = station.keys.signing(role);
         let key = self.open_signing_key(place, passphrase)?;
-        let holder = station.reference(role)?;
-        self.demand_key_of(&holder, &key, place)?;
+        ensure!(
+            certificate.claimed().public_key.key == key.public_key(),
+            "{place}: not the key of the certificate {holder}; nothing is signed with it. Restore both from the same backup"
+        );
         Ok(key)
     }
 
@@ -169,17 +175,6 @@ impl Home {
                 SigningKey::generate_in_token(&self.login(place, passphrase)?, &place.object)?
             }
         })
-    }
-
-    fn demand_key_of(&self, holder: &Reference, key: &SigningKey, place: &KeyPlace) -> Result<()> {
-        let certificate = self.certificate(holder)?;
-        let certificate = Signed::<Certificate>::parse(&certificate)
-            .with_context(|| format!("certificate {holder}: damaged; restore it from backup"))?;
-        ensure!(
-            certificate.claimed().public_key.key == key.public_key(),
-            "{place}: not the key of the certificate {holder}; nothing is signed with it. Restore both from the same backup"
-        );
-        Ok(())
     }
 
     fn login(&self, place: &TokenObject, passphrase: &Passphrase) -> Result<Token> {

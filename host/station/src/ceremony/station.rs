@@ -144,7 +144,8 @@ pub struct MadeRequest {
 /// Makes a key and a request for its certificate; while that waits, the same request again, for the same key.
 ///
 /// # Errors
-/// If the role has a certificate already ([`Occasion::First`]) or none yet ([`Occasion::Rekey`]); if the key cannot be made.
+/// If the role has a certificate already ([`Occasion::First`]) or none yet ([`Occasion::Rekey`]); if a key waits elsewhere; if
+/// the passphrase is not that of the station's other keys; if the key cannot be made.
 pub fn request(
     home: &Home,
     role: Role,
@@ -152,17 +153,23 @@ pub fn request(
     wanted: &Wanted,
     passphrase: &Passphrase,
 ) -> Result<MadeRequest> {
-    passphrase.check_for_new_key()?;
+    // A key under another passphrase than the others could not be opened together with them.
+    home.card_master_keys(passphrase)?;
     let holder = name_to_ask_for(home, role, occasion)?;
     let folder = home.in_folder(Path::new("requests"));
     std::fs::create_dir_all(&folder)?;
     let record = waiting_file(home, &holder);
+    let place = wanted.place(holder.as_str());
     let key = if record.exists() {
-        let waiting = read_waiting(&record)?;
-        wanted.seal_pin(home, &waiting.key, passphrase)?;
-        open_or_make(home, &waiting.key, passphrase)?
+        let waiting = read_waiting(&record)?.key;
+        ensure!(
+            waiting == place,
+            "a key for {holder} waits already: {waiting}. Nothing was made. Ask for the same place, or delete {} to begin anew",
+            record.display()
+        );
+        wanted.seal_pin(home, &place, passphrase)?;
+        open_or_make(home, &place, passphrase)?
     } else {
-        let place = wanted.place(holder.as_str());
         replace(
             &record,
             &serde_json::to_vec_pretty(&Waiting { key: place.clone() })?,
@@ -335,12 +342,13 @@ fn demand_finished_cards(store: &Store) -> Result<()> {
 /// Seals another PIN for the token of a key, after a login with it: a token's PIN was changed with the token's own tool.
 ///
 /// # Errors
-/// If the key lives in no token; if the token refuses the PIN, which is then not kept.
+/// If the key lives in no token; if the passphrase does not open the PIN before; if the token refuses the new one, which is
+/// then not kept.
 pub fn change_pin(home: &Home, place: &KeyPlace, pin: &TokenPin, passphrase: &Passphrase) -> Result<()> {
     let KeyPlace::Pkcs11(place) = place else {
         bail!("{place}: this key lives in no token and has no PIN");
     };
-    passphrase.check_for_new_key()?;
+    TokenPin::open(&home.in_folder(&place.pin), passphrase)?;
     Token::login(&place.module, &place.token, pin)?;
     seal_pin(&home.in_folder(&place.pin), pin, passphrase)
 }

@@ -255,7 +255,6 @@ impl Pin {
             TokenKey::TerminalCa => &keys.terminal_ca,
             TokenKey::CardMaster => &keys.card_master,
         };
-        // The passphrase must be the one of the other keys: a PIN under another one would not open with them.
         let passphrase = options.passphrase()?;
         change_pin(&home, place, &token_pin(self.pin_file.as_deref())?, &passphrase)?;
         store.log_operation(&actor, "token-pin-changed", &place.to_string())?;
