@@ -91,8 +91,8 @@ pub enum Failure {
     ExpiredCard,
     /// Maintenance: the card has fewer receipts than it showed before.
     RewoundCard,
-    /// Maintenance: the ledger does not let this card pay again; why.
-    NotUnblockable(&'static str),
+    /// Maintenance: the ledger counts the card as blocked, so that its chip is not unblocked.
+    NotUnblockable,
     /// Maintenance: the card answered, authenticated or not, that it will not do this.
     JobRefused {
         /// Name of the command.
@@ -125,7 +125,8 @@ impl Failure {
             | Self::BlockedCard
             | Self::TerminatedCard
             | Self::ExpiredCard
-            | Self::RewoundCard => Plastic::Untouched,
+            | Self::RewoundCard
+            | Self::NotUnblockable => Plastic::Untouched,
             Self::KeyProof(_) | Self::DuplicateKey | Self::OtherCso | Self::LostKeys => Plastic::Spoilt,
             _ => Plastic::Resumable,
         }
@@ -168,7 +169,7 @@ impl Failure {
             Self::TerminatedCard => "terminated-card",
             Self::ExpiredCard => "expired-card",
             Self::RewoundCard => "rewound-card",
-            Self::NotUnblockable(_) => "not-unblockable",
+            Self::NotUnblockable => "not-unblockable",
             Self::JobRefused { .. } => "job-refused",
             Self::JobMalformed(_) => "job-malformed",
         }
@@ -279,8 +280,8 @@ impl Failure {
             Self::RewoundCard => {
                 "Thẻ có ít biên nhận hơn lần trước, có thể là bản sao. Thẻ không bị thay đổi. Giữ thẻ lại, khóa số thẻ: `ansinh block add`, và báo người quản trị."
             }
-            Self::NotUnblockable(_) => {
-                "Sổ không cho mở khóa thẻ này. Thẻ vẫn bị khóa. Giữ thẻ lại; người hưởng dùng thẻ khác."
+            Self::NotUnblockable => {
+                "Trong sổ thẻ này đang bị khóa. Thẻ không được mở khóa. Nếu người hưởng không có thẻ khác, người duyệt mở khóa trong sổ trước: `ansinh card approve-unblock CARD`."
             }
             Self::JobRefused { .. } => {
                 "Thẻ từ chối một lệnh. Việc chưa xong, tiền và biên nhận trên thẻ còn nguyên. Đưa lại thẻ; nếu lặp lại ba lần, giữ thẻ và báo người quản trị."
@@ -395,8 +396,8 @@ impl Failure {
             Self::RewoundCard => {
                 "The card has fewer receipts than it showed before, so it may be a copy. It was not changed. Keep it, block its number: `ansinh block add`, and tell the administrator."
             }
-            Self::NotUnblockable(_) => {
-                "The store does not let this card pay again. It stays blocked. Keep it; its holder uses another."
+            Self::NotUnblockable => {
+                "The store counts this card as blocked. It was not unblocked. If its holder has no other card, an approver lifts the block first: `ansinh card approve-unblock CARD`."
             }
             Self::JobRefused { .. } => {
                 "The card refused a command. The job is not done; money and receipts on the card are as they were. Insert it again; after three times keep it and tell the administrator."
@@ -419,7 +420,6 @@ impl fmt::Display for Failure {
             Self::Malformed(detail)
             | Self::KeyProof(detail)
             | Self::PersonRecord(detail)
-            | Self::NotUnblockable(detail)
             | Self::JobMalformed(detail)
             | Self::Program(detail) => {
                 write!(f, " ({detail})")

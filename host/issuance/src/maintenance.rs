@@ -36,7 +36,7 @@ pub enum Job {
     NewPin,
     /// Block the card; ledger first. It can be unblocked.
     Block(BlockReason),
-    /// Let a blocked card pay again.
+    /// Let a blocked card pay again that counts as a live one in the ledger.
     Unblock,
     /// Write the person's record as it is today: a new CSO version with new data groups.
     Update,

@@ -179,7 +179,7 @@ fn every_failure_says_what_happened_what_it_means_and_what_to_do_in_two_language
         Failure::TerminatedCard,
         Failure::ExpiredCard,
         Failure::RewoundCard,
-        Failure::NotUnblockable("x"),
+        Failure::NotUnblockable,
         Failure::JobRefused {
             command: "EXECUTE ISSUER SCRIPT",
             status: StatusWord(0x634E),

@@ -9,6 +9,7 @@ use sqlx::{AnyConnection, Row as _};
 
 use crate::batches::{Batch, NewBatch, Selection, draft, vietnam_day};
 use crate::cards::{BlockReason, Card, CardState, card, card_from, insert_block, set_state, wrong_state};
+use crate::maintenance::demand_not_closed;
 use crate::operations::log;
 use crate::operators::{Actor, Role};
 use crate::people::PersonReference;
@@ -82,7 +83,8 @@ impl Store {
     /// it with the next block list; a card that has blocked itself needs the issuer's script besides.
     ///
     /// # Errors
-    /// [`StoreError::NotAllowed`] without the role of approver; [`StoreError::WrongState`] unless it is blocked as lost or stolen;
+    /// [`StoreError::NotAllowed`] without the role of approver; [`StoreError::WrongState`] unless it is blocked as lost or stolen,
+    /// and no script was signed that closes it for ever;
     /// [`StoreError::Exists`] if the person has another live card or one is being made.
     pub fn unblock_card(&self, actor: &Actor, number: &CardNumber) -> Result<(), StoreError> {
         actor.demand(Role::Approver)?;
@@ -101,6 +103,7 @@ impl Store {
                 });
             }
             demand_living(connection, &card).await?;
+            demand_not_closed(connection, &card).await?;
             sqlx::query("DELETE FROM block WHERE card = $1")
                 .bind(number.to_string())
                 .execute(&mut *connection)

@@ -1,8 +1,8 @@
 //! Cards after they were issued: further versions, issuer scripts, and what a card in the reader said of itself.
 //!
 //! A script is stored in the transaction that signs it, before any card sees it: whoever holds it can have it executed, so the
-//! ledger counts from there. A card that a script may bring back to life is a live one from the moment that the script exists;
-//! a card that a script blocks was blocked before.
+//! ledger counts from there: a card that a script may bring back to life is a live one before the script exists, and a card that
+//! a script blocks was blocked before.
 
 use card_spec::certificate::Reference;
 use card_spec::script::{Action, IssuerScript};
@@ -11,7 +11,7 @@ use card_spec::values::CardNumber;
 use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, Row as _};
 
-use crate::cards::{BlockReason, Card, CardState, card, card_on_chip, set_state, wrong_state};
+use crate::cards::{BlockReason, Card, CardState, card, card_on_chip, wrong_state};
 use crate::deliveries::{ChipSerial, serial_text};
 use crate::issuer_log::{Issuer, Position, SignedObject, append};
 use crate::operations::log;
@@ -196,8 +196,8 @@ impl Store {
     /// newest block list, for unblocking (SPEC.md 13.5). If a script with this action was signed for this counter before, that
     /// one is the answer.
     ///
-    /// What the action needs of the ledger, it finds or changes in the same transaction: `04` makes the card a live one again;
-    /// `03` and `05` need one that the ledger has blocked; all others an active one.
+    /// `03` and `05` need a card that the ledger has blocked; all others an active one, `04` one that an approver has unblocked
+    /// ([`Store::unblock_card`]).
     ///
     /// # Errors
     /// [`StoreError::WrongState`]; whatever `sign` answers.
@@ -214,14 +214,11 @@ impl Store {
         self.write(async |connection| {
             let card = card(connection, number).await?;
             let action = action(newest_block_list(connection).await?);
-            demand(connection, &card, action).await?;
+            demand(&card, action)?;
             if let Some(object) = signed_before(connection, number, counter, issuer, action).await? {
                 return Ok(object);
             }
             let script = sign(action)?;
-            if matches!(action, Action::Unblock(_)) {
-                revive(connection, &card).await?;
-            }
             sqlx::query(
                 "INSERT INTO card_script (body_hash, card, counter, action, object, signed_at)
                  VALUES ($1, $2, $3, $4, $5, $6)",
@@ -324,55 +321,27 @@ pub(crate) async fn confirm_version(
 }
 
 /// What a script needs of the ledger's word on the card.
-async fn demand(connection: &mut AnyConnection, card: &Card, action: Action) -> Result<(), StoreError> {
+fn demand(card: &Card, action: Action) -> Result<(), StoreError> {
     match (action, card.state) {
         (Action::Block(_) | Action::Terminate(_), CardState::Blocked) => Ok(()),
         (Action::Block(_) | Action::Terminate(_), _) => {
             Err(wrong_state(card, "a card that was blocked before"))
         }
-        (Action::Unblock(_), CardState::Blocked) => demand_revivable(connection, card).await,
         (_, CardState::Active) => Ok(()),
         _ => Err(wrong_state(card, "an active card")),
     }
 }
 
-/// A blocked card may come back unless its person has another one, or waits for none because it failed; and never once it was
-/// closed for ever, be it by a script that its chip has not seen yet.
-async fn demand_revivable(connection: &mut AnyConnection, card: &Card) -> Result<(), StoreError> {
+/// A card that was closed for ever does not come back, be it by a script that its chip has not seen yet.
+pub(crate) async fn demand_not_closed(connection: &mut AnyConnection, card: &Card) -> Result<(), StoreError> {
     let closed = sqlx::query("SELECT 1 AS found FROM card_script WHERE card = $1 AND action = 5")
         .bind(card.number.to_string())
-        .fetch_optional(&mut *connection)
+        .fetch_optional(connection)
         .await?;
-    if closed.is_some() {
-        return Err(wrong_state(card, "a card that no script has closed for ever"));
+    match closed {
+        Some(_) => Err(wrong_state(card, "a card that no script has closed for ever")),
+        None => Ok(()),
     }
-    let reason = block_reason(connection, &card.number).await?;
-    if matches!(
-        reason,
-        Some(BlockReason::Replaced | BlockReason::IssuanceFailed) | None
-    ) {
-        return Err(wrong_state(card, "a card that was neither replaced nor given up"));
-    }
-    let other = sqlx::query(
-        "SELECT 1 AS found FROM card WHERE person = $1 AND number <> $2 AND state NOT IN ('blocked', 'abandoned')",
-    )
-    .bind(card.person.to_vec())
-    .bind(card.number.to_string())
-    .fetch_optional(connection)
-    .await?;
-    if other.is_some() {
-        return Err(wrong_state(card, "a person without another live card"));
-    }
-    Ok(())
-}
-
-/// The next block list has the card no more.
-async fn revive(connection: &mut AnyConnection, card: &Card) -> Result<(), StoreError> {
-    sqlx::query("DELETE FROM block WHERE card = $1")
-        .bind(card.number.to_string())
-        .execute(&mut *connection)
-        .await?;
-    set_state(connection, &card.number, CardState::Active).await
 }
 
 /// The script that was signed for this counter with this action by this issuer, if any.

@@ -31,7 +31,9 @@ pub(crate) enum Card {
     NewPin(NewPin),
     /// Block the card, in the ledger first; it can be unblocked
     Block(Reasoned),
-    /// Let a blocked card pay again, in the ledger first
+    /// Lift the block of a card that was found, in the ledger; an approver does this, before `unblock`
+    ApproveUnblock(Lift),
+    /// Let a blocked card pay again whose block an approver has lifted
     Unblock(Where),
     /// Write the holder's record as it is today: programmes, representatives, name, commune
     Update(Update),
@@ -57,6 +59,15 @@ pub(crate) struct Where {
     /// End when no card came for this long
     #[arg(long, value_name = "SECONDS")]
     wait: Option<u64>,
+}
+
+#[derive(Args)]
+#[command(after_help = "\
+Example:
+  ansinh card approve-unblock 7900000000000018")]
+pub(crate) struct Lift {
+    /// Card number, 16 digits
+    card: CardNumber,
 }
 
 #[derive(Args)]
@@ -127,6 +138,7 @@ impl Card {
             Self::Block(Reasoned { place, reason }) => {
                 serve(options, Job::Block(reason.into()), place, false, None)
             }
+            Self::ApproveUnblock(Lift { card }) => lift(options, &card),
             Self::Unblock(place) => serve(options, Job::Unblock, place, false, None),
             Self::Update(Update { place, all_due }) => serve(options, Job::Update, place, all_due, None),
             Self::Terminate(Reasoned { place, reason }) => {
@@ -185,6 +197,23 @@ fn serve(
         let _ = writeln!(io::stdout(), "{text}");
     })?;
     finish(summary, all_due)
+}
+
+fn lift(options: &Options, card: &CardNumber) -> Result<()> {
+    let store = options.home().open_store()?;
+    store.unblock_card(&options.actor(&store)?, card)?;
+    if options.json {
+        println!(
+            "{}",
+            serde_json::json!({ "card": card.to_string(), "block_lifted": true })
+        );
+    } else {
+        println!("Đã bỏ khóa thẻ {card} trong sổ / The block of card {card} is lifted in the store");
+        println!("Phát hành danh sách khóa, rồi đưa thẻ vào / Publish the block list, then put the card in:");
+        println!("  ansinh block publish");
+        println!("  ansinh card unblock {card}");
+    }
+    Ok(())
 }
 
 fn finish(summary: Summary, all_due: bool) -> Result<()> {

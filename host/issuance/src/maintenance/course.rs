@@ -83,6 +83,7 @@ fn refuse_by_ledger(job: Job, standing: Standing) -> Result<(), Failure> {
     match (job, standing) {
         (_, Standing::Unfinished) => Err(Failure::UnfinishedCard),
         (Job::NewPin | Job::Update, Standing::Blocked(_)) => Err(Failure::BlockedCard),
+        (Job::Unblock, Standing::Blocked(_)) => Err(Failure::NotUnblockable),
         _ => Ok(()),
     }
 }
@@ -192,17 +193,12 @@ impl Work<'_> {
         Ok(())
     }
 
-    /// A card that the ledger blocked and that does not know it yet is blocked first: only a blocked card takes script `04`,
-    /// and only that script lets it outlive the block lists that name it (SPEC 13.5).
+    /// Ledger first: an approver has lifted the block. The script lets the card outlive the block lists that name it (SPEC 13.5).
     async fn unblock(&mut self) -> Result<Deed, Failure> {
         self.require_not_terminated()?;
-        match (self.status.life_cycle, self.card.standing) {
-            (LifeCycle::Active, Standing::Blocked(reason)) => self.carry_out(Order::Block(reason)).await?,
-            (LifeCycle::Active, _) => return Ok(Deed::Unblocked),
-            _ => {}
+        if self.status.life_cycle == LifeCycle::Blocked {
+            self.carry_out(Order::Unblock).await?;
         }
-        self.carry_out(Order::Unblock).await?;
-        self.card.standing = Standing::Active;
         Ok(Deed::Unblocked)
     }
 

@@ -152,7 +152,7 @@ impl Ledger<'_> {
             .release_version(self.actor, &number, new, issuer, |position| {
                 self.keys.sign_cso(self.station, &draft.cso, position)
             });
-        cso.map(Event::Signed).map_err(version_failure)
+        cso.map(Event::Signed).map_err(signing_failure)
     }
 
     fn sign_script(&self, draft: &ScriptDraft) -> Result<Event, Failure> {
@@ -165,13 +165,14 @@ impl Ledger<'_> {
             |block_list| draft.order.action(block_list),
             |action| self.sign(draft.at(issued, action)),
         );
-        object.map(Event::Signed).map_err(|failure| match failure {
-            SigningFailure::Ledger(StoreError::WrongState { needed, .. }) => match draft.order {
-                Order::Unblock => Failure::NotUnblockable(needed),
-                _ => Failure::BlockedCard,
-            },
-            other => other.into(),
-        })
+        object
+            .map(Event::Signed)
+            .map_err(|failure| match (failure, draft.order) {
+                (SigningFailure::Ledger(StoreError::WrongState { .. }), Order::Unblock) => {
+                    Failure::NotUnblockable
+                }
+                (other, _) => signing_failure(other),
+            })
     }
 
     /// Runs within the transaction that stores the script: one that does not verify leaves no trace.
@@ -232,7 +233,7 @@ fn ledger_failure(error: StoreError) -> Failure {
     }
 }
 
-fn version_failure(failure: SigningFailure) -> Failure {
+fn signing_failure(failure: SigningFailure) -> Failure {
     match failure {
         SigningFailure::Ledger(error) => ledger_failure(error),
         other => other.into(),
