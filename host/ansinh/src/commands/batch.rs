@@ -1,11 +1,10 @@
 //! `ansinh batch`: who is to get a card, drafted by one officer and approved by another.
 
+use ansinh_console::calls::batches::{self, State};
 use ansinh_reference::today;
-use ansinh_store::batches::{self, BatchNumber, BatchState, NewBatch, Selection};
 use anyhow::Result;
 use clap::{ArgGroup, Args, Subcommand};
 use jiff::{ToSpan as _, civil};
-use serde_json::json;
 
 use super::Options;
 
@@ -53,7 +52,7 @@ pub(crate) struct Draft {
 #[derive(Args)]
 pub(crate) struct Named {
     /// Number of the batch
-    number: BatchNumber,
+    number: u64,
 }
 
 /// Days on which cards may be begun under a batch, unless its drafter says otherwise.
@@ -61,27 +60,27 @@ const DAYS: i64 = 30;
 
 impl Batch {
     pub(crate) fn run(self, options: &Options) -> Result<()> {
-        let store = options.home().open_store()?;
-        let actor = options.actor(&store)?;
         match self {
-            Self::Draft(draft) => print(options, &store.draft_batch(&actor, &draft.new_batch()?)?),
-            Self::Approve(named) => print(options, &store.approve_batch(&actor, named.number)?),
-            Self::Close(named) => print(options, &store.close_batch(&actor, named.number)?),
-            Self::List => store.batches()?.iter().for_each(|batch| print(options, batch)),
+            Self::Draft(draft) => print(options, &options.call(draft.call()?)?),
+            Self::Approve(named) => print(options, &options.call(batches::Approve { batch: named.number })?),
+            Self::Close(named) => print(options, &options.call(batches::Close { batch: named.number })?),
+            Self::List => {
+                let batches = options.call(batches::List {})?;
+                batches.iter().try_for_each(|batch| print(options, batch))
+            }
         }
-        Ok(())
     }
 }
 
 impl Draft {
-    fn new_batch(self) -> Result<NewBatch> {
+    fn call(self) -> Result<batches::Draft> {
         let until = match self.until {
             Some(day) => day,
             None => today().checked_add(DAYS.days())?,
         };
-        Ok(NewBatch {
+        Ok(batches::Draft {
             title: self.title,
-            selection: self.commune.map_or(Selection::Everybody, Selection::Commune),
+            commune: self.commune,
             limit: self.limit,
             expires_on: until.strftime("%Y%m%d").to_string(),
             quota: self.quota,
@@ -89,23 +88,19 @@ impl Draft {
     }
 }
 
-fn print(options: &Options, batch: &batches::Batch) {
+fn print(options: &Options, batch: &batches::Batch) -> Result<()> {
     if options.json {
-        let object = json!({
-            "number": batch.number, "title": batch.title, "state": batch.state.name(), "drafted_by": batch.drafted_by,
-            "approved_by": batch.approved_by, "expires_on": batch.expires_on, "quota": batch.quota,
-            "persons": batch.persons, "waiting": batch.waiting,
-        });
-        println!("{object}");
-        return;
+        println!("{}", serde_json::to_string(batch)?);
+        return Ok(());
     }
     let state = match batch.state {
-        BatchState::Drafted => "chờ duyệt / waits for approval",
-        BatchState::Approved => "đã duyệt / approved",
-        BatchState::Closed => "đã đóng / closed",
+        State::Drafted => "chờ duyệt / waits for approval",
+        State::Approved => "đã duyệt / approved",
+        State::Closed => "đã đóng / closed",
     };
     println!(
         "Đợt / Batch {}: {} - {state}; {} người / persons, {} chờ / waiting; đến / until {}",
         batch.number, batch.title, batch.persons, batch.waiting, batch.expires_on
     );
+    Ok(())
 }

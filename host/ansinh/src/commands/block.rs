@@ -1,14 +1,11 @@
 //! `ansinh block`: cards that no terminal may pay, and the list that tells terminals so.
 
-use ansinh_payout::{make_block_list, vietnam_time};
-use ansinh_store::cards::BlockReason;
+use ansinh_console::calls::block;
 use anyhow::Result;
-use card_spec::list::BlockEntry;
 use card_spec::values::CardNumber;
 use clap::{Args, Subcommand, ValueEnum};
 
 use super::Options;
-use super::signing::Signing;
 
 #[derive(Subcommand)]
 pub(crate) enum Block {
@@ -53,7 +50,7 @@ enum Reason {
     Ended,
 }
 
-impl From<Reason> for BlockReason {
+impl From<Reason> for block::Reason {
     fn from(reason: Reason) -> Self {
         match reason {
             Reason::Lost => Self::Lost,
@@ -75,13 +72,14 @@ impl Block {
 
 impl Add {
     fn run(&self, options: &Options) -> Result<()> {
-        let store = options.home().open_store()?;
-        let card = self.card.to_string();
-        store.block(&options.actor(&store)?, &self.card, self.reason.into())?;
+        let blocked = options.call(block::Add {
+            card: self.card.to_string(),
+            reason: self.reason.into(),
+        })?;
         if options.json {
-            println!("{}", serde_json::json!({ "card": card, "blocked": true }));
+            println!("{}", serde_json::to_string(&blocked)?);
         } else {
-            println!("Đã khóa thẻ {card} / Card {card} blocked");
+            println!("Đã khóa thẻ {0} / Card {0} blocked", blocked.card);
             println!("Hãy phát hành danh sách khóa / Publish it now: ansinh block publish");
         }
         Ok(())
@@ -89,20 +87,13 @@ impl Add {
 }
 
 fn publish(options: &Options) -> Result<()> {
-    let signing = Signing::open(options)?;
-    let list = make_block_list(
-        &signing.store,
-        &signing.actor,
-        &signing.issuer()?,
-        vietnam_time()?,
-    )?;
-    let cards = list.entries.len() / BlockEntry::LENGTH;
+    let list = options.call(block::Publish {})?;
     if options.json {
-        println!("{}", serde_json::json!({ "number": list.number, "cards": cards }));
+        println!("{}", serde_json::to_string(&list)?);
     } else {
         println!(
-            "Đã phát hành danh sách khóa số {0}: {cards} thẻ / Block list {0} published: {cards} cards",
-            list.number
+            "Đã phát hành danh sách khóa số {0}: {1} thẻ / Block list {0} published: {1} cards",
+            list.number, list.cards
         );
         println!("Hãy nạp vào mọi thiết bị / Load it into every terminal: ansinh terminal load --port …");
     }

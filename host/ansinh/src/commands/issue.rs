@@ -1,8 +1,11 @@
 //! `ansinh issue`: cards for everybody who waits.
 
+mod there;
+
 use std::io::{self, Write as _};
 use std::time::Duration;
 
+use ansinh_console::calls::issuing::GiveUp;
 use ansinh_issuance::{Station, Terms};
 use ansinh_keys::Role;
 use ansinh_reference::{CommuneLookup, Reference, today};
@@ -10,9 +13,7 @@ use ansinh_station::issue::pin::{PinCommand, PinPrompt};
 use ansinh_station::issue::{
     Addressee, IssuingKeys, LetterPin, Letterhead, Office, PinSource, Plan, Report, Summary, issue,
 };
-use ansinh_store::Store;
 use ansinh_store::cards::CardState;
-use ansinh_store::operators::Actor;
 use ansinh_store::people::Person;
 use anyhow::Result;
 use card_spec::values::CardNumber;
@@ -88,13 +89,16 @@ impl Incomplete {
 
 impl Issue {
     pub(crate) fn run(self, options: &Options) -> Result<()> {
+        if let Some(number) = self.give_up {
+            return give_up(options, &number);
+        }
+        if let Some(client) = options.client()? {
+            return end(options, &there::issue(self, &client, options)?);
+        }
         let home = options.home();
         let settings = home.station()?;
         let store = home.open_store()?;
         let actor = options.actor(&store)?;
-        if let Some(number) = self.give_up {
-            return give_up(options, &store, &actor, &number);
-        }
         let passphrase = options.passphrase()?;
         let station = Station::new(
             &home.certificate(&settings.reference(Role::Root)?)?,
@@ -139,13 +143,16 @@ impl Issue {
             },
             &plan,
         )?;
-        print(options, &summary);
-        if summary.is_complete() {
-            Ok(())
-        } else {
-            Err(Incomplete(missing(&summary)).into())
-        }
+        end(options, &summary)
     }
+}
+
+fn end(options: &Options, summary: &Summary) -> Result<()> {
+    print(options, summary);
+    if summary.is_complete() {
+        return Ok(());
+    }
+    Err(Incomplete(missing(summary)).into())
 }
 
 /// Commune and province, as on an envelope; a commune that the reference data do not name by its code.
@@ -161,19 +168,18 @@ fn address(reference: &Reference, person: &Person) -> String {
     }
 }
 
-fn give_up(options: &Options, store: &Store, actor: &Actor, number: &CardNumber) -> Result<()> {
-    let state = store.give_up(actor, number)?;
+fn give_up(options: &Options, number: &CardNumber) -> Result<()> {
+    let given_up = options.call(GiveUp {
+        card: number.to_string(),
+    })?;
     if options.json {
-        println!(
-            "{}",
-            serde_json::json!({ "card": number.to_string(), "state": state.name() })
-        );
+        println!("{}", serde_json::to_string(&given_up)?);
         return Ok(());
     }
     println!(
         "Đã bỏ thẻ {number}, người hưởng chờ thẻ khác / Card {number} given up, its person waits for another"
     );
-    if state == CardState::Blocked {
+    if given_up.state == CardState::Blocked.name() {
         println!("Số thẻ đã bị khóa / Its number is blocked: send the next block list to the terminals");
     }
     Ok(())

@@ -1,17 +1,13 @@
 //! `ansinh list`: payment lists for terminals.
 
-use ansinh_payout::{ListTerms, MadeList, make_payment_list};
+use ansinh_console::calls::lists::{self, MadeList};
 use ansinh_reference::today;
-use anyhow::{Context as _, Result};
-use card_spec::list::ListHeader;
-use card_spec::signed::Signed;
+use anyhow::Result;
 use card_spec::values::{Period, TerminalName};
 use clap::{Args, Subcommand};
 use jiff::{ToSpan as _, civil};
 
-use super::init::date;
-use super::signing::Signing;
-use super::{Options, Refused};
+use super::Options;
 
 /// Days of payment unless told otherwise; a terminal's certificates do not last longer.
 const DAYS: i64 = 30;
@@ -36,7 +32,7 @@ Examples:
 pub(crate) struct Make {
     /// The newest month that is paid; unpaid lines of months before go along
     #[arg(long, value_name = "YYYYMM", value_parser = period)]
-    period: Period,
+    period: String,
     /// The terminal that may pay the list
     #[arg(long, value_name = "NAME")]
     terminal: TerminalName,
@@ -63,39 +59,32 @@ impl List {
 
 impl Make {
     fn run(&self, options: &Options) -> Result<()> {
-        let terms = self.terms()?;
-        let signing = Signing::open(options)?;
-        let made = make_payment_list(&signing.store, &signing.actor, &signing.issuer()?, &terms)?;
-        report(options, &made, signing.store.lines_of_earlier_cards()?)
+        report(options, &options.call(self.call()?)?)
     }
 
-    fn terms(&self) -> Result<ListTerms> {
+    fn call(&self) -> Result<lists::Make> {
         let first = self.valid_from.unwrap_or_else(today);
         let last = match self.valid_to {
             Some(last) => last,
             None => first.checked_add(DAYS.days())?,
         };
-        if last < first {
-            return Err(Refused(format!(
-                "the last day of payment ({last}) is before the first ({first})"
-            ))
-            .into());
-        }
-        Ok(ListTerms {
-            terminal: self.terminal,
+        let text = |day: civil::Date| day.strftime("%Y%m%d").to_string();
+        Ok(lists::Make {
+            terminal: self.terminal.to_string(),
             pay_point: self.pay_point.clone(),
-            period: self.period,
-            effective: date(first)?,
-            expiry: date(last)?,
+            period: self.period.clone(),
+            valid_from: text(first),
+            valid_to: text(last),
             only_this_pay_point: self.only_this_pay_point,
         })
     }
 }
 
-fn period(text: &str) -> Result<Period, String> {
+fn period(text: &str) -> Result<String, String> {
     let month = (text.len() == 6).then(|| text.split_at_checked(4)).flatten();
     month
         .and_then(|(year, month)| Period::new(year.parse().ok()?, month.parse().ok()?))
+        .map(|_| text.to_owned())
         .ok_or_else(|| "a month is 4 digits of the year and 2 of the month, as in 202611".to_owned())
 }
 
@@ -109,37 +98,27 @@ fn pay_point(text: &str) -> Result<String, String> {
         .ok_or_else(|| "a pay point is 1 to 12 letters, digits or dashes".to_owned())
 }
 
-fn report(options: &Options, MadeList { list, left_out }: &MadeList, of_earlier_cards: u64) -> Result<()> {
-    let header = Signed::<ListHeader<'_>>::parse(&list.header).context("payment list")?;
-    let total = header.claimed().total.vnd();
-    let lines = list.lines.len();
+fn report(options: &Options, made: &MadeList) -> Result<()> {
     if options.json {
-        let report = serde_json::json!({
-            "number": list.number,
-            "list": list.list_id,
-            "terminal": list.terminal,
-            "lines": lines,
-            "total_vnd": total,
-            "left_out": left_out,
-            "of_earlier_cards": of_earlier_cards,
-        });
-        println!("{report}");
-    } else {
-        println!(
-            "Đã lập danh sách chi trả {0} / Payment list {0} made: {lines} dòng / lines, {total} VND, {1}",
-            list.list_id, list.terminal
-        );
-        if *left_out > 0 {
-            println!(
-                "Còn {left_out} dòng chưa vào danh sách nào / {left_out} lines did not fit: make a list for another terminal"
-            );
-        }
-        if of_earlier_cards > 0 {
-            println!(
-                "Còn {of_earlier_cards} dòng thuộc danh sách của thẻ trước / {of_earlier_cards} lines of replaced cards are on no list: a list named them for the card before"
-            );
-        }
-        println!("Hãy nạp vào thiết bị / Load it now: ansinh terminal load --port …");
+        println!("{}", serde_json::to_string(made)?);
+        return Ok(());
     }
+    println!(
+        "Đã lập danh sách chi trả {0} / Payment list {0} made: {1} dòng / lines, {2} VND, {3}",
+        made.list, made.lines, made.total_vnd, made.terminal
+    );
+    if made.left_out > 0 {
+        println!(
+            "Còn {0} dòng chưa vào danh sách nào / {0} lines did not fit: make a list for another terminal",
+            made.left_out
+        );
+    }
+    if made.of_earlier_cards > 0 {
+        println!(
+            "Còn {0} dòng thuộc danh sách của thẻ trước / {0} lines of replaced cards are on no list: a list named them for the card before",
+            made.of_earlier_cards
+        );
+    }
+    println!("Hãy nạp vào thiết bị / Load it now: ansinh terminal load --port …");
     Ok(())
 }

@@ -13,12 +13,18 @@ mod issue;
 mod list;
 mod operator;
 mod reference;
+mod serve;
 mod signing;
 mod terminal;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use ansinh_console::call::{Call, run_here};
+use ansinh_console::client::{Client, ClientError};
+use ansinh_console::presence;
+use ansinh_console::refusal::{Code, Refusal};
+use ansinh_console::service::Service;
 use ansinh_keys::{KeyError, Passphrase};
 use ansinh_station::delivery::DeliveryError;
 use ansinh_station::home::Home;
@@ -52,6 +58,10 @@ A month of payment:
 
 Who acts is known by an operator's token, from --token-file, else from the environment variable ANSINH_TOKEN, else from a
 prompt. The passphrase of the keys comes from --passphrase-file, else from ANSINH_PASSPHRASE, else from a prompt.
+
+While `ansinh serve` runs for the station, operator, batch, block, list and issue are calls to it, or to the one that --server
+names; it has the keys then, and nobody is asked for their passphrase. All other commands work on the station's own folder, beside
+the service: init and ceremony make its keys, terminal needs the serial line of this computer, and the rest reads or writes files.
 
 Exit codes: 0 done; 1 failed (the message says what to do); 2 wrong use of the command line; 3 issuing is not complete;
 65 the data given was refused and nothing was changed; 77 the passphrase does not open a key,
@@ -87,6 +97,12 @@ pub(crate) struct Options {
     /// Print the result as JSON on standard output
     #[arg(long, global = true)]
     pub(crate) json: bool,
+    /// The service to call; default: the one that runs for the station, if one does
+    #[arg(long, value_name = "URL", env = "ANSINH_SERVER", global = true)]
+    server: Option<String>,
+    /// Certificate of that service or of its authority, PEM
+    #[arg(long, value_name = "FILE", env = "ANSINH_SERVER_CERTIFICATE", global = true)]
+    server_certificate: Option<PathBuf>,
 }
 
 impl Options {
@@ -98,6 +114,35 @@ impl Options {
     /// Who acts: whoever holds the token given.
     pub(crate) fn actor(&self, store: &Store) -> Result<Actor> {
         Ok(store.authenticate(&self.token()?)?)
+    }
+
+    /// Makes a call: to the service if one runs for the station, else in this process.
+    pub(crate) fn call<C: Call>(&self, call: C) -> Result<C::Answer> {
+        if let Some(client) = self.client()? {
+            return Ok(client.call(&call)?);
+        }
+        let file = self.passphrase_file.clone();
+        let service = Service::open(self.home(), move || passphrase(file.as_deref()))?;
+        Ok(run_here(&service, &self.token()?, call)?)
+    }
+
+    /// The service that runs for the station, or the one that was named.
+    pub(crate) fn client(&self) -> Result<Option<Client>> {
+        if let Some(url) = &self.server {
+            let read = |path: &PathBuf| {
+                std::fs::read_to_string(path).with_context(|| format!("{}: cannot be read", path.display()))
+            };
+            let certificate = self.server_certificate.as_ref().map(read).transpose()?;
+            return Ok(Some(Client::new(url, certificate.as_deref(), self.token()?)?));
+        }
+        let Some(found) = presence::find(&self.home())? else {
+            return Ok(None);
+        };
+        Ok(Some(Client::new(
+            &found.url,
+            found.certificate.as_deref(),
+            self.token()?,
+        )?))
     }
 
     fn token(&self) -> Result<Token> {
@@ -120,19 +165,12 @@ impl Options {
 
     /// The passphrase of existing keys.
     pub(crate) fn passphrase(&self) -> Result<Passphrase> {
-        if let Some(given) = self.given_passphrase()? {
-            return Ok(given);
-        }
-        let typed = dialoguer::Password::new()
-            .with_prompt("Mật khẩu của khóa / Passphrase of the keys")
-            .interact()
-            .context("no terminal to ask for the passphrase: use --passphrase-file or ANSINH_PASSPHRASE")?;
-        Ok(Passphrase::new(typed))
+        passphrase(self.passphrase_file.as_deref())
     }
 
     /// The passphrase for new keys, typed twice, since a typing error would lock the keys for ever.
     pub(crate) fn new_passphrase(&self) -> Result<Passphrase> {
-        let passphrase = match self.given_passphrase()? {
+        let passphrase = match given_passphrase(self.passphrase_file.as_deref())? {
             Some(given) => given,
             None => Passphrase::new(
                 dialoguer::Password::new()
@@ -147,15 +185,26 @@ impl Options {
         passphrase.check_for_new_key()?;
         Ok(passphrase)
     }
+}
 
-    fn given_passphrase(&self) -> Result<Option<Passphrase>> {
-        if let Some(path) = &self.passphrase_file {
-            let text = std::fs::read_to_string(path)
-                .with_context(|| format!("{}: cannot be read", path.display()))?;
-            return Ok(Some(Passphrase::new(text)));
-        }
-        Ok(std::env::var("ANSINH_PASSPHRASE").ok().map(Passphrase::new))
+fn passphrase(file: Option<&Path>) -> Result<Passphrase> {
+    if let Some(given) = given_passphrase(file)? {
+        return Ok(given);
     }
+    let typed = dialoguer::Password::new()
+        .with_prompt("Mật khẩu của khóa / Passphrase of the keys")
+        .interact()
+        .context("no terminal to ask for the passphrase: use --passphrase-file or ANSINH_PASSPHRASE")?;
+    Ok(Passphrase::new(typed))
+}
+
+fn given_passphrase(file: Option<&Path>) -> Result<Option<Passphrase>> {
+    if let Some(path) = file {
+        let text =
+            std::fs::read_to_string(path).with_context(|| format!("{}: cannot be read", path.display()))?;
+        return Ok(Some(Passphrase::new(text)));
+    }
+    Ok(std::env::var("ANSINH_PASSPHRASE").ok().map(Passphrase::new))
 }
 
 #[derive(Subcommand)]
@@ -195,6 +244,8 @@ enum Command {
     /// Show, check, install and sign reference data: codes, rates, deadlines
     #[command(subcommand)]
     Reference(reference::Reference),
+    /// Serve the calls of all these commands over HTTP, all day
+    Serve(serve::Serve),
     /// Print a completion script for a shell
     Completion(completion::Completion),
 }
@@ -221,6 +272,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Terminal(terminal) => terminal.run(&options),
         Command::Export(export) => export.run(&options),
         Command::Reference(reference) => reference.run(&options),
+        Command::Serve(serve) => serve.run(&options),
         Command::Completion(completion) => completion.run::<Cli>(),
     };
     let Err(error) = result else {
@@ -249,6 +301,13 @@ fn exit_code(error: &anyhow::Error) -> u8 {
     {
         return 77;
     }
+    if let Some(refusal) = refusal(error) {
+        return match (refusal.status, refusal.code) {
+            (401 | 403, _) | (_, Code::Keys) => 77,
+            (400 | 413 | 422, _) => 65,
+            _ => 1,
+        };
+    }
     if error.is::<Refused>() || error.is::<DeliveryError>() {
         return 65;
     }
@@ -256,6 +315,14 @@ fn exit_code(error: &anyhow::Error) -> u8 {
         return issue::Incomplete::EXIT_CODE;
     }
     1
+}
+
+/// What a call was refused with, here or by the service.
+fn refusal(error: &anyhow::Error) -> Option<&Refusal> {
+    match error.downcast_ref() {
+        Some(ClientError::Refused(refusal)) => Some(refusal),
+        _ => error.downcast_ref(),
+    }
 }
 
 /// Reads a file given on the command line; wiped after use, because it may hold keys or personal data.

@@ -2,10 +2,11 @@
 
 use std::path::PathBuf;
 
+use ansinh_console::calls::operators::{self, RoleName};
 use ansinh_keys::write_new;
-use ansinh_store::operators::{Role, Roles, Token};
+use ansinh_store::operators::{Role, Token};
 use anyhow::Result;
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 use serde_json::json;
 
 use super::Options;
@@ -33,10 +34,30 @@ pub(crate) struct Add {
     /// 1 to 20 letters, digits, dots, hyphens
     name: String,
     /// What the operator may do; may be given several times
-    #[arg(long, value_name = "ROLE", required = true, value_parser = ["operator", "approver", "auditor", "administrator"])]
-    role: Vec<String>,
+    #[arg(long, value_name = "ROLE", required = true, value_enum)]
+    role: Vec<GivenRole>,
     #[command(flatten)]
     token: NewToken,
+}
+
+/// Roles that can be given.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum GivenRole {
+    Operator,
+    Approver,
+    Auditor,
+    Administrator,
+}
+
+impl From<GivenRole> for RoleName {
+    fn from(role: GivenRole) -> Self {
+        match role {
+            GivenRole::Operator => Self::Operator,
+            GivenRole::Approver => Self::Approver,
+            GivenRole::Auditor => Self::Auditor,
+            GivenRole::Administrator => Self::Administrator,
+        }
+    }
 }
 
 #[derive(Args)]
@@ -83,45 +104,55 @@ impl NewToken {
 
 impl Operator {
     pub(crate) fn run(self, options: &Options) -> Result<()> {
-        let store = options.home().open_store()?;
-        let actor = options.actor(&store)?;
         match self {
             Self::Add(add) => {
-                let roles = add.role.iter().map(|role| role.parse::<Role>());
-                let token = store.add_operator(&actor, &add.name, roles.collect::<Result<Roles, _>>()?)?;
-                add.token.hand_over(options, &add.name, &token)
+                let roles = add.role.into_iter().map(RoleName::from).collect();
+                let new = options.call(operators::Add {
+                    operator: add.name,
+                    roles,
+                })?;
+                add.token
+                    .hand_over(options, &new.operator, &Token::new(&new.token))
             }
             Self::Renew(renew) => {
-                let token = store.renew_token(&actor, &renew.name)?;
-                renew.token.hand_over(options, &renew.name, &token)
+                let new = options.call(operators::Renew { operator: renew.name })?;
+                renew
+                    .token
+                    .hand_over(options, &new.operator, &Token::new(&new.token))
             }
             Self::Suspend(suspend) => {
-                store.suspend_operator(&actor, &suspend.name)?;
+                let suspended = options.call(operators::Suspend {
+                    operator: suspend.name,
+                })?;
                 if options.json {
-                    println!("{}", json!({ "operator": suspend.name, "active": false }));
+                    println!("{}", serde_json::to_string(&suspended)?);
                 } else {
-                    println!("Đã ngừng / Suspended: {}", suspend.name);
+                    println!("Đã ngừng / Suspended: {}", suspended.operator);
                 }
                 Ok(())
             }
-            Self::List => {
-                for operator in store.operators()? {
-                    let roles = operator.roles.iter().map(Role::name).collect::<Vec<_>>();
-                    if options.json {
-                        let line =
-                            json!({ "operator": operator.name, "roles": roles, "active": operator.active });
-                        println!("{line}");
-                        continue;
-                    }
-                    let state = if operator.active {
-                        ""
-                    } else {
-                        "  (ngừng / suspended)"
-                    };
-                    println!("{:20}  {}{state}", operator.name, roles.join(", "));
-                }
-                Ok(())
-            }
+            Self::List => list(options),
         }
     }
+}
+
+fn list(options: &Options) -> Result<()> {
+    for operator in options.call(operators::List {})? {
+        if options.json {
+            println!("{}", serde_json::to_string(&operator)?);
+            continue;
+        }
+        let state = if operator.active {
+            ""
+        } else {
+            "  (ngừng / suspended)"
+        };
+        let roles = operator.roles.into_iter().map(|role| Role::from(role).name());
+        println!(
+            "{:20}  {}{state}",
+            operator.operator,
+            roles.collect::<Vec<_>>().join(", ")
+        );
+    }
+    Ok(())
 }
