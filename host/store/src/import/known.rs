@@ -135,7 +135,11 @@ fn programmes<'a>(decisions: impl Iterator<Item = &'a Decision>) -> BTreeMap<&'a
 
 /// All people of a list, by số định danh.
 #[derive(Default)]
-pub(super) struct People(pub(super) BTreeMap<String, Known>);
+pub(super) struct People {
+    pub(super) known: BTreeMap<String, Known>,
+    /// Numbers that were somebody's before: nobody else ever has them (table `former_personal_id`).
+    pub(super) former: BTreeSet<String>,
+}
 
 impl People {
     /// Adds a person whom the ledger does not hold, under a new reference.
@@ -148,12 +152,12 @@ impl People {
             person: Tracked::new(person.clone()),
             ..Known::held(reference, person.clone())
         };
-        Ok(self.0.entry(person.personal_id.clone()).or_insert(known))
+        Ok(self.known.entry(person.personal_id.clone()).or_insert(known))
     }
 
     /// Those whose cards say something else from now on, if they have one.
     pub(super) fn with_other_cards(&self) -> Vec<PersonReference> {
-        let others = self.0.values().filter(|known| known.needs_another_card());
+        let others = self.known.values().filter(|known| known.needs_another_card());
         others.map(|known| known.reference).collect()
     }
 }
@@ -181,6 +185,11 @@ async fn read_chunk(
     periods: &[&str],
     people: &mut People,
 ) -> Result<(), StoreError> {
+    let of_them = places(1, ids.len());
+    let sql = format!("SELECT personal_id FROM former_personal_id WHERE personal_id IN ({of_them})");
+    for row in fetch(connection, sql, ids.iter().map(|id| (*id).to_owned())).await? {
+        people.former.insert(row.try_get("personal_id")?);
+    }
     let mut chunk: HashMap<PersonReference, Known> = HashMap::new();
     let sql = format!(
         "SELECT * FROM person WHERE personal_id IN ({})",
@@ -220,7 +229,7 @@ async fn read_chunk(
         }
     }
     let by_id = |known: Known| (known.person.now.personal_id.clone(), known);
-    people.0.extend(chunk.into_values().map(by_id));
+    people.known.extend(chunk.into_values().map(by_id));
     Ok(())
 }
 

@@ -26,6 +26,7 @@ const OTHER_DECISION: &str =
 const ENDED: &str = "the ledger has this decision ended before the month that is to be paid: leave the line out, or give the new end in a delta list";
 const UNKNOWN: &str =
     "nothing is due on this line, and the ledger does not know this person and decision: correct the numbers";
+const FORMER: &str = "this số định danh was replaced, and its person is registered under another one: give the number that is valid now";
 const THREE: &str = "a card holds at most two representatives, and the ledger has two whose authorization runs: end one of them first, in a delta list";
 
 /// A payment line to be written.
@@ -65,7 +66,12 @@ struct Plan<'a> {
 
 impl<'a> Plan<'a> {
     fn line(&mut self, line: &'a ApprovedLine, people: &mut People) -> Result<(), StoreError> {
-        let known = match people.0.get_mut(&line.person.personal_id) {
+        let id = &line.person.personal_id;
+        if people.former.contains(id) {
+            self.contradicts(line, "so_dinh_danh", FORMER);
+            return Ok(());
+        }
+        let known = match people.known.get_mut(id) {
             Some(known) => {
                 self.person(line, known);
                 known

@@ -52,14 +52,18 @@ pub(super) async fn list(
 
 /// Persons, their decisions and representatives: new ones and changed ones.
 pub(super) async fn people(connection: &mut AnyConnection, people: &People) -> Result<(), StoreError> {
-    let new: Vec<&Known> = people.0.values().filter(|known| known.person.is_new()).collect();
+    let new: Vec<&Known> = people
+        .known
+        .values()
+        .filter(|known| known.person.is_new())
+        .collect();
     new_persons(connection, &new).await?;
-    for known in people.0.values().filter(|known| known.person.is_changed()) {
+    for known in people.known.values().filter(|known| known.person.is_changed()) {
         changed_person(connection, known).await?;
     }
     let mut new_decisions = Vec::new();
     let mut representatives = Vec::new();
-    for known in people.0.values() {
+    for known in people.known.values() {
         for decision in &known.decisions {
             if decision.is_new() {
                 new_decisions.push((known.reference, decision));
