@@ -18,7 +18,7 @@ use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
 use ansinh_keys::{MasterKeys, Passphrase, Role};
-use ansinh_store::Store;
+use ansinh_store::{DatabaseUrl, Location, Store};
 use anyhow::{Context as _, Result, bail};
 use card_spec::certificate::Reference;
 use serde::{Deserialize, Serialize};
@@ -41,6 +41,9 @@ pub struct Station {
     pub terminal_ca: String,
     /// Whether the root is a demonstration root (SPEC.md 3.3).
     pub test: bool,
+    /// URL of the PostgreSQL database that holds the ledger, without a password; else it is in the folder, in `store.sqlite`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub database: Option<String>,
     /// Where the keys live; left out: in the files that `ansinh init` makes.
     #[serde(default)]
     pub keys: KeyPlaces,
@@ -106,12 +109,25 @@ impl Home {
         serde_json::from_slice(&text).with_context(|| format!("{}: not readable as settings", path.display()))
     }
 
+    /// Where the ledger is.
+    ///
+    /// # Errors
+    /// If the folder is no station, or its settings name a database that cannot be used.
+    pub fn ledger(&self) -> Result<Location> {
+        match self.station()?.database {
+            Some(url) => Ok(Location::Server(
+                DatabaseUrl::new(&url).context("station.json, database")?,
+            )),
+            None => Ok(Location::File(self.store_file())),
+        }
+    }
+
     /// Opens the ledger.
     ///
     /// # Errors
     /// See [`Store::open`].
     pub fn open_store(&self) -> Result<Store> {
-        Ok(Store::open(&self.store_file())?)
+        Ok(Store::open(self.ledger()?)?)
     }
 
     /// Opens the transport keys of a delivery.

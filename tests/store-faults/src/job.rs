@@ -5,7 +5,7 @@ use ansinh_store::cards::{BlockReason, Card, CardState, Claim};
 use ansinh_store::deliveries::{ChipSerial, Delivery};
 use ansinh_store::import::{ApprovedLine, ApprovedList, Due, ImportError, ImportMode, ListKind, Stated};
 use ansinh_store::issuer_log::{Issuer, Position, SignedObject};
-use ansinh_store::journal::{JournalEntry, Payment};
+use ansinh_store::journal::{JournalEntry, Meaning, Payment};
 use ansinh_store::lists::{LineKey, NewPaymentList};
 use ansinh_store::operators::{Actor, Role, Token};
 use ansinh_store::people::{Entitlement, Person};
@@ -303,7 +303,7 @@ fn entry(sequence: u32, payment: Option<Payment>) -> JournalEntry {
         sequence,
         hash: hash(&sequence.to_be_bytes()),
         entry: vec![1],
-        payment,
+        meaning: payment.map_or(Meaning::Record, Meaning::Paid),
     }
 }
 

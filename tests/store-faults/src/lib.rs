@@ -15,3 +15,12 @@ mod job;
 mod judge;
 
 pub use job::{Job, PEOPLE, Tokens};
+
+/// The places of a fault, from 1, that this run tries: with `ALL_FAULTS=1` all; else the first ones, the last, and every so many
+/// between.
+#[must_use]
+pub fn places(count: u64, start: u64, stride: u64) -> Vec<u64> {
+    let all = std::env::var_os("ALL_FAULTS").is_some_and(|all| all == "1");
+    let is_tried = |at: &u64| all || *at <= start || at.is_multiple_of(stride) || *at == count;
+    (1..=count).filter(is_tried).collect()
+}

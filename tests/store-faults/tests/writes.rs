@@ -6,17 +6,16 @@
 //! CI tries every place of the first transactions and then every [`STRIDE`]th; `ALL_FAULTS=1` tries all.
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
-use std::ffi::OsStr;
 use std::fs;
 use std::io::Write as _;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use ansinh_store::{Location, Store};
-use store_faults::{Job, Tokens};
+use store_faults::{Job, Tokens, places};
 use tempfile::TempDir;
 
 /// A prime, so that over the kinds of faults and changes of the code it falls on all kinds of writes.
@@ -142,33 +141,23 @@ fn at_each_write(kind: &str, check: impl Fn(&Attempt, &Outcome) + Sync) {
         faultless.errors
     );
     let writes = faultless.writes.expect("the library counts");
-    let all = std::env::var_os("ALL_FAULTS").is_some_and(|all| all == OsStr::new("1"));
-    let is_tried = |at: &u64| all || *at <= START || at % STRIDE == 0 || *at == writes;
-    let next = AtomicU64::new(1);
-    let tried = AtomicU64::new(0);
-    std::thread::scope(|scope| {
-        for _ in 0..2 {
-            scope.spawn(|| {
-                loop {
-                    let at = next.fetch_add(1, Ordering::Relaxed);
-                    if at > writes {
-                        break;
-                    }
-                    if !is_tried(&at) {
-                        continue;
-                    }
-                    let attempt = Attempt::new();
-                    let outcome = attempt.run(kind, at);
-                    // The number of writes differs a little from run to run.
-                    assert!(outcome.struck || at + 5 > writes, "{kind} at {at} did not strike");
-                    check(&attempt, &outcome);
-                    attempt.judge();
-                    tried.fetch_add(1, Ordering::Relaxed);
-                }
-            });
+    let places = places(writes, START, STRIDE);
+    let next = AtomicUsize::new(0);
+    let try_places = || {
+        while let Some(at) = places.get(next.fetch_add(1, Ordering::Relaxed)) {
+            let attempt = Attempt::new();
+            let outcome = attempt.run(kind, *at);
+            // The number of writes differs a little from run to run.
+            assert!(outcome.struck || at + 5 > writes, "{kind} at {at} did not strike");
+            check(&attempt, &outcome);
+            attempt.judge();
         }
+    };
+    std::thread::scope(|scope| {
+        scope.spawn(try_places);
+        scope.spawn(try_places);
     });
-    println!("{kind}: {} of {writes} writes", tried.into_inner());
+    println!("{kind}: {} of {writes} writes", places.len());
 }
 
 fn assert_killed(_: &Attempt, outcome: &Outcome) {

@@ -92,6 +92,7 @@ impl StationArguments {
             root: "VNROOT00001".to_owned(),
             terminal_ca: "VNTCA00001".to_owned(),
             test,
+            database: None,
             keys: KeyPlaces::default(),
         })
     }

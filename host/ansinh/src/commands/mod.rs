@@ -15,6 +15,7 @@ mod operator;
 mod reference;
 mod serve;
 mod signing;
+mod store;
 mod terminal;
 
 use std::path::{Path, PathBuf};
@@ -246,6 +247,9 @@ enum Command {
     Reference(reference::Reference),
     /// Serve the calls of all these commands over HTTP, all day
     Serve(serve::Serve),
+    /// Copy the ledger while it is in use, make one from a copy, look for damage
+    #[command(subcommand)]
+    Store(store::Ledger),
     /// Print a completion script for a shell
     Completion(completion::Completion),
 }
@@ -273,6 +277,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Export(export) => export.run(&options),
         Command::Reference(reference) => reference.run(&options),
         Command::Serve(serve) => serve.run(&options),
+        Command::Store(ledger) => ledger.run(&options),
         Command::Completion(completion) => completion.run::<Cli>(),
     };
     let Err(error) = result else {
