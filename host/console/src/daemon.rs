@@ -71,7 +71,7 @@ async fn run(service: &Service, config: &Config, listener: TcpListener, presence
     let handle = Handle::new();
     let (tls, certificate) = tls(config).await?;
     let mut signals = [signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?];
-    let server = tokio::spawn(listen(
+    let mut server = tokio::spawn(listen(
         listener,
         tls,
         router,
@@ -86,7 +86,7 @@ async fn run(service: &Service, config: &Config, listener: TcpListener, presence
     let _ = sd_notify::notify(&[NotifyState::Ready]);
     info!(url, "serving");
     let failed = tokio::select! {
-        ended = server => Some(ended),
+        ended = &mut server => Some(ended),
         () = any(&mut signals) => None,
     };
     if let Some(ended) = failed {
@@ -95,20 +95,15 @@ async fn run(service: &Service, config: &Config, listener: TcpListener, presence
     info!("stopping: no new calls, cards in work are finished");
     let _ = sd_notify::notify(&[NotifyState::Stopping]);
     stop.send_replace(true);
-    handle.graceful_shutdown(Some(config.limits.stop()));
+    let limit = config.limits.stop();
+    handle.graceful_shutdown(Some(limit));
     let closing = service.clone();
     let closed = spawn_blocking(move || closing.issuing().close());
-    if timeout(config.limits.stop(), closed).await.is_err() {
+    let (cards, answers) = tokio::join!(timeout(limit, closed), server);
+    if cards.is_err() {
         warn!("a card took too long; it is unfinished and can be taken up again");
     }
-    let answered = async {
-        while handle.connection_count() > 0 {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    };
-    if timeout(config.limits.stop(), answered).await.is_err() {
-        warn!("a caller took no answer");
-    }
+    answers?.context("the service could not give its last answers")?;
     info!("stopped");
     Ok(())
 }
