@@ -83,7 +83,7 @@ impl Rooms {
     fn make_root(&self, name: &str) -> String {
         let mut arguments = vec!["ceremony", "root", "--root", name, "--test"];
         arguments.extend(parts(&[1, 2, 3]));
-        self.succeed("-", &arguments)["fingerprint"]
+        self.succeed("nowhere", &arguments)["fingerprint"]
             .as_str()
             .unwrap()
             .to_owned()
@@ -139,7 +139,7 @@ impl Rooms {
         let _ = std::fs::remove_file(self.path(&out));
         let mut arguments = Self::sign_arguments(&request, root, fingerprint, &out);
         arguments.extend(parts(&[1, 2, 3]));
-        self.succeed("-", &arguments);
+        self.succeed("nowhere", &arguments);
         out
     }
 
@@ -277,12 +277,12 @@ fn the_root_signs_only_with_everybody_and_for_the_fingerprint_that_was_read_out(
         let mut arguments =
             Rooms::sign_arguments("station-issuer.request", "root", &fingerprint, "issuer.cvc");
         arguments.extend(parts(missing));
-        rooms.fail(77, "-", &arguments);
+        rooms.fail(77, "nowhere", &arguments);
     }
     let other = fingerprint.replace(['0', '1'], "2");
     let mut arguments = Rooms::sign_arguments("station-issuer.request", "root", &other, "issuer.cvc");
     arguments.extend(parts(&[1, 2, 3]));
-    assert!(rooms.fail(65, "-", &arguments).contains("another fingerprint"));
+    assert!(rooms.fail(65, "nowhere", &arguments).contains("another fingerprint"));
     assert_eq!(std::fs::read_dir(rooms.path("root/issued")).unwrap().count(), 0);
     assert!(!rooms.path("issuer.cvc").exists());
 }
@@ -303,7 +303,7 @@ fn the_same_request_gets_the_same_certificate_and_no_second_key_the_name() {
     arguments.extend(parts(&[1, 2, 3]));
     assert!(
         rooms
-            .fail(65, "-", &arguments)
+            .fail(65, "nowhere", &arguments)
             .contains("certified for another key")
     );
 }

@@ -14,7 +14,11 @@ use crate::KeyError;
 /// # Errors
 /// [`KeyError::Exists`] if there is a file of that name; [`KeyError::File`] from the operating system.
 pub fn write_new(path: &Path, content: &[u8]) -> Result<(), KeyError> {
-    let folder = path.parent().unwrap_or(Path::new("."));
+    // The parent of a bare name is the empty path, which no system opens.
+    let folder = match path.parent() {
+        Some(folder) if folder != Path::new("") => folder,
+        _ => Path::new("."),
+    };
     let file_error = |source| KeyError::File {
         path: path.to_owned(),
         source,
