@@ -10,6 +10,7 @@
 
 mod across;
 mod columns;
+mod deaths;
 mod delimited;
 mod finding;
 pub mod limits;
@@ -25,6 +26,7 @@ pub use ansinh_store::names::fold;
 use card_spec::crypto::sha256;
 
 use crate::columns::Columns;
+pub use crate::deaths::check_deaths;
 use crate::finding::Findings;
 pub use crate::finding::{Finding, WarningCode};
 use crate::record::{Record, Sink};

@@ -88,7 +88,7 @@ impl Draft {
     }
 }
 
-fn print(options: &Options, batch: &batches::Batch) -> Result<()> {
+pub(super) fn print(options: &Options, batch: &batches::Batch) -> Result<()> {
     if options.json {
         println!("{}", serde_json::to_string(batch)?);
         return Ok(());

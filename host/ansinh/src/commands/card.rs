@@ -22,6 +22,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use super::Options;
 use super::init::date;
 use super::issue::Incomplete;
+use super::replacement::{Expiring, Replace};
 
 #[derive(Subcommand)]
 pub(crate) enum Card {
@@ -39,6 +40,10 @@ pub(crate) enum Card {
     Update(Update),
     /// Close the card for ever, in the ledger first
     Terminate(Reasoned),
+    /// Block a card, whether at hand or not, and draft a batch of its holder alone for the next one
+    Replace(Replace),
+    /// List active cards whose last day is before a day; with --end, end those whose last day has passed
+    Expiring(Expiring),
 }
 
 #[derive(Args)]
@@ -140,6 +145,8 @@ impl Card {
             }
             Self::ApproveUnblock(Lift { card }) => lift(options, &card),
             Self::Unblock(place) => serve(options, Job::Unblock, place, false, None),
+            Self::Replace(replace) => replace.run(options),
+            Self::Expiring(expiring) => expiring.run(options),
             Self::Update(Update { place, all_due }) => serve(options, Job::Update, place, all_due, None),
             Self::Terminate(Reasoned { place, reason }) => {
                 serve(options, Job::Terminate(reason.into()), place, false, None)

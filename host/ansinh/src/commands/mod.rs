@@ -7,14 +7,18 @@ mod ceremony;
 mod completion;
 mod delivery;
 mod export;
+mod handover;
 mod import;
 mod init;
 mod issue;
 mod list;
 mod operator;
+mod person;
 mod reference;
+mod replacement;
 mod serve;
 mod signing;
+mod stock;
 mod store;
 mod terminal;
 
@@ -237,19 +241,28 @@ enum Command {
     /// Serve issued cards in the reader: show, new PIN, block, unblock, update, close for ever
     #[command(subcommand)]
     Card(card::Card),
+    /// Record where issued cards are; write handover sheets and the printer's file
+    #[command(subcommand)]
+    Handover(handover::Handover),
+    /// Show the stock of blank cards, write blanks off
+    #[command(subcommand)]
+    Stock(stock::Stock),
+    /// Deaths, changed and merged numbers of persons
+    #[command(subcommand)]
+    Person(person::Person),
     /// Provision, load, synchronise terminals over a serial line
     #[command(subcommand)]
     Terminal(terminal::Terminal),
     /// Write every signed object as files that others can check with their own tools
     Export(export::Export),
+    /// Copy the ledger while it is in use, make one from a copy, look for damage
+    #[command(subcommand)]
+    Store(store::Ledger),
     /// Show, check, install and sign reference data: codes, rates, deadlines
     #[command(subcommand)]
     Reference(reference::Reference),
     /// Serve the calls of all these commands over HTTP, all day
     Serve(serve::Serve),
-    /// Copy the ledger while it is in use, make one from a copy, look for damage
-    #[command(subcommand)]
-    Store(store::Ledger),
     /// Print a completion script for a shell
     Completion(completion::Completion),
 }
@@ -273,11 +286,14 @@ pub(crate) fn run() -> ExitCode {
         Command::List(list) => list.run(&options),
         Command::Block(block) => block.run(&options),
         Command::Card(card) => card.run(&options),
+        Command::Handover(handover) => handover.run(&options),
+        Command::Stock(stock) => stock.run(&options),
+        Command::Person(person) => person.run(&options),
         Command::Terminal(terminal) => terminal.run(&options),
         Command::Export(export) => export.run(&options),
+        Command::Store(ledger) => ledger.run(&options),
         Command::Reference(reference) => reference.run(&options),
         Command::Serve(serve) => serve.run(&options),
-        Command::Store(ledger) => ledger.run(&options),
         Command::Completion(completion) => completion.run::<Cli>(),
     };
     let Err(error) = result else {

@@ -78,7 +78,7 @@ impl Load {
         let terminal = provisioned_name(&hello)?;
         set_clock(&mut link, &signing.issuer()?, terminal)?;
         // A new list comes into force over payments that the ledger knows.
-        let synchronised = sync::synchronise(&mut link, &signing, options, terminal, &hello)?;
+        let synchronised = sync::synchronise(&mut link, &signing, terminal, &hello)?;
         synchronised.demand_paid_once()?;
         let block_list = load_block_list(&mut link, &signing, &hello)?;
         let list = load_list(&mut link, &signing, &hello, terminal)?;

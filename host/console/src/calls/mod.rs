@@ -3,12 +3,16 @@
 pub mod batches;
 pub mod block;
 pub mod cards;
+pub mod handover;
 pub mod issuing;
+pub mod life;
 pub mod lists;
 pub mod operations;
 pub mod operators;
+pub mod persons;
 pub mod readers;
 pub mod status;
+pub mod stock;
 
 use std::sync::LazyLock;
 
@@ -38,6 +42,12 @@ fn calls() -> Vec<Registered> {
         Registered::of::<block::Publish>(),
         Registered::of::<cards::Show>(),
         Registered::of::<cards::Page>(),
+        Registered::of::<life::Replace>(),
+        Registered::of::<life::Expiring>(),
+        Registered::of::<life::EndExpired>(),
+        Registered::of::<life::RecordDeaths>(),
+        Registered::of::<handover::Record>(),
+        Registered::of::<handover::Waiting>(),
         Registered::of::<issuing::Start>(),
         Registered::of::<issuing::State>(),
         Registered::of::<issuing::End>(),
@@ -50,8 +60,14 @@ fn calls() -> Vec<Registered> {
         Registered::of::<operators::Add>(),
         Registered::of::<operators::Renew>(),
         Registered::of::<operators::Suspend>(),
+        Registered::of::<persons::Renumber>(),
+        Registered::of::<persons::Merge>(),
+        Registered::of::<persons::ChangeNumber>(),
+        Registered::of::<persons::SetScheme>(),
         Registered::of::<readers::List>(),
         Registered::of::<status::Show>(),
+        Registered::of::<stock::Show>(),
+        Registered::of::<stock::TakeOut>(),
     ]
 }
 

@@ -51,7 +51,7 @@ impl Sync {
         // Before the journal is read, so that no entry is left that is not acknowledged. The journal comes home also from a
         // terminal that does not take the time.
         let clock = set_clock(&mut link, &signing.issuer()?, terminal);
-        let outcome = synchronise(&mut link, &signing, options, terminal, &hello)?;
+        let outcome = synchronise(&mut link, &signing, terminal, &hello)?;
         report(options, &outcome);
         outcome.demand_paid_once()?;
         clock
@@ -61,7 +61,6 @@ impl Sync {
 pub(super) fn synchronise(
     link: &mut Line,
     signing: &Signing,
-    options: &Options,
     name: TerminalName,
     hello: &Hello,
 ) -> Result<Outcome> {
