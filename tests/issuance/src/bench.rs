@@ -128,9 +128,19 @@ impl Bench {
         template().station.delivery_file()
     }
 
+    /// The root's public key.
+    pub fn root_key_file() -> std::path::PathBuf {
+        template().station.home().join("root.pem")
+    }
+
     /// The officer who issues.
     pub fn actor(&self) -> &'static Actor {
         &template().opened.actor
+    }
+
+    /// The officer who approves.
+    pub fn approver(&self) -> &'static Actor {
+        &template().opened.approver
     }
 
     /// Ledger and keys as a reader uses them.
@@ -290,7 +300,7 @@ pub fn select(chip: &mut impl Chip) -> LifeCycle {
         .life_cycle
 }
 
-fn transmit(chip: &mut impl Chip, command: &[u8], fault: Fault, trace: &mut Trace) -> Option<Vec<u8>> {
+pub(crate) fn transmit(chip: &mut impl Chip, command: &[u8], fault: Fault, trace: &mut Trace) -> Option<Vec<u8>> {
     let number = trace.commands.len() as u64 + 1;
     if fault == Fault::Command(number, Moment::Before) {
         return None;

@@ -11,6 +11,7 @@ pub mod figures;
 pub mod hostile;
 pub mod instant;
 pub mod office;
+pub mod upkeep;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -44,6 +45,8 @@ pub struct Opened {
     pub store: Store,
     /// The officer who issues.
     pub actor: Actor,
+    /// The officer who approves.
+    pub approver: Actor,
     /// Certificates and terms.
     pub station: Station,
     /// The keys.
@@ -126,10 +129,14 @@ impl TestStation {
         let station = Station::new(&root, &issuer, Terms::standard(today, "H79")).expect("a station");
         let store = home.open_store().expect("the ledger");
         let passphrase = Passphrase::new(PASSPHRASE.to_owned());
-        let token = std::fs::read_to_string(self.token_file(OFFICER)).expect("the officer's token");
+        let officer = |name| {
+            let token = std::fs::read_to_string(self.token_file(name)).expect("an officer's token");
+            store.authenticate(&Token::new(&token)).expect("an officer")
+        };
         Opened {
             keys: IssuingKeys::open(&home, &store, &station, &passphrase).expect("the keys"),
-            actor: store.authenticate(&Token::new(&token)).expect("the officer"),
+            actor: officer(OFFICER),
+            approver: officer(APPROVER),
             station,
             store,
         }
