@@ -49,10 +49,7 @@ impl Ledger {
                 let store = Store::restore(file, home.ledger()?)?;
                 let head = store.check()?;
                 store.log_operation(&options.actor(&store)?, "ledger-restored", "from a copy")?;
-                println!(
-                    "Đã phục hồi / Restored: {} thao tác / operations",
-                    head.position
-                );
+                println!("Đã phục hồi / Restored: {} thao tác / operations", head.position);
             }
             Self::Check => {
                 let store = home.open_store()?;
