@@ -16,8 +16,8 @@ use crate::people::{
 };
 use crate::store::{number, octets};
 
-/// Rows asked for or written at once. SQLite takes 32,766 values in a statement, PostgreSQL 65,535.
-pub(super) const CHUNK: usize = 500;
+/// Persons asked for at once.
+pub(super) const CHUNK: usize = 200;
 
 /// Something in the ledger: as it was before the import, and as it will be.
 pub(super) struct Tracked<T> {

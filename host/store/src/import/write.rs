@@ -12,6 +12,10 @@ use crate::operators::Actor;
 use crate::people::{PersonReference, Representative};
 use crate::store::{draw, now, signed};
 
+/// Rows written by one statement. SQLite takes `$1` for a name and looks through all names of a statement for each value bound,
+/// so that large statements take the square of their size.
+const ROWS: usize = 16;
+
 type Bound = Query<'static, Any, AnyArguments>;
 
 /// The list itself, with the warnings that the actor accepts.
@@ -280,7 +284,7 @@ async fn insert<T>(
     rows: &[T],
     bind: impl Fn(Bound, &T) -> Result<Bound, StoreError>,
 ) -> Result<(), StoreError> {
-    for chunk in rows.chunks(CHUNK) {
+    for chunk in rows.chunks(ROWS) {
         let values: Vec<String> = (0..chunk.len())
             .map(|row| format!("({})", places(1 + row * columns, columns)))
             .collect();
