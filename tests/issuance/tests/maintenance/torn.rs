@@ -117,6 +117,11 @@ impl Case {
         let context = format!("{}, {fault}", self.name);
         assert_eq!(*torn, JobEnd::Torn, "{context}");
         bench.assert_recorded(&mut bench.chip(0), 0);
+        let newest = bench.dossier(0).versions.pop().unwrap();
+        if self.job == Job::Update && newest.version == self.version && newest.confirmed {
+            // All was done and recorded, only nobody was told: the same job again would be another update.
+            return self.assert_done(bench, &context);
+        }
         let outcome = bench.maintain(&mut bench.chip(0), self.job);
         let outcome = outcome.unwrap_or_else(|failure| panic!("{context}: {failure}"));
         assert_eq!(
