@@ -3,20 +3,19 @@
 
 mod common;
 
-use std::process::Command;
-
 use ansinh_payout::{EntryError, IngestionError, JournalIngestion, Rejected, acknowledge};
 use ansinh_store::journal::Ingestion;
 use ansinh_store::lists::PaymentList;
 use ansinh_store::operators::Actor;
-use ansinh_store::{Store, StoreError};
+use ansinh_store::{Location, Store, StoreError};
 use card_spec::crypto::PortableP256;
 use card_spec::journal::{Acknowledgement, Event, Refusal, RefusalReason};
 use card_spec::payment::{HolderCheckMethod, Order, Receipt, ReceiptKind, Recipient};
 use card_spec::signed::Signed;
 use card_spec::values::Amount;
 use common::{
-    Card, Office, Till, first_operator, key, receipt, receipt_body, signed, time, today, two_cards,
+    Card, Office, Till, alter, first_operator, key, location, receipt, receipt_body, signed, time, today,
+    two_cards,
 };
 use tempfile::TempDir;
 
@@ -27,13 +26,15 @@ struct Bench {
     cards: [Card; 2],
     till: Till,
     list: PaymentList,
-    folder: TempDir,
+    _folder: TempDir,
+    location: Location,
 }
 
 impl Bench {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let store = Store::create(&folder.path().join("store.sqlite")).unwrap();
+        let location = location(folder.path());
+        let store = Store::create(&location).unwrap();
         let office = Office::new();
         let lan = first_operator(&store);
         let cards = two_cards(&store, &lan, &office.issuer());
@@ -47,7 +48,8 @@ impl Bench {
             cards,
             till,
             list,
-            folder,
+            _folder: folder,
+            location,
         }
     }
 
@@ -69,16 +71,6 @@ impl Bench {
         let intent = self.till.intent(&order);
         let receipt = receipt(&order, &self.cards[0], 1, &self.cards[0].signing);
         [intent, self.till.paid(&receipt)].concat()
-    }
-
-    /// Changes the ledger from outside.
-    fn sql(&self, sql: &str) {
-        let store = self.folder.path().join("store.sqlite");
-        let done = Command::new("sqlite3").arg(store).arg(sql).status();
-        assert!(
-            done.expect("sqlite3 is missing: apt-get install sqlite3")
-                .success()
-        );
     }
 
     fn held(&self) -> usize {
@@ -511,9 +503,9 @@ fn a_failing_ledger_is_no_rejection_and_stores_nothing() {
     let entries = bench.one_payment().concat();
     let terminal = bench.store.terminal("VNT0000001").unwrap();
     let mut ingestion = JournalIngestion::resume(&bench.store, &terminal).unwrap();
-    bench.sql("ALTER TABLE card RENAME TO elsewhere");
+    alter(&bench.location, "ALTER TABLE card RENAME TO elsewhere");
     assert!(matches!(ingestion.take(&entries), Err(IngestionError::Store(_))));
-    bench.sql("ALTER TABLE elsewhere RENAME TO card");
+    alter(&bench.location, "ALTER TABLE elsewhere RENAME TO card");
     assert_eq!(bench.held(), 0);
     assert_eq!(bench.take(&entries).unwrap().booked, 1);
 }

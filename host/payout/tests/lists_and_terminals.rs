@@ -20,8 +20,8 @@ use card_spec::signed::Signed;
 use card_spec::tlv::{Field as _, Reader};
 use card_spec::values::Period;
 use common::{
-    Card, Office, Till, active_card, approved, days_from_now, delivery, first_operator, key, time, today,
-    two_cards,
+    Card, Office, Till, active_card, approved, days_from_now, delivery, first_operator, key, location, time,
+    today, two_cards,
 };
 use tempfile::TempDir;
 
@@ -37,7 +37,7 @@ struct Bench {
 impl Bench {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let store = Store::create(&folder.path().join("store.sqlite")).unwrap();
+        let store = Store::create(location(folder.path())).unwrap();
         let office = Office::new();
         let lan = first_operator(&store);
         let cards = two_cards(&store, &lan, &office.issuer());

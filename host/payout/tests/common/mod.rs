@@ -2,12 +2,13 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs, dead_code)]
 
 use core::fmt::Display;
+use std::path::Path;
+use std::process::Command;
 use std::sync::LazyLock;
 
 use ansinh_payout::{
     IssuerKey, ListTerms, TerminalAuthority, certify_terminal, make_payment_list, vietnam_time,
 };
-use ansinh_store::Store;
 use ansinh_store::batches::{NewBatch, Selection};
 use ansinh_store::cards::Claim;
 use ansinh_store::deliveries::Delivery;
@@ -16,6 +17,7 @@ use ansinh_store::issuer_log::SignedObject;
 use ansinh_store::lists::{BlockList, PaymentList};
 use ansinh_store::operators::{Actor, Role as OperatorRole};
 use ansinh_store::people::{Entitlement, Person};
+use ansinh_store::{DatabaseUrl, Location, Store};
 use card_spec::certificate::{
     Authorization, Certificate, CertificateKey, Certified, Flags, Reference, Request, Role,
 };
@@ -36,6 +38,29 @@ static TODAY: LazyLock<Date> = LazyLock::new(|| vietnam_time().unwrap().date().u
 
 pub(crate) fn today() -> Date {
     *TODAY
+}
+
+/// A place for a ledger: in the folder, or with `ANSINH_TEST_ENGINE=postgres` on a private server.
+pub(crate) fn location(folder: &Path) -> Location {
+    match std::env::var("ANSINH_TEST_ENGINE").as_deref() {
+        Ok("postgres") => Location::Server(DatabaseUrl::new(&rig::postgres().database()).unwrap()),
+        Ok(other) => panic!("ANSINH_TEST_ENGINE={other}: it is postgres, or not set"),
+        Err(_) => Location::File(folder.join("store.sqlite")),
+    }
+}
+
+/// Changes a ledger from outside.
+pub(crate) fn alter(location: &Location, sql: &str) {
+    match location {
+        Location::Server(url) => drop(rig::postgres().psql(url.as_str(), sql)),
+        Location::File(path) => {
+            let done = Command::new("sqlite3").arg(path).arg(sql).status();
+            assert!(
+                done.expect("sqlite3 is missing: apt-get install sqlite3")
+                    .success()
+            );
+        }
+    }
 }
 
 pub(crate) fn days_from_now(days: i64) -> Date {
