@@ -6,7 +6,7 @@ mod common;
 use ansinh_import::WarningCode;
 use ansinh_store::import::ListKind;
 
-use common::{GOOD, REPRESENTED, accepted, check_bytes, check_kind, errors, file, line, refused};
+use common::{REPRESENTED, accepted, check_bytes, check_kind, errors, file, line, refused};
 
 #[test]
 fn a_good_line_is_accepted_with_or_without_a_byte_order_mark_and_with_either_delimiter() {
@@ -480,7 +480,8 @@ fn arrears_of_one_decision_in_two_spellings_are_due_once() {
 
 #[test]
 fn what_only_a_person_can_judge_is_a_warning_with_its_code_and_without_its_value_in_the_ledger() {
-    let cases: &[(&[(&str, &str)], &str, WarningCode)] = &[
+    type Case<'a> = (&'a [(&'a str, &'a str)], &'a str, WarningCode);
+    let cases: &[Case<'_>] = &[
         (&[("gioi_tinh", "1")], "so_dinh_danh", WarningCode::IdSex),
         (&[("ngay_sinh", "19410000")], "so_dinh_danh", WarningCode::IdYear),
         (

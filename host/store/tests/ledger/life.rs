@@ -211,7 +211,7 @@ fn a_line_moves_to_the_replacement_when_the_terminal_has_shown_that_it_cannot_pa
     let list = ledger.next_list(&terminal);
     assert!(
         list.iter()
-            .any(|line| line.card == new.number && line.key == first[0].key || line.card == new.number)
+            .any(|due| due.card == new.number && due.key == line.key)
     );
     assert!(
         list.iter().any(|line| line.card == kept.number),
