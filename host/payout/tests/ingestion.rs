@@ -503,9 +503,9 @@ fn a_failing_ledger_is_no_rejection_and_stores_nothing() {
     let entries = bench.one_payment().concat();
     let terminal = bench.store.terminal("VNT0000001").unwrap();
     let mut ingestion = JournalIngestion::resume(&bench.store, &terminal).unwrap();
-    alter(&bench.location, "ALTER TABLE card RENAME TO elsewhere");
+    alter(&bench.location, "ALTER TABLE payment RENAME TO elsewhere");
     assert!(matches!(ingestion.take(&entries), Err(IngestionError::Store(_))));
-    alter(&bench.location, "ALTER TABLE elsewhere RENAME TO card");
+    alter(&bench.location, "ALTER TABLE elsewhere RENAME TO payment");
     assert_eq!(bench.held(), 0);
     assert_eq!(bench.take(&entries).unwrap().booked, 1);
 }

@@ -20,8 +20,8 @@ use card_spec::signed::Signed;
 use card_spec::tlv::{Field as _, Reader};
 use card_spec::values::Period;
 use common::{
-    Card, Office, Till, active_card, approved, days_from_now, delivery, first_operator, key, location, time,
-    today, two_cards,
+    Card, Office, Till, active_card, approve_everybody, approved, days_from_now, delivery, first_operator,
+    key, location, time, today, two_cards,
 };
 use tempfile::TempDir;
 
@@ -148,6 +148,7 @@ fn people_of_another_pay_point_are_left_out_if_asked() {
             .store
             .add_delivery(&bench.lan, &delivery("B"), &[[3; 10]])
             .unwrap();
+        approve_everybody(&bench.store, &bench.lan);
         active_card(&bench.store, &bench.lan, &bench.office.issuer(), 3);
         let mut terms = bench.till.terms();
         terms.only_this_pay_point = true;
