@@ -114,17 +114,28 @@ fn run_encoded<C: Call>(service: &Service, actor: &Actor, parameters: &[u8]) -> 
     let call: C = match C::KIND {
         Kind::Read => serde_urlencoded::from_bytes(parameters)
             .map_err(|_| Refusal::new(Code::BadRequest, "the query is not what this call takes"))?,
-        Kind::Change => serde_json::from_slice(parameters).map_err(|error| {
-            let place = format!("line {}, column {}", error.line(), error.column());
-            Refusal::new(
-                Code::BadRequest,
-                format!("the JSON is not what this call takes, at {place}"),
-            )
-        })?,
+        Kind::Change => from_json(parameters)?,
     };
     let answer = call.run(service, actor)?;
     serde_json::to_vec(&answer)
         .map_err(|_| Refusal::new(Code::Internal, "the answer cannot be written as JSON"))
+}
+
+fn from_json<C: Call>(parameters: &[u8]) -> Result<C, Refusal> {
+    // serde would take an array of the fields' values, too.
+    if parameters.trim_ascii_start().first() != Some(&b'{') {
+        return Err(Refusal::new(
+            Code::BadRequest,
+            "the parameters are no JSON object",
+        ));
+    }
+    serde_json::from_slice(parameters).map_err(|error| {
+        let place = format!("line {}, column {}", error.line(), error.column());
+        Refusal::new(
+            Code::BadRequest,
+            format!("the JSON is not what this call takes, at {place}"),
+        )
+    })
 }
 
 /// Runs a call in this process, after the same checks.

@@ -35,7 +35,7 @@ pub fn document() -> Value {
         "/v1/events".to_owned(),
         json!({ "get": events(&refusal, &mut generator) }),
     );
-    json!({
+    let mut document = json!({
         "openapi": "3.1.0",
         "info": {
             "title": "ansinh",
@@ -55,7 +55,29 @@ pub fn document() -> Value {
                 },
             },
         },
-    })
+    });
+    bound(&mut document);
+    document
+}
+
+/// Says what an unsigned type holds at most, which its name in `format` tells to those only who know it.
+fn bound(value: &mut Value) {
+    match value {
+        Value::Object(object) => {
+            let most = match object.get("format").and_then(Value::as_str) {
+                Some("uint16") => Some(u64::from(u16::MAX)),
+                Some("uint32") => Some(u64::from(u32::MAX)),
+                Some("uint64") => Some(u64::MAX),
+                _ => None,
+            };
+            if let Some(most) = most {
+                object.entry("maximum").or_insert_with(|| most.into());
+            }
+            object.values_mut().for_each(bound);
+        }
+        Value::Array(values) => values.iter_mut().for_each(bound),
+        _ => {}
+    }
 }
 
 const DESCRIPTION: &str = "Whoever calls is known by an operator's token and may do what the operator's roles allow. A refusal \

@@ -12,7 +12,7 @@ use axum::http::Request;
 use crate::bench::{Answer, Bench};
 
 /// Who may do what, said a second time: o(perator), a(pprover), u (auditor), d (administrator).
-const MAY: [(&str, &str); 22] = [
+const MAY: [(&str, &str); 34] = [
     ("batches", "oaud"),
     ("batches/draft", "o"),
     ("batches/approve", "a"),
@@ -20,7 +20,12 @@ const MAY: [(&str, &str); 22] = [
     ("block/add", "o"),
     ("block/publish", "o"),
     ("cards", "oaud"),
+    ("cards/end-expired", "o"),
+    ("cards/expiring", "oaud"),
+    ("cards/replace", "o"),
     ("cards/show", "oaud"),
+    ("handover/record", "o"),
+    ("handover/waiting", "oaud"),
     ("issuing", "oaud"),
     ("issuing/start", "o"),
     ("issuing/end", "o"),
@@ -32,9 +37,16 @@ const MAY: [(&str, &str); 22] = [
     ("operators/add", "d"),
     ("operators/renew", "oaud"),
     ("operators/suspend", "d"),
+    ("persons/change-social-security-number", "a"),
+    ("persons/deaths", "o"),
+    ("persons/merge", "a"),
+    ("persons/renumber", "a"),
     ("pins/give", "o"),
     ("readers", "oaud"),
+    ("settings/number-scheme", "d"),
     ("status", "oaud"),
+    ("stock", "oaud"),
+    ("stock/write-off", "o"),
 ];
 
 fn letter(role: Role) -> char {
