@@ -18,7 +18,7 @@ pub(crate) enum Block {
 #[derive(Args)]
 #[command(after_help = "\
 Example:
-  ansinh block add 7900000000000018 --reason lost
+  ansinh block add 7900000000000014 --reason lost
   ansinh block publish")]
 pub(crate) struct Add {
     /// Card number, 16 digits
