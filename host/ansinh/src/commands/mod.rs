@@ -133,11 +133,11 @@ impl Options {
 
     /// The service that runs for the station, or the one that was named.
     pub(crate) fn client(&self) -> Result<Option<Client>> {
+        let read = |path: &PathBuf| {
+            std::fs::read_to_string(path).with_context(|| format!("{}: cannot be read", path.display()))
+        };
+        let certificate = self.server_certificate.as_ref().map(read).transpose()?;
         if let Some(url) = &self.server {
-            let read = |path: &PathBuf| {
-                std::fs::read_to_string(path).with_context(|| format!("{}: cannot be read", path.display()))
-            };
-            let certificate = self.server_certificate.as_ref().map(read).transpose()?;
             return Ok(Some(Client::new(url, certificate.as_deref(), self.token()?)?));
         }
         let Some(found) = presence::find(&self.home())? else {
@@ -145,7 +145,7 @@ impl Options {
         };
         Ok(Some(Client::new(
             &found.url,
-            found.certificate.as_deref(),
+            certificate.or(found.certificate).as_deref(),
             self.token()?,
         )?))
     }
