@@ -39,7 +39,7 @@ pub struct NewBatch {
     pub limit: Option<u32>,
     /// Last day (Vietnam) on which cards may be begun, `yyyymmdd`.
     pub expires_on: String,
-    /// Most cards that one officer may begin under it.
+    /// Most cards that one officer may begin under it; those given up do not count.
     pub quota: u32,
 }
 
@@ -249,7 +249,8 @@ const OPEN: &str = "batch.state = 'approved' AND batch.expires_on >= $1";
 pub(crate) async fn next_turn(connection: &mut AnyConnection, actor: &Actor) -> Result<Turn, StoreError> {
     let within_quota = format!(
         "SELECT batch.number, batch.next_position FROM batch WHERE {OPEN} AND batch.quota > (SELECT count(*) FROM card
-         WHERE card.batch = batch.number AND card.claimed_by = $2 AND card.state <> 'abandoned') ORDER BY batch.number"
+         LEFT JOIN block ON block.card = card.number WHERE card.batch = batch.number AND card.claimed_by = $2
+         AND card.state <> 'abandoned' AND (block.reason IS NULL OR block.reason <> 6)) ORDER BY batch.number"
     );
     let rows = sqlx::query(sqlx::AssertSqlSafe(within_quota))
         .bind(vietnam_day())

@@ -131,20 +131,22 @@ fn a_quota_stops_one_officer_and_not_the_next(engine: Engine) {
         matches!(refused, Err(StoreError::QuotaUsedUp { .. })),
         "{refused:?}"
     );
-    // The card begun is finished whatever the quota says, and a card given up without a signature counts for nothing.
+    // The card begun is finished whatever the quota says, and a card given up counts for nothing.
     let resumed = ledger
         .store
         .claim_next_person(&ledger.officer, &chip(0), "reader", 79);
     assert!(resumed.is_ok());
     ledger.store.give_up(&ledger.officer, &first.number).unwrap();
-    ledger.claim(1);
+    let signed = ledger.released(1);
+    ledger.store.give_up(&ledger.officer, &signed.number).unwrap();
+    ledger.claim(2);
     let other = [Role::Operator].into_iter().collect();
     let other = ledger.store.add_operator(&ledger.officer, "hoa", other).unwrap();
     let other = ledger.store.authenticate(&other).unwrap();
     assert!(
         ledger
             .store
-            .claim_next_person(&other, &chip(2), "reader", 79)
+            .claim_next_person(&other, &chip(3), "reader", 79)
             .is_ok()
     );
 }
