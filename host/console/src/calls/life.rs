@@ -145,7 +145,7 @@ pub struct Deceased {
 #[schemars(rename = "RecordDeaths")]
 pub struct RecordDeaths {
     /// The dead.
-    #[schemars(length(min = 1, max = 100_000))]
+    #[schemars(length(max = 100_000))]
     pub deaths: Vec<Deceased>,
 }
 

@@ -55,7 +55,6 @@ impl From<store::Operation> for Operation {
 pub struct Page {
     /// Only lines after this position.
     #[serde(default)]
-    #[schemars(range(max = 9_007_199_254_740_991_u64))]
     pub after: u64,
     /// At most this many, 1 to 1000.
     #[serde(default = "page")]
