@@ -300,7 +300,12 @@ pub fn select(chip: &mut impl Chip) -> LifeCycle {
         .life_cycle
 }
 
-pub(crate) fn transmit(chip: &mut impl Chip, command: &[u8], fault: Fault, trace: &mut Trace) -> Option<Vec<u8>> {
+pub(crate) fn transmit(
+    chip: &mut impl Chip,
+    command: &[u8],
+    fault: Fault,
+    trace: &mut Trace,
+) -> Option<Vec<u8>> {
     let number = trace.commands.len() as u64 + 1;
     if fault == Fault::Command(number, Moment::Before) {
         return None;

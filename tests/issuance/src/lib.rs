@@ -11,6 +11,7 @@ pub mod figures;
 pub mod hostile;
 pub mod instant;
 pub mod office;
+pub mod soak;
 pub mod upkeep;
 
 use std::path::{Path, PathBuf};
