@@ -8,6 +8,7 @@ use std::sync::OnceLock;
 use ansinh_issuance::{Done, Event, Failure, Issuance, Randomness, Station, Step};
 use ansinh_station::issue::Ledger;
 use ansinh_store::Store;
+use ansinh_store::batches::{NewBatch, Selection};
 use ansinh_store::cards::{Card, CardState};
 use ansinh_store::operators::Actor;
 use card_spec::apdu::{Command, Response};
@@ -136,6 +137,19 @@ impl Bench {
     /// The officer who issues.
     pub fn actor(&self) -> &'static Actor {
         &template().opened.actor
+    }
+
+    /// Puts everybody who waits into an approved batch.
+    pub fn approve_everybody(&self) {
+        let batch = NewBatch {
+            title: "everybody".to_owned(),
+            selection: Selection::Everybody,
+            limit: None,
+            expires_on: "20991231".to_owned(),
+            quota: 99,
+        };
+        let batch = self.store.draft_batch(self.actor(), &batch).unwrap();
+        self.store.approve_batch(self.approver(), batch.number).unwrap();
     }
 
     /// The officer who approves.

@@ -155,11 +155,11 @@ impl TestStation {
     fn ansinh_as(&self, operator: &str, arguments: &[&str]) -> Command {
         let mut command = Command::new(ansinh_binary());
         command
-            .args(arguments)
             .arg("--store")
             .arg(self.home())
             .arg("--token-file")
             .arg(self.token_file(operator))
+            .args(arguments)
             .env("ANSINH_PASSPHRASE", PASSPHRASE)
             .stdin(Stdio::null());
         command

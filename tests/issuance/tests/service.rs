@@ -30,8 +30,8 @@ impl Daemon {
     fn start(station: &TestStation, settings: &str) -> Self {
         let file = station.home().with_file_name("ansinh.toml");
         fs::write(&file, format!("listen = \"127.0.0.1:0\"\n{settings}")).unwrap();
-        let mut command = station.ansinh(&["serve", "--config"]);
-        let mut process = command.arg(file).stderr(Stdio::piped()).spawn().unwrap();
+        let mut command = station.ansinh(&["serve", "--config", file.to_str().unwrap()]);
+        let mut process = command.stderr(Stdio::piped()).spawn().unwrap();
         let mut lines = BufReader::new(process.stderr.take().unwrap());
         let mut first = String::new();
         lines.read_line(&mut first).unwrap();
@@ -108,7 +108,7 @@ fn output(station: &TestStation, arguments: &[&str]) -> (Option<i32>, String) {
 
 #[test]
 fn commands_go_to_the_service_while_it_runs_and_to_the_ledger_when_not() {
-    let station = TestStation::set_up(2, 0);
+    let station = TestStation::set_up(2, 1);
     let before = output(&station, &["batch", "list", "--json"]);
     let daemon = Daemon::start(&station, "");
     assert_eq!(output(&station, &["batch", "list", "--json"]), before);
@@ -275,7 +275,7 @@ fn openssl(folder: &Path, arguments: &str) {
 
 #[test]
 fn over_tls_only_the_right_certificate_is_believed() {
-    let station = TestStation::set_up(1, 0);
+    let station = TestStation::set_up(1, 1);
     let folder = tempfile::tempdir().unwrap();
     for name in ["authority", "stranger"] {
         openssl(
@@ -342,7 +342,7 @@ fn schemathesis() -> std::path::PathBuf {
 #[test]
 fn schemathesis_finds_no_answer_that_the_document_does_not_know() {
     inside_readers(1, |_| {
-        let station = TestStation::set_up(3, 0);
+        let station = TestStation::set_up(3, 1);
         let daemon = Daemon::start(&station, "");
         let settings = Path::new(env!("CARGO_MANIFEST_DIR")).join("../schemathesis/schemathesis.toml");
         let folder = tempfile::tempdir().unwrap();
