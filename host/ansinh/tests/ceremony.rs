@@ -282,7 +282,11 @@ fn the_root_signs_only_with_everybody_and_for_the_fingerprint_that_was_read_out(
     let other = fingerprint.replace(['0', '1'], "2");
     let mut arguments = Rooms::sign_arguments("station-issuer.request", "root", &other, "issuer.cvc");
     arguments.extend(parts(&[1, 2, 3]));
-    assert!(rooms.fail(65, "nowhere", &arguments).contains("another fingerprint"));
+    assert!(
+        rooms
+            .fail(65, "nowhere", &arguments)
+            .contains("another fingerprint")
+    );
     assert_eq!(std::fs::read_dir(rooms.path("root/issued")).unwrap().count(), 0);
     assert!(!rooms.path("issuer.cvc").exists());
 }

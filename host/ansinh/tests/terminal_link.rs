@@ -226,7 +226,7 @@ fn a_refusal_is_told_in_the_terminals_words_and_not_repeated() {
 fn what_another_issuer_signed_is_refused_and_changes_nothing() {
     let mut bench = Bench::new(Faults::default());
     let (before, acknowledged) = bench.whole_job().unwrap();
-    let mut list = Till::new(1).list(&bench.store, &bench.office.issuer());
+    let mut list = Till::new(1).list(&bench.store, &bench.lan, &bench.office.issuer());
     *list.header.last_mut().unwrap() ^= 1;
     let refused = bench.link.load_list(list.number, &list.header, &list.lines);
     assert!(matches!(refused, Err(LinkError::Refused(Refusal::NotGenuine))));

@@ -43,6 +43,9 @@ pub trait Call: Serialize + DeserializeOwned + JsonSchema + Send + 'static {
     fn run(self, service: &Service, actor: &Actor) -> Result<Self::Answer, Refusal>;
 }
 
+/// Runs a call with its encoded parameters; the answer is JSON.
+type Run = fn(&Service, &Actor, &[u8]) -> Result<Vec<u8>, Refusal>;
+
 /// A call as the table holds it.
 pub struct Registered {
     /// [`Call::NAME`].
@@ -59,7 +62,7 @@ pub struct Registered {
     pub parameters: fn(&mut SchemaGenerator) -> Schema,
     /// Schema of the answer.
     pub answer: fn(&mut SchemaGenerator) -> Schema,
-    run: fn(&Service, &Actor, &[u8]) -> Result<Vec<u8>, Refusal>,
+    run: Run,
 }
 
 impl Registered {

@@ -115,7 +115,6 @@ pub fn find(home: &Home) -> Result<Option<Announcement>> {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
     use super::*;
 

@@ -1,5 +1,9 @@
 //! The real `ansinh serve`: the command line as its client, cards issued by it, its end, TLS, and schemathesis at its calls.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test fails by panicking"
+)]
 
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};

@@ -149,7 +149,7 @@ fn day(at: u64, moment: Moment) -> u64 {
     postgres.psql(&postgres.url("postgres"), &create);
     let direct = location(&name, postgres.socket_folder());
     let wire = Wire::new(at, moment);
-    let store = Store::open(&location(&name, wire.folder.path())).unwrap();
+    let store = Store::open(location(&name, wire.folder.path())).unwrap();
     let job = Job::of(&store, tokens).unwrap();
     let first = job.go_on(&store);
     if at == 0 {

@@ -25,7 +25,11 @@ fn checked(template: &Template) -> Checked {
 fn twenty_people_have_every_case() {
     let Checked { list, warnings, .. } = checked(&template(20, 1));
     // Of minority names; nothing else is unusual.
-    assert!(warnings.iter().all(|one| one.warning == Some(WarningCode::UnusualLetters)));
+    assert!(
+        warnings
+            .iter()
+            .all(|one| one.warning == Some(WarningCode::UnusualLetters))
+    );
     assert_eq!(warnings.len(), 1, "{warnings:?}");
     assert_eq!(list.lines.len(), 21);
     let people: HashSet<_> = list.lines.iter().map(|line| &line.person.personal_id).collect();

@@ -55,7 +55,11 @@ impl Import {
         let terms = Terms {
             reference: &reference,
             province: &station.province,
-            kind: if self.delta { ListKind::Delta } else { ListKind::Plain },
+            kind: if self.delta {
+                ListKind::Delta
+            } else {
+                ListKind::Plain
+            },
         };
         let file = read(&self.file)?;
         let name = self.file.file_name().unwrap_or_default().to_string_lossy();
@@ -114,7 +118,8 @@ fn importing_bar(options: &Options) -> ProgressBar {
     if options.json {
         return ProgressBar::hidden();
     }
-    let bar = ProgressBar::new_spinner().with_message("So với sổ cái, ghi / Comparing with the ledger, writing");
+    let bar =
+        ProgressBar::new_spinner().with_message("So với sổ cái, ghi / Comparing with the ledger, writing");
     bar.enable_steady_tick(Duration::from_millis(200));
     bar
 }
@@ -150,9 +155,18 @@ fn report(options: &Options, mode: ImportMode, counts: &ImportCounts, checked: &
         return;
     }
     println!("Người mới / new persons               {}", counts.new_persons);
-    println!("Quyết định mới / new decisions        {}", counts.new_entitlements);
-    println!("Quyết định kết thúc / ended           {}", counts.ended_entitlements);
-    println!("Người nhận thay mới / new recipients  {}", counts.new_representatives);
+    println!(
+        "Quyết định mới / new decisions        {}",
+        counts.new_entitlements
+    );
+    println!(
+        "Quyết định kết thúc / ended           {}",
+        counts.ended_entitlements
+    );
+    println!(
+        "Người nhận thay mới / new recipients  {}",
+        counts.new_representatives
+    );
     println!("Dòng chi trả mới / new lines          {}", counts.new_lines);
     println!("Dòng chuyển kỳ / carried lines        {}", counts.carried_lines);
     println!("Tổng số tiền mới / new sum            {} VND", counts.new_amount);
@@ -203,7 +217,9 @@ fn print(kind: &str, findings: &[Finding]) {
         ..
     } in findings
     {
-        let cell = cell.as_ref().map_or_else(String::new, |cell| format!(" ({cell})"));
+        let cell = cell
+            .as_ref()
+            .map_or_else(String::new, |cell| format!(" ({cell})"));
         println!("{kind}: dòng/line {line}, {column}{cell} {value:?}: {rule}");
     }
 }

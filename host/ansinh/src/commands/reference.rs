@@ -270,7 +270,7 @@ impl Verify {
     fn run(&self, options: &Options) -> Result<()> {
         let trusted = match self.key.as_slice() {
             [] => options.home().reference_keys()?,
-            files => files.iter().map(|file| public_key(file)).collect::<Result<_>>()?,
+            files => files.iter().map(public_key).collect::<Result<_>>()?,
         };
         let package = checked(&self.folder, &trusted)?;
         if options.json {
