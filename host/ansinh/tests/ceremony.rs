@@ -373,7 +373,7 @@ fn a_station_is_set_up_below_the_root_of_the_minutes_only() {
     );
     assert!(!rooms.path("station").exists());
     rooms.make_station("station", &[]);
-    let printed = rooms.fail(1, "station", &["block", "publish"]);
+    let printed = rooms.fail(77, "station", &["block", "publish"]);
     assert!(
         printed.contains("ceremony") || printed.contains("key"),
         "{printed}"
@@ -458,9 +458,9 @@ fn a_lost_key_folder_comes_back_from_the_backup() {
     let rooms = Rooms::with_certified_station();
     rooms.succeed("station", &["ceremony", "backup", "--out", "backup"]);
     std::fs::remove_dir_all(rooms.path("station/keys")).unwrap();
-    rooms.fail(1, "station", &["block", "publish"]);
+    rooms.fail(77, "station", &["block", "publish"]);
     rooms.succeed("station", &["ceremony", "restore", "backup", "--check"]);
-    rooms.fail(1, "station", &["block", "publish"]);
+    rooms.fail(77, "station", &["block", "publish"]);
     rooms.succeed("station", &["ceremony", "restore", "backup"]);
     assert_eq!(rooms.succeed("station", &["block", "publish"])["number"], 1);
 }
@@ -470,7 +470,7 @@ fn a_key_that_is_not_the_certificates_signs_nothing() {
     let rooms = Rooms::with_certified_station();
     let keys = rooms.path("station/keys");
     std::fs::copy(keys.join("VNTCA00001.key"), keys.join("VNISS7900001.key")).unwrap();
-    let printed = rooms.fail(1, "station", &["block", "publish"]);
+    let printed = rooms.fail(77, "station", &["block", "publish"]);
     assert!(
         printed.contains("not the key of the certificate VNISS7900001"),
         "{printed}"
@@ -578,6 +578,6 @@ fn a_token_that_is_away_or_has_another_pin_stops_signing_and_says_so() {
     assert_eq!(rooms.succeed("station", &["block", "publish"])["number"], 1);
     std::fs::rename(rooms.path("tokens"), rooms.path("pulled")).unwrap();
     std::fs::create_dir(rooms.path("tokens")).unwrap();
-    let printed = rooms.fail(1, "station", &["block", "publish"]);
+    let printed = rooms.fail(77, "station", &["block", "publish"]);
     assert!(printed.contains("no token \"issuance 79\""), "{printed}");
 }

@@ -143,7 +143,10 @@ fn init_makes_keys_that_openssl_opens_and_nobody_else_reads() {
                 .success()
         );
     }
-    assert_eq!(desk.sql("SELECT action FROM operation"), "set up the station");
+    assert_eq!(
+        desk.sql("SELECT operator, action FROM operation ORDER BY position"),
+        "lan|operator-added\nlan|station-set-up"
+    );
 }
 
 #[test]

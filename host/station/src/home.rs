@@ -232,7 +232,7 @@ pub(crate) fn replace(path: &Path, content: &[u8]) -> Result<()> {
 ///
 /// # Errors
 /// If the folder is there and not empty, or whatever `fill` reports.
-pub(crate) fn create_whole(folder: &Path, fill: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
+pub(crate) fn create_whole<T>(folder: &Path, fill: impl FnOnce(&Path) -> Result<T>) -> Result<T> {
     if std::fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_some()) {
         bail!(
             "{}: not empty. Nothing is ever set up over something else",
@@ -249,6 +249,7 @@ pub(crate) fn create_whole(folder: &Path, fill: impl FnOnce(&Path) -> Result<()>
         .tempdir_in(parent)?;
     let inside = draft.path().join("draft");
     DirBuilder::new().mode(0o700).create(&inside)?;
-    fill(&inside)?;
-    std::fs::rename(&inside, folder).with_context(|| format!("{}: cannot be made", folder.display()))
+    let filled = fill(&inside)?;
+    std::fs::rename(&inside, folder).with_context(|| format!("{}: cannot be made", folder.display()))?;
+    Ok(filled)
 }

@@ -8,6 +8,7 @@ use ansinh_station::ceremony::station::{keep_certificate, set_up};
 use ansinh_station::home::{Home, Station};
 use ansinh_station::keyring::KeyPlaces;
 use ansinh_store::Store;
+use ansinh_store::operators::Token;
 use anyhow::{Result, bail};
 use card_spec::certificate::Flags;
 use card_spec::crypto::Sign as _;
@@ -42,17 +43,25 @@ pub(crate) struct Init {
 
 impl Init {
     pub(crate) fn run(&self, options: &Options) -> Result<()> {
+        self.token.demand_new_file()?;
         let station = self.station.station(self.test)?;
         let home = options.home();
         let passphrase = options.new_passphrase()?;
-        set_up(home.folder(), &station, |home, store| {
+        let token = set_up(home.folder(), &station, |home, store| {
             make_certificates(home, &station, store, &passphrase)?;
-            home.make_card_master_keys(&station.keys.card_master, &passphrase)
+            home.make_card_master_keys(&station.keys.card_master, &passphrase)?;
+            first_operator(store, &self.operator, &station)
         })?;
-        let token = home.open_store()?.add_first_operator(&self.operator)?;
         report(options, &home, &station)?;
         self.token.hand_over(options, &self.operator, &token)
     }
+}
+
+/// Part of setting up: a station that nobody may use would be none.
+pub(crate) fn first_operator(store: &Store, name: &str, station: &Station) -> Result<Token> {
+    let token = store.add_first_operator(name)?;
+    store.log_operation(&store.authenticate(&token)?, "station-set-up", &station.issuer)?;
+    Ok(token)
 }
 
 /// Which station is to be set up.

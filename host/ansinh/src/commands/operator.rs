@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use ansinh_console::calls::operators::{self, RoleName};
 use ansinh_keys::write_new;
 use ansinh_store::operators::{Role, Token};
-use anyhow::Result;
+use anyhow::{Result, bail};
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::json;
 
@@ -83,6 +83,17 @@ pub(crate) struct NewToken {
 }
 
 impl NewToken {
+    /// Refuses a file that is there already, before a token is made that nobody could be given.
+    pub(crate) fn demand_new_file(&self) -> Result<()> {
+        match &self.new_token_file {
+            Some(path) if path.exists() => bail!(
+                "{}: there already; a token is never written over a file. Nothing was done",
+                path.display()
+            ),
+            _ => Ok(()),
+        }
+    }
+
     /// Shows the token this one time, or puts it where its owner wants it.
     pub(crate) fn hand_over(&self, options: &Options, name: &str, token: &Token) -> Result<()> {
         if let Some(path) = &self.new_token_file {
@@ -106,6 +117,7 @@ impl Operator {
     pub(crate) fn run(self, options: &Options) -> Result<()> {
         match self {
             Self::Add(add) => {
+                add.token.demand_new_file()?;
                 let roles = add.role.into_iter().map(RoleName::from).collect();
                 let new = options.call(operators::Add {
                     operator: add.name,
@@ -115,6 +127,7 @@ impl Operator {
                     .hand_over(options, &new.operator, &Token::new(&new.token))
             }
             Self::Renew(renew) => {
+                renew.token.demand_new_file()?;
                 let new = options.call(operators::Renew { operator: renew.name })?;
                 renew
                     .token

@@ -24,11 +24,11 @@ use crate::keyring::{KeyPlace, TokenObject};
 ///
 /// # Errors
 /// If the folder is not new or empty, or whatever `fill` reports.
-pub fn set_up(
+pub fn set_up<T>(
     folder: &Path,
     station: &Station,
-    fill: impl FnOnce(&Home, &Store) -> Result<()>,
-) -> Result<()> {
+    fill: impl FnOnce(&Home, &Store) -> Result<T>,
+) -> Result<T> {
     create_whole(folder, |draft| {
         let home = Home::new(draft);
         for name in ["keys", "keys/deliveries", "certificates", "requests"] {

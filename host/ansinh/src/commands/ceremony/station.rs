@@ -17,7 +17,7 @@ use clap::{Args, ValueEnum};
 use serde_json::json;
 
 use super::{Place, StationRole, token_pin};
-use crate::commands::init::StationArguments;
+use crate::commands::init::{StationArguments, first_operator};
 use crate::commands::operator::NewToken;
 use crate::commands::{Options, Refused, read_input};
 
@@ -50,6 +50,7 @@ pub(crate) struct NewStation {
 
 impl NewStation {
     pub(crate) fn run(&self, options: &Options) -> Result<()> {
+        self.token.demand_new_file()?;
         let certificate = read_input(&self.root_certificate)?;
         let root = trust(&certificate).map_err(|error| Refused(format!("{error:#}")))?;
         self.demand_consent(&spoken(&fingerprint(&certificate)?))?;
@@ -66,12 +67,12 @@ impl NewStation {
         };
         let passphrase = options.new_passphrase()?;
         let home = options.home();
-        set_up(home.folder(), &station, |home, store| {
+        let token = set_up(home.folder(), &station, |home, store| {
             take_root(home, store, &certificate)?;
             wanted.seal_pin(home, &master, &passphrase)?;
-            home.make_card_master_keys(&master, &passphrase)
+            home.make_card_master_keys(&master, &passphrase)?;
+            first_operator(store, &self.operator, &station)
         })?;
-        let token = home.open_store()?.add_first_operator(&self.operator)?;
         if options.json {
             println!("{}", serde_json::to_string(&station)?);
         } else {
