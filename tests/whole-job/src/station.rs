@@ -131,8 +131,12 @@ impl Station {
         let approved = self
             .command(&["batch", "approve", &number])?
             .env("ANSINH_TOKEN", &self.approver)
-            .status()?;
-        ensure!(approved.success(), "ansinh batch approve: {approved}");
+            .output()?;
+        ensure!(
+            approved.status.success(),
+            "ansinh batch approve: {}",
+            String::from_utf8_lossy(&approved.stderr)
+        );
         Ok(())
     }
 
