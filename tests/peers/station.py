@@ -36,7 +36,7 @@ def station() -> Station:
 
 
 class Station:
-    """`ansinh init`, `delivery add`, `import`, `issue`."""
+    """`ansinh init`, `delivery add`, `import`, `batch`, `issue`, by two officers: one drafts, the other approves."""
 
     def __init__(self):
         self.folder = Path(tempfile.mkdtemp(prefix="ansinh-peers-"))
@@ -47,9 +47,12 @@ class Station:
                         "--count", str(BLANK_CARDS)], check=True)
         people.write_bytes(subprocess.run([program("beneficiary-list"), "--people", str(ISSUED_CARDS), "--period", "202611"],
                                           check=True, stdout=subprocess.PIPE).stdout)
-        self._ansinh("init", "--province", "79", "--test")
+        self._ansinh("init", "--province", "79", "--test", "--operator", "lan", "--new-token-file", self._token("lan"))
+        self._ansinh("operator", "add", "minh", "--role", "approver", "--new-token-file", self._token("minh"))
         self._ansinh("delivery", "add", delivery)
         self._ansinh("import", people)
+        self._ansinh("batch", "draft", "--everybody", "--title", "peers", "--quota", str(ISSUED_CARDS))
+        self._ansinh("batch", "approve", "1", operator="minh")
         self._transport = json.loads(delivery.read_text())["keys"]
         self._blanks = sorted(cards.iterdir())
 
@@ -108,9 +111,13 @@ class Station:
                                 f"{expiry:%y%m%d}", flag=flag)
         return Terminal(name, key.secret, self.certificate_of("VNTCA00001"), self.authority(signer).sign("7F21", body))
 
-    def _ansinh(self, *arguments) -> None:
+    def _token(self, operator: str) -> Path:
+        return self.folder / f"{operator}.token"
+
+    def _ansinh(self, *arguments, operator="lan") -> None:
         environment = dict(os.environ, ANSINH_PASSPHRASE=self._passphrase)
-        done = subprocess.run([program("ansinh"), *arguments, "--store", self.home], env=environment, text=True,
+        station = ["--store", self.home, "--token-file", self._token(operator)]
+        done = subprocess.run([program("ansinh"), *station, *arguments], env=environment, text=True,
                               stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         if done.returncode:
             raise RuntimeError(f"ansinh {' '.join(map(str, arguments))}: {done.stdout}")
