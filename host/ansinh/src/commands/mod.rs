@@ -12,6 +12,7 @@ mod import;
 mod init;
 mod issue;
 mod list;
+mod operations;
 mod operator;
 mod person;
 mod reference;
@@ -64,10 +65,10 @@ A month of payment:
 Who acts is known by an operator's token, from --token-file, else from the environment variable ANSINH_TOKEN, else from a
 prompt. The passphrase of the keys comes from --passphrase-file, else from ANSINH_PASSPHRASE, else from a prompt.
 
-While `ansinh serve` runs for the station, operator, batch, block, list, issue, stock, person, handover (but for its papers), card
-replace and card expiring are calls to it, or to the one that --server names; it has the keys then, and nobody is asked for their
-passphrase. All other commands work on the station's own folder, beside the service: init and ceremony make its keys, terminal
-needs the serial line of this computer, and the rest reads or writes files.
+While `ansinh serve` runs for the station, operator, batch, block, list, issue, stock, person, operations, handover (but for its
+papers), card replace and card expiring are calls to it, or to the one that --server names; it has the keys then, and nobody is
+asked for their passphrase. All other commands work on the station's own folder, beside the service: init and ceremony make its
+keys, terminal needs the serial line of this computer, and the rest reads or writes files.
 
 Exit codes: 0 done; 1 failed (the message says what to do); 2 wrong use of the command line; 3 issuing is not complete;
 65 the data given was refused and nothing was changed; 77 a key does not open, or the operator may not do this.";
@@ -244,6 +245,9 @@ enum Command {
     /// Record where issued cards are; write handover sheets and the printer's file
     #[command(subcommand)]
     Handover(handover::Handover),
+    /// Show and check the log of who did what
+    #[command(subcommand)]
+    Operations(operations::Operations),
     /// Show the stock of blank cards, write blanks off
     #[command(subcommand)]
     Stock(stock::Stock),
@@ -287,6 +291,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Block(block) => block.run(&options),
         Command::Card(card) => card.run(&options),
         Command::Handover(handover) => handover.run(&options),
+        Command::Operations(operations) => operations.run(&options),
         Command::Stock(stock) => stock.run(&options),
         Command::Person(person) => person.run(&options),
         Command::Terminal(terminal) => terminal.run(&options),

@@ -17,6 +17,8 @@ use super::{Desk, IssuingKeys, Ledger, Outcome, PinSource, Report};
 
 /// How often the end is looked for while no card comes or goes.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
+/// How often those who wait are counted anew while nothing happens here: other stations may share the ledger.
+const COUNT_AGAIN: Duration = Duration::from_secs(1);
 
 /// What to issue, and where.
 #[derive(Debug, Clone, Default)]
@@ -83,10 +85,12 @@ pub fn issue(office: Office<'_>, plan: &Plan) -> Result<Summary> {
     let ended = thread::scope(|scope| {
         let mut lanes = BTreeMap::new();
         let mut quiet_since = Instant::now();
+        let mut counted: Option<(Instant, Summary)> = None;
         loop {
             let event = events.next_within(LOOK_AGAIN);
             if event.is_some() || tally.busy() {
                 quiet_since = Instant::now();
+                counted = None;
             }
             match event {
                 Some(Event::CardInserted { reader, .. }) if plan.chooses(&reader) => {
@@ -110,7 +114,12 @@ pub fn issue(office: Office<'_>, plan: &Plan) -> Result<Summary> {
                 Some(_) => {}
                 None if tally.busy() => {}
                 None => {
-                    let summary = tally.summary(office.store, plan)?;
+                    counted.take_if(|(at, _)| at.elapsed() >= COUNT_AGAIN);
+                    let summary = match counted {
+                        Some((_, summary)) => summary,
+                        None => tally.summary(office.store, plan)?,
+                    };
+                    counted.get_or_insert((Instant::now(), summary));
                     // A lane ends before its time by a panic only, which leaves the scope with this thread.
                     let broken = office.report.is_closed() || lanes.values().any(Lane::has_ended);
                     if broken || plan.is_over(&summary, quiet_since.elapsed()) {
