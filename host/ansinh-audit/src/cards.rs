@@ -130,6 +130,14 @@ impl Cards {
         self.versions(number).last()
     }
 
+    /// Whether a card is or, where its number was given twice (a finding of its own), one of the cards is this person's. A CSO
+    /// that is not proven says nothing beside one that is.
+    pub(crate) fn is_of(&self, number: &CardNumber, person: &PersonReference) -> bool {
+        let proven = self.by_number(number).is_some_and(|card| card.proven);
+        let mut versions = self.versions(number).filter(|card| card.proven == proven);
+        versions.any(|card| card.person == *person)
+    }
+
     /// A certain version of a card.
     pub(crate) fn version(&self, number: &CardNumber, version: u16) -> Option<&Card> {
         self.versions(number).rfind(|card| card.version == version)

@@ -200,7 +200,7 @@ fn check_line_card(line: &ListLine, cards: &Cards, place: &Place, findings: &mut
             let text = format!("line {}: there is no card {number}", line.number);
             findings.add(Code::ListLineCard, place, text);
         }
-        Some(card) if card.person != line.line_key.parts().person => {
+        Some(_) if !cards.is_of(&number, &line.line_key.parts().person) => {
             let text = format!("line {}: card {number} belongs to another person", line.number);
             findings.add(Code::ListLinePerson, place, text);
         }
