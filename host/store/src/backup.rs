@@ -59,7 +59,9 @@ impl Store {
                 let source = Self::open(&draft.path)?;
                 let restored = Self::create(&location)?;
                 source.read(async |source| copy_rows_to(source, &restored).await)?;
-                Ok(restored)
+                // Its connection belongs to the runtime of the source, which ends here.
+                drop(restored);
+                Self::open(&location)
             }
         }
     }
