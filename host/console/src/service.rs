@@ -142,7 +142,7 @@ impl Service {
     /// [`StoreError::BrokenLog`] at the first line that does not follow from the one before.
     pub fn operations_head(&self) -> Result<OperationsHead, StoreError> {
         let mut verified = self.0.verified.lock().unwrap_or_else(PoisonError::into_inner);
-        *verified = crate::calls::operations::verify_after(self.store(), *verified)?;
+        *verified = self.store().verify_operations_after(*verified)?;
         Ok(*verified)
     }
 }

@@ -105,11 +105,18 @@ impl Store {
     /// # Errors
     /// [`StoreError::BrokenLog`] at the first line that does not follow from the one before.
     pub fn verify_operations(&self) -> Result<OperationsHead, StoreError> {
-        const PAGE: u32 = 10_000;
-        let mut head = OperationsHead {
+        self.verify_operations_after(OperationsHead {
             position: 0,
             hash: [0; 32],
-        };
+        })
+    }
+
+    /// Checks the chain on from a head that was checked before, and gives the new one.
+    ///
+    /// # Errors
+    /// As [`Self::verify_operations`].
+    pub fn verify_operations_after(&self, mut head: OperationsHead) -> Result<OperationsHead, StoreError> {
+        const PAGE: u32 = 10_000;
         loop {
             let page = self.operations_after(head.position, PAGE)?;
             for line in &page {

@@ -2,7 +2,6 @@
 
 use ansinh_store::operations::{self as store, OperationsHead};
 use ansinh_store::operators::{Actor, Role};
-use ansinh_store::{Store, StoreError};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -115,29 +114,5 @@ impl Call for Verify {
 
     fn run(self, service: &Service, _: &Actor) -> Result<Self::Answer, Refusal> {
         Ok(service.store().verify_operations()?.into())
-    }
-}
-
-/// Checks the log on from a head that was checked before.
-pub(crate) fn verify_after(store: &Store, mut head: OperationsHead) -> Result<OperationsHead, StoreError> {
-    loop {
-        let lines = store.operations_after(head.position, PAGE)?;
-        for line in &lines {
-            let follows = line.position == head.position + 1
-                && line.previous_hash == head.hash
-                && line.hash == line.expected_hash();
-            if !follows {
-                return Err(StoreError::BrokenLog {
-                    position: head.position + 1,
-                });
-            }
-            head = OperationsHead {
-                position: line.position,
-                hash: line.hash,
-            };
-        }
-        if lines.is_empty() {
-            return Ok(head);
-        }
     }
 }
