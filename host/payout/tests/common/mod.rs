@@ -54,7 +54,12 @@ pub(crate) fn alter(location: &Location, sql: &str) {
     match location {
         Location::Server(url) => drop(rig::postgres().psql(url.as_str(), sql)),
         Location::File(path) => {
-            let done = Command::new("sqlite3").arg(path).arg(sql).status();
+            let done = Command::new("sqlite3")
+                // A transaction of the ledger that was given up is rolled back behind the caller: wait for it.
+                .args(["-cmd", ".timeout 10000"])
+                .arg(path)
+                .arg(sql)
+                .status();
             assert!(
                 done.expect("sqlite3 is missing: apt-get install sqlite3")
                     .success()
