@@ -7,7 +7,7 @@ use std::time::Duration;
 use futures_util::future::{Either, select};
 use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
 use sqlx::pool::PoolConnection;
-use sqlx::{Any, AnyPool};
+use sqlx::{Any, AnyPool, Transaction};
 use tokio::sync::Notify;
 
 use crate::engine::Engine;
@@ -55,7 +55,22 @@ impl Connections {
 
     /// A connection that is set up, or why there is none.
     pub(crate) async fn acquire(&self) -> Result<PoolConnection<Any>, sqlx::Error> {
-        let acquired = pin!(self.pool.acquire());
+        self.or_refusal(self.pool.acquire()).await
+    }
+
+    /// A transaction on a connection of its own, begun with this statement.
+    pub(crate) async fn begin(
+        &self,
+        statement: &'static str,
+    ) -> Result<Transaction<'static, Any>, sqlx::Error> {
+        self.or_refusal(self.pool.begin_with(statement)).await
+    }
+
+    async fn or_refusal<T>(
+        &self,
+        acquiring: impl Future<Output = Result<T, sqlx::Error>>,
+    ) -> Result<T, sqlx::Error> {
+        let acquired = pin!(acquiring);
         let mut refused = pin!(self.refusal.came.notified());
         refused.as_mut().enable();
         match select(acquired, refused).await {

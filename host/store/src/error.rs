@@ -1,5 +1,7 @@
 //! What the ledger refuses, told so that the operator knows what it means for card and money.
 
+use std::sync::Arc;
+
 /// Why the ledger did not do what was asked. Nothing was changed then.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -157,9 +159,9 @@ impl From<sqlx::Error> for StoreError {
 
 /// What the database or its driver said. It shows the message alone: the details that PostgreSQL adds repeat the values of a
 /// row, and with them personal data.
-#[derive(thiserror::Error)]
+#[derive(Clone, thiserror::Error)]
 #[error("{0}")]
-pub struct DatabaseError(sqlx::Error);
+pub struct DatabaseError(Arc<sqlx::Error>);
 
 impl std::fmt::Debug for DatabaseError {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -169,6 +171,6 @@ impl std::fmt::Debug for DatabaseError {
 
 impl From<sqlx::Error> for DatabaseError {
     fn from(error: sqlx::Error) -> Self {
-        Self(error)
+        Self(Arc::new(error))
     }
 }
