@@ -16,11 +16,12 @@
 //! | [`payment`], [`reversal`] | SPEC 9: order, receipt, reversal |
 //! | [`refusal`] | SPEC 10: decisions about orders, reversals, scripts and block lists |
 //! | [`script`] | SPEC 13: issuer scripts |
-//! | [`merkle`], [`list`] | DATA 3 and 4: payment and block lists |
+//! | [`merkle`], [`list`], [`block_delta`] | DATA 3 and 4: payment and block lists |
 //! | [`journal`] | DATA 5 to 7: journal entries, acknowledgements, time statements |
 #![no_std]
 
 pub mod apdu;
+pub mod block_delta;
 pub mod certificate;
 pub mod command;
 pub mod crypto;

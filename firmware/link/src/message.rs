@@ -61,9 +61,9 @@ pub enum Request<'b> {
         /// Signed `FF25` (DATA 4).
         header: &'b [u8],
     },
-    /// Entries of that block list, whole ones, in order.
+    /// Entries of that block list, or changes of that delta, whole ones, in order.
     BlockEntries {
-        /// Concatenated `FF39` entries.
+        /// Concatenated `FF39` entries; in a delta `FF39` and `FF3B` (DATA 4.2).
         bytes: &'b [u8],
     },
     /// The block list is complete: it counts from now on.
@@ -77,6 +77,14 @@ pub enum Request<'b> {
     Acknowledge {
         /// Signed `FF27` (DATA 6).
         signed: &'b [u8],
+    },
+    /// A block list begins as the changes to the one in force; whatever was begun before is dropped. `BlockEntries` and
+    /// `BlockEnd` follow.
+    BlockDelta {
+        /// Signed `FF25` of the list that comes out (DATA 4).
+        header: &'b [u8],
+        /// Hash of the body `FF25` of the list in force.
+        base: [u8; 32],
     },
 }
 
@@ -181,6 +189,8 @@ pub enum Refusal {
     Storage,
     /// A holder is being served.
     Busy,
+    /// A delta to another block list than the one in force.
+    OtherBase,
 }
 
 impl Refusal {
@@ -246,6 +256,10 @@ impl Refusal {
             Self::Busy => (
                 "Thiết bị đang phục vụ một thẻ. Chưa có gì thay đổi. Hãy hoàn tất chi trả, rồi làm lại.",
                 "The terminal is serving a card. Nothing was changed. Finish that payment, then try again.",
+            ),
+            Self::OtherBase => (
+                "Thiết bị không giữ danh sách khóa mà bản thay đổi cần. Danh sách cũ được giữ nguyên. Hãy gửi danh sách đầy đủ.",
+                "The changes are to another block list than the terminal's. The old list stays. Send a full one.",
             ),
             Self::Storage => (
                 "Bộ nhớ của thiết bị bị lỗi. Ngừng chi trả trên thiết bị này và báo người quản trị.",

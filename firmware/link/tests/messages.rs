@@ -45,6 +45,13 @@ fn requests() -> Vec<(Request<'static>, Vec<u8>)> {
         (Request::BlockEnd, vec![10]),
         (Request::ReadJournal { from: 300 }, vec![11, 0xAC, 0x02]),
         (Request::Acknowledge { signed: bytes }, with_bytes(12)),
+        (
+            Request::BlockDelta {
+                header: bytes,
+                base: [7; 32],
+            },
+            [with_bytes(13), vec![7; 32]].concat(),
+        ),
     ]
 }
 
@@ -109,13 +116,13 @@ fn every_message_has_its_encoding() {
 
 #[test]
 fn unknown_messages_are_refused() {
-    for variant in 13..=255 {
+    for variant in 14..=255 {
         assert_eq!(receive::<Request>(&[variant, 1, 1]), Err(MessageError::Malformed));
     }
     for variant in 6..=255 {
         assert_eq!(receive::<Answer>(&[variant, 1, 1]), Err(MessageError::Malformed));
     }
-    assert_eq!(receive::<Answer>(&[5, 16]), Err(MessageError::Malformed));
+    assert_eq!(receive::<Answer>(&[5, 17]), Err(MessageError::Malformed));
     // A length that reaches beyond the message, and one beyond any memory.
     assert_eq!(receive::<Request>(&[2, 3, 1, 1]), Err(MessageError::Malformed));
     assert_eq!(
@@ -142,7 +149,7 @@ fn the_longest_byte_field_fits_and_the_longest_message_is_a_limit() {
 #[test]
 fn every_refusal_tells_the_operator_in_both_languages() {
     let refusals: Vec<Refusal> = (0..=255).filter_map(|code| receive(&[code]).ok()).collect();
-    assert_eq!(refusals.len(), 16);
+    assert_eq!(refusals.len(), 17);
     let mut seen = HashSet::new();
     for refusal in refusals {
         let (vietnamese, english) = refusal.text();
