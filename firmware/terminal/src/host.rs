@@ -1,6 +1,6 @@
 //! Requests of the host (DATA 8): provisioning, clock, lists, journal.
 
-use card_spec::crypto::Verify;
+use card_spec::crypto::{Digest, Verify};
 use card_spec::journal::{Acknowledgement, Event, TimeStatement};
 use card_spec::list::{BlockListHeader, ListHeader};
 use card_spec::signed::{Signed, sign};
@@ -67,7 +67,8 @@ impl<F: NorFlash, R: CryptoRng, V: Verify> Machine<'_, F, R, V> {
             Request::Install { objects } => self.install(objects)?,
             Request::SetTime { signed } => self.set_time(signed)?,
             Request::ListBegin { header } => self.list_begin(header)?,
-            Request::BlockBegin { header } => self.block_begin(header)?,
+            Request::BlockBegin { header } => self.block_begin(header, None)?,
+            Request::BlockDelta { header, base } => self.block_begin(header, Some(base))?,
             Request::ListLines { bytes } => match &mut self.loading {
                 Loading::List(_, list) => list
                     .lines(bytes)
@@ -308,7 +309,8 @@ impl<F: NorFlash, R: CryptoRng, V: Verify> Machine<'_, F, R, V> {
         Ok(())
     }
 
-    fn block_begin(&mut self, header: &[u8]) -> Result<(), Refusal> {
+    /// `base`: hash of the list in force, to which changes follow; without one all entries follow.
+    fn block_begin(&mut self, header: &[u8], base: Option<Digest>) -> Result<(), Refusal> {
         self.loading = Loading::Nothing;
         let credentials = self.credentials.as_ref().ok_or(Refusal::OutOfOrder)?;
         let header =
@@ -326,8 +328,13 @@ impl<F: NorFlash, R: CryptoRng, V: Verify> Machine<'_, F, R, V> {
         if header.issued > now {
             return Err(Refusal::TimeNotAccepted);
         }
+        let in_force = |base| self.block_list.as_ref().filter(|list| list.facts().hash == base);
+        let base = base
+            .map(|base| in_force(base).cloned().ok_or(Refusal::OtherBase))
+            .transpose()?;
         let place = free_place(self.device.block_list.as_ref());
-        self.loading = Loading::Blocks(place, BlockLoading::begin(self.block_list_area(place), &header)?);
+        let loading = BlockLoading::begin(self.block_list_area(place), &header, base)?;
+        self.loading = Loading::Blocks(place, loading);
         Ok(())
     }
 
