@@ -55,6 +55,7 @@ mod personalization;
 pub mod stock;
 mod store;
 pub mod terminals;
+mod turn;
 
 pub use error::{DatabaseError, StoreError};
 pub use location::{DatabaseUrl, Location};

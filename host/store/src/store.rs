@@ -1,7 +1,5 @@
 //! Opening the database, and the two ways of using it: a read, and a write that happens wholly or not at all.
 
-use std::sync::{Mutex, PoisonError};
-
 use jiff::{Timestamp, Unit};
 use sqlx::any::{AnyRow, install_default_drivers};
 use sqlx::{AnyConnection, Connection as _, Row as _};
@@ -10,15 +8,16 @@ use tokio::runtime::{Builder, Runtime};
 use crate::connections::Connections;
 use crate::engine::Engine;
 use crate::migrations::migrations;
+use crate::turn::{Means, WriteTurn};
 use crate::{Location, StoreError};
 
 /// The ledger, opened.
 pub struct Store {
     runtime: Runtime,
     pub(crate) connections: Connections,
-    /// Held by the one who writes. Only one can, and SQLite lets the others of a process sleep and try again (its busy
-    /// handler), which costs sixteen readers most of their time; here they are woken.
-    writer: Mutex<()>,
+    /// Of this process. SQLite lets writers sleep and try again (its busy handler), which costs sixteen readers most of their
+    /// time; here they are woken.
+    pub(crate) turn: WriteTurn,
     pub(crate) engine: Engine,
 }
 
@@ -92,7 +91,7 @@ impl Store {
         Ok(Self {
             runtime,
             connections,
-            writer: Mutex::new(()),
+            turn: WriteTurn::default(),
             engine,
         })
     }
@@ -108,27 +107,18 @@ impl Store {
         })
     }
 
-    /// Runs one use case in one transaction: committed if the work returns `Ok`, undone if not. An error of the commit itself is
-    /// [`StoreError::PerhapsDone`]: the database may have committed before the answer was lost.
+    /// Runs one use case in one transaction, which others may share: committed if the work returns `Ok`, undone if not. An error
+    /// of the commit itself is [`StoreError::PerhapsDone`]: the database may have committed before the answer was lost.
     pub(crate) fn write<T, E: From<StoreError>>(
         &self,
         work: impl AsyncFnOnce(&mut AnyConnection) -> Result<T, E>,
     ) -> Result<T, E> {
-        // A writer that panicked has undone its transaction.
-        let _turn = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
-        self.runtime.block_on(async {
-            let mut connection = self.connections.acquire().await.map_err(StoreError::from)?;
-            let begin = connection.begin_with(self.engine.begin_write());
-            let mut transaction = begin.await.map_err(StoreError::from)?;
-            let turn = self.engine.take_turn(&mut transaction).await;
-            turn.map_err(StoreError::from)?;
-            let result = work(&mut transaction).await?;
-            let sound = self.engine.demand_sound(&mut transaction).await;
-            sound.map_err(StoreError::from)?;
-            let committed = transaction.commit().await;
-            committed.map_err(|error| StoreError::PerhapsDone(error.into()))?;
-            Ok(result)
-        })
+        let means = Means {
+            runtime: &self.runtime,
+            connections: &self.connections,
+            engine: self.engine,
+        };
+        self.turn.take(means, work)
     }
 }
 
