@@ -257,8 +257,8 @@ fn next<F: NorFlash>(list: &BlockList<'_, F>, taken: &mut u32) -> Result<Option<
         .area
         .read::<{ STRIDE as usize }>(offset(*taken))
         .map_err(|_| Stopped(Refusal::Storage))?;
-    let entry = BlockEntry::read(&mut Reader::new(&bytes), BlockEntry::TAG)
-        .map_err(|_| Stopped(Refusal::Storage))?;
+    let entry =
+        BlockEntry::read(&mut Reader::new(&bytes), BlockEntry::TAG).map_err(|_| Stopped(Refusal::Storage))?;
     *taken = taken.saturating_add(1);
     Ok(Some(entry))
 }
