@@ -5,21 +5,17 @@
 //! list agree. The first entry that fails stops the ingestion: what is before it is committed, it and what follows is not.
 
 use ansinh_store::journal::{Ingestion, JournalEntry, JournalHead, Meaning, Payment};
-use ansinh_store::lists::LineKey as StoredLineKey;
 use ansinh_store::terminals::Terminal;
 use ansinh_store::{Store, StoreError};
 use card_spec::apdu::StatusWord;
-use card_spec::crypto::{Digest, PortableP256, PublicKey};
-use card_spec::cso::CardSecurityObject;
+use card_spec::crypto::{PortableP256, PublicKey};
 use card_spec::journal::{EncodedOrder, EncodedReceipt, Entry, Event, Refusal, genesis};
-use card_spec::list::ListLine;
-use card_spec::payment::{HolderCheckMethod, Order, Receipt, ReceiptKind};
 use card_spec::refusal::Refusal as Decision;
 use card_spec::signed::{Signed, Verified};
-use card_spec::tlv::{self, Field as _, Reader};
-use card_spec::values::{CardNumber, TerminalName};
+use card_spec::tlv::{self, Reader};
+use card_spec::values::TerminalName;
 
-use crate::lists::recipient_bit;
+use crate::proof::{line_key, proven_payment};
 
 /// Why an entry was not taken in.
 #[derive(Debug, thiserror::Error)]
@@ -96,7 +92,7 @@ pub enum IngestionError {
 
 /// What ends the verification of an entry.
 #[derive(Debug, thiserror::Error)]
-enum Fault {
+pub(crate) enum Fault {
     #[error(transparent)]
     Entry(#[from] EntryError),
     #[error(transparent)]
@@ -123,13 +119,6 @@ struct OpenIntent {
     sequence: u32,
     /// The order, as encoded.
     order: Vec<u8>,
-}
-
-/// What the ledger knows of a card that signs receipts.
-struct KnownCard {
-    signing_key: PublicKey,
-    /// The version whose CSO the order names; an updated card settles an order for an earlier one (DATA 5.3).
-    ordered: Option<u16>,
 }
 
 /// As many entries are read at a time while looking for the last Intent.
@@ -235,7 +224,7 @@ impl<'s> JournalIngestion<'s> {
             },
             Event::Intent(order) => {
                 self.check_intent(entry, order)?;
-                Meaning::Intent(stored_key(order.order()))
+                Meaning::Intent(line_key(order.order()))
             }
             Event::Paid(receipt) => Meaning::Paid(self.check_payment(receipt)?),
             Event::Refused(refusal) => {
@@ -284,94 +273,9 @@ impl<'s> JournalIngestion<'s> {
     fn check_payment(&mut self, receipt: &EncodedReceipt<'_>) -> Result<Payment, Fault> {
         let intent = self.open.as_ref().ok_or(EntryError::NoIntent)?;
         let order = EncodedOrder::parse(&intent.order)?;
-        let claimed = *receipt.signed().claimed();
-        if claimed.object_hash != order.hash() {
-            return Err(EntryError::NoIntent.into());
-        }
-        let card = self.known_card(&claimed.card_number, &order.order().cso_hash)?;
-        receipt
-            .signed()
-            .verify(&PortableP256, &card.signing_key)
-            .map_err(|_| EntryError::Receipt)?;
-        let order = order.order();
-        let Some(version) = card.ordered else {
-            return Err(EntryError::NotOnList.into());
-        };
-        if !self.is_on_list(order, claimed.card_number)? {
-            return Err(EntryError::NotOnList.into());
-        }
-        if claimed.kind != ReceiptKind::Payment {
-            return Err(EntryError::NoPayment.into());
-        }
-        if claimed.cso_version != version || !states_holder_check(&claimed, order) {
-            return Err(EntryError::OtherReceipt.into());
-        }
-        let payment = payment(order, claimed.card_number, claimed.counter);
+        let payment = proven_payment(self.store, &order, &receipt.signed())?;
         self.open = None;
         Ok(payment)
-    }
-
-    fn known_card(&self, number: &CardNumber, ordered: &Digest) -> Result<KnownCard, Fault> {
-        let mut known = None;
-        for version in self.store.card_versions(number)? {
-            let cso = Signed::<CardSecurityObject>::parse(&version.cso)
-                .map_err(|_| StoreError::Malformed("card security object"))?;
-            let card = known.get_or_insert(KnownCard {
-                signing_key: cso.claimed().signing_key,
-                ordered: None,
-            });
-            if cso.hash() == *ordered {
-                card.ordered = Some(cso.claimed().version);
-            }
-        }
-        known.ok_or(Fault::Entry(EntryError::UnknownCard))
-    }
-
-    fn is_on_list(&self, order: &Order<'_>, card_number: CardNumber) -> Result<bool, StoreError> {
-        let terminal = self.terminal.as_str();
-        let found = self
-            .store
-            .list_line(terminal, &order.list_root, order.line_number)?;
-        let Some(line) = found else { return Ok(false) };
-        let line = ListLine::read(&mut Reader::new(&line), ListLine::TAG)
-            .map_err(|_| StoreError::Malformed("payment list line"))?;
-        Ok(line.card_number == card_number
-            && line.line_key == order.line_key
-            && line.amount == order.amount
-            && line.recipients & recipient_bit(order.recipient) != 0)
-    }
-}
-
-/// `01` exactly if the order names the PIN (SPEC 9.4).
-fn states_holder_check(receipt: &Receipt, order: &Order<'_>) -> bool {
-    receipt.holder_check.pin_verified == (order.method == HolderCheckMethod::Pin)
-}
-
-fn payment(order: &Order<'_>, card: CardNumber, card_counter: u32) -> Payment {
-    let paid_at = order
-        .time
-        .to_bytes()
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
-    Payment {
-        intent: order.sequence,
-        key: stored_key(order),
-        amount: order.amount.vnd(),
-        card,
-        card_counter,
-        paid_at,
-    }
-}
-
-fn stored_key(order: &Order<'_>) -> StoredLineKey {
-    let key = order.line_key.parts();
-    StoredLineKey {
-        person: key.person,
-        programme: key.programme.as_str().to_owned(),
-        entitlement: key.entitlement,
-        line_type: key.line_type as u8,
-        period: format!("{:04}{:02}", key.period.year(), key.period.month()),
     }
 }
 

@@ -7,6 +7,7 @@ mod block_lists;
 mod error;
 mod ingestion;
 mod lists;
+mod proof;
 mod provisioning;
 mod statements;
 
@@ -14,5 +15,6 @@ pub use block_lists::make_block_list;
 pub use error::PayoutError;
 pub use ingestion::{EntryError, IngestionError, JournalIngestion, Rejected};
 pub use lists::{ListTerms, MadeList, make_payment_list};
+pub use proof::carried_payment;
 pub use provisioning::{TERMINAL_DAYS, TerminalAuthority, TerminalCertificates, certify_terminal};
 pub use statements::{IssuerKey, acknowledge, time_statement, vietnam_time};

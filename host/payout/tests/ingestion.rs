@@ -15,7 +15,7 @@ use card_spec::signed::Signed;
 use card_spec::values::Amount;
 use common::{
     Card, Office, Till, alter, first_operator, key, location, receipt, receipt_body, signed, time, today,
-    two_cards,
+    two_cards, updated,
 };
 use tempfile::TempDir;
 
@@ -459,6 +459,51 @@ fn a_receipt_states_the_cards_version_and_the_orders_holder_check() {
     let paid = bench.till.paid(&signed(&body, &bench.cards[0].signing));
     let rejected = bench.take(&[intent, paid].concat()).unwrap_err();
     assert!(matches!(rejected.reason, EntryError::OtherReceipt), "{rejected}");
+}
+
+/// DATA 5.3: an Intent is settled by the same order at the same card, also if that card has another CSO version by now.
+#[test]
+fn an_order_for_an_earlier_version_is_settled_by_the_receipt_of_that_version_only() {
+    // The versions that order and receipt name; whether the payment is booked.
+    for (ordered, stated, booked) in [
+        (1, 1, true),
+        (2, 2, true),
+        (1, 2, false),
+        (2, 1, false),
+        (1, 3, false),
+    ] {
+        let mut bench = Bench::new();
+        let issuer = bench.office.issuer();
+        let newer = updated(&bench.store, &bench.lan, &issuer, &bench.cards[0]);
+        let card = if ordered == 1 { &bench.cards[0] } else { &newer };
+        let order = bench.till.order(&bench.list, 0, card);
+        let mut body = receipt_body(&order, card, 1);
+        body.cso_version = stated;
+        let entries = [
+            bench.till.intent(&order),
+            bench.till.paid(&signed(&body, &card.signing)),
+        ]
+        .concat();
+        match bench.take(&entries) {
+            Ok(taken) => assert!(booked && taken.booked == 1, "order {ordered}, receipt {stated}"),
+            Err(rejected) => {
+                assert!(!booked, "order {ordered}, receipt {stated}: {rejected}");
+                assert!(matches!(rejected.reason, EntryError::OtherReceipt), "{rejected}");
+                assert!(bench.store.payments().unwrap().is_empty());
+            }
+        }
+    }
+}
+
+#[test]
+fn an_order_for_a_version_that_was_never_signed_is_rejected() {
+    let mut bench = Bench::new();
+    updated(&bench.store, &bench.lan, &bench.office.issuer(), &bench.cards[0]);
+    let entries = bench.payment_with(|order| order.cso_hash = [7; 32]);
+    assert!(matches!(
+        bench.take(&entries).unwrap_err().reason,
+        EntryError::NotOnList
+    ));
 }
 
 #[test]

@@ -258,10 +258,14 @@ CREATE TABLE acknowledgement (
     PRIMARY KEY (terminal, sequence)
 );
 
--- Money that left. The partial index is promise 4 (once) at ingestion.
+-- Money that left, by the order that its card carried out. The partial index is promise 4 (once) at ingestion. `sequence` is the
+-- Intent's as the order names it; `announced` is the same once the terminal's journal has told of the payment, NULL as long as
+-- only the card has (SPEC.md 9.9).
 CREATE TABLE payment (
-    terminal       TEXT   NOT NULL,
+    order_hash     BYTEA  NOT NULL PRIMARY KEY CHECK (length(order_hash) = 32),
+    terminal       TEXT   NOT NULL REFERENCES terminal,
     sequence       BIGINT NOT NULL,
+    announced      BIGINT CHECK (announced = sequence),
     person         BYTEA  NOT NULL,
     programme      TEXT   NOT NULL,
     entitlement    BIGINT NOT NULL,
@@ -272,9 +276,9 @@ CREATE TABLE payment (
     card_counter   BIGINT NOT NULL CHECK (card_counter >= 1),
     paid_at        TEXT   NOT NULL,
     reversed       BIGINT NOT NULL DEFAULT 0 CHECK (reversed IN (0, 1)),
-    PRIMARY KEY (terminal, sequence),
+    UNIQUE (terminal, announced),
     UNIQUE (card, card_counter),
-    FOREIGN KEY (terminal, sequence) REFERENCES journal_entry,
+    FOREIGN KEY (terminal, announced) REFERENCES journal_entry,
     FOREIGN KEY (person, programme, entitlement, line_type, period) REFERENCES payment_line
 );
 CREATE UNIQUE INDEX payment_once ON payment (person, programme, entitlement, line_type, period) WHERE reversed = 0;

@@ -1,7 +1,8 @@
 //! Journal entries of terminals, the payments in them, and the acknowledgements that let a terminal use their space again.
 //!
 //! Whoever calls has verified signatures and chain; this module keeps one entry per (terminal, sequence), books each line at
-//! most once, and acknowledges only what is committed.
+//! most once, and acknowledges only what is committed. A payment has two witnesses, the terminal's journal and the card: it is
+//! booked for the first that tells of it and recognised at the second.
 
 use card_spec::values::CardNumber;
 use sqlx::{AnyConnection, Row as _};
@@ -48,6 +49,8 @@ pub enum Meaning {
 /// A payment, from an order and the card's receipt for it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Payment {
+    /// SHA-256 of the order.
+    pub order: [u8; 32],
     /// Sequence number of the Intent entry.
     pub intent: u32,
     /// The line.
@@ -60,6 +63,15 @@ pub struct Payment {
     pub card_counter: u32,
     /// Time in the order, `yyyymmddhhmmss`.
     pub paid_at: String,
+}
+
+/// A payment that its card told of (SPEC.md 9.9).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CarriedPayment {
+    /// The terminal that the order names.
+    pub terminal: String,
+    /// The payment.
+    pub payment: Payment,
 }
 
 /// The last entry the host holds of a terminal.
@@ -78,6 +90,8 @@ pub struct Ingestion {
     pub stored: u64,
     /// Entries that were there already.
     pub known: u64,
+    /// Payments that were booked before, because their cards had told of them.
+    pub carried: u64,
     /// Payments booked.
     pub booked: u64,
     /// Their sum in VND.
@@ -120,13 +134,17 @@ impl Store {
                 let Meaning::Paid(payment) = &entry.meaning else {
                     continue;
                 };
-                if book(connection, terminal, payment).await? {
-                    result.booked += 1;
-                    result.booked_amount += payment.amount;
-                } else {
-                    let subject = format!("{terminal}-{}", payment.intent);
-                    operations::log(connection, &system(), "second-payment-not-booked", &subject).await?;
-                    result.paid_twice.push(payment.intent);
+                match book_announced(connection, terminal, payment).await? {
+                    Booking::Now => {
+                        result.booked += 1;
+                        result.booked_amount += payment.amount;
+                    }
+                    Booking::Before => result.carried += 1,
+                    Booking::SecondPayment => {
+                        let subject = format!("{terminal}-{}", payment.intent);
+                        operations::log(connection, &system(), "second-payment-not-booked", &subject).await?;
+                        result.paid_twice.push(payment.intent);
+                    }
                 }
             }
             Ok(result)
@@ -241,6 +259,7 @@ impl Store {
             rows.iter()
                 .map(|row| {
                     let payment = Payment {
+                        order: octets(row, "order_hash")?,
                         intent: number(row, "sequence")?,
                         key: line_key(row)?,
                         amount: number(row, "amount")?,
@@ -330,13 +349,73 @@ async fn follow(
     Ok(())
 }
 
-/// Books a payment; `false` if its line is booked as paid already.
-async fn book(connection: &mut AnyConnection, terminal: &str, payment: &Payment) -> Result<bool, StoreError> {
+/// What became of a payment that was to be booked.
+pub(crate) enum Booking {
+    /// It is booked.
+    Now,
+    /// It was booked when its other witness told of it.
+    Before,
+    /// Its line is paid by another order, or its card has used the receipt's counter for another one.
+    SecondPayment,
+}
+
+/// Books a payment that the terminal's journal tells of.
+async fn book_announced(
+    connection: &mut AnyConnection,
+    terminal: &str,
+    payment: &Payment,
+) -> Result<Booking, StoreError> {
+    if insert_payment(connection, terminal, payment, Some(payment.intent)).await? {
+        return Ok(Booking::Now);
+    }
+    let sql = "UPDATE payment SET announced = sequence
+               WHERE order_hash = $1 AND card = $2 AND card_counter = $3 AND announced IS NULL";
+    let announced = sqlx::query(sql)
+        .bind(payment.order.to_vec())
+        .bind(payment.card.to_string())
+        .bind(i64::from(payment.card_counter))
+        .execute(connection)
+        .await?;
+    Ok(if announced.rows_affected() == 1 {
+        Booking::Before
+    } else {
+        Booking::SecondPayment
+    })
+}
+
+/// Books a payment that its card tells of.
+pub(crate) async fn book_carried(
+    connection: &mut AnyConnection,
+    CarriedPayment { terminal, payment }: &CarriedPayment,
+) -> Result<Booking, StoreError> {
+    if insert_payment(connection, terminal, payment, None).await? {
+        return Ok(Booking::Now);
+    }
+    let sql = "SELECT 1 AS found FROM payment WHERE order_hash = $1 AND card = $2 AND card_counter = $3";
+    let known = sqlx::query(sql)
+        .bind(payment.order.to_vec())
+        .bind(payment.card.to_string())
+        .bind(i64::from(payment.card_counter))
+        .fetch_optional(connection)
+        .await?;
+    Ok(known.map_or(Booking::SecondPayment, |_| Booking::Before))
+}
+
+/// `false` if line, receipt counter or order is there already.
+async fn insert_payment(
+    connection: &mut AnyConnection,
+    terminal: &str,
+    payment: &Payment,
+    announced: Option<u32>,
+) -> Result<bool, StoreError> {
     // Not an error that is passed over: after a failed statement PostgreSQL commits nothing of a transaction.
     let booked = sqlx::query(
-        "INSERT INTO payment (terminal, sequence, person, programme, entitlement, line_type, period, amount, card,
-         card_counter, paid_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT DO NOTHING",
+        "INSERT INTO payment (order_hash, announced, terminal, sequence, person, programme, entitlement, line_type, period,
+         amount, card, card_counter, paid_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+         ON CONFLICT DO NOTHING",
     )
+    .bind(payment.order.to_vec())
+    .bind(announced.map(i64::from))
     .bind(terminal)
     .bind(i64::from(payment.intent))
     .bind(payment.key.person.to_vec())

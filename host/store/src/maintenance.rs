@@ -5,6 +5,7 @@
 //! a script blocks was blocked before.
 
 use card_spec::certificate::Reference;
+use card_spec::payment::ReceiptKind;
 use card_spec::script::{Action, IssuerScript};
 use card_spec::signed::Signed;
 use card_spec::values::CardNumber;
@@ -14,6 +15,7 @@ use sqlx::{AnyConnection, Row as _};
 use crate::cards::{BlockReason, Card, CardState, card, card_on_chip, wrong_state};
 use crate::deliveries::{ChipSerial, serial_text};
 use crate::issuer_log::{Issuer, Position, SignedObject, append};
+use crate::journal::{Booking, CarriedPayment, book_carried};
 use crate::operations::log;
 use crate::operators::{Actor, Role};
 use crate::store::{now, number, octets, signed};
@@ -74,6 +76,24 @@ pub struct CardReceipt {
     pub object: Vec<u8>,
 }
 
+/// A receipt as an authenticated card shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SeenReceipt {
+    /// The receipt.
+    pub receipt: CardReceipt,
+    /// The payment that it proves, if its order is for a line that the issuer listed.
+    pub payment: Option<CarriedPayment>,
+}
+
+/// What the ledger makes of the payments whose receipts were read back from a card.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct CardPayments {
+    /// Booked, and no terminal's journal has told of them yet.
+    pub from_card_only: u64,
+    /// Counters of receipts that are kept and not booked: of no listed line, or of a line that another order paid.
+    pub unbooked: Vec<u32>,
+}
+
 /// A script as the ledger lists it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CardScript {
@@ -130,6 +150,19 @@ impl Store {
                 .fetch_all(connection)
                 .await?;
             rows.iter().map(receipt_from).collect()
+        })
+    }
+
+    /// What the ledger makes of the payments whose receipts were read back from a card.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`].
+    pub fn card_payments(&self, number: &CardNumber) -> Result<CardPayments, StoreError> {
+        self.read(async |connection| {
+            Ok(CardPayments {
+                from_card_only: from_card_only(connection, number).await?,
+                unbooked: unbooked(connection, number).await?,
+            })
         })
     }
 
@@ -239,7 +272,9 @@ impl Store {
     }
 
     /// Takes down what an authenticated card said of itself: the version in force, its receipt counter, and receipts. From
-    /// them follows which scripts it executed and which it can execute no more. The same again changes nothing.
+    /// them follows which scripts it executed and which it can execute no more. A payment among them that no journal has told
+    /// of is booked: its line is paid and goes on no list again. One of no listed line, or of a line that another order paid, is
+    /// kept, and the operations log names it. The same again changes nothing.
     ///
     /// # Errors
     /// [`StoreError::Exists`] if the card showed another receipt under a counter before: it, or a copy of it, has two
@@ -250,11 +285,13 @@ impl Store {
         number: &CardNumber,
         version: u16,
         counter: u32,
-        receipts: &[CardReceipt],
+        receipts: &[SeenReceipt],
     ) -> Result<(), StoreError> {
         self.write(async |connection| {
-            for receipt in receipts {
-                insert_receipt(connection, number, receipt).await?;
+            for seen in receipts {
+                if insert_receipt(connection, number, &seen.receipt).await? {
+                    book_seen(connection, actor, number, seen).await?;
+                }
             }
             confirm_version(connection, number, version).await?;
             settle_scripts(connection, number, counter).await?;
@@ -443,11 +480,52 @@ async fn newest_change(connection: &mut AnyConnection, card: &CardNumber) -> Res
     number(&row, "newest")
 }
 
+async fn from_card_only(connection: &mut AnyConnection, card: &CardNumber) -> Result<u64, StoreError> {
+    let sql = "SELECT count(*) AS total FROM payment WHERE card = $1 AND announced IS NULL";
+    let row = sqlx::query(sql)
+        .bind(card.to_string())
+        .fetch_one(connection)
+        .await?;
+    number(&row, "total")
+}
+
+async fn unbooked(connection: &mut AnyConnection, card: &CardNumber) -> Result<Vec<u32>, StoreError> {
+    let sql = "SELECT counter FROM card_receipt WHERE card = $1 AND kind = 1 AND NOT EXISTS
+               (SELECT 1 FROM payment WHERE payment.order_hash = card_receipt.object_hash) ORDER BY counter";
+    let rows = sqlx::query(sql)
+        .bind(card.to_string())
+        .fetch_all(connection)
+        .await?;
+    rows.iter().map(|row| number(row, "counter")).collect()
+}
+
+/// Books the payment that a receipt proves, once for both witnesses.
+async fn book_seen(
+    connection: &mut AnyConnection,
+    actor: &Actor,
+    card: &CardNumber,
+    SeenReceipt { receipt, payment }: &SeenReceipt,
+) -> Result<(), StoreError> {
+    if receipt.kind != ReceiptKind::Payment as u8 {
+        return Ok(());
+    }
+    let act = match payment {
+        None => "receipt-of-no-line",
+        Some(payment) => match book_carried(connection, payment).await? {
+            Booking::Now => "payment-booked-from-card",
+            Booking::Before => return Ok(()),
+            Booking::SecondPayment => "second-payment-not-booked",
+        },
+    };
+    log(connection, actor, act, &format!("{card}-{}", receipt.counter)).await
+}
+
+/// Stores a receipt; `false` if the same one is there already.
 async fn insert_receipt(
     connection: &mut AnyConnection,
     card: &CardNumber,
     receipt: &CardReceipt,
-) -> Result<(), StoreError> {
+) -> Result<bool, StoreError> {
     let known = sqlx::query("SELECT * FROM card_receipt WHERE card = $1 AND counter = $2")
         .bind(card.to_string())
         .bind(i64::from(receipt.counter))
@@ -459,7 +537,7 @@ async fn insert_receipt(
             what: "another receipt",
             name: format!("{} of card {card}", receipt.counter),
         };
-        return if same { Ok(()) } else { Err(exists) };
+        return if same { Ok(false) } else { Err(exists) };
     }
     sqlx::query(
         "INSERT INTO card_receipt (card, counter, kind, object_hash, receipt, object, read_at)
@@ -474,7 +552,7 @@ async fn insert_receipt(
     .bind(now())
     .execute(connection)
     .await?;
-    Ok(())
+    Ok(true)
 }
 
 /// A script with a receipt of its own was executed; one that the card's counter has left behind never will be.

@@ -309,6 +309,7 @@ fn entry(sequence: u32, payment: Option<Payment>) -> JournalEntry {
 
 fn payment(card: &Card, intent: u32) -> Payment {
     Payment {
+        order: hash(&intent.to_le_bytes()),
         intent,
         key: LineKey {
             person: card.person,

@@ -15,6 +15,7 @@ use ansinh_store::deliveries::Delivery;
 use ansinh_store::import::{ApprovedLine, ApprovedList, Due, ImportMode, ListKind, Stated};
 use ansinh_store::issuer_log::SignedObject;
 use ansinh_store::lists::{BlockList, PaymentList};
+use ansinh_store::maintenance::NewVersion;
 use ansinh_store::operators::{Actor, Role as OperatorRole};
 use ansinh_store::people::{Entitlement, Person};
 use ansinh_store::{DatabaseUrl, Location, Store};
@@ -323,6 +324,44 @@ pub(crate) fn active_card<S: Sign<Error: Display>>(
     Card {
         number: card.number,
         signing,
+        cso_hash: Signed::<CardSecurityObject>::parse(&cso).unwrap().hash(),
+    }
+}
+
+/// Signs the next version of a card, as an update does, and has it confirmed; the same card under its new CSO.
+pub(crate) fn updated<S: Sign<Error: Display>>(
+    store: &Store,
+    actor: &Actor,
+    issuer: &IssuerKey<'_, S>,
+    card: &Card,
+) -> Card {
+    let versions = store.card_versions(&card.number).unwrap();
+    let newest = versions.last().unwrap();
+    let version = newest.version + 1;
+    let body = *Signed::<CardSecurityObject>::parse(&newest.cso)
+        .unwrap()
+        .claimed();
+    let new = NewVersion {
+        version,
+        groups: &[1],
+        change: 0,
+    };
+    let cso = store.release_version(actor, &card.number, new, issuer.issuer(), |position| {
+        let body = CardSecurityObject {
+            version,
+            issuer_sequence: position.sequence,
+            issuer_previous: position.previous_hash,
+            ..body
+        };
+        let object = signed(&body, issuer.signer());
+        let body_hash = Signed::<CardSecurityObject>::parse(&object).unwrap().hash();
+        Ok::<_, ansinh_store::StoreError>(SignedObject { body_hash, object })
+    });
+    let cso = cso.unwrap();
+    store.card_seen(actor, &card.number, version, 0, &[]).unwrap();
+    Card {
+        number: card.number,
+        signing: SecretKey::from_bytes(&card.signing.to_bytes()).unwrap(),
         cso_hash: Signed::<CardSecurityObject>::parse(&cso).unwrap().hash(),
     }
 }

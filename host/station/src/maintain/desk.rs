@@ -3,6 +3,7 @@
 use ansinh_issuance::maintenance::{Event, Job, Maintenance, Outcome, Step};
 use ansinh_issuance::{Failure, Randomness};
 use ansinh_readers::{CardConnection, TransmitError};
+use ansinh_store::maintenance::CardPayments;
 use card_spec::command::Pin;
 use card_spec::values::CardNumber;
 use getrandom::SysRng;
@@ -17,6 +18,8 @@ pub struct Served {
     pub number: Option<CardNumber>,
     /// The end.
     pub end: Result<Outcome, Failure>,
+    /// What the ledger makes of the payments that were read back from it, once it was known.
+    pub payments: Option<CardPayments>,
 }
 
 /// A reader with all that a card in it needs.
@@ -49,9 +52,14 @@ impl Bench<'_> {
                 Ok(outcome) => break Ok(outcome),
             }
         };
+        // Where the ledger cannot tell, the card's next visit does: how the job ended is said in any case.
+        let payments = course
+            .number
+            .and_then(|number| self.ledger.store.card_payments(&number).ok());
         Served {
             number: course.number,
             end,
+            payments,
         }
     }
 

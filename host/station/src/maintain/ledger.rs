@@ -7,10 +7,10 @@ use ansinh_issuance::maintenance::{
     VersionDraft,
 };
 use ansinh_issuance::{Failure, Station};
-use ansinh_payout::vietnam_time;
+use ansinh_payout::{carried_payment, vietnam_time};
 use ansinh_store::cards::{BlockReason, CardState};
 use ansinh_store::issuer_log::{Issuer, SignedObject};
-use ansinh_store::maintenance::{CardReceipt, Dossier, NewVersion};
+use ansinh_store::maintenance::{CardReceipt, Dossier, NewVersion, SeenReceipt};
 use ansinh_store::operators::Actor;
 use ansinh_store::{Store, StoreError};
 use card_spec::crypto::PortableP256;
@@ -122,13 +122,22 @@ impl Ledger<'_> {
                 counter,
                 receipts,
             }) => {
-                let receipts: Vec<_> = receipts.into_iter().map(card_receipt).collect();
-                store.card_seen(actor, number, version, counter, &receipts)
+                let receipts = receipts.into_iter().map(|receipt| self.seen_receipt(receipt));
+                let receipts: Result<Vec<_>, _> = receipts.collect();
+                receipts.and_then(|receipts| store.card_seen(actor, number, version, counter, &receipts))
             }
             Fact::PinSet => store.log_operation(actor, "pin-set", &number.to_string()),
         }
         .map_err(ledger_failure)?;
         Ok(Event::Written)
+    }
+
+    fn seen_receipt(&self, receipt: ReadReceipt) -> Result<SeenReceipt, StoreError> {
+        let receipt = card_receipt(receipt);
+        Ok(SeenReceipt {
+            payment: carried_payment(self.store, &receipt)?,
+            receipt,
+        })
     }
 
     fn about(&self, number: &CardNumber, act: Act, reader: &str) -> Result<(), StoreError> {

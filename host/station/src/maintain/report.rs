@@ -2,6 +2,7 @@
 
 use ansinh_issuance::Failure;
 use ansinh_issuance::maintenance::{Deed, Outcome, Standing};
+use ansinh_store::maintenance::CardPayments;
 use card_spec::command::{CardStatus, LifeCycle};
 use serde_json::{Value, json};
 
@@ -12,7 +13,7 @@ pub fn lines(reader: &str, served: &Served) -> Vec<String> {
     let number = served
         .number
         .map_or_else(|| "?".to_owned(), |number| number.to_string());
-    match &served.end {
+    let mut lines = match &served.end {
         Ok(outcome) => {
             let (vietnamese, english) = deed_text(outcome.deed);
             let mut lines = vec![
@@ -28,13 +29,34 @@ pub fn lines(reader: &str, served: &Served) -> Vec<String> {
             format!("  {}", failure.vietnamese()),
             format!("  {failure}"),
         ],
+    };
+    lines.extend(served.payments.iter().flat_map(payment_lines));
+    lines
+}
+
+/// Payments that only the card told of, and receipts that fit no line: somebody's money is not where the books say.
+fn payment_lines(payments: &CardPayments) -> Vec<String> {
+    let mut lines = Vec::new();
+    if payments.from_card_only > 0 {
+        lines.push(format!(
+            "  chi trả mới chỉ thẻ báo về, đã ghi sổ / payments that only the card told of so far, booked: {}",
+            payments.from_card_only
+        ));
     }
+    if !payments.unbooked.is_empty() {
+        let counters = &payments.unbooked;
+        lines.extend([
+            format!("  biên nhận {counters:?} là khoản chi trả không có trong danh sách hoặc của dòng đã chi trả: đã lưu, chưa ghi sổ. Báo người quản trị."),
+            format!("  receipts {counters:?} are payments of no listed line, or of a line paid before: kept, not booked. Tell the administrator."),
+        ]);
+    }
+    lines
 }
 
 /// The object for a program.
 pub fn json(reader: &str, served: &Served) -> Value {
     let number = served.number.map(|number| number.to_string());
-    match &served.end {
+    let mut object = match &served.end {
         Ok(outcome) => json!({
             "reader": reader,
             "card": number,
@@ -54,7 +76,12 @@ pub fn json(reader: &str, served: &Served) -> Value {
             "failed": failure.code(),
             "message": failure.to_string(),
         }),
+    };
+    if let Some(payments) = &served.payments {
+        object["payments_from_card_only"] = payments.from_card_only.into();
+        object["receipts_not_booked"] = json!(payments.unbooked);
     }
+    object
 }
 
 /// Whether nothing was to be done with this card and nothing is wrong with it.

@@ -297,6 +297,14 @@ pub(crate) fn entry(sequence: u32, mark: u8, payment: Option<Payment>) -> Journa
 
 pub(crate) fn payment(line: &DueLine, intent: u32, counter: u32) -> Payment {
     Payment {
+        order: hash(
+            &[
+                &line.key.person[..],
+                &intent.to_be_bytes(),
+                &counter.to_be_bytes(),
+            ]
+            .concat(),
+        ),
         intent,
         key: line.key.clone(),
         amount: line.amount,

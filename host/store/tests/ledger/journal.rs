@@ -1,6 +1,8 @@
 //! What terminals send: entries, payments, acknowledgements.
 
 use ansinh_store::StoreError;
+use ansinh_store::journal::{CarriedPayment, Payment};
+use ansinh_store::maintenance::{CardPayments, CardReceipt, SeenReceipt};
 
 use crate::fixture::*;
 
@@ -9,7 +11,184 @@ on_each_engine!(
     ingesting_the_same_entries_again_books_nothing,
     a_journal_takes_neither_gaps_nor_two_entries_under_one_number,
     an_acknowledgement_covers_what_is_committed_and_is_made_once,
+    a_payment_that_its_card_told_of_is_paid_and_recognised_in_the_journal,
+    a_payment_of_the_journal_is_recognised_at_its_card,
+    a_second_payment_of_a_line_is_not_booked_whoever_told_of_the_first,
+    orders_under_one_number_of_a_terminal_set_back_are_both_booked,
+    a_receipt_of_no_line_or_of_no_payment_books_nothing,
+    a_card_with_two_histories_books_nothing,
 );
+
+/// What a card shows of a payment.
+fn seen(terminal: &str, payment: &Payment) -> SeenReceipt {
+    SeenReceipt {
+        receipt: CardReceipt {
+            counter: payment.card_counter,
+            kind: 1,
+            object_hash: payment.order,
+            receipt: vec![2],
+            object: vec![3],
+        },
+        payment: Some(CarriedPayment {
+            terminal: terminal.to_owned(),
+            payment: payment.clone(),
+        }),
+    }
+}
+
+impl Ledger {
+    /// A card is seen with these receipts.
+    fn see(&self, receipts: &[SeenReceipt]) -> Result<(), StoreError> {
+        let card = self.store.cards().unwrap()[0].number;
+        self.store.card_seen(&self.officer, &card, 1, 9, receipts)
+    }
+
+    fn card_payments(&self) -> CardPayments {
+        let card = self.store.cards().unwrap()[0].number;
+        self.store.card_payments(&card).unwrap()
+    }
+
+    /// Subjects of the operations of this name.
+    fn told(&self, action: &str) -> Vec<String> {
+        let operations = self.store.operations().unwrap().into_iter();
+        let told = operations.filter(|operation| operation.action == action);
+        told.map(|operation| operation.subject).collect()
+    }
+}
+
+fn booked(from_card_only: u64, unbooked: &[u32]) -> CardPayments {
+    CardPayments {
+        from_card_only,
+        unbooked: unbooked.to_vec(),
+    }
+}
+
+fn a_payment_that_its_card_told_of_is_paid_and_recognised_in_the_journal(engine: Engine) {
+    let ledger = Ledger::new(engine, 1, 1);
+    let card = ledger.active(0);
+    let terminal = ledger.terminal(0);
+    let due = ledger.next_list(&terminal);
+    let paid = payment(&due[0], 1, 1);
+    for _ in 0..2 {
+        ledger.see(&[seen(&terminal, &paid)]).unwrap();
+    }
+    assert_eq!(ledger.card_payments(), booked(1, &[]));
+    assert_eq!(
+        ledger.told("payment-booked-from-card"),
+        [format!("{}-1", card.number)]
+    );
+    assert_eq!(
+        ledger.store.payments().unwrap(),
+        [(terminal.clone(), paid.clone())]
+    );
+    assert_eq!(ledger.next_list(&terminal), [], "a paid line is due again");
+
+    let entries = [entry(1, 1, None), entry(2, 2, Some(paid.clone()))];
+    let result = ledger.store.ingest(&terminal, &entries).unwrap();
+    assert_eq!((result.stored, result.carried, result.booked), (2, 1, 0));
+    assert_eq!((result.booked_amount, result.paid_twice), (0, vec![]));
+    assert_eq!(ledger.card_payments(), booked(0, &[]));
+    assert_eq!(ledger.store.payments().unwrap(), [(terminal, paid)]);
+}
+
+fn a_payment_of_the_journal_is_recognised_at_its_card(engine: Engine) {
+    let ledger = Ledger::new(engine, 1, 1);
+    ledger.active(0);
+    let terminal = ledger.terminal(0);
+    let due = ledger.next_list(&terminal);
+    let paid = payment(&due[0], 1, 1);
+    let entries = [entry(1, 1, None), entry(2, 2, Some(paid.clone()))];
+    assert_eq!(ledger.store.ingest(&terminal, &entries).unwrap().booked, 1);
+    ledger.see(&[seen(&terminal, &paid)]).unwrap();
+    assert_eq!(ledger.card_payments(), booked(0, &[]));
+    assert_eq!(ledger.store.payments().unwrap().len(), 1);
+    for act in ["payment-booked-from-card", "second-payment-not-booked"] {
+        assert_eq!(ledger.told(act), [] as [&str; 0]);
+    }
+}
+
+fn a_second_payment_of_a_line_is_not_booked_whoever_told_of_the_first(engine: Engine) {
+    // The card first: another order for the line stands in the journal.
+    let ledger = Ledger::new(engine, 1, 1);
+    ledger.active(0);
+    let terminal = ledger.terminal(0);
+    let due = ledger.next_list(&terminal);
+    ledger.see(&[seen(&terminal, &payment(&due[0], 7, 1))]).unwrap();
+    let entries = [entry(1, 1, None), entry(2, 2, Some(payment(&due[0], 1, 2)))];
+    let result = ledger.store.ingest(&terminal, &entries).unwrap();
+    assert_eq!(
+        (result.carried, result.booked, result.paid_twice),
+        (0, 0, vec![1])
+    );
+    assert_eq!(
+        ledger.told("second-payment-not-booked"),
+        [format!("{terminal}-1")]
+    );
+    assert_eq!(ledger.card_payments(), booked(1, &[]));
+
+    // The journal first.
+    let ledger = Ledger::new(engine, 1, 1);
+    let card = ledger.active(0);
+    let terminal = ledger.terminal(0);
+    let due = ledger.next_list(&terminal);
+    let entries = [entry(1, 1, None), entry(2, 2, Some(payment(&due[0], 1, 1)))];
+    ledger.store.ingest(&terminal, &entries).unwrap();
+    ledger.see(&[seen(&terminal, &payment(&due[0], 7, 2))]).unwrap();
+    assert_eq!(
+        ledger.told("second-payment-not-booked"),
+        [format!("{}-2", card.number)]
+    );
+    assert_eq!(ledger.card_payments(), booked(0, &[2]));
+    assert_eq!(ledger.store.payments().unwrap().len(), 1);
+}
+
+/// A terminal whose memory was set back gives a number twice: both times money left.
+fn orders_under_one_number_of_a_terminal_set_back_are_both_booked(engine: Engine) {
+    let ledger = Ledger::new(engine, 2, 2);
+    ledger.active(0);
+    ledger.active(1);
+    let terminal = ledger.terminal(0);
+    let due = ledger.next_list(&terminal);
+    let entries = [entry(1, 1, None), entry(2, 2, Some(payment(&due[1], 1, 1)))];
+    assert_eq!(ledger.store.ingest(&terminal, &entries).unwrap().booked, 1);
+    ledger.see(&[seen(&terminal, &payment(&due[0], 1, 1))]).unwrap();
+    assert_eq!(ledger.card_payments(), booked(1, &[]));
+    assert_eq!(ledger.next_list(&terminal), [], "a paid line is due again");
+}
+
+fn a_receipt_of_no_line_or_of_no_payment_books_nothing(engine: Engine) {
+    let ledger = Ledger::new(engine, 1, 1);
+    let card = ledger.active(0);
+    let terminal = ledger.terminal(0);
+    let due = ledger.next_list(&terminal);
+    let mut of_no_line = seen(&terminal, &payment(&due[0], 1, 1));
+    of_no_line.payment = None;
+    let mut script = seen(&terminal, &payment(&due[0], 2, 2));
+    script.receipt.kind = 3;
+    ledger.see(&[of_no_line, script]).unwrap();
+    assert_eq!(ledger.card_payments(), booked(0, &[1]));
+    assert_eq!(ledger.told("receipt-of-no-line"), [format!("{}-1", card.number)]);
+    assert_eq!(ledger.store.payments().unwrap(), []);
+    assert_eq!(ledger.store.card_receipts(&card.number).unwrap().len(), 2);
+    assert_eq!(ledger.next_list(&terminal).len(), 1);
+}
+
+fn a_card_with_two_histories_books_nothing(engine: Engine) {
+    let ledger = Ledger::new(engine, 1, 1);
+    ledger.active(0);
+    let terminal = ledger.terminal(0);
+    let due = ledger.next_list(&terminal);
+    let mut of_no_line = seen(&terminal, &payment(&due[0], 9, 2));
+    of_no_line.payment = None;
+    ledger.see(&[of_no_line]).unwrap();
+    let histories = [
+        seen(&terminal, &payment(&due[0], 1, 1)),
+        seen(&terminal, &payment(&due[0], 3, 2)),
+    ];
+    assert!(matches!(ledger.see(&histories), Err(StoreError::Exists { .. })));
+    assert_eq!(ledger.card_payments(), booked(0, &[2]));
+    assert_eq!(ledger.store.payments().unwrap(), []);
+}
 
 fn a_second_payment_of_a_line_is_kept_as_evidence_and_not_booked(engine: Engine) {
     let ledger = Ledger::new(engine, 1, 1);

@@ -120,6 +120,7 @@ fn paid_twice(terminal: TerminalName, taken: &Ingestion) -> Option<String> {
 fn add(total: &mut Ingestion, part: Ingestion) {
     total.stored += part.stored;
     total.known += part.known;
+    total.carried += part.carried;
     total.booked += part.booked;
     total.booked_amount += part.booked_amount;
     total.paid_twice.extend(part.paid_twice);
@@ -164,6 +165,7 @@ fn report(options: &Options, outcome: &Outcome) {
             "terminal": terminal.as_str(),
             "entries": taken.stored,
             "payments": taken.booked,
+            "payments_known_from_cards": taken.carried,
             "total_vnd": taken.booked_amount,
             "paid_twice": taken.paid_twice,
             "acknowledged": acknowledged,
@@ -174,6 +176,9 @@ fn report(options: &Options, outcome: &Outcome) {
     println!("Thiết bị / Terminal {terminal}");
     println!("  mục nhật ký mới / new journal entries   {}", taken.stored);
     println!("  khoản chi trả / payments                {}", taken.booked);
+    if taken.carried > 0 {
+        println!("  thẻ đã báo trước / known from cards     {}", taken.carried);
+    }
     println!(
         "  tổng số tiền / total                    {} VND",
         taken.booked_amount
