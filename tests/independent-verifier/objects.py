@@ -268,7 +268,7 @@ CONTENT = {kind: template("A8", *members) for kind, members in {  # DATA 5.2
     INTENT: [("FF23", "order", ORDER)],
     PAID: [("FF24", "receipt", RECEIPT_BODY), ("5F37", "signature", exactly(64))],
     HANDED: [("80", "intent", u(4))],
-    REFUSED: [("80", "reason", u(1, 1, 15)), ("5A", "card_number", card_number, True), ("81", "line_number", u(4), True),
+    REFUSED: [("80", "reason", u(1, 1, 16)), ("5A", "card_number", card_number, True), ("81", "line_number", u(4), True),
               ("82", "status", exactly(2), True), ("83", "intent", u(4), True)],
     SYNCED: [("80", "hash", hash32), ("81", "sequence", u(4))],
 }.items()}

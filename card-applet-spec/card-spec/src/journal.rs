@@ -173,6 +173,8 @@ byte_enum! {
         CardRemoved = 14,
         /// The clerk stopped it.
         Cancelled = 15,
+        /// The terminal holds no valid certificate of the issuer's key that signed the card's CSO.
+        UnknownIssuer = 16,
     }
 }
 

@@ -32,7 +32,7 @@ pub enum Request<'b> {
         /// The terminal's new name.
         name: TerminalName,
     },
-    /// Trust anchor (first time only) and certificates, concatenated.
+    /// Trust anchor (first time only) and certificates, concatenated (DATA 8.2).
     Install {
         /// `FF38` and `7F21` objects.
         objects: &'b [u8],
@@ -191,6 +191,8 @@ pub enum Refusal {
     Busy,
     /// A delta to another block list than the one in force.
     OtherBase,
+    /// It would hold more issuer certificates than it can.
+    TooManyIssuers,
 }
 
 impl Refusal {
@@ -260,6 +262,10 @@ impl Refusal {
             Self::OtherBase => (
                 "Thiết bị không giữ danh sách khóa mà bản thay đổi cần. Danh sách cũ được giữ nguyên. Hãy gửi danh sách đầy đủ.",
                 "The changes are to another block list than the terminal's. The old list stays. Send a full one.",
+            ),
+            Self::TooManyIssuers => (
+                "Thiết bị đã giữ đủ chứng thư nơi cấp còn hạn. Các chứng thư đang có được giữ nguyên.",
+                "The terminal holds as many valid issuer certificates as it can. Those stay; no other was added.",
             ),
             Self::Storage => (
                 "Bộ nhớ của thiết bị bị lỗi. Ngừng chi trả trên thiết bị này và báo người quản trị.",

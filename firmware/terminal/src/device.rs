@@ -17,6 +17,8 @@ pub(crate) type Object<const N: usize> = Vec<u8, N>;
 
 /// Longest certificate or trust anchor in bytes: SPEC 3.1 with the longest references is 257.
 pub(crate) const MAXIMUM_CERTIFICATE: usize = 272;
+/// Issuer certificates at most: the present key's and those of three before it (DATA 8.2).
+pub(crate) const MAXIMUM_ISSUERS: usize = 4;
 /// Longest list header with its signature in bytes: DATA 3.1 with the longest names is 279.
 pub(crate) const MAXIMUM_HEADER: usize = 304;
 
@@ -52,13 +54,17 @@ pub(crate) struct StoredKeys {
 }
 
 /// The certificates that Install brought, as received.
-#[derive(Clone, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Certificates {
-    pub(crate) issuer: Object<MAXIMUM_CERTIFICATE>,
+    /// Of one province's issuer keys, the newest first, at least one.
+    pub(crate) issuers: IssuerCertificates,
     pub(crate) authority: Object<MAXIMUM_CERTIFICATE>,
     pub(crate) agreement: Object<MAXIMUM_CERTIFICATE>,
     pub(crate) journal: Object<MAXIMUM_CERTIFICATE>,
 }
+
+/// The certificates of a province's issuer keys.
+pub(crate) type IssuerCertificates = Vec<Object<MAXIMUM_CERTIFICATE>, MAXIMUM_ISSUERS>;
 
 /// A payment list or block list in force.
 #[derive(Clone, Serialize, Deserialize)]
@@ -70,8 +76,8 @@ pub(crate) struct InForce {
     pub(crate) entry: u32,
 }
 
-/// Longest encoding: four certificates, anchor, two headers, keys, and some.
-const MAXIMUM_LENGTH: usize = 2_304;
+/// Longest encoding: seven certificates, anchor, two headers, keys, and some.
+const MAXIMUM_LENGTH: usize = 3_200;
 /// Bytes of the encoding in one record.
 const PART: usize = 1_000;
 /// Generation (4), number of the part, number of parts.

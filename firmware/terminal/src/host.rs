@@ -1,5 +1,6 @@
 //! Requests of the host (DATA 8): provisioning, clock, lists, journal.
 
+use card_spec::certificate::Reference;
 use card_spec::crypto::{Digest, Verify};
 use card_spec::journal::{Acknowledgement, Event, TimeStatement};
 use card_spec::list::{BlockListHeader, ListHeader};
@@ -11,7 +12,8 @@ use rand_core::CryptoRng;
 
 use crate::block_list::BlockLoading;
 use crate::device::{BlockListFloor, Device, InForce, Object};
-use crate::keys::{Credentials, Keys, request, split_objects};
+use crate::installation::Installation;
+use crate::keys::{Credentials, Keys, request};
 use crate::log::Log;
 use crate::machine::{Loading, Machine, Payload, block_list_loaded, free_place, list_loaded};
 use crate::payment_list::{ListLoading, PaymentList};
@@ -160,12 +162,16 @@ impl<F: NorFlash, R: CryptoRng, V: Verify> Machine<'_, F, R, V> {
 
     /// Number below which the issuer's block lists are old ones.
     fn block_list_floor(&self) -> u32 {
-        let issuer = self
-            .credentials
-            .as_ref()
-            .map(|credentials| credentials.issuer().holder());
+        let issuer = self.credentials.as_ref().and_then(Credentials::present_issuer);
+        // DATA 4: the numbers go on under the issuer's next key.
+        let is_same_issuer = |floor: &BlockListFloor| {
+            let named = core::str::from_utf8(&floor.issuer).ok().and_then(Reference::new);
+            issuer
+                .zip(named)
+                .is_some_and(|(issuer, named)| issuer.holder().mnemonic() == named.mnemonic())
+        };
         self.newest_block_list()
-            .filter(|floor| issuer.is_some_and(|issuer| floor.issuer == issuer.as_str().as_bytes()))
+            .filter(is_same_issuer)
             .map_or(0, |floor| floor.number)
     }
 
@@ -179,24 +185,25 @@ impl<F: NorFlash, R: CryptoRng, V: Verify> Machine<'_, F, R, V> {
         self.nonce = None;
     }
 
-    /// Takes trust anchor and certificates, all of them verified, for the terminal's own name and keys.
+    /// Takes trust anchor and certificates, all of them verified, for the terminal's own name and keys. What it holds
+    /// afterwards is kept in one piece, so a power cut leaves the certificates before or after.
     fn install(&mut self, objects: &[u8]) -> Result<(), Refusal> {
         let keys = self.keys.as_ref().ok_or(Refusal::OutOfOrder)?;
-        let (anchor, certificates) = split_objects(objects)?;
-        let anchor = match (&self.device.trust_anchor, anchor) {
-            (Some(installed), Some(given)) if *installed != given => return Err(Refusal::AnchorInstalled),
+        let given = Installation::split(objects)?;
+        let anchor = match (&self.device.trust_anchor, &given.anchor) {
+            (Some(installed), Some(given)) if installed != given => return Err(Refusal::AnchorInstalled),
             (Some(installed), _) => installed.clone(),
-            (None, Some(given)) => given,
+            (None, Some(given)) => given.clone(),
             (None, None) => return Err(Refusal::OutOfOrder),
         };
+        let newest = self.newest_time().date();
+        let is_expired = newest.is_some_and(|day| given.expired_before(day));
+        let certificates = given.merge(self.device.certificates.as_ref(), newest)?;
         let credentials = Credentials::verify(&self.verifier, keys, self.image.test, &anchor, &certificates)?;
+        if is_expired {
+            return Err(Refusal::Expired);
+        }
         self.check_renewal(&credentials)?;
-        let device = Device {
-            trust_anchor: Some(anchor),
-            certificates: Some(certificates),
-            time: self.newest_time().to_bytes(),
-            ..self.device.clone()
-        };
         let fresh = match &self.log {
             Some(_) => None,
             None => Some(Log::open(
@@ -210,8 +217,18 @@ impl<F: NorFlash, R: CryptoRng, V: Verify> Machine<'_, F, R, V> {
         if fresh.as_ref().is_some_and(|log| log.tail_sequence() > 0) {
             return Err(Refusal::Unacknowledged);
         }
-        self.store.save(&device).map_err(|_| Refusal::Storage)?;
-        self.device = device;
+        // A host sends what it has at each connection: what is here already wears no flash.
+        if self.device.certificates.as_ref() != Some(&certificates) {
+            let device = Device {
+                trust_anchor: Some(anchor),
+                certificates: Some(certificates),
+                time: self.newest_time().to_bytes(),
+                ..self.device.clone()
+            };
+            self.store.save(&device).map_err(|_| Refusal::Storage)?;
+            self.device = device;
+        }
+        self.loading = Loading::Nothing;
         self.credentials = Some(credentials);
         let log = fresh.or(self.log.take()).ok_or(Refusal::Storage)?;
         self.log.insert(log).boot(keys, self.clock.stamp())?;
@@ -219,22 +236,18 @@ impl<F: NorFlash, R: CryptoRng, V: Verify> Machine<'_, F, R, V> {
         Ok(())
     }
 
-    /// Certificates are renewed forwards only, and a list in force is paid to the end under the issuer who signed it.
+    /// Certificates are renewed forwards only, and a list in force is paid to the end in the province that signed it.
     fn check_renewal(&self, credentials: &Credentials) -> Result<(), Refusal> {
-        let newest = self.newest_time().date();
-        if newest.is_some_and(|day| credentials.expired_before(day)) {
-            return Err(Refusal::Expired);
-        }
         let Some(installed) = &self.credentials else {
             return Ok(());
         };
         if credentials.precede(installed) {
             return Err(Refusal::NotNewer);
         }
-        let other_issuer = credentials.issuer().holder() != installed.issuer().holder();
+        let newest = self.newest_time().date();
         let list = self.list.as_ref().map(PaymentList::facts);
         let in_force = list.is_some_and(|list| newest.is_none_or(|day| day <= list.expiry));
-        if other_issuer && in_force {
+        if !credentials.same_province(installed) && in_force {
             return Err(Refusal::NotForThisTerminal);
         }
         Ok(())

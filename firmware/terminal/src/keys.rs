@@ -1,4 +1,4 @@
-//! The terminal's own keys, and the chain of certificates that vouches for them (SPEC 3).
+//! The terminal's own keys, and the certificates that vouch for them and for the issuer's keys (SPEC 3).
 
 use core::fmt::Write as _;
 
@@ -9,11 +9,10 @@ use card_spec::crypto::{PublicKey, SecretKey, Verify};
 use card_spec::signed::{Body, Signed, Verified};
 use card_spec::tlv::{Field as _, Reader};
 use card_spec::values::{Date, TerminalName};
+use heapless::Vec;
 use link::Refusal;
 
-use crate::device::{Certificates, Device, MAXIMUM_CERTIFICATE, Object, StoredKeys};
-
-type Encoded = Object<MAXIMUM_CERTIFICATE>;
+use crate::device::{Certificates, Device, MAXIMUM_ISSUERS, StoredKeys};
 
 /// Name and keys of the terminal.
 pub(crate) struct Keys {
@@ -55,9 +54,10 @@ pub(crate) fn request(name: TerminalName, purpose: char, key: PublicKey) -> Opti
     })
 }
 
-/// A chain that verified: from the trust anchor to the issuer, and to both keys of this terminal.
+/// Chains that verified: from the trust anchor to the issuer's keys, and to both keys of this terminal.
 pub(crate) struct Credentials {
-    issuer: Certified,
+    /// Of one province, the newest first.
+    issuers: Vec<Certified, MAXIMUM_ISSUERS>,
     authority: Certified,
     agreement: Certified,
     journal: Certified,
@@ -87,7 +87,9 @@ impl Credentials {
             certified.require_role(role).map_err(|_| Refusal::NotGenuine)?;
             Ok::<_, Refusal>(certified)
         };
-        let issuer = step(&root, &certificates.issuer, Role::Issuer)?;
+        let issuers = certificates.issuers.iter();
+        let issuers = issuers.map(|issuer| step(&root, issuer, Role::Issuer));
+        let issuers = issuers.collect::<Result<Vec<_, MAXIMUM_ISSUERS>, _>>()?;
         let authority = step(&root, &certificates.authority, Role::TerminalAuthority)?;
         let agreement = step(&authority, &certificates.agreement, Role::TerminalAgreement)?;
         let journal = step(&authority, &certificates.journal, Role::TerminalJournal)?;
@@ -98,14 +100,14 @@ impl Credentials {
             }
         }
         Ok(Self {
-            issuer,
+            issuers,
             authority,
             agreement,
             journal,
         })
     }
 
-    /// Of the chain that the device keeps.
+    /// Of the chains that the device keeps.
     pub(crate) fn load(
         verifier: &impl Verify,
         keys: &Keys,
@@ -118,16 +120,26 @@ impl Credentials {
         }
     }
 
-    /// The issuer of cards and lists.
-    pub(crate) fn issuer(&self) -> &Certified {
-        &self.issuer
+    /// The issuer whose key signed a card's CSO, if its certificate is here. On which day it is valid is
+    /// [`Certified::valid_on`].
+    pub(crate) fn issuer(&self, reference: Reference) -> Option<&Certified> {
+        self.issuers.iter().find(|issuer| issuer.holder() == reference)
     }
 
-    /// Is the day within the dates of all of them?
+    /// The issuer's newest key: it alone signs lists, times and acknowledgements. What a key before it signed for cards
+    /// stays good; that key may have been given up because somebody else has it.
+    pub(crate) fn present_issuer(&self) -> Option<&Certified> {
+        self.issuers.first()
+    }
+
+    /// Is the day within the dates of the present issuer and of the terminal's own certificates?
     pub(crate) fn valid_on(&self, day: Date) -> bool {
-        [&self.issuer, &self.agreement, &self.journal]
-            .iter()
+        let own = [&self.agreement, &self.journal];
+        self.present_issuer()
+            .into_iter()
+            .chain(own)
             .all(|certified| certified.valid_on(day).is_ok())
+            && self.present_issuer().is_some()
     }
 
     /// The newest day that a certificate of this terminal vouches for: it was signed then.
@@ -137,20 +149,25 @@ impl Credentials {
 
     /// Does one of the certificates begin before the one that it would replace? Then it is an old one, sent again.
     pub(crate) fn precede(&self, installed: &Self) -> bool {
-        let pairs = [
-            (&self.issuer, &installed.issuer),
+        let own = [
             (&self.authority, &installed.authority),
             (&self.agreement, &installed.agreement),
             (&self.journal, &installed.journal),
         ];
-        pairs.iter().any(|(new, old)| new.effective() < old.effective())
+        let issuers = self.issuers.iter();
+        let mut pairs = issuers
+            .filter_map(|issuer| Some((issuer, installed.issuer(issuer.holder())?)))
+            .chain(own);
+        pairs.any(|(new, old)| new.effective() < old.effective())
     }
 
-    /// Has one of the certificates ended before this day?
-    pub(crate) fn expired_before(&self, day: Date) -> bool {
-        [&self.issuer, &self.authority, &self.agreement, &self.journal]
-            .iter()
-            .any(|certified| certified.expiry() < day)
+    /// Are the issuers of the same province? Its keys have one mnemonic (SPEC 3.2).
+    pub(crate) fn same_province(&self, other: &Self) -> bool {
+        let mnemonic = |credentials: &Self| credentials.present_issuer().map(Certified::holder);
+        match (mnemonic(self), mnemonic(other)) {
+            (Some(one), Some(other)) => one.mnemonic() == other.mnemonic(),
+            _ => false,
+        }
     }
 
     /// Verifies an object that the issuer signs and names itself in.
@@ -161,34 +178,11 @@ impl Credentials {
         names_issuer: impl FnOnce(&B) -> Reference,
     ) -> Result<Verified<'a, B>, Refusal> {
         let signed = Signed::<B>::parse(object).map_err(|_| Refusal::Malformed)?;
-        if names_issuer(signed.claimed()) != self.issuer.holder() {
-            return Err(Refusal::NotForThisTerminal);
-        }
+        let named = names_issuer(signed.claimed());
+        let issuer = self.present_issuer().filter(|issuer| issuer.holder() == named);
+        let issuer = issuer.ok_or(Refusal::NotForThisTerminal)?;
         signed
-            .verify(verifier, self.issuer.key())
+            .verify(verifier, issuer.key())
             .map_err(|_| Refusal::NotGenuine)
     }
-}
-
-/// Splits what Install brings: an anchor if there is one, and the four certificates in their order (DATA 8.2).
-pub(crate) fn split_objects(objects: &[u8]) -> Result<(Option<Encoded>, Certificates), Refusal> {
-    let mut reader = Reader::new(objects);
-    let mut next = |tag| {
-        let object = reader.expect(tag).map_err(|_| Refusal::Malformed)?;
-        Encoded::from_slice(object.encoding()).map_err(|_| Refusal::TooLarge)
-    };
-    let anchor = if objects.starts_with(&TrustAnchor::TAG.to_be_bytes()) {
-        Some(next(TrustAnchor::TAG)?)
-    } else {
-        None
-    };
-    const TAG: u16 = <Certificate as Body<'_>>::WRAPPER;
-    let certificates = Certificates {
-        issuer: next(TAG)?,
-        authority: next(TAG)?,
-        agreement: next(TAG)?,
-        journal: next(TAG)?,
-    };
-    reader.finish().map_err(|_| Refusal::Malformed)?;
-    Ok((anchor, certificates))
 }

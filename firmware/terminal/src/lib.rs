@@ -12,6 +12,7 @@ mod device;
 mod disbursement;
 mod flash;
 mod host;
+mod installation;
 mod keys;
 mod log;
 mod machine;

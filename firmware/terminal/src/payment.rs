@@ -128,6 +128,7 @@ impl<F: NorFlash, R: CryptoRng, V: Verify> Machine<'_, F, R, V> {
         let response = response.ok_or(refusal(RefusalReason::CardRemoved, None))?;
         let genuine = |error| match error {
             TapError::NotGenuine => refusal(RefusalReason::NotGenuine, None),
+            TapError::UnknownIssuer => refusal(RefusalReason::UnknownIssuer, None),
             TapError::Refused(status) => Refusal {
                 status_word: Some(status.0),
                 ..refusal(RefusalReason::RefusedByCard, None)
@@ -164,9 +165,19 @@ impl<F: NorFlash, R: CryptoRng, V: Verify> Machine<'_, F, R, V> {
         }
     }
 
-    /// Dates, holder check, and block list.
+    /// Dates of issuer and card, holder check, and block list.
     fn may_be_paid(&mut self, facts: &CardFacts) -> Result<(), Refusal> {
         let today = self.clock.today();
+        let issuer = self
+            .credentials
+            .as_ref()
+            .and_then(|credentials| credentials.issuer(facts.issuer));
+        let valid = today
+            .zip(issuer)
+            .is_some_and(|(today, issuer)| issuer.valid_on(today).is_ok());
+        if !valid {
+            return Err(refusal(RefusalReason::UnknownIssuer, Some(facts)));
+        }
         if !today.is_some_and(|today| facts.effective <= today && today <= facts.expiry) {
             return Err(refusal(RefusalReason::CardExpired, Some(facts)));
         }

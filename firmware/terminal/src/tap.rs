@@ -5,6 +5,7 @@
 
 use card_spec::APPLICATION_IDENTIFIER;
 use card_spec::apdu::{Command, Response, StatusWord};
+use card_spec::certificate::Reference;
 use card_spec::command::instruction::{
     INTERNAL_AUTHENTICATE, PERFORM_SECURITY_OPERATION, READ_BINARY, SELECT,
 };
@@ -50,6 +51,8 @@ pub(crate) struct Context<'t, V> {
 pub(crate) enum TapError {
     /// What answers is not a genuine card, or somebody is between it and the reader.
     NotGenuine,
+    /// Its CSO names an issuer whose certificate the terminal does not hold: nothing is known about the card.
+    UnknownIssuer,
     /// The card does not want to: it is not active, or does not accept the terminal's certificate.
     Refused(StatusWord),
 }
@@ -69,6 +72,8 @@ pub(crate) struct CardFacts {
     pub(crate) expiry: Date,
     pub(crate) policy: HolderCheckPolicy,
     pub(crate) holder_digest: Digest,
+    /// Whose key signed it.
+    pub(crate) issuer: Reference,
     person: PersonReference,
     version: u16,
     agreement_key: PublicKey,
@@ -84,6 +89,7 @@ impl CardFacts {
             expiry: cso.expiry,
             policy: cso.policy,
             holder_digest: cso.digests.holder,
+            issuer: cso.issuer,
             person: cso.person,
             version: cso.version,
             agreement_key: cso.agreement_key,
@@ -228,8 +234,11 @@ fn read_on<V: Verify>(
         return Ok(Tap::Reading(cso));
     }
     let signed = Signed::<CardSecurityObject>::parse(&cso).map_err(|_| TapError::NotGenuine)?;
-    let verified = cso::verify(context.verifier, context.credentials.issuer(), signed)
-        .map_err(|_| TapError::NotGenuine)?;
+    let issuer = context
+        .credentials
+        .issuer(signed.claimed().issuer)
+        .ok_or(TapError::UnknownIssuer)?;
+    let verified = cso::verify(context.verifier, issuer, signed).map_err(|_| TapError::NotGenuine)?;
     let agreement = TerminalAgreement::new(ansinh_mark_generate(random));
     let parameters = [TRUST_ANCHOR, KEY_IDENTIFIER];
     let command = command(

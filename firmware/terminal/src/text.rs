@@ -238,6 +238,10 @@ fn reason(reason: RefusalReason) -> (&'static str, &'static str) {
             "the card left too soon; tap again and hold it still.",
         ),
         RefusalReason::Cancelled => ("đã hủy.", "cancelled."),
+        RefusalReason::UnknownIssuer => (
+            "thiết bị chưa có chứng thư của nơi cấp thẻ. Đồng bộ rồi chạm lại; không giữ thẻ.",
+            "no valid certificate of this card's issuer here; sync with the host and tap again; do not keep the card.",
+        ),
     }
 }
 

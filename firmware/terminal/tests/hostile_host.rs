@@ -122,7 +122,7 @@ fn certificates_that_do_not_fit() {
         (
             "order",
             vec![&anchor, &authority, &issuer, &own_agreement, &own_journal],
-            Refusal::NotGenuine,
+            Refusal::Malformed,
         ),
         (
             "foreign agreement key",

@@ -205,6 +205,7 @@ fn reason_text(reason: u8) -> &'static str {
         Some(RefusalReason::ListNotValid) => "list not valid today",
         Some(RefusalReason::CardRemoved) => "card removed",
         Some(RefusalReason::Cancelled) => "cancelled by the clerk",
+        Some(RefusalReason::UnknownIssuer) => "issuer's key not known to the terminal",
         None => "unknown reason",
     }
 }

@@ -120,6 +120,8 @@ pub fn block_entry(card_number: CardNumber) -> Vec<u8> {
 /// The host. It knows the terminal's journal key once the terminal has asked for its certificate.
 pub struct Host {
     pub office: Office,
+    /// Name of the issuer's key that it signs with.
+    pub issuer_name: &'static str,
     pub journal_key: Option<PublicKey>,
     pub list: ListPlan,
     pub blocked: Vec<CardNumber>,
@@ -129,6 +131,7 @@ impl Host {
     pub fn new(lines: Vec<ListLine>) -> Self {
         Self {
             office: Office::new(),
+            issuer_name: ISSUER,
             journal_key: None,
             list: ListPlan::new(1, lines),
             blocked: Vec::new(),
@@ -191,7 +194,7 @@ impl Host {
     pub fn time_statement(&self, nonce: [u8; 16], time: Time) -> TimeStatement {
         TimeStatement {
             suite: Default::default(),
-            issuer: reference(ISSUER),
+            issuer: reference(self.issuer_name),
             terminal: NAME.parse().unwrap(),
             nonce,
             time,
@@ -213,7 +216,11 @@ impl Host {
     }
 
     pub fn load_list(&self, bench: &mut Bench<'_>, list: &ListPlan) -> Result<(), Refusal> {
-        let header = signed(&list.header(), &self.office.issuer);
+        let header = ListHeader {
+            issuer: reference(self.issuer_name),
+            ..list.header()
+        };
+        let header = signed(&header, &self.office.issuer);
         bench.done(&Request::ListBegin { header: &header })?;
         for bytes in list.body().chunks(ListLine::LENGTH * 30) {
             bench.done(&Request::ListLines { bytes })?;
@@ -222,7 +229,11 @@ impl Host {
     }
 
     pub fn load_blocks(&self, bench: &mut Bench<'_>, number: u32, issued: Time) -> Result<(), Refusal> {
-        let header = signed(&block_header(number, &self.blocked, issued), &self.office.issuer);
+        let header = BlockListHeader {
+            issuer: reference(self.issuer_name),
+            ..block_header(number, &self.blocked, issued)
+        };
+        let header = signed(&header, &self.office.issuer);
         bench.done(&Request::BlockBegin { header: &header })?;
         for card in &self.blocked {
             bench.done(&Request::BlockEntries {
@@ -254,7 +265,7 @@ impl Host {
         let entry = Signed::<Entry<'_>>::parse(entry).unwrap();
         Acknowledgement {
             suite: Default::default(),
-            issuer: reference(ISSUER),
+            issuer: reference(self.issuer_name),
             terminal: NAME.parse::<TerminalName>().unwrap(),
             sequence: entry.claimed().sequence,
             head: entry.hash(),

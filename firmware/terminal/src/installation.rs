@@ -1,0 +1,120 @@
+//! What Install brings (DATA 8.2), and what the terminal will hold afterwards. Nothing is believed here: the chains are
+//! verified by [`crate::keys::Credentials`].
+
+use card_spec::certificate::{Certificate, Reference, Role, TrustAnchor};
+use card_spec::signed::{Body, Signed};
+use card_spec::tlv::Reader;
+use card_spec::values::Date;
+use link::Refusal;
+
+use crate::device::{Certificates, IssuerCertificates, MAXIMUM_CERTIFICATE, Object};
+
+type Encoded = Object<MAXIMUM_CERTIFICATE>;
+
+/// The objects of one Install.
+pub(crate) struct Installation {
+    /// Trust anchor, if it is among them.
+    pub(crate) anchor: Option<Encoded>,
+    issuers: IssuerCertificates,
+    /// Terminal CA, key agreement, journal.
+    own: Option<[Encoded; 3]>,
+}
+
+impl Installation {
+    /// Splits them: an anchor if there is one, issuers, and either all three others or none.
+    pub(crate) fn split(objects: &[u8]) -> Result<Self, Refusal> {
+        const TAG: u16 = <Certificate as Body<'_>>::WRAPPER;
+        let mut reader = Reader::new(objects);
+        let anchor = if objects.starts_with(&TrustAnchor::TAG.to_be_bytes()) {
+            Some(next(&mut reader, TrustAnchor::TAG)?)
+        } else {
+            None
+        };
+        let mut issuers = IssuerCertificates::new();
+        let own = loop {
+            if reader.rest().is_empty() {
+                break None;
+            }
+            let certificate = next(&mut reader, TAG)?;
+            if claimed(&certificate)?.authorization.role != Role::Issuer {
+                break Some([certificate, next(&mut reader, TAG)?, next(&mut reader, TAG)?]);
+            }
+            add(&mut issuers, certificate)?;
+        };
+        reader.finish().map_err(|_| Refusal::Malformed)?;
+        if issuers.is_empty() {
+            return Err(Refusal::Malformed);
+        }
+        Ok(Self { anchor, issuers, own })
+    }
+
+    /// Has one of the certificates ended before this day?
+    pub(crate) fn expired_before(&self, day: Date) -> bool {
+        let mut certificates = self.issuers.iter().chain(self.own.iter().flatten());
+        certificates.any(|certificate| claimed(certificate).is_ok_and(|body| body.expiry < day))
+    }
+
+    /// What the terminal will hold: an issuer's certificate stays until it has ended before `day` or another one for the
+    /// same key's name replaces it, so that no card in the field is refused because its issuer has a newer key.
+    pub(crate) fn merge(
+        self,
+        held: Option<&Certificates>,
+        day: Option<Date>,
+    ) -> Result<Certificates, Refusal> {
+        let mut issuers = self.issuers;
+        let province = issuers.first().map(|issuer| holder(issuer)).transpose()?;
+        let province = province.ok_or(Refusal::Malformed)?;
+        for issuer in &issuers {
+            if holder(issuer)?.mnemonic() != province.mnemonic() {
+                return Err(Refusal::NotForThisTerminal);
+            }
+        }
+        for issuer in held.iter().flat_map(|held| &held.issuers) {
+            let body = claimed(issuer)?;
+            let has_ended = day.is_some_and(|day| body.expiry < day);
+            let is_other_province = body.holder.mnemonic() != province.mnemonic();
+            let is_replaced = issuers.iter().any(|given| holder(given) == Ok(body.holder));
+            if !has_ended && !is_other_province && !is_replaced {
+                add(&mut issuers, issuer.clone())?;
+            }
+        }
+        // Newest first.
+        issuers.sort_unstable_by_key(|issuer| core::cmp::Reverse(holder(issuer).ok()));
+        if issuers
+            .windows(2)
+            .any(|pair| matches!(pair, [one, other] if holder(one) == holder(other)))
+        {
+            return Err(Refusal::Malformed);
+        }
+        let own = self.own.or_else(|| held.map(own));
+        let [authority, agreement, journal] = own.ok_or(Refusal::OutOfOrder)?;
+        Ok(Certificates {
+            issuers,
+            authority,
+            agreement,
+            journal,
+        })
+    }
+}
+
+fn next(reader: &mut Reader<'_>, tag: u16) -> Result<Encoded, Refusal> {
+    let object = reader.expect(tag).map_err(|_| Refusal::Malformed)?;
+    Encoded::from_slice(object.encoding()).map_err(|_| Refusal::TooLarge)
+}
+
+fn add(issuers: &mut IssuerCertificates, certificate: Encoded) -> Result<(), Refusal> {
+    issuers.push(certificate).map_err(|_| Refusal::TooManyIssuers)
+}
+
+fn claimed(certificate: &[u8]) -> Result<Certificate, Refusal> {
+    let certificate = Signed::<Certificate>::parse(certificate).map_err(|_| Refusal::NotGenuine)?;
+    Ok(*certificate.claimed())
+}
+
+fn holder(certificate: &[u8]) -> Result<Reference, Refusal> {
+    Ok(claimed(certificate)?.holder)
+}
+
+fn own(held: &Certificates) -> [Encoded; 3] {
+    [&held.authority, &held.agreement, &held.journal].map(Clone::clone)
+}
