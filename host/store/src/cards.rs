@@ -6,6 +6,7 @@ use sqlx::{AnyConnection, Row as _};
 
 use crate::deliveries::{ChipSerial, serial_text};
 use crate::issuance::forget_notes;
+use crate::life::person_of;
 use crate::operations::log;
 use crate::operators::Actor;
 use crate::people::PersonReference;
@@ -115,6 +116,15 @@ pub struct Card {
     pub cso: Option<Vec<u8>>,
 }
 
+/// Somebody's cards.
+#[derive(Debug, Clone)]
+pub struct PersonCards {
+    /// Whose.
+    pub person: PersonReference,
+    /// All of them, those blocked and given up included, by number.
+    pub cards: Vec<Card>,
+}
+
 /// What a chip on a reader is for.
 #[derive(Debug)]
 pub enum Claim {
@@ -164,6 +174,44 @@ impl Store {
                 .fetch_all(connection)
                 .await?;
             rows.iter().map(card_from).collect()
+        })
+    }
+
+    /// At most `limit` cards whose numbers are above this one, by number. A card keeps its number, so whoever goes on from the last
+    /// one seen sees each card once, however many were begun meanwhile.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`].
+    pub fn cards_after(&self, last: Option<&CardNumber>, limit: u32) -> Result<Vec<Card>, StoreError> {
+        let last = last.map_or_else(String::new, ToString::to_string);
+        self.read(async |connection| {
+            let rows = sqlx::query("SELECT * FROM card WHERE number > $1 ORDER BY number LIMIT $2")
+                .bind(&last)
+                .bind(i64::from(limit))
+                .fetch_all(connection)
+                .await?;
+            rows.iter().map(card_from).collect()
+        })
+    }
+
+    /// The cards of whoever has or had this personal identification number or social security number, by number; `None` for a
+    /// number of nobody here. That somebody looked is written down, with the person's reference: who asks for people is to be seen.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`].
+    pub fn look_up_cards(&self, actor: &Actor, number: &str) -> Result<Option<PersonCards>, StoreError> {
+        self.write(async |connection| {
+            let Some(person) = person_of_any(connection, number).await? else {
+                log(connection, actor, "person-looked-up", "nobody").await?;
+                return Ok(None);
+            };
+            log(connection, actor, "person-looked-up", &hex::encode(person)).await?;
+            let rows = sqlx::query("SELECT * FROM card WHERE person = $1 ORDER BY number")
+                .bind(person.to_vec())
+                .fetch_all(connection)
+                .await?;
+            let cards = rows.iter().map(card_from).collect::<Result<_, _>>()?;
+            Ok(Some(PersonCards { person, cards }))
         })
     }
 
@@ -255,6 +303,20 @@ pub(crate) async fn insert_block(
         .execute(connection)
         .await?;
     Ok(())
+}
+
+async fn person_of_any(
+    connection: &mut AnyConnection,
+    number: &str,
+) -> Result<Option<PersonReference>, StoreError> {
+    if let Some(person) = person_of(connection, number).await? {
+        return Ok(Some(person));
+    }
+    let row = sqlx::query("SELECT person FROM social_security_number WHERE number = $1")
+        .bind(number)
+        .fetch_optional(connection)
+        .await?;
+    row.map(|row| octets(&row, "person")).transpose()
 }
 
 pub(crate) async fn card_on_chip(

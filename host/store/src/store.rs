@@ -1,5 +1,8 @@
 //! Opening the database, and the two ways of using it: a read, and a write that happens wholly or not at all.
 
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+
 use jiff::{Timestamp, Unit};
 use sqlx::any::{AnyRow, install_default_drivers};
 use sqlx::{AnyConnection, Connection as _, Row as _};
@@ -11,6 +14,9 @@ use crate::migrations::migrations;
 use crate::turn::{Means, WriteTurn};
 use crate::{Location, StoreError};
 
+/// Hears how long each write took.
+type Observer = Box<dyn Fn(Duration) + Send + Sync>;
+
 /// The ledger, opened.
 pub struct Store {
     runtime: Runtime,
@@ -19,6 +25,7 @@ pub struct Store {
     /// time; here they are woken.
     pub(crate) turn: WriteTurn,
     pub(crate) engine: Engine,
+    observer: OnceLock<Observer>,
 }
 
 impl Store {
@@ -93,7 +100,13 @@ impl Store {
             connections,
             turn: WriteTurn::default(),
             engine,
+            observer: OnceLock::new(),
         })
+    }
+
+    /// Has the time of each write told from here on, the wait for its turn included, however it ended. The first observer stays.
+    pub fn observe_writes(&self, observer: impl Fn(Duration) + Send + Sync + 'static) {
+        let _ = self.observer.set(Box::new(observer));
     }
 
     /// Runs queries that change nothing.
@@ -118,7 +131,12 @@ impl Store {
             connections: &self.connections,
             engine: self.engine,
         };
-        self.turn.take(means, work)
+        let start = Instant::now();
+        let result = self.turn.take(means, work);
+        if let Some(observer) = self.observer.get() {
+            observer(start.elapsed());
+        }
+        result
     }
 }
 
