@@ -16,5 +16,8 @@ pub use error::PayoutError;
 pub use ingestion::{EntryError, IngestionError, JournalIngestion, Rejected};
 pub use lists::{ListTerms, MadeList, make_payment_list};
 pub use proof::carried_payment;
-pub use provisioning::{TERMINAL_DAYS, TerminalAuthority, TerminalCertificates, certify_terminal};
+pub use provisioning::{
+    TERMINAL_DAYS, TERMINAL_ISSUERS, TerminalAuthority, TerminalCertificates, certify_terminal,
+    issuer_certificates,
+};
 pub use statements::{IssuerKey, acknowledge, time_statement, vietnam_time};

@@ -1,4 +1,5 @@
-//! Terminals get their two certificates (SPEC 3): one for key agreement with cards, one for signing the journal.
+//! Terminals get their two certificates (SPEC 3), one for key agreement with cards, one for signing the journal, and those of
+//! the issuer's keys whose cards they pay.
 
 use core::fmt::Display;
 
@@ -19,6 +20,31 @@ use crate::statements::OBJECT;
 
 /// Days that a terminal's certificates span, both ends included (SPEC 3.4).
 pub const TERMINAL_DAYS: u32 = 35;
+
+/// Certificates of issuer keys that a terminal holds at most (DATA 8.5).
+pub const TERMINAL_ISSUERS: usize = 4;
+
+/// The certificates in the ledger of an issuer's keys, `issuer` and those before and after it, that are valid on `day`: the
+/// newest first, as many as a terminal holds. Cards of all of them are in the field.
+///
+/// # Errors
+/// Of the store, and if a certificate in it is malformed.
+pub fn issuer_certificates(store: &Store, issuer: Reference, day: Date) -> Result<Vec<Vec<u8>>, PayoutError> {
+    let mut found = Vec::new();
+    for (holder, object) in store.certificates()? {
+        let same = Reference::new(&holder).is_some_and(|holder| holder.mnemonic() == issuer.mnemonic());
+        if !same {
+            continue;
+        }
+        let body = *Signed::<Certificate>::parse(&object)?.claimed();
+        if body.authorization.role == Role::Issuer && body.effective <= day && day <= body.expiry {
+            found.push((body.holder.sequence(), object));
+        }
+    }
+    found.sort_unstable_by(|one, other| other.cmp(one));
+    found.truncate(TERMINAL_ISSUERS);
+    Ok(found.into_iter().map(|(_, object)| object).collect())
+}
 
 /// The terminal CA's key with the chain that vouches for it.
 pub struct TerminalAuthority<'a, S> {

@@ -335,7 +335,7 @@ fn plain_lists_have_the_codes_of_the_specification() {
     assert_eq!(codes(CodeList::Recipients), numbers(3));
     assert_eq!(codes(CodeList::HolderChecks), numbers(2));
     assert_eq!(codes(CodeList::BlockReasons), numbers(6));
-    assert_eq!(codes(CodeList::RefusalReasons), numbers(15));
+    assert_eq!(codes(CodeList::RefusalReasons), numbers(16));
     assert_eq!(codes(CodeList::PaymentMethods), numbers(5));
     assert_eq!(
         codes(CodeList::Programmes),
