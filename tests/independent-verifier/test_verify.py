@@ -117,6 +117,55 @@ class Certificates(Finding):
                 self.assert_found(world, "certificates/VNISS7900001.cvc: its flags are not its root's")
 
 
+class Operations(Finding):
+    """DATA 2.1: the log is chained, and tells of all that was signed."""
+
+    ACTS = [("operator-added", "lan operator"), ("card-begun", CARD), ("payment-list-made", "L1 VNT7900001"),
+            ("block-list-made", "1"), ("ledger-copied", "backup")]
+
+    def log(self, acts) -> list[list[str]]:
+        head, log = "0" * 64, []
+        for position, (action, subject) in enumerate(acts, 1):
+            lines = ["ansinh operation 1", str(position), "2026-11-22T08:00:00Z", "lan", action, subject, head]
+            head = fixture.sha256("".join(line + "\n" for line in lines).encode()).hex()
+            log.append([*lines, head])
+        return log
+
+    def of(self, log) -> fixture.World:
+        world = complete()
+        world.files["operations.log"] = "".join(line + "\n" for operation in log for line in operation).encode()
+        return world
+
+    def acts(self):
+        names = {name.split("/")[0]: Path(name).stem for name in complete().files if name.startswith(("lists/", "blocklists/"))}
+        return [(action, {"payment-list-made": names["lists"] + " VNT7900001", "block-list-made": names["blocklists"]}.get(action, subject))
+                for action, subject in self.ACTS]
+
+    def test_a_whole_log_passes(self):
+        self.assertEqual(findings(self.of(self.log(self.acts()))), [])
+
+    def test_a_bent_log_is_found(self):
+        def taken_out(log): del log[0]
+        def swapped(log): log[0], log[1] = log[1], log[0]
+        def altered(log): log[0][3] = "minh"
+        def rehashed(log):
+            log[0][3] = "minh"
+            log[0][7] = fixture.sha256("".join(line + "\n" for line in log[0][:7]).encode()).hex()
+        def cut(log): del log[3:]
+        def stranger(log): log[0][0] = "ansinh operation 2"
+        for bend, part in ((taken_out, "does not follow"), (swapped, "does not follow"), (altered, "another hash"),
+                           (rehashed, "does not follow"), (cut, "nothing of block-list-made"), (stranger, "no operation after 0")):
+            with self.subTest(bend.__name__):
+                log = self.log(self.acts())
+                bend(log)
+                self.assert_found(self.of(log), part)
+
+    def test_a_piece_of_an_operation_is_found(self):
+        world = self.of(self.log(self.acts()))
+        world.files["operations.log"] = world.files["operations.log"][:-1]
+        self.assert_found(world, "not eight lines")
+
+
 class Lists(Finding):
     def test_faults_of_a_list(self):
         cases = {

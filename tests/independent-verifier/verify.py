@@ -19,6 +19,7 @@ from folder import ISSUER, JOURNAL, ROOT, TERMINAL_CA, Certificates, Findings, F
 from issued import Issued
 from journal import Journal, check_receipts, read_back
 from objects import ACKNOWLEDGEMENT, verify
+from operations import check_operations
 from tlv import Refused, parse
 
 
@@ -83,11 +84,17 @@ def verify_folder(path: Path, root: Path) -> tuple[list[str], str]:
         missing = len(journal.synced - acknowledged)
         findings.check(not missing, f"journals/{terminal}.journal", f"{missing} Synced entries without their acknowledgement")
 
+    def stems(pattern: str) -> list[str]:
+        return [found.name.removesuffix(found.suffix) for found in sorted(path.glob(pattern))]
+    operations = 0
+    with findings.about("operations.log"):
+        operations = check_operations(folder, stems("cards/*"), stems("lists/*.list"), stems("blocklists/*.blocklist"))
+
     entries = sum(len(journal.entries) for journal in journals.values())
     return findings.lines, (
         f"{len(certificates.by_holder)} certificates, {len(issued.cards)} cards, {len(issued.lists)} payment lists, "
         f"{len(issued.block_lists)} block lists, {len(journals)} journals with {entries} entries, {len(payments)} payments, "
-        f"{len(acknowledged)} acknowledgements")
+        f"{len(acknowledged)} acknowledgements, {operations} operations")
 
 
 def main() -> int:

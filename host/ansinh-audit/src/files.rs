@@ -50,6 +50,7 @@ pub(crate) struct Files {
     pub(crate) lists: Vec<(String, PathBuf)>,
     pub(crate) block_lists: Vec<(u32, PathBuf)>,
     pub(crate) acknowledgements: Vec<(TerminalName, u32, PathBuf)>,
+    pub(crate) operations: Vec<PathBuf>,
     pub(crate) unknown: Vec<PathBuf>,
 }
 
@@ -86,6 +87,10 @@ impl Files {
         // A bare reference is a copy for cvc-print, which looks for authorities under such names.
         if let Some(holder) = Reference::new(name) {
             self.certificates.push((holder, own));
+            return Some(());
+        }
+        if name == "operations.log" {
+            self.operations.push(own);
             return Some(());
         }
         match folder.file_name().and_then(OsStr::to_str) {

@@ -204,6 +204,21 @@ codes! {
     AcknowledgementHead = "acknowledgement-head",
     /// An acknowledgement names another journal key.
     AcknowledgementKey = "acknowledgement-journal-key",
+
+    /// Lines of the operations log that are no operation (DATA 2.1).
+    OperationEncoding = "operation-encoding",
+    /// An operation's hash is not that of its lines.
+    OperationHash = "operation-hash",
+    /// Operations are missing.
+    OperationGap = "operation-gap",
+    /// An operation stands again or out of order.
+    OperationOrder = "operation-order",
+    /// An operation does not name the one before it.
+    OperationPrevious = "operation-previous",
+    /// Two operations logs of one ledger differ.
+    OperationFork = "operation-fork",
+    /// Something was signed of which no operation tells.
+    OperationMissing = "operation-missing",
 }
 
 impl fmt::Display for Code {

@@ -12,6 +12,7 @@ mod finding;
 mod issued;
 mod issuer_sequence;
 mod journal;
+mod operations;
 mod orders;
 mod parallel;
 mod pem;
@@ -31,6 +32,7 @@ use card_spec::values::TerminalName;
 
 pub use finding::{Code, Finding, Place};
 pub use issuer_sequence::IssuerSummary;
+pub use operations::OperationsSummary;
 pub use receipts::CardSummary;
 pub use report::{Counts, Report, TerminalSummary, Totals};
 pub use verifier::AwsLc;
@@ -114,6 +116,7 @@ pub fn audit(folders: &[PathBuf], root: &PublicKey, jobs: NonZero<usize>) -> Res
     chains.check_files(&files, &journals, &cards, &verifier, &mut findings);
     chains.add_read_back(&files, &cards, &verifier, &mut findings);
     let card_summaries = chains.check(&cards, &mut findings);
+    let operations = operations::check(&files, &mut findings);
 
     let (lists, block_lists) = issued.counts();
     let mut report = Report::new(findings.into_vec());
@@ -146,6 +149,7 @@ pub fn audit(folders: &[PathBuf], root: &PublicKey, jobs: NonZero<usize>) -> Res
         .collect();
     report.issuers = issuers;
     report.cards = card_summaries;
+    report.operations = operations;
     Ok(report)
 }
 

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use crate::finding::Finding;
 use crate::issuer_sequence::IssuerSummary;
+use crate::operations::OperationsSummary;
 use crate::receipts::CardSummary;
 
 /// What stands behind the last entry of a journal or sequence, said in every report.
@@ -89,6 +90,8 @@ pub struct Report {
     pub issuers: Vec<IssuerSummary>,
     /// Completeness by card, of cards with receipts.
     pub cards: Vec<CardSummary>,
+    /// The operations logs: who did what at the stations.
+    pub operations: Vec<OperationsSummary>,
     /// What the audit cannot show.
     pub limit: &'static str,
 }
@@ -105,6 +108,7 @@ impl Report {
             terminals: Vec::new(),
             issuers: Vec::new(),
             cards: Vec::new(),
+            operations: Vec::new(),
             limit: LIMIT,
         }
     }
@@ -151,6 +155,15 @@ impl fmt::Display for Report {
             "Cards with receipts: {}, {gaps} of them with gaps.",
             self.cards.len()
         )?;
+        if self.operations.is_empty() {
+            writeln!(
+                f,
+                "No operations log: nothing here says who did what at the station."
+            )?;
+        }
+        for log in &self.operations {
+            log.fmt(f)?;
+        }
         writeln!(f, "{}", self.limit)?;
         match self.findings.len() {
             0 => writeln!(f, "No findings."),
@@ -180,6 +193,20 @@ impl fmt::Display for Totals {
             writeln!(f, "Refused, {reason}: {count}")?;
         }
         Ok(())
+    }
+}
+
+impl fmt::Display for OperationsSummary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Operations log: 1 to {} unbroken", self.unbroken)?;
+        if self.last != self.unbroken {
+            write!(f, ", with breaks to {}", self.last)?;
+        }
+        writeln!(
+            f,
+            ", head {}; unsigned: compare it with one written down elsewhere.",
+            self.head
+        )
     }
 }
 

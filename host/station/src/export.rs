@@ -3,20 +3,25 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::{BufWriter, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use ansinh_keys::public_key_pem;
 use ansinh_store::Store;
+use ansinh_store::block_lists::BlockList;
 use ansinh_store::maintenance::CardReceipt;
 use ansinh_store::terminals::Terminal;
 use anyhow::{Context as _, Result, bail};
+use card_spec::block_delta::BlockDeltaBase;
 use card_spec::certificate::{Certificate, Role};
 use card_spec::crypto::{PublicKey, Signature};
 use card_spec::cso::CardSecurityObject;
 use card_spec::journal::{Entry, Event};
+use card_spec::list::BlockListHeader;
 use card_spec::payment::Receipt;
 use card_spec::signed::Signed;
+use card_spec::tlv::{Field as _, Writer};
 use card_spec::values::CardNumber;
 
 /// How many objects of each kind were written.
@@ -36,10 +41,12 @@ pub struct Exported {
     pub receipts: usize,
     /// Payment lists.
     pub lists: usize,
-    /// Block lists.
+    /// Block lists, in full and as what changed.
     pub block_lists: usize,
     /// Acknowledgements.
     pub acknowledgements: usize,
+    /// Lines of the operations log.
+    pub operations: usize,
 }
 
 /// Writes everything into a new or empty folder that only its owner can open: the ledger goes along, with personal data.
@@ -80,11 +87,7 @@ fn export_files(store: &Store, folder: &Folder) -> Result<Exported> {
         folder.write(&format!("lists/{}.list", list.list_id), &content)?;
         exported.lists += 1;
     }
-    for list in store.block_lists()? {
-        let content = [list.header, list.entries].concat();
-        folder.write(&format!("blocklists/{}.blocklist", list.number), &content)?;
-        exported.block_lists += 1;
-    }
+    exported.block_lists = write_block_lists(folder, &store.block_lists()?)?;
     for ack in store.acknowledgements()? {
         folder.write(
             &format!("acks/{}-{}.ack", ack.terminal, ack.sequence),
@@ -92,7 +95,35 @@ fn export_files(store: &Store, folder: &Folder) -> Result<Exported> {
         )?;
         exported.acknowledgements += 1;
     }
+    exported.operations = write_operations(store, folder)?;
     Ok(exported)
+}
+
+/// Writes each block list as it was published; gives their number.
+fn write_block_lists(folder: &Folder, lists: &[BlockList]) -> Result<usize> {
+    for list in lists {
+        let number = list.number;
+        let Some(base) = list.base else {
+            let content = [&list.header[..], &list.content].concat();
+            folder.write(&format!("blocklists/{number}.blocklist"), &content)?;
+            continue;
+        };
+        let named = lists.iter().find(|list| list.number == base);
+        let named = named.with_context(|| format!("block list {number}: its base {base} is not there"))?;
+        let header = Signed::<BlockListHeader>::parse(&named.header)
+            .with_context(|| format!("block list {base}"))?
+            .hash();
+        let mut buffer = [0; BlockDeltaBase::LENGTH];
+        let mut writer = Writer::new(&mut buffer);
+        BlockDeltaBase {
+            number: base,
+            header,
+        }
+        .write(&mut writer, BlockDeltaBase::TAG)?;
+        let content = [&list.header[..], writer.finish(), &list.content].concat();
+        folder.write(&format!("blocklists/{number}.blockdelta"), &content)?;
+    }
+    Ok(lists.len())
 }
 
 /// Writes a certificate; of an authority also the key in PEM and copies under the bare reference.
@@ -171,6 +202,28 @@ fn write_terminal(folder: &Folder, terminal: &Terminal, entries: &[Vec<u8>]) -> 
         folder.write(&format!("receipts/{name}-{intent}.sig.der"), signature)?;
     }
     Ok(receipts.len())
+}
+
+/// Writes the operations log, each operation as the text that is hashed and its hash (DATA 2.1), as it stands in the ledger: whether
+/// it is whole is for the auditor to find. Gives the number of operations.
+fn write_operations(store: &Store, folder: &Folder) -> Result<usize> {
+    const PAGE: u32 = 10_000;
+    let path = folder.path("operations.log");
+    let failed = || format!("{}: cannot be written", path.display());
+    let mut file = BufWriter::new(fs::File::create(&path).with_context(failed)?);
+    let (mut count, mut last) = (0, 0);
+    loop {
+        let page = store.operations_after(last, PAGE)?;
+        let Some(newest) = page.last() else { break };
+        last = newest.position;
+        count += page.len();
+        for operation in &page {
+            let (text, hash) = (operation.hashed_text(), hex::encode(operation.hash));
+            writeln!(file, "{text}{hash}").with_context(failed)?;
+        }
+    }
+    file.flush().with_context(failed)?;
+    Ok(count)
 }
 
 /// `SEQUENCE { INTEGER r, INTEGER s }` (RFC 3279, 2.2.3).

@@ -40,8 +40,8 @@ impl Operation {
         Self { hash, ..self }
     }
 
-    /// The hash that this line must have.
-    pub fn expected_hash(&self) -> [u8; 32] {
+    /// The seven text lines that are hashed.
+    pub fn hashed_text(&self) -> String {
         let previous = hex::encode(self.previous_hash);
         let lines = [
             "ansinh operation 1",
@@ -53,7 +53,12 @@ impl Operation {
             &previous,
             "",
         ];
-        sha256(&[lines.join("\n").as_bytes()])
+        lines.join("\n")
+    }
+
+    /// The hash that this line must have.
+    pub fn expected_hash(&self) -> [u8; 32] {
+        sha256(&[self.hashed_text().as_bytes()])
     }
 }
 

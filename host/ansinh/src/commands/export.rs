@@ -16,6 +16,7 @@ Examples:
   ansinh-audit verify audit-2026-11 --root audit-2026-11/root.pem
   cd audit-2026-11/cards/7900000000000018
   openssl dgst -sha256 -verify ../../issuer.pem -signature cso.sig.der cso.signed.bin
+  head -n 7 audit-2026-11/operations.log | sha256sum; sed -n 8p audit-2026-11/operations.log
   cvc-print --cvc-dir=audit-2026-11 -c audit-2026-11/certificates/VNTCA00001.cvc")]
 pub(crate) struct Export {
     /// A new or empty folder
@@ -39,6 +40,7 @@ impl Export {
         println!("  biên nhận / receipts             {}", exported.receipts);
         println!("  danh sách chi trả / lists        {}", exported.lists);
         println!("  danh sách khóa / block lists     {}", exported.block_lists);
+        println!("  nhật ký thao tác / operations    {}", exported.operations);
         println!("Thư mục có dữ liệu cá nhân / The folder holds personal data: keep it accordingly");
         Ok(())
     }

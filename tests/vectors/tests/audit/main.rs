@@ -6,6 +6,7 @@
 mod files;
 mod issuer;
 mod journals;
+mod operations;
 mod payments;
 
 use std::collections::BTreeMap;
