@@ -28,11 +28,11 @@ pub enum Step {
     },
     /// Have the holder's PIN typed for this card: [`Event::Pin`]. Release the card's transaction first.
     AskPin(CardNumber),
-    /// Commit this to the ledger before anything else: [`Event::Written`].
-    Write(CardNumber, LedgerWrite),
-    /// Give the CSO its place in the issuer's sequence, sign and store it, all in one transaction: [`Event::Signed`]. If a
-    /// CSO was signed for this card before, that one is the answer.
-    SignCso(Box<CsoDraft>),
+    /// Commit this to the ledger, all of it in one transaction, before anything else: [`Event::Written`].
+    Write(CardNumber, Vec<LedgerWrite>),
+    /// Write this to the ledger, give the CSO its place in the issuer's sequence, sign and store it, all in one transaction:
+    /// [`Event::Signed`]. If a CSO was signed for this card before, that one is the answer.
+    SignCso(Box<CsoDraft>, Vec<LedgerWrite>),
     /// The end: the chip is what this says.
     Done(Done),
     /// The end: the chip is not (yet) a card.
@@ -282,19 +282,15 @@ impl Desk {
         }
     }
 
-    pub(crate) async fn write(&self, number: CardNumber, write: LedgerWrite) -> Result<(), Failure> {
-        match self.ask(Step::Write(number, write)).await? {
+    pub(crate) async fn write(&self, number: CardNumber, writes: Vec<LedgerWrite>) -> Result<(), Failure> {
+        match self.ask(Step::Write(number, writes)).await? {
             Event::Written => Ok(()),
             _ => Err(WRONG_ANSWER),
         }
     }
 
-    pub(crate) async fn journal(&self, number: CardNumber, step: JournalStep) -> Result<(), Failure> {
-        self.write(number, LedgerWrite::Journal(step)).await
-    }
-
-    pub(crate) async fn sign(&self, draft: CsoDraft) -> Result<Vec<u8>, Failure> {
-        match self.ask(Step::SignCso(Box::new(draft))).await? {
+    pub(crate) async fn sign(&self, draft: CsoDraft, writes: Vec<LedgerWrite>) -> Result<Vec<u8>, Failure> {
+        match self.ask(Step::SignCso(Box::new(draft), writes)).await? {
             Event::Signed(cso) => Ok(cso),
             _ => Err(WRONG_ANSWER),
         }

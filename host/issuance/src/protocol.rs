@@ -1,7 +1,10 @@
 //! The order of things (SPEC 6), from SELECT to ACTIVATE, on a new chip or on one that was torn anywhere before.
 //!
 //! Each step on the chip is in the ledger's journal before it is taken, and each fact about the chip is in the ledger
-//! before the next step builds on it. So whatever is lost, card and ledger together tell what is still to be done.
+//! before the next step builds on it. So whatever is lost, card and ledger together tell what is still to be done. A fact is
+//! committed together with the journal of the next step: one commit before each command that changes the chip, one at the end.
+
+use core::mem;
 
 use card_spec::command::instruction::{ACTIVATE, GENERATE_KEY_PAIR, PUT_KEY};
 use card_spec::command::{CardStatus, LifeCycle, Pin};
@@ -63,6 +66,7 @@ pub(crate) async fn personalize(desk: Desk, station: &Station, random: Randomnes
         session,
         station,
         card: *card,
+        learned: Vec::new(),
     };
     let result = work
         .finish(
@@ -77,7 +81,7 @@ pub(crate) async fn personalize(desk: Desk, station: &Station, random: Randomnes
     if let Err(failure) = &result
         && failure.plastic() == Plastic::Spoilt
     {
-        desk.write(number, LedgerWrite::GivenUp).await?;
+        desk.write(number, vec![LedgerWrite::GivenUp]).await?;
     }
     result
 }
@@ -96,6 +100,8 @@ struct Work<'a> {
     session: Session<Personalization>,
     station: &'a Station,
     card: Assignment,
+    /// What the chip has shown and the ledger does not know yet.
+    learned: Vec<LedgerWrite>,
 }
 
 impl Work<'_> {
@@ -132,6 +138,7 @@ impl Work<'_> {
         match (released, hash) {
             (Some(_), Some(hash)) if is_loaded(&status, &hash) => {}
             (Some(cso), _) if status.flags & CardStatus::KEYS_PRESENT != 0 => {
+                self.about(JournalStep::LoadData).await?;
                 self.load(&cso, groups).await?;
             }
             (Some(_), _) => return Err(Failure::LostKeys),
@@ -152,7 +159,7 @@ impl Work<'_> {
             .ok_or(Failure::Program("no key version is left"))?;
         let data =
             encode_put_key(next, &keys.issuer, &keys.transport.dek).map_err(|_| Failure::DefaultKeys)?;
-        self.journal(JournalStep::ReplaceKeys).await?;
+        self.about(JournalStep::ReplaceKeys).await?;
         let answer = self
             .session
             .command(Instruction("PUT KEY", [PUT_KEY, 0x00, PUT_KEY_P2]), &data)
@@ -160,7 +167,7 @@ impl Work<'_> {
         if answer != put_key_response(next, &keys.issuer) {
             return Err(Failure::Malformed("PUT KEY"));
         }
-        self.write(LedgerWrite::KeysReplaced).await?;
+        self.learned.push(LedgerWrite::KeysReplaced);
         Ok(CardStatus {
             life_cycle: LifeCycle::Personalizing,
             key_version: next,
@@ -185,7 +192,7 @@ impl Work<'_> {
             return Err(Failure::UnrecordedCso);
         }
         if self.card.progress == Progress::Claimed {
-            self.write(LedgerWrite::KeysReplaced).await?;
+            self.learned.push(LedgerWrite::KeysReplaced);
         }
         Ok(status)
     }
@@ -195,7 +202,7 @@ impl Work<'_> {
         if hash.is_none() || status.cso_hash != hash {
             return Err(Failure::OtherCso);
         }
-        self.write(LedgerWrite::Activated).await?;
+        self.write(vec![LedgerWrite::Activated]).await?;
         Ok(Done::Confirmed(self.card.number))
     }
 
@@ -213,22 +220,24 @@ impl Work<'_> {
         let data = data
             .encode(&mut buffer)
             .map_err(|_| Failure::Program("GENERATE does not fit"))?;
-        self.journal(JournalStep::ProveKeys).await?;
+        self.about(JournalStep::ProveKeys).await?;
         let instruction = Instruction("GENERATE ASYMMETRIC KEY PAIR", [GENERATE_KEY_PAIR, present, 0x00]);
         let answer = self.session.command(instruction, data).await?;
         let keys = question.verify(&answer)?;
-        self.write(LedgerWrite::KeysProven(Box::new(keys))).await?;
+        self.learned.push(LedgerWrite::KeysProven(Box::new(keys)));
         Ok(keys)
     }
 
-    /// The issuer's signature, once for each chip: from here on the card is finished or its number blocked.
+    /// The issuer's signature, once for each chip: from here on the card is finished or its number blocked. The loading that
+    /// follows is announced with it.
     async fn release(&mut self, keys: &ProvenKeys, groups: &DataGroups) -> Result<Vec<u8>, Failure> {
         let draft = self.station.draft(&self.card, keys, groups)?;
-        self.journal(JournalStep::ReleaseCso {
+        let release = JournalStep::ReleaseCso {
             groups: groups.encoding().to_vec(),
-        })
-        .await?;
-        let cso = self.desk.sign(draft).await?;
+        };
+        let mut writes = mem::take(&mut self.learned);
+        writes.extend([release, JournalStep::LoadData].map(LedgerWrite::Journal));
+        let cso = self.desk.sign(draft, writes).await?;
         let checked = self.station.check(&cso, self.card.number, groups)?;
         if checked.names(keys) {
             Ok(cso)
@@ -240,32 +249,34 @@ impl Work<'_> {
     /// STORE DATA (SPEC 6.6). Block 00 starts anew, so that a torn load is simply repeated.
     async fn load(&mut self, cso: &[u8], groups: &DataGroups) -> Result<(), Failure> {
         let objects = self.station.load(cso, groups);
-        self.journal(JournalStep::LoadData).await?;
         self.session.store_data(&objects).await
     }
 
     /// CHANGE REFERENCE DATA (SPEC 6.8). A PIN that a torn run set is simply replaced.
     async fn set_pin(&mut self, pin: &Pin) -> Result<(), Failure> {
-        self.journal(JournalStep::SetPin).await?;
+        self.about(JournalStep::SetPin).await?;
         self.session.change_pin(pin).await
     }
 
     /// ACTIVATE (SPEC 6.9).
     async fn activate(&mut self) -> Result<Done, Failure> {
-        self.journal(JournalStep::Activate).await?;
+        self.about(JournalStep::Activate).await?;
         self.session
             .command(Instruction("ACTIVATE", [ACTIVATE, 0x00, 0x00]), &[])
             .await?;
-        self.write(LedgerWrite::Activated).await?;
+        self.write(vec![LedgerWrite::Activated]).await?;
         Ok(Done::Issued(self.card.number))
     }
 
-    async fn journal(&self, step: JournalStep) -> Result<(), Failure> {
-        self.desk.journal(self.number(), step).await
+    /// Commits what was learned of the chip, and the step that comes next.
+    async fn about(&mut self, step: JournalStep) -> Result<(), Failure> {
+        let mut writes = mem::take(&mut self.learned);
+        writes.push(LedgerWrite::Journal(step));
+        self.write(writes).await
     }
 
-    async fn write(&self, write: LedgerWrite) -> Result<(), Failure> {
-        self.desk.write(self.number(), write).await
+    async fn write(&self, writes: Vec<LedgerWrite>) -> Result<(), Failure> {
+        self.desk.write(self.number(), writes).await
     }
 
     fn number(&self) -> CardNumber {

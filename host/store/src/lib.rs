@@ -59,4 +59,5 @@ mod turn;
 
 pub use error::{DatabaseError, StoreError};
 pub use location::{DatabaseUrl, Location};
+pub use personalization::Fact;
 pub use store::Store;

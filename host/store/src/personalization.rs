@@ -73,18 +73,14 @@ impl Store {
         })
     }
 
-    /// Writes to a card's journal what is about to be done. Call it before doing it.
+    /// Writes down what is known of a chip and what is about to be done to it, all of it or nothing. Call it before doing it.
+    /// Asking again for a fact changes nothing.
     ///
     /// # Errors
-    /// [`StoreError::Database`].
-    pub fn record_step(
-        &self,
-        number: &CardNumber,
-        step: &str,
-        note: Option<&[u8]>,
-        reader: &str,
-    ) -> Result<(), StoreError> {
-        self.write(async |connection| write_step(connection, number, step, note, reader).await)
+    /// [`StoreError::KeySeenBefore`] if any card ever had either key; [`StoreError::WrongState`] for a card that was blocked or
+    /// given up, or in a state that the fact does not follow from; nothing is written then.
+    pub fn record(&self, number: &CardNumber, facts: &[Fact<'_>], reader: &str) -> Result<(), StoreError> {
+        self.write(async |connection| record_all(connection, number, facts, reader).await)
     }
 
     /// A card's journal, oldest first.
@@ -109,66 +105,20 @@ impl Store {
         })
     }
 
-    /// The chip is known to answer to the issuer's keys. Asking again changes nothing.
+    /// Records these facts, lets `sign` make the card's CSO as the next object of the issuer's sequence, and stores it, all in one
+    /// transaction. A CSO that was released before is returned as it is: there is one per chip.
     ///
     /// # Errors
-    /// [`StoreError::WrongState`] for a card that was blocked or given up.
-    pub fn keys_replaced(&self, number: &CardNumber) -> Result<(), StoreError> {
-        self.write(async |connection| {
-            let card = card(connection, number).await?;
-            match card.state {
-                CardState::Planned => set_state(connection, number, CardState::KeysReplaced).await,
-                CardState::Blocked | CardState::Abandoned => {
-                    Err(wrong_state(&card, "a card in personalization"))
-                }
-                _ => Ok(()),
-            }
-        })
-    }
-
-    /// The chip has proved its two key pairs. Before the CSO is released a chip may make new ones after a tear.
-    ///
-    /// # Errors
-    /// [`StoreError::KeySeenBefore`] if any card ever had either key; [`StoreError::WrongState`].
-    pub fn keys_generated(
-        &self,
-        number: &CardNumber,
-        agreement_key: &[u8; 65],
-        signing_key: &[u8; 65],
-    ) -> Result<(), StoreError> {
-        self.write(async |connection| {
-            let card = card(connection, number).await?;
-            let same = card.agreement_key == Some(*agreement_key) && card.signing_key == Some(*signing_key);
-            match card.state {
-                CardState::Planned | CardState::KeysReplaced | CardState::KeysGenerated => {}
-                CardState::CsoReleased | CardState::Active if same => return Ok(()),
-                _ => return Err(wrong_state(&card, "a card before the release of its CSO")),
-            }
-            refuse_known_key(connection, number, agreement_key, signing_key).await?;
-            let sql = "UPDATE card SET state = 'keys-generated', agreement_key = $2, signing_key = $3 WHERE number = $1";
-            sqlx::query(sql)
-                .bind(number.to_string())
-                .bind(agreement_key.to_vec())
-                .bind(signing_key.to_vec())
-                .execute(connection)
-                .await
-                .map_err(|error| key_seen(error, number))?;
-            Ok(())
-        })
-    }
-
-    /// Lets `sign` make the card's CSO as the next object of the issuer's sequence, and stores it. A CSO that was released
-    /// before is returned as it is: there is one per chip.
-    ///
-    /// # Errors
-    /// [`StoreError::WrongState`] if the card's keys are not proved; whatever `sign` answers.
+    /// Those of [`Store::record`]; [`StoreError::WrongState`] if the card's keys are not proved; whatever `sign` answers.
     pub fn release_cso<E: From<StoreError>>(
         &self,
         number: &CardNumber,
+        (facts, reader): (&[Fact<'_>], &str),
         issuer: Issuer<'_>,
         sign: impl FnOnce(Position) -> Result<SignedObject, E>,
     ) -> Result<Vec<u8>, E> {
         self.write(async |connection| {
+            record_all(connection, number, facts, reader).await?;
             let card = card(connection, number).await?;
             match (card.state, card.cso) {
                 (CardState::KeysGenerated, None) => {}
@@ -229,6 +179,80 @@ impl Store {
             Ok(end)
         })
     }
+}
+
+/// What is written down about a chip in personalization.
+#[derive(Debug, Clone, Copy)]
+pub enum Fact<'a> {
+    /// The journal: this is about to be done.
+    About {
+        /// The step.
+        step: &'a str,
+        /// What a later run needs of it.
+        note: Option<&'a [u8]>,
+    },
+    /// The chip is known to answer to the issuer's keys.
+    KeysReplaced,
+    /// The chip has proved its two key pairs. Before the CSO is released a chip may make new ones after a tear.
+    KeysProven {
+        /// Public key agreement key, uncompressed.
+        agreement: &'a [u8; 65],
+        /// Public signing key, uncompressed.
+        signing: &'a [u8; 65],
+    },
+}
+
+async fn record_all(
+    connection: &mut AnyConnection,
+    number: &CardNumber,
+    facts: &[Fact<'_>],
+    reader: &str,
+) -> Result<(), StoreError> {
+    for fact in facts {
+        match *fact {
+            Fact::About { step, note } => write_step(connection, number, step, note, reader).await,
+            Fact::KeysReplaced => keys_replaced(connection, number).await,
+            Fact::KeysProven { agreement, signing } => {
+                keys_proven(connection, number, agreement, signing).await
+            }
+        }?;
+    }
+    Ok(())
+}
+
+async fn keys_replaced(connection: &mut AnyConnection, number: &CardNumber) -> Result<(), StoreError> {
+    let card = card(connection, number).await?;
+    match card.state {
+        CardState::Planned => set_state(connection, number, CardState::KeysReplaced).await,
+        CardState::Blocked | CardState::Abandoned => Err(wrong_state(&card, "a card in personalization")),
+        _ => Ok(()),
+    }
+}
+
+async fn keys_proven(
+    connection: &mut AnyConnection,
+    number: &CardNumber,
+    agreement_key: &[u8; 65],
+    signing_key: &[u8; 65],
+) -> Result<(), StoreError> {
+    let card = card(connection, number).await?;
+    let same = card.agreement_key == Some(*agreement_key) && card.signing_key == Some(*signing_key);
+    match card.state {
+        CardState::Planned | CardState::KeysReplaced | CardState::KeysGenerated => {}
+        CardState::CsoReleased | CardState::Active if same => return Ok(()),
+        _ => return Err(wrong_state(&card, "a card before the release of its CSO")),
+    }
+    refuse_known_key(connection, number, agreement_key, signing_key).await?;
+    let sql =
+        "UPDATE card SET state = 'keys-generated', agreement_key = $2, signing_key = $3 WHERE number = $1";
+    sqlx::query(sql)
+        .bind(number.to_string())
+        .bind(agreement_key.to_vec())
+        .bind(signing_key.to_vec())
+        .execute(connection)
+        .await
+        .map_err(|error| key_seen(error, number))?;
+    Ok(())
 }
 
 pub(crate) async fn demand_blank(connection: &mut AnyConnection, serial: &str) -> Result<(), StoreError> {

@@ -243,8 +243,8 @@ fn a_proof_of_an_earlier_run_does_not_pass() {
     });
     let mut chip = impostor(0, lies);
     chip.lies.commands = 2;
-    // The first run dies with the proof in hand, before the ledger takes its keys (the 6th question).
-    let (end, _) = bench.attempt(&mut chip, Fault::Ledger(6, Moment::Before));
+    // The first run dies with the proof in hand, before the ledger takes its keys (the 5th question).
+    let (end, _) = bench.attempt(&mut chip, Fault::Ledger(5, Moment::Before));
     assert_eq!(end, End::Torn);
     chip.lies.commands = usize::MAX;
     assert_spoilt(
@@ -401,7 +401,7 @@ fn a_cso_that_does_not_verify_leaves_no_trace_in_the_ledger() {
     let own = std::mem::replace(&mut bench.station, station);
     let end = bench.issue(&mut bench.chip(0));
     assert!(matches!(end, Err(Failure::Keys(_))), "{end:?}");
-    assert_eq!(bench.card(0).unwrap().state, CardState::KeysGenerated);
+    assert_eq!(bench.card(0).unwrap().state, CardState::KeysReplaced);
     assert_eq!(bench.signed_csos().len(), 0);
     bench.station = own;
     bench.issue(&mut bench.chip(0)).unwrap();

@@ -285,8 +285,8 @@ fn a_key_is_not_changed_while_a_card_is_unfinished() {
         let event = match step {
             Step::Transmit(command) => Event::Response(chip.transmit(&command)),
             Step::AskPin(_) => Event::Pin(Pin::new(PIN).unwrap()),
-            Step::SignCso(draft) => {
-                assert!(ledger(&opened).answer(Step::SignCso(draft)).is_ok());
+            step @ Step::SignCso(..) => {
+                assert!(ledger(&opened).answer(step).is_ok());
                 break;
             }
             step => ledger(&opened)

@@ -10,7 +10,7 @@ use ansinh_store::lists::{LineKey, NewPaymentList};
 use ansinh_store::operators::{Actor, Role, Token};
 use ansinh_store::people::{Entitlement, Person};
 use ansinh_store::terminals::Terminal;
-use ansinh_store::{Location, Store, StoreError};
+use ansinh_store::{Fact, Location, Store, StoreError};
 
 /// Persons on the list.
 pub const PEOPLE: u8 = 3;
@@ -151,22 +151,26 @@ impl Job {
 
     /// The steps of a personalization, each written down before it is taken.
     fn finish(&self, store: &Store, number: u8, card: &Card, end: End) -> Result<(), StoreError> {
-        let step = |name, note| store.record_step(&card.number, name, note, "reader 0");
-        step("replace keys", None)?;
-        store.keys_replaced(&card.number)?;
-        step("generate keys", Some(b"a name".as_slice()))?;
-        // Before the CSO a chip may make new keys after a tear, after it not.
-        store.keys_generated(&card.number, &key(2 * number), &key(2 * number + 1))?;
+        let about = |step| Fact::About {
+            step,
+            note: Some(b"a name".as_slice()),
+        };
+        let record = |facts: &[Fact<'_>]| store.record(&card.number, facts, "reader 0");
+        record(&[about("replace keys")])?;
+        record(&[Fact::KeysReplaced, about("generate keys")])?;
         if end == End::GivenUpBeforeCso {
             return store.give_up(&self.officer, &card.number).map(drop);
         }
-        store.release_cso(&card.number, ISSUER, |position| {
+        // Before the CSO a chip may make new keys after a tear, after it not.
+        let (agreement, signing) = (&key(2 * number), &key(2 * number + 1));
+        let release = [Fact::KeysProven { agreement, signing }, about("load data")];
+        store.release_cso(&card.number, (&release, "reader 0"), ISSUER, |position| {
             Ok::<_, StoreError>(sign("cso", position))
         })?;
         if end == End::GivenUpAfterCso {
             return store.give_up(&self.officer, &card.number).map(drop);
         }
-        step("activate", None)?;
+        record(&[about("activate")])?;
         store.activated(&self.officer, &card.number)
     }
 

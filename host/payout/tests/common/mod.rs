@@ -18,7 +18,7 @@ use ansinh_store::lists::{BlockList, PaymentList};
 use ansinh_store::maintenance::NewVersion;
 use ansinh_store::operators::{Actor, Role as OperatorRole};
 use ansinh_store::people::{Entitlement, Person};
-use ansinh_store::{DatabaseUrl, Location, Store};
+use ansinh_store::{DatabaseUrl, Fact, Location, Store};
 use card_spec::certificate::{
     Authorization, Certificate, CertificateKey, Certified, Flags, Reference, Request, Role,
 };
@@ -277,11 +277,20 @@ pub(crate) fn active_card<S: Sign<Error: Display>>(
     };
     let (agreement, signing) = (key(10 + chip), key(20 + chip));
     let (agreement_key, signing_key) = (agreement.public_key(), signing.public_key());
-    store.keys_replaced(&card.number).unwrap();
     store
-        .keys_generated(&card.number, agreement_key.as_bytes(), signing_key.as_bytes())
+        .record(&card.number, &[Fact::KeysReplaced], "reader 0")
         .unwrap();
-    let release = store.release_cso(&card.number, issuer.issuer(), |position| {
+    store
+        .record(
+            &card.number,
+            &[Fact::KeysProven {
+                agreement: agreement_key.as_bytes(),
+                signing: signing_key.as_bytes(),
+            }],
+            "reader 0",
+        )
+        .unwrap();
+    let release = store.release_cso(&card.number, (&[], "reader 0"), issuer.issuer(), |position| {
         let body = CardSecurityObject {
             suite: Suite::default(),
             format: Constant,

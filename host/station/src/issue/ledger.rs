@@ -12,7 +12,7 @@ use ansinh_store::cards::{Card, CardState, Claim};
 use ansinh_store::issuer_log::{Issuer, Position, SignedObject};
 use ansinh_store::operators::Actor;
 use ansinh_store::people::Holder;
-use ansinh_store::{Store, StoreError};
+use ansinh_store::{Fact, Store, StoreError};
 use anyhow::{Result, ensure};
 use card_spec::crypto::Sign as _;
 use card_spec::cso::MAXIMUM_LENGTH;
@@ -108,8 +108,8 @@ impl Ledger<'_> {
         let answer = match step {
             Step::FindKeys(chip) => self.find_keys(&chip),
             Step::Claim { chip, blank } => self.claim(&chip, blank),
-            Step::Write(number, write) => self.write(&number, &write),
-            Step::SignCso(draft) => self.sign_cso(&draft),
+            Step::Write(number, writes) => self.write(&number, &writes),
+            Step::SignCso(draft, writes) => self.sign_cso(&draft, &writes),
             other => return Err(other),
         };
         Ok(answer.unwrap_or_else(Event::Refused))
@@ -180,32 +180,32 @@ impl Ledger<'_> {
         })
     }
 
-    fn write(&self, number: &CardNumber, write: &LedgerWrite) -> Result<Event, Failure> {
+    fn write(&self, number: &CardNumber, writes: &[LedgerWrite]) -> Result<Event, Failure> {
         let Self {
             store, actor, reader, ..
         } = self;
-        match write {
-            LedgerWrite::Journal(step) => store.record_step(number, step.name(), note(step), reader),
-            LedgerWrite::KeysReplaced => store.keys_replaced(number),
-            LedgerWrite::KeysProven(keys) => {
-                store.keys_generated(number, keys.agreement().as_bytes(), keys.signing().as_bytes())
-            }
-            LedgerWrite::Activated => store.activated(actor, number),
-            LedgerWrite::GivenUp => store.give_up(actor, number).map(drop),
+        match writes {
+            [LedgerWrite::Activated] => store.activated(actor, number),
+            [LedgerWrite::GivenUp] => store.give_up(actor, number).map(drop),
+            _ => store.record(number, &facts(writes)?, reader),
         }
         .map_err(ledger_failure)?;
         Ok(Event::Written)
     }
 
-    fn sign_cso(&self, draft: &CsoDraft) -> Result<Event, Failure> {
+    fn sign_cso(&self, draft: &CsoDraft, writes: &[LedgerWrite]) -> Result<Event, Failure> {
+        let facts = facts(writes)?;
         let reference = self.station.issuer();
         let issuer = Issuer {
             reference: reference.as_str(),
             certificate_hash: self.station.certificate_hash(),
         };
-        let cso = self.store.release_cso(&draft.card_number(), issuer, |position| {
-            self.keys.sign_cso(self.station, draft, position)
-        })?;
+        let number = draft.card_number();
+        let cso = self
+            .store
+            .release_cso(&number, (&facts, self.reader), issuer, |position| {
+                self.keys.sign_cso(self.station, draft, position)
+            })?;
         Ok(Event::Signed(cso))
     }
 }
@@ -255,6 +255,25 @@ fn ledger_failure(error: StoreError) -> Failure {
 
 pub(crate) fn key_failure(error: KeyError) -> Failure {
     Failure::Keys(error.to_string())
+}
+
+/// What the ledger writes together. An end stands alone.
+fn facts(writes: &[LedgerWrite]) -> Result<Vec<Fact<'_>>, Failure> {
+    let writes = writes.iter().map(|write| match write {
+        LedgerWrite::Journal(step) => Ok(Fact::About {
+            step: step.name(),
+            note: note(step),
+        }),
+        LedgerWrite::KeysReplaced => Ok(Fact::KeysReplaced),
+        LedgerWrite::KeysProven(keys) => Ok(Fact::KeysProven {
+            agreement: keys.agreement().as_bytes(),
+            signing: keys.signing().as_bytes(),
+        }),
+        LedgerWrite::Activated | LedgerWrite::GivenUp => {
+            Err(Failure::Program("the end of a card is written alone"))
+        }
+    });
+    writes.collect()
 }
 
 fn note(step: &JournalStep) -> Option<&[u8]> {

@@ -270,17 +270,24 @@ fn step_text(step: &Step) -> Option<&'static str> {
     Some(match step {
         Step::FindKeys(_) | Step::Claim { .. } => "Nhận dạng thẻ / Recognizing the card",
         Step::AskPin(_) => "Chờ mã PIN / Waiting for the PIN",
-        Step::SignCso(_) => "Ký / Signing",
-        Step::Write(_, LedgerWrite::Journal(step)) => match step {
-            JournalStep::ReplaceKeys => "Thay khóa / Replacing keys",
-            JournalStep::ProveKeys => "Tạo khóa trên thẻ / Keys on the card",
-            JournalStep::ReleaseCso { .. } => "Ký / Signing",
-            JournalStep::LoadData => "Ghi dữ liệu / Loading data",
-            JournalStep::SetPin => "Đặt mã PIN / Setting the PIN",
-            JournalStep::Activate => "Kích hoạt / Activating",
+        Step::SignCso(..) => "Ký / Signing",
+        Step::Write(_, writes) => match writes.last() {
+            Some(LedgerWrite::Journal(step)) => journal_text(step),
+            _ => return None,
         },
         _ => return None,
     })
+}
+
+fn journal_text(step: &JournalStep) -> &'static str {
+    match step {
+        JournalStep::ReplaceKeys => "Thay khóa / Replacing keys",
+        JournalStep::ProveKeys => "Tạo khóa trên thẻ / Keys on the card",
+        JournalStep::ReleaseCso { .. } => "Ký / Signing",
+        JournalStep::LoadData => "Ghi dữ liệu / Loading data",
+        JournalStep::SetPin => "Đặt mã PIN / Setting the PIN",
+        JournalStep::Activate => "Kích hoạt / Activating",
+    }
 }
 
 /// A good end in both languages.

@@ -12,7 +12,7 @@ use ansinh_store::cards::{BlockReason, CardState};
 use ansinh_store::issuer_log::{Issuer, SignedObject};
 use ansinh_store::maintenance::{CardReceipt, Dossier, NewVersion, SeenReceipt};
 use ansinh_store::operators::Actor;
-use ansinh_store::{Store, StoreError};
+use ansinh_store::{Fact as StoredFact, Store, StoreError};
 use card_spec::crypto::PortableP256;
 use card_spec::list::BlockReason as Reason;
 use card_spec::scp03::ChipSerial;
@@ -141,7 +141,11 @@ impl Ledger<'_> {
     }
 
     fn about(&self, number: &CardNumber, act: Act, reader: &str) -> Result<(), StoreError> {
-        self.store.record_step(number, act.name(), None, reader)
+        let about = StoredFact::About {
+            step: act.name(),
+            note: None,
+        };
+        self.store.record(number, &[about], reader)
     }
 
     fn sign_version(&self, draft: &VersionDraft) -> Result<Event, Failure> {

@@ -1,6 +1,7 @@
 //! What the database itself refuses, whoever asks.
 
 use crate::fixture::*;
+use ansinh_store::Fact;
 
 on_each_engine!(
     nothing_signed_ingested_or_done_is_changed_or_deleted,
@@ -55,7 +56,14 @@ fn of_a_cards_journal_a_note_is_forgotten_and_nothing_else(engine: Engine) {
     let card = ledger.claim(0);
     ledger
         .store
-        .record_step(&card.number, "store holder", Some(b"a name"), "reader 0")
+        .record(
+            &card.number,
+            &[Fact::About {
+                step: "store holder",
+                note: Some(b"a name"),
+            }],
+            "reader 0",
+        )
         .unwrap();
     for sql in [
         "DELETE FROM issuance_journal",

@@ -12,7 +12,7 @@ use ansinh_store::lists::{DueLine, NewPaymentList};
 use ansinh_store::operators::{Actor, Role};
 use ansinh_store::people::{Entitlement, Person};
 use ansinh_store::terminals::Terminal;
-use ansinh_store::{DatabaseUrl, Location, Store, StoreError};
+use ansinh_store::{DatabaseUrl, Fact, Location, Store, StoreError};
 use tempfile::TempDir;
 
 pub(crate) const ISSUER: Issuer<'static> = Issuer {
@@ -112,9 +112,18 @@ impl Ledger {
     /// A card with proved keys.
     pub(crate) fn with_keys(&self, number: u8) -> Card {
         let card = self.claim(number);
-        self.store.keys_replaced(&card.number).unwrap();
         self.store
-            .keys_generated(&card.number, &key(2 * number), &key(2 * number + 1))
+            .record(&card.number, &[Fact::KeysReplaced], "reader 0")
+            .unwrap();
+        self.store
+            .record(
+                &card.number,
+                &[Fact::KeysProven {
+                    agreement: &key(2 * number),
+                    signing: &key(2 * number + 1),
+                }],
+                "reader 0",
+            )
             .unwrap();
         card
     }
@@ -122,7 +131,7 @@ impl Ledger {
     pub(crate) fn released(&self, number: u8) -> Card {
         let card = self.with_keys(number);
         self.store
-            .release_cso(&card.number, ISSUER, sign(number))
+            .release_cso(&card.number, (&[], "reader 0"), ISSUER, sign(number))
             .unwrap();
         self.store.card(&card.number).unwrap()
     }

@@ -16,10 +16,15 @@ fn what_an_issuer_signs_is_one_chain_without_gaps(engine: Engine) {
     let card = ledger.with_keys(1);
     let failed = ledger
         .store
-        .release_cso(&card.number, ISSUER, |_| Err(StoreError::Random));
+        .release_cso(&card.number, (&[], "reader 0"), ISSUER, |_| {
+            Err(StoreError::Random)
+        });
     assert!(matches!(failed, Err(StoreError::Random)));
     ledger.released(2);
-    ledger.store.release_cso(&card.number, ISSUER, sign(1)).unwrap();
+    ledger
+        .store
+        .release_cso(&card.number, (&[], "reader 0"), ISSUER, sign(1))
+        .unwrap();
     let log = ledger.store.issuer_log(ISSUER.reference).unwrap();
     let mut previous = ISSUER.certificate_hash;
     for (entry, sequence) in log.iter().zip(1..) {

@@ -6,7 +6,7 @@ use std::thread;
 
 use ansinh_store::cards::{BlockReason, CardState, Claim};
 use ansinh_store::deliveries::Delivery;
-use ansinh_store::{Store, StoreError};
+use ansinh_store::{Fact, Store, StoreError};
 
 use crate::fixture::*;
 
@@ -72,7 +72,14 @@ fn a_claimed_chip_resumes_the_same_card_after_a_crash(engine: Engine) {
     let card = ledger.claim(0);
     ledger
         .store
-        .record_step(&card.number, "replace keys", Some(&[1, 2]), "reader 0")
+        .record(
+            &card.number,
+            &[Fact::About {
+                step: "replace keys",
+                note: Some(&[1, 2]),
+            }],
+            "reader 0",
+        )
         .unwrap();
     let location = ledger.location;
     // A killed process closes nothing.
@@ -165,14 +172,26 @@ fn steps_out_of_order_are_refused(engine: Engine) {
             .store
             .block(&ledger.officer, &card.number, BlockReason::Lost),
     );
-    wrong(ledger.store.release_cso(&card.number, ISSUER, sign(0)).map(drop));
+    wrong(
+        ledger
+            .store
+            .release_cso(&card.number, (&[], "reader 0"), ISSUER, sign(0))
+            .map(drop),
+    );
     assert_eq!(
         ledger.store.issuer_log(ISSUER.reference).unwrap(),
         [],
         "a refused CSO used a sequence number"
     );
     let active = ledger.active(1);
-    wrong(ledger.store.keys_generated(&active.number, &key(90), &key(91)));
+    wrong(ledger.store.record(
+        &active.number,
+        &[Fact::KeysProven {
+            agreement: &key(90),
+            signing: &key(91),
+        }],
+        "reader 0",
+    ));
     wrong(ledger.store.give_up(&ledger.officer, &active.number).map(drop));
     assert_eq!(
         ledger.store.card(&active.number).unwrap().state,
@@ -183,15 +202,27 @@ fn steps_out_of_order_are_refused(engine: Engine) {
 fn repeated_steps_change_nothing(engine: Engine) {
     let ledger = Ledger::new(engine, 1, 1);
     let card = ledger.active(0);
-    ledger.store.keys_replaced(&card.number).unwrap();
     ledger
         .store
-        .keys_generated(&card.number, &key(0), &key(1))
+        .record(&card.number, &[Fact::KeysReplaced], "reader 0")
+        .unwrap();
+    ledger
+        .store
+        .record(
+            &card.number,
+            &[Fact::KeysProven {
+                agreement: &key(0),
+                signing: &key(1),
+            }],
+            "reader 0",
+        )
         .unwrap();
     ledger.store.activated(&ledger.officer, &card.number).unwrap();
     let again = ledger
         .store
-        .release_cso(&card.number, ISSUER, |_| Err(StoreError::Random))
+        .release_cso(&card.number, (&[], "reader 0"), ISSUER, |_| {
+            Err(StoreError::Random)
+        })
         .unwrap();
     assert_eq!(Some(again), card.cso);
     assert_eq!(ledger.store.issuer_log(ISSUER.reference).unwrap().len(), 1);
@@ -201,11 +232,19 @@ fn a_public_key_seen_before_is_refused_in_either_role(engine: Engine) {
     let ledger = Ledger::new(engine, 2, 2);
     ledger.with_keys(0);
     let card = ledger.claim(1);
-    ledger.store.keys_replaced(&card.number).unwrap();
+    ledger
+        .store
+        .record(&card.number, &[Fact::KeysReplaced], "reader 0")
+        .unwrap();
     for (agreement, signing) in [(0, 50), (50, 1), (1, 50), (50, 0), (50, 50)] {
-        let refused = ledger
-            .store
-            .keys_generated(&card.number, &key(agreement), &key(signing));
+        let refused = ledger.store.record(
+            &card.number,
+            &[Fact::KeysProven {
+                agreement: &key(agreement),
+                signing: &key(signing),
+            }],
+            "reader 0",
+        );
         assert!(
             matches!(refused, Err(StoreError::KeySeenBefore { .. })),
             "{agreement} {signing}"
@@ -213,7 +252,14 @@ fn a_public_key_seen_before_is_refused_in_either_role(engine: Engine) {
     }
     ledger
         .store
-        .keys_generated(&card.number, &key(50), &key(51))
+        .record(
+            &card.number,
+            &[Fact::KeysProven {
+                agreement: &key(50),
+                signing: &key(51),
+            }],
+            "reader 0",
+        )
         .unwrap();
 }
 
