@@ -8,6 +8,7 @@ mod issuer;
 mod journals;
 mod operations;
 mod payments;
+mod versions;
 
 use std::collections::BTreeMap;
 use std::num::NonZero;
