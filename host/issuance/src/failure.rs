@@ -20,6 +20,10 @@ pub enum Plastic {
 pub enum Failure {
     /// The card left the reader or lost power.
     CardLost,
+    /// The card has not answered for longer than any card may take.
+    MuteCard,
+    /// The reader was unplugged.
+    ReaderGone,
     /// No application of ours, or of another version, or another secure channel.
     ForeignCard,
     /// The chip came with no delivery to this station.
@@ -49,6 +53,8 @@ pub enum Failure {
         /// What it said.
         status: StatusWord,
     },
+    /// The card says, authenticated or not, that it has no room for its data (SPEC 6.6), which any card of ours has.
+    CardFull,
     /// An authenticated answer breaks the specification.
     Malformed(&'static str),
     /// The card did not prove that its keys are its own; what failed.
@@ -136,6 +142,8 @@ impl Failure {
     pub const fn code(&self) -> &'static str {
         match self {
             Self::CardLost => "card-lost",
+            Self::MuteCard => "mute-card",
+            Self::ReaderGone => "reader-gone",
             Self::ForeignCard => "foreign-card",
             Self::UnknownChip => "unknown-chip",
             Self::DefaultKeys => "default-keys",
@@ -148,6 +156,7 @@ impl Failure {
             Self::CopiedChip => "copied-chip",
             Self::Altered => "altered",
             Self::CardRefused { .. } => "card-refused",
+            Self::CardFull => "card-full",
             Self::Malformed(_) => "malformed",
             Self::KeyProof(_) => "key-proof",
             Self::DuplicateKey => "duplicate-key",
@@ -180,6 +189,12 @@ impl Failure {
         match self {
             Self::CardLost => {
                 "Thẻ bị rút ra hoặc mất điện. Thẻ chưa xong nhưng không hỏng. Đưa lại đúng thẻ này để làm tiếp."
+            }
+            Self::MuteCard => {
+                "Thẻ không trả lời quá lâu. Thẻ có thể chưa xong nhưng không hỏng. Rút thẻ ra, đưa lại đúng thẻ này; nếu lặp lại, thử đầu đọc khác rồi để riêng thẻ và báo người quản trị."
+            }
+            Self::ReaderGone => {
+                "Đầu đọc bị rút khỏi máy. Thẻ có thể chưa xong nhưng không hỏng. Cắm lại đầu đọc hoặc dùng đầu đọc khác, đưa lại đúng thẻ này để làm tiếp."
             }
             Self::ForeignCard => {
                 "Đây không phải thẻ trắng an sinh. Thẻ không bị thay đổi. Lấy thẻ ra và dùng thẻ khác."
@@ -216,6 +231,9 @@ impl Failure {
             }
             Self::CardRefused { .. } => {
                 "Thẻ từ chối một lệnh. Thẻ chưa xong. Đưa lại thẻ; nếu lặp lại ba lần, để riêng thẻ và loại nó: `ansinh issue --give-up CARD`."
+            }
+            Self::CardFull => {
+                "Thẻ báo hết bộ nhớ. Thẻ chưa xong. Đưa lại thẻ một lần; nếu vẫn vậy, để riêng thẻ, loại nó: `ansinh issue --give-up CARD`, dùng thẻ khác và báo nhà cung cấp."
             }
             Self::Malformed(_) => {
                 "Thẻ trả lời sai đặc tả. Thẻ chưa xong. Đưa lại thẻ; nếu lặp lại, để riêng thẻ, báo nhà cung cấp và loại nó: `ansinh issue --give-up CARD`."
@@ -297,6 +315,12 @@ impl Failure {
             Self::CardLost => {
                 "The card was removed or lost power. It is unfinished, not spoilt. Insert the same card again to go on."
             }
+            Self::MuteCard => {
+                "The card has not answered for too long. It may be unfinished, it is not spoilt. Take it out and insert the same card again; if this repeats, try another reader, then keep it apart and tell the administrator."
+            }
+            Self::ReaderGone => {
+                "The reader was unplugged. The card may be unfinished, it is not spoilt. Plug the reader in again or use another one, and insert the same card to go on."
+            }
             Self::ForeignCard => {
                 "This is no blank card of ours. It was not changed. Take it out and use another."
             }
@@ -332,6 +356,9 @@ impl Failure {
             }
             Self::CardRefused { .. } => {
                 "The card refused a command. It is unfinished. Insert it again; after three times keep it apart and give it up: `ansinh issue --give-up CARD`."
+            }
+            Self::CardFull => {
+                "The card says that its memory is full. It is unfinished. Insert it once more; if it stays so, keep it apart, give it up: `ansinh issue --give-up CARD`, use another card and tell the vendor."
             }
             Self::Malformed(_) => {
                 "The card's answer breaks the specification. It is unfinished. Insert it again; if this repeats, keep it apart, tell the vendor and give it up: `ansinh issue --give-up CARD`."

@@ -1,6 +1,6 @@
 //! One SCP03 session as the protocol uses it: a command goes out protected, authenticated data come back.
 
-use card_spec::apdu::{Command, Response};
+use card_spec::apdu::{Command, Response, StatusWord};
 use card_spec::command::instruction::{CHANGE_REFERENCE_DATA, GET_DATA, STORE_DATA};
 use card_spec::command::{CardStatus, PIN_REFERENCE, Pin};
 use card_spec::scp03::{HostChannel, MAX_COMMAND_DATA, MAX_PROTECTED_RESPONSE};
@@ -80,9 +80,12 @@ impl<D: Dialogue> Session<D> {
             .channel
             .unwrap(&response, plain.as_mut_slice())
             .map_err(|_| Failure::Altered)?;
-        let refused = |status| Failure::CardRefused {
-            command: name,
-            status,
+        let refused = |status| match (instruction, status) {
+            (STORE_DATA, StatusWord::NOT_ENOUGH_MEMORY) => Failure::CardFull,
+            _ => Failure::CardRefused {
+                command: name,
+                status,
+            },
         };
         let data = reply
             .authenticated()

@@ -143,6 +143,8 @@ fn a_station_issues_only_under_a_valid_chain() {
 fn every_failure_says_what_happened_what_it_means_and_what_to_do_in_two_languages() {
     let failures = [
         Failure::CardLost,
+        Failure::MuteCard,
+        Failure::ReaderGone,
         Failure::ForeignCard,
         Failure::UnknownChip,
         Failure::DefaultKeys,
@@ -158,6 +160,7 @@ fn every_failure_says_what_happened_what_it_means_and_what_to_do_in_two_language
             command: "PUT KEY",
             status: StatusWord(0x6A80),
         },
+        Failure::CardFull,
         Failure::Malformed("x"),
         Failure::KeyProof("x"),
         Failure::DuplicateKey,

@@ -1,5 +1,6 @@
 //! The order of things on an issued card: session, what the card says, what the ledger has to learn, then the job.
 
+use card_spec::apdu::StatusWord;
 use card_spec::command::instruction::EXECUTE_ISSUER_SCRIPT;
 use card_spec::command::{CardStatus, LifeCycle, Pin};
 use card_spec::cso::CardSecurityObject;
@@ -30,8 +31,12 @@ pub(super) async fn maintain(
     run(desk, station, job, random)
         .await
         .map_err(|failure| match failure {
-            // The texts of these two are for cards that are still being made.
+            // The texts of these are for cards that are still being made.
             Failure::CardRefused { command, status } => Failure::JobRefused { command, status },
+            Failure::CardFull => Failure::JobRefused {
+                command: "STORE DATA",
+                status: StatusWord::NOT_ENOUGH_MEMORY,
+            },
             Failure::Malformed(what) => Failure::JobMalformed(what),
             other => other,
         })

@@ -177,6 +177,8 @@ impl From<TransmitError> for Stop {
         match error {
             TransmitError::Reset => Self::Reset,
             TransmitError::CardLost => Self::Failed(Failure::CardLost),
+            TransmitError::Mute(_) => Self::Failed(Failure::MuteCard),
+            TransmitError::ReaderLost => Self::Failed(Failure::ReaderGone),
             TransmitError::Unending => Self::Failed(Failure::Malformed("an answer without end")),
             other => Self::Failed(Failure::Reader(other.to_string())),
         }
