@@ -20,12 +20,12 @@ mod receipts;
 mod records;
 mod report;
 mod trust;
-mod verifier;
 
 use std::collections::BTreeMap;
 use std::num::NonZero;
 use std::path::PathBuf;
 
+use ansinh_verifier::AwsLc;
 use card_spec::crypto::PublicKey;
 use card_spec::journal::RefusalReason;
 use card_spec::values::TerminalName;
@@ -35,7 +35,6 @@ pub use issuer_sequence::IssuerSummary;
 pub use operations::OperationsSummary;
 pub use receipts::CardSummary;
 pub use report::{Counts, Report, TerminalSummary, Totals};
-pub use verifier::AwsLc;
 
 use acknowledgements::Acknowledgements;
 use cards::Cards;

@@ -1,9 +1,8 @@
 //! The card's proof that both its keys are its own, fresh, and for this number (SPEC 6.5).
 
+use ansinh_verifier::AwsLc;
 use card_spec::command::{GenerateData, GeneratedKeys, KeyPossession};
-use card_spec::crypto::{
-    Agree as _, PortableP256, PublicKey, SecretKey, SharedSecret, Verify as _, ct_eq, sha256,
-};
+use card_spec::crypto::{Agree as _, PublicKey, SecretKey, SharedSecret, Verify as _, ct_eq, sha256};
 use card_spec::cso::CardSecurityObject;
 use card_spec::scp03::AesKey;
 use card_spec::signed::encode_body;
@@ -82,7 +81,7 @@ impl Question {
         };
         let mut buffer = [0; 256];
         let body = encode_body(&possession, &mut buffer).map_err(|_| Failure::KeyProof("encoding"))?;
-        PortableP256
+        AwsLc
             .verify(&keys.signing_key, body, &keys.signature)
             .map_err(|_| Failure::KeyProof("signature"))?;
         let confirmation = confirmation_key(&self.ephemeral.agree(&keys.agreement_key)).cmac(&[body]);

@@ -1,7 +1,8 @@
 //! What an issuing station puts on every card, and the card security object that it has signed.
 
+use ansinh_verifier::AwsLc;
 use card_spec::certificate::{Certificate, CertificateError, Certified, Reference, Role, TrustAnchor};
-use card_spec::crypto::{Digest, PortableP256, PublicKey};
+use card_spec::crypto::{Digest, PublicKey};
 use card_spec::cso::{self, Caps, CardSecurityObject, GroupDigests, HolderCheckPolicy, PersonReference};
 use card_spec::signed::{Signed, Verified};
 use card_spec::tlv::{Error, Field as _, Writer};
@@ -106,9 +107,9 @@ impl Station {
     /// [`StationError`] unless the chain of SPEC 3.4 holds today.
     pub fn new(root: &[u8], issuer: &[u8], terms: Terms) -> Result<Self, StationError> {
         let root = Signed::<Certificate>::parse(root)?;
-        let trusted = Certified::trust_root(&PortableP256, &root, &root.claimed().public_key.key)?;
+        let trusted = Certified::trust_root(&AwsLc, &root, &root.claimed().public_key.key)?;
         let certificate = Signed::<Certificate>::parse(issuer)?;
-        let certified = trusted.certify(&PortableP256, &certificate)?;
+        let certified = trusted.certify(&AwsLc, &certificate)?;
         certified.require_role(Role::Issuer)?;
         certified.valid_on(terms.today)?;
         let mut buffer = [0; 256];
@@ -132,8 +133,8 @@ impl Station {
     /// [`StationError`] unless the certificate is an issuer's under this root, of the same name with a lower number.
     pub fn with_earlier_issuer(mut self, root: &[u8], certificate: &[u8]) -> Result<Self, StationError> {
         let root = Signed::<Certificate>::parse(root)?;
-        let trusted = Certified::trust_root(&PortableP256, &root, &root.claimed().public_key.key)?;
-        let earlier = trusted.certify(&PortableP256, &Signed::<Certificate>::parse(certificate)?)?;
+        let trusted = Certified::trust_root(&AwsLc, &root, &root.claimed().public_key.key)?;
+        let earlier = trusted.certify(&AwsLc, &Signed::<Certificate>::parse(certificate)?)?;
         earlier.require_role(Role::Issuer)?;
         let (own, other) = (self.issuer(), earlier.holder());
         if own.mnemonic() != other.mnemonic() || own.sequence() <= other.sequence() {
@@ -227,7 +228,7 @@ impl Station {
     /// Verifies a CSO under the issuer's certificate. `None`: it does not.
     pub fn verify<'a>(&self, cso: &'a [u8]) -> Option<Verified<'a, CardSecurityObject>> {
         let signed = Signed::<CardSecurityObject>::parse(cso).ok()?;
-        cso::verify(&PortableP256, &self.issuer, signed).ok()
+        cso::verify(&AwsLc, &self.issuer, signed).ok()
     }
 
     /// Takes the CSO of an issued card from the ledger: the issuer signed it for this card, under its present key or an
@@ -236,7 +237,7 @@ impl Station {
         let signed = Signed::<CardSecurityObject>::parse(cso).map_err(|_| Failure::LedgerCso)?;
         let mut issuers = std::iter::once(&self.issuer).chain(&self.earlier);
         let verified = issuers
-            .find_map(|issuer| cso::verify(&PortableP256, issuer, signed).ok())
+            .find_map(|issuer| cso::verify(&AwsLc, issuer, signed).ok())
             .filter(|cso| cso.card_number == number)
             .ok_or(Failure::LedgerCso)?;
         Ok(CheckedCso {

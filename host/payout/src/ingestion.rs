@@ -7,8 +7,9 @@
 use ansinh_store::journal::{Ingestion, JournalEntry, JournalHead, Meaning, Payment};
 use ansinh_store::terminals::Terminal;
 use ansinh_store::{Store, StoreError};
+use ansinh_verifier::AwsLc;
 use card_spec::apdu::StatusWord;
-use card_spec::crypto::{PortableP256, PublicKey};
+use card_spec::crypto::PublicKey;
 use card_spec::journal::{EncodedOrder, EncodedReceipt, Entry, Event, Refusal, genesis};
 use card_spec::refusal::Refusal as Decision;
 use card_spec::signed::{Signed, Verified};
@@ -195,7 +196,7 @@ impl<'s> JournalIngestion<'s> {
     fn verify_next(&mut self, reader: &mut Reader<'_>) -> Result<JournalEntry, Fault> {
         let signed = Signed::<Entry<'_>>::read_next(reader)?;
         let entry = signed
-            .verify(&PortableP256, &self.journal_key)
+            .verify(&AwsLc, &self.journal_key)
             .map_err(|_| EntryError::Signature)?;
         if entry.terminal != self.terminal {
             return Err(EntryError::OtherTerminal.into());

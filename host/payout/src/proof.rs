@@ -7,7 +7,8 @@ use ansinh_store::journal::{CarriedPayment, Payment};
 use ansinh_store::lists::LineKey;
 use ansinh_store::maintenance::CardReceipt;
 use ansinh_store::{Store, StoreError};
-use card_spec::crypto::{Digest, PortableP256, PublicKey};
+use ansinh_verifier::AwsLc;
+use card_spec::crypto::{Digest, PublicKey};
 use card_spec::cso::CardSecurityObject;
 use card_spec::journal::EncodedOrder;
 use card_spec::list::ListLine;
@@ -58,7 +59,7 @@ pub(crate) fn proven_payment(
     let order = encoded.order();
     let card = known_card(store, &claimed.card_number, &order.cso_hash)?;
     receipt
-        .verify(&PortableP256, &card.signing_key)
+        .verify(&AwsLc, &card.signing_key)
         .map_err(|_| EntryError::Receipt)?;
     let Some(version) = card.ordered else {
         return Err(EntryError::NotOnList.into());

@@ -1,7 +1,8 @@
 //! Issuer scripts (SPEC 13.1) before they are signed, and what the card answers to them.
 
+use ansinh_verifier::AwsLc;
 use card_spec::certificate::Reference;
-use card_spec::crypto::{Digest, PortableP256};
+use card_spec::crypto::Digest;
 use card_spec::list::BlockReason;
 use card_spec::script::{Action, IssuerScript};
 use card_spec::signed::Signed;
@@ -85,7 +86,7 @@ impl SignedScript {
     pub(super) fn check(object: Vec<u8>, draft: &ScriptDraft, station: &Station) -> Result<Self, Failure> {
         let script = Signed::<IssuerScript>::parse(&object).map_err(|_| Failure::LedgerCso)?;
         let script = script
-            .verify(&PortableP256, station.issuer_key())
+            .verify(&AwsLc, station.issuer_key())
             .map_err(|_| Failure::LedgerCso)?;
         if !draft.is_of(&script) {
             return Err(Failure::LedgerCso);

@@ -1,9 +1,10 @@
 //! What an authenticated card says of itself: its version, its counter, and the receipts that the ledger does not have yet.
 
+use ansinh_verifier::AwsLc;
 use card_spec::command::CardStatus;
 use card_spec::command::instruction::READ_RECORD;
 use card_spec::command::{OBJECT_RECORD, RECEIPT_RECORD};
-use card_spec::crypto::{Digest, PortableP256};
+use card_spec::crypto::Digest;
 use card_spec::cso::CardSecurityObject;
 use card_spec::payment::Receipt;
 use card_spec::signed::{Signed, Verified};
@@ -84,9 +85,7 @@ pub(super) fn verify<'a>(
     counter: u32,
 ) -> Result<Verified<'a, Receipt>, Failure> {
     let signed = Signed::<Receipt>::parse(receipt).map_err(|_| BROKEN)?;
-    let verified = signed
-        .verify(&PortableP256, &cso.signing_key)
-        .map_err(|_| BROKEN)?;
+    let verified = signed.verify(&AwsLc, &cso.signing_key).map_err(|_| BROKEN)?;
     if (verified.card_number, verified.counter) != (cso.card_number, counter) {
         return Err(BROKEN);
     }

@@ -13,7 +13,7 @@ use ansinh_store::issuer_log::{Issuer, SignedObject};
 use ansinh_store::maintenance::{CardReceipt, Dossier, NewVersion, SeenReceipt};
 use ansinh_store::operators::Actor;
 use ansinh_store::{Fact as StoredFact, Store, StoreError};
-use card_spec::crypto::PortableP256;
+use ansinh_verifier::AwsLc;
 use card_spec::list::BlockReason as Reason;
 use card_spec::scp03::ChipSerial;
 use card_spec::script::{IssuerScript, MAXIMUM_LENGTH};
@@ -194,7 +194,7 @@ impl Ledger<'_> {
         let object = sign(&script, self.keys.signing(), &mut buffer)?;
         let verified = Signed::<IssuerScript>::parse(object)
             .ok()
-            .and_then(|script| script.verify(&PortableP256, self.station.issuer_key()).ok())
+            .and_then(|script| script.verify(&AwsLc, self.station.issuer_key()).ok())
             .ok_or(SigningFailure::NotVerified)?;
         Ok(SignedObject {
             body_hash: verified.hash(),
