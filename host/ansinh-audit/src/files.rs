@@ -8,6 +8,9 @@ use std::path::{Path, PathBuf};
 use card_spec::certificate::Reference;
 use card_spec::values::{CardNumber, TerminalName};
 
+/// How the names of deltas end.
+const DELTA: &str = ".blockdelta";
+
 /// The files of one version of a card.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct CardFiles {
@@ -48,6 +51,7 @@ pub(crate) struct Files {
     pub(crate) card_receipts: BTreeMap<(PathBuf, CardNumber, u32), ReceiptFiles>,
     pub(crate) journals: BTreeMap<TerminalName, Vec<PathBuf>>,
     pub(crate) lists: Vec<(String, PathBuf)>,
+    /// In full and as changes, see [`is_delta`].
     pub(crate) block_lists: Vec<(u32, PathBuf)>,
     pub(crate) acknowledgements: Vec<(TerminalName, u32, PathBuf)>,
     pub(crate) operations: Vec<PathBuf>,
@@ -104,7 +108,10 @@ impl Files {
             }
             Some("lists") => self.lists.push((name.strip_suffix(".list")?.to_owned(), own)),
             Some("blocklists") => {
-                let number = decimal(name.strip_suffix(".blocklist")?)?;
+                let stem = name
+                    .strip_suffix(".blocklist")
+                    .or_else(|| name.strip_suffix(DELTA))?;
+                let number = decimal(stem)?;
                 self.block_lists.push((number, own));
             }
             Some("acks") => {
@@ -178,6 +185,12 @@ fn card_of(folder: &Path) -> Option<(CardNumber, Option<u16>)> {
     let version = u16::try_from(decimal(&name(folder)?)?).ok()?;
     let is_card = name(parent.parent()?)? == "cards";
     Some((name(parent)?.parse().ok().filter(|_| is_card)?, Some(version)))
+}
+
+/// Is this the file of a block list as what changed (DATA 4.2)?
+pub(crate) fn is_delta(path: &Path) -> bool {
+    let name = path.file_name().and_then(OsStr::to_str);
+    name.is_some_and(|name| name.ends_with(DELTA))
 }
 
 /// A decimal number in its shortest form, so that one number has one file name.

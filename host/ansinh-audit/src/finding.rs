@@ -110,6 +110,12 @@ codes! {
     BlockListOrder = "block-list-order",
     /// Block list numbers do not rise in the issuer's sequence.
     BlockListNumber = "block-list-number",
+    /// A delta's base is not among the files, or is no earlier list (DATA 4.2).
+    BlockDeltaBase = "block-delta-base",
+    /// A delta's changes are not in ascending order, or change nothing.
+    BlockDeltaChange = "block-delta-change",
+    /// A delta does not lead to the list that its header states: a blocked card may be missing.
+    BlockDeltaResult = "block-delta-result",
 
     /// No certificate for the journal's key.
     JournalKey = "journal-key-missing",

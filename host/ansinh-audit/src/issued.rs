@@ -1,18 +1,20 @@
-//! Payment lists and block lists: header, lines, Merkle root (DATA 3 and 4).
+//! Payment lists: header, lines, Merkle root (DATA 3); and all lists of an audit.
 
 use std::collections::{HashMap, HashSet};
 use std::num::NonZero;
 use std::path::Path;
+use std::sync::Arc;
 
 use card_spec::certificate::Reference;
 use card_spec::crypto::{Digest, Verify};
-use card_spec::list::{BlockEntry, BlockListHeader, ListHeader, ListLine, MAXIMUM_LINES};
+use card_spec::list::{ListHeader, ListLine, MAXIMUM_LINES};
 use card_spec::merkle::{RootBuilder, leaf_hash};
 use card_spec::payment::LineKey;
 use card_spec::signed::Signed;
-use card_spec::tlv::{self, Field, Reader};
-use card_spec::values::{CardNumber, Date, TerminalName, Time};
+use card_spec::tlv::{self, Field as _, Reader};
+use card_spec::values::{CardNumber, Date, TerminalName};
 
+use crate::block_lists::{self, BlockList};
 use crate::cards::Cards;
 use crate::files::Files;
 use crate::finding::{Code, Findings, Place};
@@ -49,28 +51,11 @@ impl PaymentList {
     }
 }
 
-/// A block list.
-#[derive(Clone, Debug)]
-pub(crate) struct BlockList {
-    pub(crate) number: u32,
-    pub(crate) issued: Time,
-    issuer: Reference,
-    header: Digest,
-    forged: bool,
-    cards: HashSet<CardNumber>,
-}
-
-impl BlockList {
-    pub(crate) fn blocks(&self, card: &CardNumber) -> bool {
-        self.cards.contains(card)
-    }
-}
-
 /// All lists of an audit.
 #[derive(Debug, Default)]
 pub(crate) struct Issued {
     lists: Vec<PaymentList>,
-    block_lists: Vec<BlockList>,
+    block_lists: Vec<Arc<BlockList>>,
     by_root: HashMap<Digest, Vec<usize>>,
     by_header: HashMap<Digest, usize>,
     block_by_header: HashMap<Digest, usize>,
@@ -101,14 +86,14 @@ impl Issued {
             findings.append(loaded.findings);
             issued.add_list(loaded.list, links);
         }
-        let block_lists = parallel::map(&files.block_lists, jobs, |(number, path)| {
-            let mut findings = Findings::default();
-            let list = load_block_list(*number, path, trust, verifier, &mut findings);
-            Loaded { findings, list }
-        });
-        for loaded in block_lists {
-            findings.append(loaded.findings);
-            issued.add_block_list(loaded.list, links);
+        for (list, link) in block_lists::load(files, trust, verifier, jobs, findings) {
+            if !issued.block_by_header.contains_key(&list.header) {
+                issued
+                    .block_by_header
+                    .insert(list.header, issued.block_lists.len());
+                issued.block_lists.push(list);
+                links.push(link);
+            }
         }
         issued
     }
@@ -124,16 +109,6 @@ impl Issued {
         links.push(link);
     }
 
-    fn add_block_list(&mut self, loaded: Option<(BlockList, Link)>, links: &mut Vec<Link>) {
-        let Some((list, link)) = loaded.filter(|(list, _)| !self.block_by_header.contains_key(&list.header))
-        else {
-            return;
-        };
-        self.block_by_header.insert(list.header, self.block_lists.len());
-        self.block_lists.push(list);
-        links.push(link);
-    }
-
     /// Lists with the same lines have the same root.
     pub(crate) fn lists_by_root(&self, root: &Digest) -> impl Iterator<Item = (usize, &PaymentList)> {
         let indices = self.by_root.get(root).into_iter().flatten();
@@ -146,7 +121,8 @@ impl Issued {
     }
 
     pub(crate) fn block_list_by_header(&self, header: &Digest) -> Option<&BlockList> {
-        self.block_lists.get(*self.block_by_header.get(header)?)
+        let index = *self.block_by_header.get(header)?;
+        self.block_lists.get(index).map(Arc::as_ref)
     }
 
     pub(crate) fn counts(&self) -> (usize, usize) {
@@ -162,10 +138,7 @@ impl Issued {
                 *known = list;
             }
         }
-        newest
-            .values()
-            .flat_map(|list| list.cards.iter().copied())
-            .collect()
+        newest.values().flat_map(|list| list.cards()).collect()
     }
 
     /// Every line names a card of its person, and a line key that stands in two lists is carried: told as a note.
@@ -209,28 +182,23 @@ fn check_line_card(line: &ListLine, cards: &Cards, place: &Place, findings: &mut
 }
 
 /// The lines of a file behind its header, each with its Merkle leaf.
-struct Body<T> {
-    items: Vec<T>,
+pub(crate) struct Body<T> {
+    pub(crate) items: Vec<T>,
     /// How many stand in the file: `items` has no more than were asked for.
-    count: usize,
-    root: RootBuilder,
-    damaged: bool,
+    pub(crate) count: usize,
+    pub(crate) root: RootBuilder,
+    pub(crate) damaged: bool,
 }
 
 /// Reads header and lines, and keeps `most` of the lines; `on_header` gets the header's bytes.
-fn read_file<T: for<'a> Field<'a>, H>(
+pub(crate) fn read_file<T, H>(
     path: &Path,
-    (tag, most): (u16, usize),
+    (item, most): (fn(&[u8]) -> Result<T, tlv::Error>, usize),
     is_header: impl Fn(&[u8]) -> Result<(), tlv::Error>,
     on_header: impl FnOnce(&[u8], &mut Findings) -> Option<H>,
     findings: &mut Findings,
 ) -> Option<(H, Body<T>)> {
     let place = Place::file(path);
-    let item = |bytes: &[u8]| {
-        let mut reader = Reader::new(bytes);
-        let item = T::read(&mut reader, tag)?;
-        reader.finish().map(|()| item)
-    };
     let test = |bytes: &[u8]| match bytes.starts_with(&HEADER) {
         true => is_header(bytes),
         false => item(bytes).map(|_| ()),
@@ -342,13 +310,18 @@ fn load_list(
         };
         Some((list, link))
     };
-    let ((mut list, link), body) =
-        read_file::<ListLine, _>(path, (ListLine::TAG, MOST_LINES), is_header, on_header, findings)?;
+    let ((mut list, link), body) = read_file(path, (line, MOST_LINES), is_header, on_header, findings)?;
     if let Some((count, total)) = stated.filter(|_| !body.damaged) {
         check_list(&list, &body, count, total.vnd(), findings);
     }
     list.lines = body.items.into_iter().map(|line| (line.number, line)).collect();
     Some((list, link))
+}
+
+fn line(bytes: &[u8]) -> Result<ListLine, tlv::Error> {
+    let mut reader = Reader::new(bytes);
+    let line = ListLine::read(&mut reader, ListLine::TAG)?;
+    reader.finish().map(|()| line)
 }
 
 fn check_list(list: &PaymentList, body: &Body<ListLine>, count: u32, total: u64, findings: &mut Findings) {
@@ -385,96 +358,6 @@ fn check_list(list: &PaymentList, body: &Body<ListLine>, count: u32, total: u64,
             Code::ListLineNumber,
             place,
             format!("line {expected} is numbered {}", line.number),
-        );
-    }
-}
-
-fn load_block_list(
-    number: u32,
-    path: &Path,
-    trust: &Trust,
-    verifier: &impl Verify,
-    findings: &mut Findings,
-) -> Option<(BlockList, Link)> {
-    let mut stated = None;
-    let is_header = |bytes: &[u8]| Signed::<BlockListHeader>::parse(bytes).map(|_| ());
-    let on_header = |bytes: &[u8], findings: &mut Findings| {
-        let signed = Signed::<BlockListHeader>::parse(bytes).ok()?;
-        let header = *signed.claimed();
-        let place = Place::file(path).numbered(header.issuer_sequence);
-        if header.number != number {
-            findings.add(
-                Code::FileName,
-                &place,
-                format!("holds the block list {}", header.number),
-            );
-        }
-        let Some(date) = header.issued.date() else {
-            findings.add(Code::Encoding, &place, "a block list without a date");
-            return None;
-        };
-        let key = check_issuer(trust, &header.issuer, date, &place, findings);
-        let forged = key.is_some_and(|key| signed.verify(verifier, &key).is_err());
-        if forged {
-            findings.add(
-                Code::BlockListSignature,
-                &place,
-                "changed, or not signed by its issuer: the signature does not verify",
-            );
-        }
-        stated = Some(header);
-        let link = Link {
-            issuer: header.issuer,
-            sequence: header.issuer_sequence,
-            previous: header.issuer_previous,
-            hash: signed.hash(),
-            number: Some(Numbering::BlockList(header.number)),
-            forged,
-            place,
-        };
-        Some(link)
-    };
-    // DATA 4 sets no bound: a block list grows with the cards.
-    let kind = (BlockEntry::TAG, usize::MAX);
-    let (link, body) = read_file::<BlockEntry, _>(path, kind, is_header, on_header, findings)?;
-    let header = stated?;
-    if !body.damaged {
-        check_block_list(&header, &body, &link.place, findings);
-    }
-    let list = BlockList {
-        number: header.number,
-        issued: header.issued,
-        issuer: header.issuer,
-        header: link.hash,
-        forged: link.forged,
-        cards: body.items.iter().map(|entry| entry.card_number).collect(),
-    };
-    Some((list, link))
-}
-
-fn check_block_list(
-    header: &BlockListHeader,
-    body: &Body<BlockEntry>,
-    place: &Place,
-    findings: &mut Findings,
-) {
-    let entries = body.items.len();
-    if u64::from(header.count) != entries as u64 {
-        let text = format!("states {} entries and has {entries}", header.count);
-        findings.add(Code::BlockListCount, place, text);
-    }
-    if !body.items.is_sorted_by(|a, b| a.card_number < b.card_number) {
-        findings.add(
-            Code::BlockListOrder,
-            place,
-            "the entries do not ascend by card number",
-        );
-    }
-    if body.root.root() != header.root {
-        findings.add(
-            Code::BlockListRoot,
-            place,
-            "the entries are not the ones that the issuer signed",
         );
     }
 }

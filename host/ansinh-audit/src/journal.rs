@@ -15,9 +15,10 @@ use card_spec::tlv;
 use card_spec::values::{CardNumber, Period, TerminalName, Time};
 
 use crate::acknowledgements::Acknowledgements;
+use crate::block_lists::BlockList;
 use crate::cards::Cards;
 use crate::finding::{Code, Findings, Place};
-use crate::issued::{BlockList, Issued};
+use crate::issued::Issued;
 use crate::orders::OpenIntent;
 use crate::records::{Record, Records};
 use crate::trust::{JournalKey, Trust};

@@ -6,6 +6,7 @@
 //! goes on behind it.
 
 mod acknowledgements;
+mod block_lists;
 mod cards;
 mod files;
 mod finding;

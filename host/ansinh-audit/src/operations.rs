@@ -202,10 +202,6 @@ impl<R: BufRead> Lines<R> {
     }
 
     /// The next operation with the offset of its first byte, or the place of what is none; it goes on at the next first line.
-    #[expect(
-        clippy::type_complexity,
-        reason = "what `Option` of a record and its place is"
-    )]
     fn next_operation(&mut self) -> io::Result<Option<(u64, Option<Operation>)>> {
         let Some((offset, first)) = self.next_line()? else {
             return Ok(None);

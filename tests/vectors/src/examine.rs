@@ -1,5 +1,6 @@
 //! Reads an object by the name that the vectors give its kind, and writes it again.
 
+use card_spec::block_delta::{BlockDeltaBase, Unblocked};
 use card_spec::certificate::{Certificate, Request};
 use card_spec::command::{KeyPossession, SessionBinding};
 use card_spec::crypto::Signature;
@@ -51,6 +52,8 @@ pub fn examine(kind: &str, encoding: &[u8]) -> Result<Examined, Error> {
         }
         "list-line" => plain::<ListLine>(encoding, ListLine::TAG),
         "block-list-entry" => plain::<BlockEntry>(encoding, BlockEntry::TAG),
+        "block-delta-base" => plain::<BlockDeltaBase>(encoding, BlockDeltaBase::TAG),
+        "block-delta-unblocked" => plain::<Unblocked>(encoding, Unblocked::TAG),
         "holder" => plain::<Holder<'_>>(encoding, 0xFF31),
         "portrait" => plain::<Portrait<'_>>(encoding, PORTRAIT),
         "programmes" => plain::<Programmes>(encoding, 0xFF33),

@@ -1,5 +1,6 @@
 //! What the issuer signs: cards, payment lists, block lists.
 
+use card_spec::block_delta::{BlockChange, BlockDeltaBase, Unblocked};
 use card_spec::crypto::{Digest, SecretKey, Sign as _, sha256};
 use card_spec::cso::{Caps, CardSecurityObject, GroupDigests, HolderCheckPolicy, PersonReference};
 use card_spec::groups::{
@@ -330,8 +331,65 @@ impl World {
             .iter()
             .map(|number| encode(&entry(number), BlockEntry::TAG))
             .collect();
+        let (name, header) = self.sign_block_list(&encoded);
+        let file = [header, encoded.concat()].concat();
+        self.files
+            .insert(format!("blocklists/{}.blocklist", name.number), file);
+        name
+    }
+
+    /// Signs a block list of these cards, by index, and files it as the changes to another one.
+    pub fn issue_block_delta(
+        &mut self,
+        base: &BlockListName,
+        cards: &[usize],
+        changes: &[BlockChange],
+    ) -> BlockListName {
+        // The list in full is signed, and not filed.
+        let files = self.files.clone();
+        let name = self.issue_block_list(cards);
+        let full = format!("blocklists/{}.blocklist", name.number);
+        let header = self.files.get(&full).expect("a list");
+        let header = header
+            .split_at(header.len() - cards.len() * BlockEntry::LENGTH)
+            .0
+            .to_vec();
+        self.files = files;
+        let base = BlockDeltaBase {
+            number: base.number,
+            header: base.header,
+        };
+        let mut file = [header, encode(&base, BlockDeltaBase::TAG)].concat();
+        for change in changes {
+            file.extend(match change {
+                BlockChange::Blocked(entry) => encode(entry, BlockEntry::TAG),
+                BlockChange::Unblocked(unblocked) => encode(unblocked, Unblocked::TAG),
+            });
+        }
+        self.files
+            .insert(format!("blocklists/{}.blockdelta", name.number), file);
+        name
+    }
+
+    /// The change that blocks a card, by index, as [`Self::issue_block_list`] does.
+    pub fn blocked(&self, card: usize) -> BlockChange {
+        BlockChange::Blocked(BlockEntry {
+            card_number: self.cards.get(card).expect("a card").number,
+            reason: BlockReason::Lost,
+        })
+    }
+
+    /// The change that takes a card, by index, off the list.
+    pub fn unblocked(&self, card: usize) -> BlockChange {
+        BlockChange::Unblocked(Unblocked {
+            card_number: self.cards.get(card).expect("a card").number,
+        })
+    }
+
+    /// Signs the header of a block list of these encoded entries.
+    fn sign_block_list(&mut self, entries: &[Vec<u8>]) -> (BlockListName, Vec<u8>) {
         let mut root = RootBuilder::new();
-        for entry in &encoded {
+        for entry in entries {
             root.push(leaf_hash(entry), |_, _, _| {});
         }
         let header = BlockListHeader {
@@ -346,13 +404,12 @@ impl World {
             issuer_previous: self.issuer_previous,
         };
         let signed_bytes = body(&header);
-        let file = [sign(&header, &self.issuer), encoded.concat()].concat();
-        self.files
-            .insert(format!("blocklists/{}.blocklist", header.number), file);
+        let signed = sign(&header, &self.issuer);
         self.take_place(&signed_bytes);
-        BlockListName {
+        let name = BlockListName {
             header: sha256(&[&signed_bytes]),
             number: header.number,
-        }
+        };
+        (name, signed)
     }
 }

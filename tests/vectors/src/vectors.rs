@@ -256,7 +256,48 @@ fn block_list(world: &World) -> Vec<Kind> {
     let entry = entries.first().expect("an entry");
     kind.valid("a lost card", entry, None);
     kind.refuse_broken(entry, None, &[NO_LUHN, ("reason 7", 0x80, &[7])]);
-    vec![headers, kind]
+    let [base, unblocked] = block_delta();
+    vec![headers, kind, base, unblocked]
+}
+
+/// What a delta has besides header and entries: card 5 is found again, card 1 is lost.
+fn block_delta() -> [Kind; 2] {
+    let mut world = World::standard();
+    let first = world.issue_block_list(&[4]);
+    let changes = [world.blocked(0), world.unblocked(4)];
+    world.issue_block_delta(&first, &[0], &changes);
+    let (_, objects) = list_file(&world, "blocklists/3.blockdelta");
+    let [base, _, unblocked] = &objects[..] else {
+        panic!("a base and two changes")
+    };
+    let mut bases = Kind::new("block-delta-base", "DATA 4.2");
+    bases.valid("a delta to block list 2", base, None);
+    let bad = [
+        ("a number of 3 bytes", 0x80, &[0, 0, 1][..]),
+        ("a hash of 31 bytes", 0x81, &[0; 31]),
+    ];
+    bases.refuse_broken(base, None, &bad);
+    let mut kind = Kind::new("block-delta-unblocked", "DATA 4.2");
+    kind.valid("card 5 is found again", unblocked, None);
+    let body = Body::of(unblocked, false);
+    kind.refuse(
+        "with a reason",
+        body.with(|members| members.push(vec![0x80, 1, 1])),
+        "encoding",
+    );
+    for (name, tag, value) in [
+        NO_LUHN,
+        ("a card number of 7 bytes", 0x5A, &[0x79, 0, 0, 0, 0, 0, 0]),
+    ] {
+        kind.refuse(name, body.with(|members| replace(members, tag, value)), "value");
+    }
+    kind.refuse(
+        "a byte behind the object",
+        [&unblocked[..], &[0]].concat(),
+        "encoding",
+    );
+    kind.refuse("no card", body.with(|members| drop(members.remove(0))), "members");
+    [bases, kind]
 }
 
 fn journal_entries() -> Kind {

@@ -243,6 +243,8 @@ fn names(kind: &str) -> Names {
         "list-line" => LIST_LINE,
         "block-list-header" => BLOCK_LIST_HEADER,
         "block-list-entry" => &[(0x5A, "card number"), (0x80, "reason")],
+        "block-delta-base" => &[(0x80, "number"), (0x81, "hash of its header")],
+        "block-delta-unblocked" => &[(0x5A, "card number")],
         "journal-entry" => ENTRY,
         "acknowledgement" => ACKNOWLEDGEMENT,
         "time-statement" => &[
