@@ -6,8 +6,9 @@ use core::fmt;
 
 use ecdsa::hazmat::sign_prehashed_rfc6979;
 use p256::NistP256;
+use p256::NonZeroScalar;
+use p256::ecdsa::VerifyingKey;
 use p256::ecdsa::signature::hazmat::PrehashVerifier;
-use p256::ecdsa::{SigningKey, VerifyingKey};
 use p256::elliptic_curve::{Generate, sec1::ToSec1Point};
 use rand_core::CryptoRng;
 use sha2::{Digest as _, Sha256};
@@ -181,7 +182,20 @@ pub trait Agree {
     fn agree(&self, public_key: &PublicKey) -> SharedSecret;
 }
 
-/// Verification by the portable code of RustCrypto's `p256`.
+/// Everything that a terminal computes on P-256, on keys in its memory: by the portable code, or by that of a board whose
+/// processor has better. All of them give the same results for the same inputs.
+pub trait Curve: Verify {
+    /// Draws a key uniformly from the whole range.
+    fn generate(&self, random: &mut impl CryptoRng) -> SecretKey;
+
+    /// Signs SHA-256 of `message`, by RFC 6979, 3.2.
+    fn sign(&self, key: &SecretKey, message: &[u8]) -> Signature;
+
+    /// The secret that `key` shares with the owner of `public_key`.
+    fn agree(&self, key: &SecretKey, public_key: &PublicKey) -> SharedSecret;
+}
+
+/// The portable code of RustCrypto's `p256`.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct PortableP256;
 
@@ -195,7 +209,25 @@ impl Verify for PortableP256 {
     }
 }
 
+impl Curve for PortableP256 {
+    fn generate(&self, random: &mut impl CryptoRng) -> SecretKey {
+        SecretKey::generate(random)
+    }
+
+    fn sign(&self, key: &SecretKey, message: &[u8]) -> Signature {
+        let digest = sha256(&[message]);
+        let (signature, _) = sign_prehashed_rfc6979::<NistP256, Sha256>(&key.scalar, &digest, &[]);
+        Signature(signature.to_bytes().into())
+    }
+
+    fn agree(&self, key: &SecretKey, public_key: &PublicKey) -> SharedSecret {
+        let secret = p256::ecdh::diffie_hellman(&*key.scalar, public_key.point.as_affine());
+        SharedSecret::new(Zeroizing::new((*secret.raw_secret_bytes()).into()))
+    }
+}
+
 /// The x coordinate of a Diffie-Hellman point, 32 octets, erased when dropped.
+#[derive(Clone)]
 pub struct SharedSecret(Zeroizing<[u8; 32]>);
 
 impl SharedSecret {
@@ -217,12 +249,20 @@ impl fmt::Debug for SharedSecret {
 }
 
 /// A private key of P-256 in memory, for signatures or for key agreement, erased when dropped.
-pub struct SecretKey(SigningKey);
+pub struct SecretKey {
+    scalar: Zeroizing<NonZeroScalar>,
+    public_key: PublicKey,
+}
 
 impl SecretKey {
     /// Draws a key uniformly from the whole range.
     pub fn generate(random: &mut impl CryptoRng) -> Self {
-        Self(SigningKey::generate_from_rng(random))
+        Self::from_scalar(Zeroizing::new(NonZeroScalar::generate_from_rng(random)))
+    }
+
+    fn from_scalar(scalar: Zeroizing<NonZeroScalar>) -> Self {
+        let public_key = PublicKey::from_point(p256::PublicKey::from_secret_scalar(&scalar));
+        Self { scalar, public_key }
     }
 
     /// Takes a stored key: a big-endian integer.
@@ -230,20 +270,32 @@ impl SecretKey {
     /// # Errors
     /// [`InvalidSecretKey`] if the integer is zero or not below the group order.
     pub fn from_bytes(octets: &[u8; 32]) -> Result<Self, InvalidSecretKey> {
-        SigningKey::from_bytes(octets.into())
-            .map(Self)
-            .map_err(|_| InvalidSecretKey)
+        scalar(octets).map(Self::from_scalar)
+    }
+
+    /// Takes a key together with its public key, which the caller has computed: for a [`Curve`] that has faster code.
+    ///
+    /// # Errors
+    /// [`InvalidSecretKey`] as for [`Self::from_bytes`]. Whether the two belong together is not checked.
+    pub fn with_public_key(octets: &[u8; 32], public_key: PublicKey) -> Result<Self, InvalidSecretKey> {
+        let scalar = scalar(octets)?;
+        Ok(Self { scalar, public_key })
     }
 
     /// The integer, big-endian, for storage under protection.
     pub fn to_bytes(&self) -> Zeroizing<[u8; 32]> {
-        Zeroizing::new(self.0.to_bytes().into())
+        Zeroizing::new(self.scalar.to_bytes().into())
     }
 
     /// The public key that belongs to this one.
     pub fn public_key(&self) -> PublicKey {
-        PublicKey::from_point((*self.0.verifying_key()).into())
+        self.public_key
     }
+}
+
+fn scalar(octets: &[u8; 32]) -> Result<Zeroizing<NonZeroScalar>, InvalidSecretKey> {
+    let scalar = Option::from(NonZeroScalar::from_repr((*octets).into()));
+    scalar.map(Zeroizing::new).ok_or(InvalidSecretKey)
 }
 
 impl fmt::Debug for SecretKey {
@@ -261,16 +313,12 @@ impl Sign for SecretKey {
 
     /// Deterministic, by RFC 6979, 3.2: needs no random source and the same message yields the same signature.
     fn sign(&self, message: &[u8]) -> Result<Signature, Infallible> {
-        let digest = sha256(&[message]);
-        let (signature, _) =
-            sign_prehashed_rfc6979::<NistP256, Sha256>(self.0.as_nonzero_scalar(), &digest, &[]);
-        Ok(Signature(signature.to_bytes().into()))
+        Ok(PortableP256.sign(self, message))
     }
 }
 
 impl Agree for SecretKey {
     fn agree(&self, public_key: &PublicKey) -> SharedSecret {
-        let secret = p256::ecdh::diffie_hellman(self.0.as_nonzero_scalar(), public_key.point.as_affine());
-        SharedSecret::new(Zeroizing::new((*secret.raw_secret_bytes()).into()))
+        PortableP256.agree(self, public_key)
     }
 }

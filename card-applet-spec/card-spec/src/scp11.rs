@@ -9,7 +9,7 @@ use core::fmt;
 use zeroize::Zeroizing;
 
 use crate::apdu::StatusWord;
-use crate::crypto::{Agree, PublicKey, SecretKey, SharedSecret, ct_eq, sha256};
+use crate::crypto::{Agree, Curve, PortableP256, PublicKey, SecretKey, SharedSecret, ct_eq, sha256};
 use crate::scp03::{AesKey, Block, CardChannel, HostChannel, SecurityLevel, SessionKeys, concat};
 
 /// INS of MUTUAL AUTHENTICATE (class 80), the key agreement of SCP11a (Amendment F, 7.6.2).
@@ -110,6 +110,20 @@ impl TerminalAgreement {
         card_key: &PublicKey,
         response: &[u8],
     ) -> Result<(HostChannel, Receipt), AgreementError> {
+        self.finish_with(&PortableP256, &terminal_key.agree(card_key), response)
+    }
+
+    /// As [`Self::finish`], with a board's code, and with the secret that the static keys of terminal and card share
+    /// (ShSss): it is the same in each session of the two.
+    ///
+    /// # Errors
+    /// [`AgreementError`]; then nothing is known about the card.
+    pub fn finish_with(
+        self,
+        curve: &impl Curve,
+        fixed: &SharedSecret,
+        response: &[u8],
+    ) -> Result<(HostChannel, Receipt), AgreementError> {
         let response: &[u8; RESPONSE_LENGTH] = response.try_into().map_err(|_| AgreementError::Malformed)?;
         let (object, rest) = response
             .split_first_chunk::<PUBLIC_KEY_OBJECT>()
@@ -119,8 +133,8 @@ impl TerminalAgreement {
             .ok_or(AgreementError::Malformed)?;
         let card_ephemeral = parse_public_key(object)?;
 
-        let ephemeral = self.ephemeral.agree(&card_ephemeral);
-        let keys = derive(&ephemeral, &terminal_key.agree(card_key))?;
+        let ephemeral = curve.agree(&self.ephemeral, &card_ephemeral);
+        let keys = derive(&ephemeral, fixed)?;
         let receipt = keys.receipt(&self.command, object);
         if !ct_eq(&receipt, received) {
             return Err(AgreementError::NotAuthentic);

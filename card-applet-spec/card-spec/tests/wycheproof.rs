@@ -10,6 +10,7 @@
 
 mod wycheproof_cases;
 
+use card_spec::crypto::PortableP256;
 use wycheproof_cases::verdict::verdict;
 use wycheproof_cases::{NOT_A_POINT, NOT_DER, sets};
 
@@ -19,7 +20,7 @@ fn every_case_has_the_verdict_stated() {
         for case in set.cases {
             let inputs = case.inputs.each_ref().map(Vec::as_slice);
             assert_eq!(
-                verdict(case.operation, inputs),
+                verdict(&PortableP256, case.operation, inputs),
                 Some(case.expected),
                 "{}",
                 case.name

@@ -3,7 +3,7 @@
 use core::fmt::Write as _;
 
 use card_spec::command::Pin;
-use card_spec::crypto::Verify;
+use card_spec::crypto::Curve;
 use card_spec::journal::{Event, Refusal, RefusalReason};
 use card_spec::payment::Operator;
 use embedded_storage::nor_flash::NorFlash;
@@ -83,7 +83,7 @@ impl PinEntry {
     }
 }
 
-impl<F: NorFlash, R: CryptoRng, V: Verify> Machine<'_, F, R, V> {
+impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
     /// Takes one key.
     pub(crate) fn key(&mut self, key: u8) {
         // CR LF is one Enter: a second one could confirm money that nobody has handed over.
@@ -225,7 +225,7 @@ impl<F: NorFlash, R: CryptoRng, V: Verify> Machine<'_, F, R, V> {
         let _ = writeln!(self.out);
         self.refuse(Refusal {
             reason: RefusalReason::Cancelled,
-            card_number: Some(customer.facts.number),
+            card_number: Some(customer.card.facts.number),
             line_number: None,
             status_word: None,
             closes_intent: None,

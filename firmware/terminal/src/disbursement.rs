@@ -7,7 +7,7 @@ use core::fmt::Write as _;
 
 use card_spec::apdu::StatusWord;
 use card_spec::command::instruction::DISBURSE;
-use card_spec::crypto::Verify;
+use card_spec::crypto::Curve;
 use card_spec::journal::{EncodedOrder, EncodedReceipt, Event, Refusal, RefusalReason};
 use card_spec::payment::{HolderCheckMethod, Operator, Order, ReceiptKind, Recipient};
 use card_spec::refusal::Refusal as Decision;
@@ -50,7 +50,7 @@ enum Verdict {
     Undecided(RefusalReason, Option<StatusWord>),
 }
 
-impl<F: NorFlash, R: CryptoRng, V: Verify> Machine<'_, F, R, V> {
+impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
     /// Begins the next order, if a line is left: Intent into flash, then DISBURSE.
     pub(crate) fn disburse_next(&mut self, card: GenuineCard, mut due: Vec<u32, MAXIMUM_DUE>) {
         let Some(number) = due.pop() else {
@@ -81,7 +81,7 @@ impl<F: NorFlash, R: CryptoRng, V: Verify> Machine<'_, F, R, V> {
         self.random.fill_bytes(&mut nonce);
         let keys = self.keys.as_ref()?;
         let log = self.log.as_mut()?;
-        log.boot(keys, stamp).ok()?;
+        log.boot(&self.curve, keys, stamp).ok()?;
         let order = Order {
             terminal: keys.name,
             sequence: log.next_sequence()?,
@@ -101,7 +101,7 @@ impl<F: NorFlash, R: CryptoRng, V: Verify> Machine<'_, F, R, V> {
         };
         let mut buffer = [0; Order::MAXIMUM_LENGTH];
         let order = EncodedOrder::parse(order.encode(&mut buffer).ok()?).ok()?;
-        log.append(keys, stamp, Event::Intent(order)).ok()?;
+        log.append(&self.curve, keys, stamp, Event::Intent(order)).ok()?;
         Some(())
     }
 
@@ -194,7 +194,7 @@ impl<F: NorFlash, R: CryptoRng, V: Verify> Machine<'_, F, R, V> {
         let data = response.checked(status).unwrap_or_default();
         let facts = disbursing.card.facts();
         let receipt = |data| {
-            let receipt = facts.verify_receipt(&self.verifier, data)?;
+            let receipt = facts.verify_receipt(&self.curve, data)?;
             // Another kind is no payment and no receipt that stands.
             (receipt.kind == ReceiptKind::Payment).then_some(())?;
             let same_order = receipt.object_hash == order.hash();

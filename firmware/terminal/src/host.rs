@@ -1,7 +1,7 @@
 //! Requests of the host (DATA 8): provisioning, clock, lists, journal.
 
 use card_spec::certificate::Reference;
-use card_spec::crypto::{Digest, Verify};
+use card_spec::crypto::{Curve, Digest};
 use card_spec::journal::{Acknowledgement, Event, TimeStatement};
 use card_spec::list::{BlockListHeader, ListHeader};
 use card_spec::signed::{Signed, sign};
@@ -17,12 +17,12 @@ use crate::keys::{Credentials, Keys, request};
 use crate::log::Log;
 use crate::machine::{Loading, Machine, Payload, block_list_loaded, free_place, list_loaded};
 use crate::payment_list::{ListLoading, PaymentList};
-use crate::primitives::{Signer, ansinh_mark_generate};
+use crate::primitives::Signer;
 
 /// Milliseconds for which a nonce is good: a statement that is held back would set the clock behind by as much.
 const NONCE_LIFE: u64 = 30_000;
 
-impl<F: NorFlash, R: CryptoRng, V: Verify> Machine<'_, F, R, V> {
+impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
     /// Answers one message.
     pub(crate) fn host_message(&mut self, message: &[u8]) {
         let mut payload = Payload::new();
@@ -126,8 +126,8 @@ impl<F: NorFlash, R: CryptoRng, V: Verify> Machine<'_, F, R, V> {
         }
         let keys = Keys {
             name,
-            agreement: ansinh_mark_generate(&mut self.random),
-            journal: ansinh_mark_generate(&mut self.random),
+            agreement: self.curve.generate(&mut self.random),
+            journal: self.curve.generate(&mut self.random),
         };
         let device = Device {
             keys: Some(keys.to_stored()),
@@ -141,8 +141,8 @@ impl<F: NorFlash, R: CryptoRng, V: Verify> Machine<'_, F, R, V> {
         self.device = device;
         let keys = self.keys.insert(keys);
         Log::format(self.flash, range)?;
-        let agreement = append_request(keys, 'A', payload)?;
-        append_request(keys, 'J', payload)?;
+        let agreement = append_request(&self.curve, keys, 'A', payload)?;
+        append_request(&self.curve, keys, 'J', payload)?;
         let (agreement, journal) = payload.split_at_checked(agreement).ok_or(Refusal::Storage)?;
         Ok(Answer::Requests { agreement, journal })
     }
@@ -199,7 +199,7 @@ impl<F: NorFlash, R: CryptoRng, V: Verify> Machine<'_, F, R, V> {
         let newest = self.newest_time().date();
         let is_expired = newest.is_some_and(|day| given.expired_before(day));
         let certificates = given.merge(self.device.certificates.as_ref(), newest)?;
-        let credentials = Credentials::verify(&self.verifier, keys, self.image.test, &anchor, &certificates)?;
+        let credentials = Credentials::verify(&self.curve, keys, self.image.test, &anchor, &certificates)?;
         if is_expired {
             return Err(Refusal::Expired);
         }
@@ -231,7 +231,7 @@ impl<F: NorFlash, R: CryptoRng, V: Verify> Machine<'_, F, R, V> {
         self.loading = Loading::Nothing;
         self.credentials = Some(credentials);
         let log = fresh.or(self.log.take()).ok_or(Refusal::Storage)?;
-        self.log.insert(log).boot(keys, self.clock.stamp())?;
+        self.log.insert(log).boot(&self.curve, keys, self.clock.stamp())?;
         self.prompt();
         Ok(())
     }
@@ -259,8 +259,8 @@ impl<F: NorFlash, R: CryptoRng, V: Verify> Machine<'_, F, R, V> {
         let now = self.clock.milliseconds();
         let nonce = self.nonce.take().filter(|(_, until)| now <= *until);
         let (nonce, _) = nonce.ok_or(Refusal::TimeNotAccepted)?;
-        let statement = credentials
-            .verify_issued::<TimeStatement>(&self.verifier, signed, |statement| statement.issuer)?;
+        let statement =
+            credentials.verify_issued::<TimeStatement>(&self.curve, signed, |statement| statement.issuer)?;
         if self.keys.as_ref().map(|keys| keys.name) != Some(statement.terminal) {
             return Err(Refusal::NotForThisTerminal);
         }
@@ -281,7 +281,7 @@ impl<F: NorFlash, R: CryptoRng, V: Verify> Machine<'_, F, R, V> {
         self.loading = Loading::Nothing;
         let credentials = self.credentials.as_ref().ok_or(Refusal::OutOfOrder)?;
         let header =
-            credentials.verify_issued::<ListHeader<'_>>(&self.verifier, header, |header| header.issuer)?;
+            credentials.verify_issued::<ListHeader<'_>>(&self.curve, header, |header| header.issuer)?;
         if self.keys.as_ref().map(|keys| keys.name) != Some(header.terminal) {
             return Err(Refusal::NotForThisTerminal);
         }
@@ -327,7 +327,7 @@ impl<F: NorFlash, R: CryptoRng, V: Verify> Machine<'_, F, R, V> {
         self.loading = Loading::Nothing;
         let credentials = self.credentials.as_ref().ok_or(Refusal::OutOfOrder)?;
         let header =
-            credentials.verify_issued::<BlockListHeader>(&self.verifier, header, |header| header.issuer)?;
+            credentials.verify_issued::<BlockListHeader>(&self.curve, header, |header| header.issuer)?;
         let present = self.block_list.as_ref().map(|list| list.facts().number);
         if present.is_some_and(|present| header.number <= present) || header.number < self.block_list_floor()
         {
@@ -379,7 +379,7 @@ impl<F: NorFlash, R: CryptoRng, V: Verify> Machine<'_, F, R, V> {
         let (Some(log), Some(keys)) = (&mut self.log, &self.keys) else {
             return Err(Refusal::OutOfOrder);
         };
-        log.boot(keys, self.clock.stamp())?;
+        log.boot(&self.curve, keys, self.clock.stamp())?;
         if !log.has_room()? {
             return Err(Refusal::JournalFull);
         }
@@ -390,7 +390,7 @@ impl<F: NorFlash, R: CryptoRng, V: Verify> Machine<'_, F, R, V> {
     fn acknowledge(&mut self, signed: &[u8]) -> Result<(), Refusal> {
         let credentials = self.credentials.as_ref().ok_or(Refusal::OutOfOrder)?;
         let acknowledgement =
-            credentials.verify_issued::<Acknowledgement>(&self.verifier, signed, |body| body.issuer)?;
+            credentials.verify_issued::<Acknowledgement>(&self.curve, signed, |body| body.issuer)?;
         let (Some(log), Some(keys)) = (&mut self.log, &self.keys) else {
             return Err(Refusal::OutOfOrder);
         };
@@ -405,12 +405,17 @@ impl<F: NorFlash, R: CryptoRng, V: Verify> Machine<'_, F, R, V> {
         let (Some(log), Some(keys)) = (&mut self.log, &self.keys) else {
             return Err(Refusal::OutOfOrder);
         };
-        Ok(log.release(keys, stamp, &acknowledged)?)
+        Ok(log.release(&self.curve, keys, stamp, &acknowledged)?)
     }
 }
 
 /// Appends a request signed by its own key; returns where it ends.
-fn append_request(keys: &Keys, purpose: char, payload: &mut Payload) -> Result<usize, Refusal> {
+fn append_request(
+    curve: &impl Curve,
+    keys: &Keys,
+    purpose: char,
+    payload: &mut Payload,
+) -> Result<usize, Refusal> {
     let key = if purpose == 'A' {
         &keys.agreement
     } else {
@@ -418,7 +423,7 @@ fn append_request(keys: &Keys, purpose: char, payload: &mut Payload) -> Result<u
     };
     let body = request(keys.name, purpose, key.public_key()).ok_or(Refusal::Malformed)?;
     let mut buffer = [0; 512];
-    let encoding = sign(&body, &Signer(key), &mut buffer).map_err(|_| Refusal::Storage)?;
+    let encoding = sign(&body, &Signer { curve, key }, &mut buffer).map_err(|_| Refusal::Storage)?;
     payload
         .extend_from_slice(encoding)
         .map_err(|_| Refusal::Storage)?;

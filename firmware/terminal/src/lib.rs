@@ -27,7 +27,7 @@ use core::cell::RefCell;
 use core::fmt;
 use core::ops::Range;
 
-use card_spec::crypto::{Digest, Verify};
+use card_spec::crypto::{Curve, Digest};
 use embedded_storage::nor_flash::{NorFlash, ReadNorFlash as _};
 use link::FrameDecoder;
 use rand_core::CryptoRng;
@@ -143,12 +143,12 @@ impl fmt::Display for StartError {
 impl core::error::Error for StartError {}
 
 /// A terminal.
-pub struct Terminal<'f, F, R, V> {
+pub struct Terminal<'f, F, R, C> {
     decoder: FrameDecoder,
-    machine: Machine<'f, F, R, V>,
+    machine: Machine<'f, F, R, C>,
 }
 
-impl<'f, F: NorFlash, R: CryptoRng, V: Verify> Terminal<'f, F, R, V> {
+impl<'f, F: NorFlash, R: CryptoRng, C: Curve> Terminal<'f, F, R, C> {
     /// Starts up on its flash: a flash that holds no terminal becomes one without keys. `now` is in milliseconds since
     /// power-on, here and in [`Self::tick`].
     ///
@@ -158,14 +158,14 @@ impl<'f, F: NorFlash, R: CryptoRng, V: Verify> Terminal<'f, F, R, V> {
         flash: &'f RefCell<F>,
         layout: Layout,
         random: R,
-        verifier: V,
+        curve: C,
         image: Image,
         now: u64,
     ) -> Result<Self, StartError> {
         if !layout.fits(Shared(flash).capacity()) {
             return Err(StartError::Flash);
         }
-        let machine = Machine::start(Shared(flash), layout, random, verifier, image, now)?;
+        let machine = Machine::start(Shared(flash), layout, random, curve, image, now)?;
         let mut terminal = Self {
             decoder: FrameDecoder::new(),
             machine,

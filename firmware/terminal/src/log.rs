@@ -2,7 +2,7 @@
 
 use core::ops::Range;
 
-use card_spec::crypto::Digest;
+use card_spec::crypto::{Curve, Digest};
 use card_spec::journal::{Acknowledgement, EncodedOrder, Entry, Event, MAXIMUM_ENTRY_LENGTH, genesis};
 use card_spec::payment::Order;
 use card_spec::signed::{Signed, Verified, sign};
@@ -272,26 +272,33 @@ impl<'f, F: NorFlash> Log<'f, F> {
     /// power cut. Returns its sequence number.
     ///
     /// Whatever can come again and again without settling anything is not kept in the room of an open order.
-    pub(crate) fn append(&mut self, keys: &Keys, stamp: Stamp, event: Event<'_>) -> Result<u32, LogError> {
+    pub(crate) fn append(
+        &mut self,
+        curve: &impl Curve,
+        keys: &Keys,
+        stamp: Stamp,
+        event: Event<'_>,
+    ) -> Result<u32, LogError> {
         if is_repeatable(&event) && !self.has_room_beside_order()? {
             return Err(LogError::Full);
         }
-        self.boot(keys, stamp)?;
-        self.write(keys, stamp, event)
+        self.boot(curve, keys, stamp)?;
+        self.write(curve, keys, stamp, event)
     }
 
     /// Signs and keeps the entry that the last start owed when its power went: before this start's Boot entry.
     pub(crate) fn append_owed(
         &mut self,
+        curve: &impl Curve,
         keys: &Keys,
         stamp: Stamp,
         event: Event<'_>,
     ) -> Result<u32, LogError> {
-        self.write(keys, stamp, event)
+        self.write(curve, keys, stamp, event)
     }
 
     /// Keeps the Boot entry of this start, unless that was done.
-    pub(crate) fn boot(&mut self, keys: &Keys, stamp: Stamp) -> Result<(), LogError> {
+    pub(crate) fn boot(&mut self, curve: &impl Curve, keys: &Keys, stamp: Stamp) -> Result<(), LogError> {
         if self.booted {
             return Ok(());
         }
@@ -300,7 +307,7 @@ impl<'f, F: NorFlash> Log<'f, F> {
             firmware: self.image.firmware,
             flags: if self.image.test { TEST } else { 0 },
         };
-        let written = self.write(keys, stamp, event);
+        let written = self.write(curve, keys, stamp, event);
         if written.is_err() {
             self.standing.boot_count = self.standing.boot_count.saturating_sub(1);
         }
@@ -309,7 +316,13 @@ impl<'f, F: NorFlash> Log<'f, F> {
         Ok(())
     }
 
-    fn write(&mut self, keys: &Keys, stamp: Stamp, event: Event<'_>) -> Result<u32, LogError> {
+    fn write(
+        &mut self,
+        curve: &impl Curve,
+        keys: &Keys,
+        stamp: Stamp,
+        event: Event<'_>,
+    ) -> Result<u32, LogError> {
         if self.damaged {
             return Err(LogError::Failed);
         }
@@ -323,7 +336,11 @@ impl<'f, F: NorFlash> Log<'f, F> {
             event,
         };
         let mut buffer = [0; MAXIMUM_ENTRY_LENGTH];
-        let encoding = sign(&entry, &Signer(&keys.journal), &mut buffer).map_err(|_| LogError::Failed)?;
+        let signer = Signer {
+            curve,
+            key: &keys.journal,
+        };
+        let encoding = sign(&entry, &signer, &mut buffer).map_err(|_| LogError::Failed)?;
         let signed = Signed::<Entry<'_>>::parse(encoding).map_err(|_| LogError::Failed)?;
         let record = self.journal.append(encoding)?;
         if record.0 != entry.sequence {
@@ -439,6 +456,7 @@ impl<'f, F: NorFlash> Log<'f, F> {
     /// Gives the acknowledged space free, and says so in an entry. Again for the same entries: nothing happens.
     pub(crate) fn release(
         &mut self,
+        curve: &impl Curve,
         keys: &Keys,
         stamp: Stamp,
         acknowledged: &Acknowledged,
@@ -451,7 +469,7 @@ impl<'f, F: NorFlash> Log<'f, F> {
             acknowledgement: acknowledged.hash,
             sequence: acknowledged.sequence,
         };
-        self.append(keys, stamp, event)?;
+        self.append(curve, keys, stamp, event)?;
         Ok(())
     }
 }

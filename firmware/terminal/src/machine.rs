@@ -2,7 +2,7 @@
 
 use core::fmt::Write as _;
 
-use card_spec::crypto::Verify;
+use card_spec::crypto::Curve;
 use card_spec::journal::{Event, Refusal, RefusalReason};
 use card_spec::list::BLOCK_LIST_MAXIMUM_AGE_DAYS;
 use card_spec::values::{Date, Time};
@@ -19,7 +19,7 @@ use crate::keys::{Credentials, Keys};
 use crate::log::{Log, LogError, PaidLine};
 use crate::outbox::Outbox;
 use crate::payment_list::{ListLoading, PaymentList};
-use crate::primitives::Verifier;
+use crate::primitives::Marked;
 use crate::tap::Context;
 use crate::{Image, Layout, StartError, text};
 
@@ -38,12 +38,12 @@ pub(crate) enum Loading<'f, F> {
 }
 
 /// The terminal.
-pub(crate) struct Machine<'f, F, R, V> {
+pub(crate) struct Machine<'f, F, R, C> {
     pub(crate) flash: Shared<'f, F>,
     pub(crate) layout: Layout,
     pub(crate) image: Image,
     pub(crate) random: R,
-    pub(crate) verifier: Verifier<V>,
+    pub(crate) curve: Marked<C>,
     pub(crate) store: DeviceStore<'f, F>,
     pub(crate) device: Device,
     pub(crate) keys: Option<Keys>,
@@ -73,12 +73,12 @@ pub(crate) struct Machine<'f, F, R, V> {
     pub(crate) out: Outbox,
 }
 
-impl<'f, F: NorFlash, R: CryptoRng, V: Verify> Machine<'f, F, R, V> {
+impl<'f, F: NorFlash, R: CryptoRng, C: Curve> Machine<'f, F, R, C> {
     pub(crate) fn start(
         flash: Shared<'f, F>,
         layout: Layout,
         random: R,
-        verifier: V,
+        curve: C,
         image: Image,
         now: u64,
     ) -> Result<Self, StartError> {
@@ -90,7 +90,7 @@ impl<'f, F: NorFlash, R: CryptoRng, V: Verify> Machine<'f, F, R, V> {
             layout,
             image,
             random,
-            verifier: Verifier(verifier),
+            curve: Marked(curve),
             store,
             device,
             keys,
@@ -130,7 +130,7 @@ impl<'f, F: NorFlash, R: CryptoRng, V: Verify> Machine<'f, F, R, V> {
             }
             return Ok(());
         }
-        let credentials = Credentials::load(&self.verifier, keys, self.image.test, &self.device);
+        let credentials = Credentials::load(&self.curve, keys, self.image.test, &self.device);
         self.credentials = Some(credentials.map_err(|_| StartError::Credentials)?);
         self.open_lists();
         self.open_log()
@@ -170,13 +170,13 @@ impl<'f, F: NorFlash, R: CryptoRng, V: Verify> Machine<'f, F, R, V> {
         let blocks = blocks.map(|(in_force, list)| (in_force, block_list_loaded(list)));
         for (in_force, event) in list.into_iter().chain(blocks) {
             if log.tail_sequence() < in_force.entry {
-                log.append_owed(keys, stamp, event)
+                log.append_owed(&self.curve, keys, stamp, event)
                     .map_err(|_| StartError::Journal)?;
             }
         }
         // With a full journal the terminal starts, to be read out. The Boot entry then precedes the next one.
         if log.has_room_beside_order().map_err(|_| StartError::Journal)? {
-            tolerate_full(log.boot(keys, stamp))?;
+            tolerate_full(log.boot(&self.curve, keys, stamp))?;
         }
         self.log = Some(log);
         Ok(())
@@ -200,7 +200,7 @@ impl<'f, F: NorFlash, R: CryptoRng, V: Verify> Machine<'f, F, R, V> {
         let (Some(log), Some(keys)) = (&mut self.log, &self.keys) else {
             return Err(LogError::Failed);
         };
-        log.append(keys, stamp, event)
+        log.append(&self.curve, keys, stamp, event)
     }
 
     /// Records that a payment was refused and tells the clerk. Without room the refusal stands, and is not recorded.
@@ -253,12 +253,13 @@ impl<'f, F: NorFlash, R: CryptoRng, V: Verify> Machine<'f, F, R, V> {
     }
 
     /// What a session needs, beside the random source and the place for the command.
-    pub(crate) fn session(&mut self) -> Option<(Context<'_, Verifier<V>>, &mut R, &mut Outbox)> {
+    pub(crate) fn session(&mut self) -> Option<(Context<'_, Marked<C>>, &mut R, &mut Outbox)> {
         let context = Context {
-            verifier: &self.verifier,
+            curve: &self.curve,
             keys: self.keys.as_ref()?,
             credentials: self.credentials.as_ref()?,
             certificates: self.device.certificates.as_ref()?,
+            known: None,
         };
         Some((context, &mut self.random, &mut self.out))
     }

@@ -4,7 +4,7 @@
 use card_spec::apdu::StatusWord;
 use card_spec::command::instruction::VERIFY;
 use card_spec::command::{PIN_REFERENCE, VerifyData};
-use card_spec::crypto::{Verify, ct_eq, sha256};
+use card_spec::crypto::{Curve, ct_eq, sha256};
 use card_spec::cso::HolderCheckPolicy;
 use card_spec::groups::Holder;
 use card_spec::journal::{Refusal, RefusalReason};
@@ -20,7 +20,7 @@ use crate::CardLost;
 use crate::clerk::Flow;
 use crate::machine::Machine;
 use crate::payment_list::{Entitlements, MAXIMUM_DUE};
-use crate::tap::{CardFacts, GenuineCard, Progress, Tap, TapError};
+use crate::tap::{CardFacts, Context, GenuineCard, KnownCard, Progress, Tap, TapError};
 use crate::text;
 
 /// Short file identifier of data group 1 (SPEC 5.1).
@@ -29,7 +29,7 @@ const HOLDER_TAG: u16 = 0xFF31;
 
 /// Somebody who was identified, and what is due.
 pub(crate) struct Customer {
-    pub(crate) facts: CardFacts,
+    pub(crate) card: KnownCard,
     /// Line numbers, the next one last.
     due: Vec<u32, MAXIMUM_DUE>,
     total: Amount,
@@ -46,7 +46,7 @@ pub(crate) fn refusal(reason: RefusalReason, facts: Option<&CardFacts>) -> Refus
     }
 }
 
-impl<F: NorFlash, R: CryptoRng, V: Verify> Machine<'_, F, R, V> {
+impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
     /// A card came or left.
     pub(crate) fn card_present(&mut self, present: bool) {
         if !present {
@@ -79,7 +79,7 @@ impl<F: NorFlash, R: CryptoRng, V: Verify> Machine<'_, F, R, V> {
 
     fn second_tap(&mut self, customer: Customer) {
         if let Err(reason) = self.may_pay() {
-            self.refuse(refusal(reason, Some(&customer.facts)));
+            self.refuse(refusal(reason, Some(&customer.card.facts)));
             return self.end_service();
         }
         self.deadline = None;
@@ -94,18 +94,18 @@ impl<F: NorFlash, R: CryptoRng, V: Verify> Machine<'_, F, R, V> {
         // PC/SC and some readers report a card that left as an answer without a status word.
         let response = response.ok().filter(|response| response.len() >= 2);
         match core::mem::replace(&mut self.flow, Flow::Idle) {
-            Flow::Identifying(tap) => match self.advance(tap, response) {
+            Flow::Identifying(tap) => match self.advance(tap, None, response) {
                 Ok(Progress::Next(tap)) => self.flow = Flow::Identifying(tap),
                 Ok(Progress::Genuine(card)) => self.identified(card),
                 Err(refusal) => self.give_up(refusal),
             },
             Flow::Greeting(card, file) => self.holder_read(card, file, response),
-            Flow::Returning(customer, tap) => match self.advance(tap, response) {
+            Flow::Returning(customer, tap) => match self.advance(tap, Some(&customer.card), response) {
                 Ok(Progress::Next(tap)) => self.flow = Flow::Returning(customer, tap),
                 Ok(Progress::Genuine(card)) => self.returned(customer, card),
                 Err(refusal) => {
                     let refusal = Refusal {
-                        card_number: Some(customer.facts.number),
+                        card_number: Some(customer.card.facts.number),
                         ..refusal
                     };
                     self.come_back(customer, refusal);
@@ -113,7 +113,7 @@ impl<F: NorFlash, R: CryptoRng, V: Verify> Machine<'_, F, R, V> {
             },
             Flow::Verifying(customer, card) => self.verified(customer, card, response),
             Flow::Disbursing(disbursing) => self.disbursed(disbursing, response),
-            Flow::Settling(tap) => match self.advance(tap, response) {
+            Flow::Settling(tap) => match self.advance(tap, None, response) {
                 Ok(Progress::Next(tap)) => self.flow = Flow::Settling(tap),
                 Ok(Progress::Genuine(card)) => self.settle(card),
                 Err(refusal) => self.give_up(refusal),
@@ -124,7 +124,12 @@ impl<F: NorFlash, R: CryptoRng, V: Verify> Machine<'_, F, R, V> {
     }
 
     /// Takes the next step of a session; the refusal says why there is none.
-    fn advance(&mut self, tap: Tap, response: Option<&[u8]>) -> Result<Progress, Refusal> {
+    fn advance(
+        &mut self,
+        tap: Tap,
+        known: Option<&KnownCard>,
+        response: Option<&[u8]>,
+    ) -> Result<Progress, Refusal> {
         let response = response.ok_or(refusal(RefusalReason::CardRemoved, None))?;
         let genuine = |error| match error {
             TapError::NotGenuine => refusal(RefusalReason::NotGenuine, None),
@@ -135,6 +140,7 @@ impl<F: NorFlash, R: CryptoRng, V: Verify> Machine<'_, F, R, V> {
             },
         };
         let (context, random, out) = self.session().ok_or(refusal(RefusalReason::NotGenuine, None))?;
+        let context = Context { known, ..context };
         tap.answer(&context, random, response, out.command())
             .map_err(genuine)
     }
@@ -215,14 +221,15 @@ impl<F: NorFlash, R: CryptoRng, V: Verify> Machine<'_, F, R, V> {
             return self.give_up(refusal(RefusalReason::NotGenuine, Some(&facts)));
         };
         text::holder(&mut self.out, facts.number, holder.name.as_str());
-        match self.customer(facts) {
+        match self.customer(card.into_known()) {
             Ok(customer) => self.ask_pin(customer, ""),
             Err(refusal) => self.give_up(refusal),
         }
     }
 
     /// What is due, checked line by line and shown.
-    fn customer(&mut self, facts: CardFacts) -> Result<Customer, Refusal> {
+    fn customer(&mut self, card: KnownCard) -> Result<Customer, Refusal> {
+        let facts = card.facts;
         let unreadable = refusal(RefusalReason::ListNotValid, Some(&facts));
         let list = self.list.as_ref().ok_or(unreadable)?;
         // One PIN authorizes so many orders (SPEC 4.1, policy).
@@ -256,12 +263,12 @@ impl<F: NorFlash, R: CryptoRng, V: Verify> Machine<'_, F, R, V> {
         }
         text::total(&mut self.out, total, more);
         due.reverse();
-        Ok(Customer { facts, due, total })
+        Ok(Customer { card, due, total })
     }
 
     /// Second tap, genuine card: is it the one from before?
     fn returned(&mut self, customer: Customer, mut card: GenuineCard) {
-        if card.facts().cso_hash != customer.facts.cso_hash {
+        if card.facts().cso_hash != customer.card.facts.cso_hash {
             return self.ask_pin(
                 customer,
                 "Thẻ khác! Hãy dùng thẻ lúc đầu. / Another card: present the first one.",
@@ -286,13 +293,13 @@ impl<F: NorFlash, R: CryptoRng, V: Verify> Machine<'_, F, R, V> {
             .and_then(|data| card.send(VERIFY, [0x00, PIN_REFERENCE], data, false, self.out.command()));
         match sent {
             Ok(()) => self.flow = Flow::Verifying(customer, card),
-            Err(_) => self.give_up(refusal(RefusalReason::NotGenuine, Some(&customer.facts))),
+            Err(_) => self.give_up(refusal(RefusalReason::NotGenuine, Some(&customer.card.facts))),
         }
     }
 
     /// The card has compared the PIN.
     fn verified(&mut self, customer: Customer, mut card: GenuineCard, response: Option<&[u8]>) {
-        let facts = customer.facts;
+        let facts = customer.card.facts;
         let Some(response) = response else {
             self.refuse(refusal(RefusalReason::CardRemoved, Some(&facts)));
             return self.ask_pin(customer, "");

@@ -3,63 +3,73 @@
 
 use core::convert::Infallible;
 
-use card_spec::crypto::{InvalidSignature, PublicKey, SecretKey, Sign, Signature, Verify};
-use card_spec::scp03::HostChannel;
-use card_spec::scp11::{AgreementError, Receipt, TerminalAgreement};
+use card_spec::crypto::{
+    Curve, InvalidSignature, PublicKey, SecretKey, SharedSecret, Sign, Signature, Verify,
+};
 use rand_core::CryptoRng;
 
-/// The board's verifier behind [`ansinh_mark_verify`].
-pub(crate) struct Verifier<V>(pub(crate) V);
+/// The board's code for P-256 behind these functions.
+pub(crate) struct Marked<C>(pub(crate) C);
 
-impl<V: Verify> Verify for Verifier<V> {
+impl<C: Verify> Verify for Marked<C> {
     fn verify(&self, key: &PublicKey, message: &[u8], signature: &Signature) -> Result<(), InvalidSignature> {
         ansinh_mark_verify(&self.0, key, message, signature)
     }
 }
 
+impl<C: Curve> Curve for Marked<C> {
+    fn generate(&self, random: &mut impl CryptoRng) -> SecretKey {
+        ansinh_mark_generate(&self.0, random)
+    }
+
+    fn sign(&self, key: &SecretKey, message: &[u8]) -> Signature {
+        ansinh_mark_sign(&self.0, key, message)
+    }
+
+    fn agree(&self, key: &SecretKey, public_key: &PublicKey) -> SharedSecret {
+        ansinh_mark_agree(&self.0, key, public_key)
+    }
+}
+
 #[inline(never)]
-fn ansinh_mark_verify<V: Verify>(
-    verifier: &V,
+fn ansinh_mark_verify(
+    curve: &impl Verify,
     key: &PublicKey,
     message: &[u8],
     signature: &Signature,
 ) -> Result<(), InvalidSignature> {
-    verifier.verify(key, message, signature)
+    curve.verify(key, message, signature)
 }
 
-/// A key of the terminal behind [`ansinh_mark_sign`].
-pub(crate) struct Signer<'k>(pub(crate) &'k SecretKey);
+#[inline(never)]
+fn ansinh_mark_generate(curve: &impl Curve, random: &mut impl CryptoRng) -> SecretKey {
+    curve.generate(random)
+}
 
-impl Sign for Signer<'_> {
+#[inline(never)]
+fn ansinh_mark_sign(curve: &impl Curve, key: &SecretKey, message: &[u8]) -> Signature {
+    curve.sign(key, message)
+}
+
+#[inline(never)]
+fn ansinh_mark_agree(curve: &impl Curve, key: &SecretKey, public_key: &PublicKey) -> SharedSecret {
+    curve.agree(key, public_key)
+}
+
+/// A key of the terminal with the code that signs with it.
+pub(crate) struct Signer<'k, C> {
+    pub(crate) curve: &'k C,
+    pub(crate) key: &'k SecretKey,
+}
+
+impl<C: Curve> Sign for Signer<'_, C> {
     type Error = Infallible;
 
     fn public_key(&self) -> PublicKey {
-        self.0.public_key()
+        self.key.public_key()
     }
 
     fn sign(&self, message: &[u8]) -> Result<Signature, Infallible> {
-        ansinh_mark_sign(self.0, message)
+        Ok(self.curve.sign(self.key, message))
     }
-}
-
-#[inline(never)]
-fn ansinh_mark_sign(key: &SecretKey, message: &[u8]) -> Result<Signature, Infallible> {
-    key.sign(message)
-}
-
-/// Makes a key pair.
-#[inline(never)]
-pub(crate) fn ansinh_mark_generate(random: &mut impl CryptoRng) -> SecretKey {
-    SecretKey::generate(random)
-}
-
-/// Two key agreements and the derivation of the session keys.
-#[inline(never)]
-pub(crate) fn ansinh_mark_agree(
-    agreement: TerminalAgreement,
-    terminal_key: &SecretKey,
-    card_key: &PublicKey,
-    response: &[u8],
-) -> Result<(HostChannel, Receipt), AgreementError> {
-    agreement.finish(terminal_key, card_key, response)
 }

@@ -10,7 +10,7 @@ use card_spec::command::instruction::{
     INTERNAL_AUTHENTICATE, PERFORM_SECURITY_OPERATION, READ_BINARY, SELECT,
 };
 use card_spec::command::{CSO_FILE, SessionBinding};
-use card_spec::crypto::{Digest, PublicKey, Signature, Verify};
+use card_spec::crypto::{Curve, Digest, PublicKey, SharedSecret, Signature, Verify};
 use card_spec::cso::{self, CardSecurityObject, HolderCheckPolicy, PersonReference};
 use card_spec::payment::{Order, Receipt};
 use card_spec::scp03::{
@@ -25,7 +25,6 @@ use rand_core::CryptoRng;
 
 use crate::device::Certificates;
 use crate::keys::{Credentials, Keys};
-use crate::primitives::{ansinh_mark_agree, ansinh_mark_generate};
 
 /// A command on its way to the card: the longest short APDU.
 pub(crate) type CommandBuffer = Vec<u8, 261>;
@@ -39,11 +38,13 @@ const LAST: u8 = 0x10;
 const MORE_FOLLOW: u8 = 0x90;
 
 /// What a session needs of the terminal.
-pub(crate) struct Context<'t, V> {
-    pub(crate) verifier: &'t V,
+pub(crate) struct Context<'t, C> {
+    pub(crate) curve: &'t C,
     pub(crate) keys: &'t Keys,
     pub(crate) credentials: &'t Credentials,
     pub(crate) certificates: &'t Certificates,
+    /// The card of the first tap, at the second.
+    pub(crate) known: Option<&'t KnownCard>,
 }
 
 /// Why there is no session.
@@ -122,6 +123,14 @@ impl CardFacts {
     }
 }
 
+/// What one tap has found out about a card, and the next need not compute once more: that the body of its CSO verified
+/// under its issuer, and the secret that its static key shares with the terminal's (ShSss, the same in each session). Kept
+/// until the service ends, minutes at most. That the card owns its keys is proven in each session anew.
+pub(crate) struct KnownCard {
+    pub(crate) facts: CardFacts,
+    fixed: SharedSecret,
+}
+
 /// Where a tap is: what the answer awaited belongs to.
 pub(crate) enum Tap {
     /// SELECT was sent.
@@ -135,7 +144,7 @@ pub(crate) enum Tap {
     /// MUTUAL AUTHENTICATE was sent.
     Agreeing(CardFacts, TerminalAgreement),
     /// INTERNAL AUTHENTICATE was sent.
-    Binding(CardFacts, HostChannel, scp11::Receipt),
+    Binding(KnownCard, HostChannel, scp11::Receipt),
 }
 
 /// What became of an answer.
@@ -155,15 +164,15 @@ impl Tap {
     }
 
     /// Takes the card's answer, and writes the next command to `out`.
-    pub(crate) fn answer<V: Verify>(
+    pub(crate) fn answer<C: Curve>(
         self,
-        context: &Context<'_, V>,
+        context: &Context<'_, C>,
         random: &mut impl CryptoRng,
         response: &[u8],
         out: &mut CommandBuffer,
     ) -> Result<Progress, TapError> {
-        if let Self::Binding(facts, channel, receipt) = self {
-            return bind(context, facts, channel, receipt, response).map(Progress::Genuine);
+        if let Self::Binding(card, channel, receipt) = self {
+            return bind(context, card, channel, receipt, response).map(Progress::Genuine);
         }
         let response = Response::parse(response).map_err(|_| TapError::NotGenuine)?;
         let next = match self {
@@ -221,8 +230,8 @@ fn offset_parameters(offset: usize) -> Option<[u8; 2]> {
 }
 
 /// Takes the next part of the CSO; when it is complete and verifies, begins the key agreement.
-fn read_on<V: Verify>(
-    context: &Context<'_, V>,
+fn read_on(
+    context: &Context<'_, impl Curve>,
     random: &mut impl CryptoRng,
     mut cso: Vec<u8, { cso::MAXIMUM_LENGTH }>,
     response: &Response<'_>,
@@ -238,8 +247,14 @@ fn read_on<V: Verify>(
         .credentials
         .issuer(signed.claimed().issuer)
         .ok_or(TapError::UnknownIssuer)?;
-    let verified = cso::verify(context.verifier, issuer, signed).map_err(|_| TapError::NotGenuine)?;
-    let agreement = TerminalAgreement::new(ansinh_mark_generate(random));
+    let facts = match context.known {
+        Some(known) if known.facts.cso_hash == signed.hash() => known.facts,
+        _ => {
+            let verified = cso::verify(context.curve, issuer, signed).map_err(|_| TapError::NotGenuine)?;
+            CardFacts::of(&verified)
+        }
+    };
+    let agreement = TerminalAgreement::new(context.curve.generate(random));
     let parameters = [TRUST_ANCHOR, KEY_IDENTIFIER];
     let command = command(
         PROPRIETARY,
@@ -249,7 +264,7 @@ fn read_on<V: Verify>(
         true,
     );
     send(&command, out).ok_or(TapError::NotGenuine)?;
-    Ok(Tap::Agreeing(CardFacts::of(&verified), agreement))
+    Ok(Tap::Agreeing(facts, agreement))
 }
 
 /// Appends a part of a file that is one data object; true when the object is complete. A part that is not as long as
@@ -271,26 +286,31 @@ fn take_part<const N: usize>(object: &mut Vec<u8, N>, part: &[u8]) -> Result<boo
 }
 
 /// Opens secure messaging and asks the card to sign the session.
-fn agree<V>(
-    context: &Context<'_, V>,
+fn agree(
+    context: &Context<'_, impl Curve>,
     facts: CardFacts,
     agreement: TerminalAgreement,
     response: &Response<'_>,
     out: &mut CommandBuffer,
 ) -> Result<Tap, TapError> {
     let data = response.ok().map_err(|_| TapError::NotGenuine)?;
-    let (mut channel, receipt) =
-        ansinh_mark_agree(agreement, &context.keys.agreement, &facts.agreement_key, data)
-            .map_err(|_| TapError::NotGenuine)?;
+    let fixed = match context.known {
+        Some(known) if known.facts.cso_hash == facts.cso_hash => known.fixed.clone(),
+        _ => context.curve.agree(&context.keys.agreement, &facts.agreement_key),
+    };
+    let (mut channel, receipt) = agreement
+        .finish_with(context.curve, &fixed, data)
+        .map_err(|_| TapError::NotGenuine)?;
+    let card = KnownCard { facts, fixed };
     let command = command(PROPRIETARY, INTERNAL_AUTHENTICATE, [0x00, 0x00], &[], true);
     protect(&mut channel, &command, out)?;
-    Ok(Tap::Binding(facts, channel, receipt))
+    Ok(Tap::Binding(card, channel, receipt))
 }
 
 /// Checks that the card's signing key signed this session (SPEC 7.6).
-fn bind<V: Verify>(
-    context: &Context<'_, V>,
-    facts: CardFacts,
+fn bind(
+    context: &Context<'_, impl Verify>,
+    card: KnownCard,
     mut channel: HostChannel,
     session_receipt: scp11::Receipt,
     response: &[u8],
@@ -305,7 +325,7 @@ fn bind<V: Verify>(
     let binding = SessionBinding {
         suite: Default::default(),
         session_receipt,
-        cso_hash: facts.cso_hash,
+        cso_hash: card.facts.cso_hash,
         terminal: context.keys.name,
     };
     let mut signed = [0; 96];
@@ -313,22 +333,27 @@ fn bind<V: Verify>(
         .signed_bytes(&mut signed)
         .map_err(|_| TapError::NotGenuine)?;
     context
-        .verifier
-        .verify(&facts.signing_key, signed, &signature)
+        .curve
+        .verify(&card.facts.signing_key, signed, &signature)
         .map_err(|_| TapError::NotGenuine)?;
-    Ok(GenuineCard { facts, channel })
+    Ok(GenuineCard { card, channel })
 }
 
 /// A card whose CSO verified, that owns both keys in it, in a session of its own: nothing else is sent a PIN or an order.
 pub(crate) struct GenuineCard {
-    facts: CardFacts,
+    card: KnownCard,
     channel: HostChannel,
 }
 
 impl GenuineCard {
     /// What its CSO says.
     pub(crate) fn facts(&self) -> &CardFacts {
-        &self.facts
+        &self.card.facts
+    }
+
+    /// What its next tap need not compute again; the session ends.
+    pub(crate) fn into_known(self) -> KnownCard {
+        self.card
     }
 
     /// Protects a command of the application.

@@ -32,9 +32,21 @@ const PTY_ANNOUNCED: &str = "char device redirected to ";
 /// # Errors
 /// With the compiler's messages.
 pub fn firmware_image(name: &str) -> Result<PathBuf> {
+    build_image(&["qemu-mps2", name])
+}
+
+/// As [`firmware_image`], with P-256 by assembly instead of the portable code.
+///
+/// # Errors
+/// With the compiler's messages, or the name of the package that is missing.
+pub fn firmware_image_with_assembly(name: &str) -> Result<PathBuf> {
+    build_image(&["--assembly", "qemu-mps2", name])
+}
+
+fn build_image(arguments: &[&str]) -> Result<PathBuf> {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../firmware/boards/build");
     let built = Command::new(&script)
-        .args(["qemu-mps2", name])
+        .args(arguments)
         .stderr(Stdio::inherit())
         .output()
         .with_context(|| format!("{}", script.display()))?;

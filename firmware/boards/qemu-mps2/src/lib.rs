@@ -5,6 +5,7 @@
 #![no_std]
 
 pub mod clock;
+pub mod curve;
 pub mod executor;
 pub mod flash;
 pub mod image;

@@ -5,11 +5,12 @@
 use core::cell::RefCell;
 use core::fmt::{Display, Write as _};
 
-use card_spec::crypto::{PortableP256, sha256};
+use card_spec::crypto::sha256;
 use cortex_m_rt::entry;
 use embassy_time::Instant;
 use embedded_io_async::Write;
 use heapless::String;
+use qemu_mps2::curve::CURVE;
 use qemu_mps2::{clock, executor, flash, image, seed, uart};
 use runner::Lines;
 use terminal::{Image, Layout, Terminal};
@@ -46,7 +47,7 @@ async fn terminal() {
     let flash = RefCell::new(parts.terminal);
     let layout = Layout::from_start(0, JOURNAL);
     let now = Instant::now().as_millis();
-    match Terminal::start(&flash, layout, random, PortableP256, image, now) {
+    match Terminal::start(&flash, layout, random, CURVE, image, now) {
         Ok(mut terminal) => {
             let lines = Lines {
                 host,

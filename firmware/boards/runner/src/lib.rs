@@ -3,7 +3,7 @@
 
 use core::future::ready;
 
-use card_spec::crypto::Verify;
+use card_spec::crypto::Curve;
 use embassy_futures::select::{Either, Either3, select, select3};
 use embassy_time::{Duration, Instant, Timer};
 use embedded_io_async::{Read, Write};
@@ -29,11 +29,11 @@ pub struct Lines<H, C, S> {
 }
 
 /// Runs the terminal for ever.
-pub async fn run<F, R, V, H, C, S>(terminal: &mut Terminal<'_, F, R, V>, lines: Lines<H, C, S>) -> !
+pub async fn run<F, R, P, H, C, S>(terminal: &mut Terminal<'_, F, R, P>, lines: Lines<H, C, S>) -> !
 where
     F: NorFlash,
     R: CryptoRng,
-    V: Verify,
+    P: Curve,
     H: Read + Write,
     C: Read + Write,
     S: Read + Write,
@@ -60,8 +60,8 @@ enum Field {
     Holding(Target),
 }
 
-struct Runner<'t, 'f, F, R, V, H, C, S> {
-    terminal: &'t mut Terminal<'f, F, R, V>,
+struct Runner<'t, 'f, F, R, P, H, C, S> {
+    terminal: &'t mut Terminal<'f, F, R, P>,
     host: H,
     console: C,
     reader: Reader<S>,
@@ -69,11 +69,11 @@ struct Runner<'t, 'f, F, R, V, H, C, S> {
     complaint: Option<ReaderError>,
 }
 
-impl<F, R, V, H, C, S> Runner<'_, '_, F, R, V, H, C, S>
+impl<F, R, P, H, C, S> Runner<'_, '_, F, R, P, H, C, S>
 where
     F: NorFlash,
     R: CryptoRng,
-    V: Verify,
+    P: Curve,
     H: Read + Write,
     C: Read + Write,
     S: Read + Write,

@@ -22,7 +22,7 @@ use whole_job::station::pin_of;
 const PRIMITIVES: [(&str, &str); 4] = [
     ("ansinh_mark_verify", "verify a signature (ECDSA P-256)"),
     ("ansinh_mark_sign", "sign (ECDSA P-256)"),
-    ("ansinh_mark_agree", "agree on session keys (2 ECDH, KDF)"),
+    ("ansinh_mark_agree", "agree on a secret (ECDH)"),
     ("ansinh_mark_generate", "make an ephemeral key pair"),
 ];
 

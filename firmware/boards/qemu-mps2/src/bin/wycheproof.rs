@@ -6,6 +6,7 @@
 use cortex_m_rt::entry;
 use embedded_io_async::Write;
 use embedded_storage::nor_flash::ReadNorFlash;
+use qemu_mps2::curve::CURVE;
 use qemu_mps2::flash::Flash;
 use qemu_mps2::{clock, executor, flash, uart};
 
@@ -56,5 +57,5 @@ fn run(case: &[u8]) -> Option<verdict::Verdict> {
     let mut members = case.members().ok()?;
     let mut input = |tag| members.expect(tag).map(|object| object.value()).ok();
     let inputs = [input(0x80)?, input(0x81)?, input(0x82)?];
-    verdict::verdict(case.tag(), inputs)
+    verdict::verdict(&CURVE, case.tag(), inputs)
 }
