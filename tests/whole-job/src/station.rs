@@ -3,7 +3,11 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
+use ansinh_keys::{Passphrase, Role};
+use ansinh_station::home::Home;
 use anyhow::{Context, Result, bail, ensure};
+use card_spec::certificate::{Certificate, Request};
+use card_spec::signed::{Signed, sign};
 use serde_json::Value;
 
 use crate::programs::program;
@@ -167,6 +171,39 @@ impl Station {
             command.args(["--reader", reader]);
         }
         Ok(command)
+    }
+
+    /// Gives the issuer a new key, as host/CEREMONY.md has it; the TEST station keeps its root beside it. Returns the new
+    /// issuer's name.
+    ///
+    /// # Errors
+    /// What a command said when it failed, or of the root's key.
+    pub fn change_issuer_key(&self) -> Result<String> {
+        let request = self.folder.with_file_name("issuer.request");
+        let certificate = self.folder.with_file_name("issuer.cvc");
+        let out = request.to_string_lossy();
+        self.run(&["ceremony", "rekey", "--role", "issuer", "--out", &out])?;
+        std::fs::write(&certificate, self.certify_issuer(&std::fs::read(&request)?)?)?;
+        let accepted = self.json(&["ceremony", "accept", &certificate.to_string_lossy()])?;
+        Ok(accepted["holder"].as_str().context("no holder")?.to_owned())
+    }
+
+    /// What the root signs: the present issuer's certificate for the key and the name that are asked for.
+    fn certify_issuer(&self, request: &[u8]) -> Result<Vec<u8>> {
+        let home = Home::new(&self.folder);
+        let present = home.certificate(&home.station()?.reference(Role::Issuer)?)?;
+        let request = Signed::<Request>::parse(request)?;
+        let body = Certificate {
+            public_key: request.claimed().public_key,
+            holder: request.claimed().holder,
+            ..*Signed::<Certificate>::parse(&present)?.claimed()
+        };
+        let root = home.signing_key(Role::Root, &Passphrase::new(self.passphrase.clone()))?;
+        let mut buffer = [0; 512];
+        match sign(&body, &root, &mut buffer) {
+            Ok(certificate) => Ok(certificate.to_vec()),
+            Err(_) => bail!("the root does not sign"),
+        }
     }
 
     /// Rows of the ledger, read by `sqlite3`.

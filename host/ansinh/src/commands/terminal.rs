@@ -3,8 +3,9 @@
 mod provision;
 mod sync;
 
-use ansinh_keys::SigningKey;
-use ansinh_payout::{IssuerKey, time_statement, vietnam_time};
+use ansinh_keys::{Role, SigningKey};
+use ansinh_payout::{IssuerKey, issuer_certificates, time_statement, vietnam_time};
+use ansinh_reference::today;
 use ansinh_station::terminal_link::TerminalLink;
 use ansinh_store::lists::PaymentList;
 use anyhow::{Context as _, Result};
@@ -15,6 +16,7 @@ use link::{Hello, TerminalState};
 use serde_json::json;
 use tokio_serial::SerialStream;
 
+use super::init::date;
 use super::signing::Signing;
 use super::{Options, Refused};
 
@@ -76,6 +78,7 @@ impl Load {
         let signing = Signing::open(options)?;
         let (mut link, hello) = self.port.open()?;
         let terminal = provisioned_name(&hello)?;
+        install_issuers(&mut link, &signing)?;
         set_clock(&mut link, &signing.issuer()?, terminal)?;
         // A new list comes into force over payments that the ledger knows.
         let synchronised = sync::synchronise(&mut link, &signing, terminal, &hello)?;
@@ -237,6 +240,19 @@ fn provisioned_name(hello: &Hello) -> Result<TerminalName> {
         )
         .into()),
     }
+}
+
+/// The certificates of all keys of the issuer that are valid today, concatenated: cards of each may be in the field.
+fn valid_issuers(signing: &Signing) -> Result<Vec<u8>> {
+    let issuer = signing.station.reference(Role::Issuer)?;
+    let certificates = issuer_certificates(&signing.store, issuer, date(today())?)?;
+    Ok(certificates.concat())
+}
+
+/// Lets the terminal know the issuer's keys: the newest signs what comes next. What it holds already changes nothing.
+fn install_issuers(link: &mut Line, signing: &Signing) -> Result<()> {
+    link.install(&valid_issuers(signing)?)
+        .context("chứng thư nơi cấp / issuer's certificates")
 }
 
 /// Sets the terminal's clock to the time in Vietnam.

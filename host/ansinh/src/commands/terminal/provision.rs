@@ -17,7 +17,7 @@ use clap::Args;
 use jiff::ToSpan as _;
 use link::{Hello, TerminalState};
 
-use super::{Options, Port, Refused, Signing, set_clock};
+use super::{Options, Port, Refused, Signing, set_clock, valid_issuers};
 use crate::commands::init::date;
 
 #[derive(Args)]
@@ -49,13 +49,13 @@ impl Provision {
         let chain = Chain::open(&signing)?;
         let certificates = chain.certify(&signing, name, &requests)?;
         let objects = [
-            &chain.anchor()?,
-            &chain.issuer,
-            &chain.authority,
-            &certificates.agreement,
-            &certificates.journal,
+            chain.anchor()?,
+            valid_issuers(&signing)?,
+            chain.authority,
+            certificates.agreement,
+            certificates.journal,
         ];
-        link.install(&objects.map(Vec::as_slice).concat())?;
+        link.install(&objects.concat())?;
         set_clock(&mut link, &signing.issuer()?, name)?;
         signing
             .store
@@ -106,10 +106,9 @@ impl Provision {
     }
 }
 
-/// What vouches for a terminal: root, issuer and terminal CA.
+/// What vouches for a terminal: root and terminal CA.
 struct Chain {
     root: Vec<u8>,
-    issuer: Vec<u8>,
     authority: Vec<u8>,
 }
 
@@ -118,7 +117,6 @@ impl Chain {
         let certificate = |role| signing.home.certificate(&signing.station.reference(role)?);
         Ok(Self {
             root: certificate(Role::Root)?,
-            issuer: certificate(Role::Issuer)?,
             authority: certificate(Role::TerminalCa)?,
         })
     }

@@ -12,7 +12,7 @@ use card_spec::values::TerminalName;
 use clap::Args;
 use link::Hello;
 
-use super::{Line, Options, Port, Signing, provisioned_name, set_clock};
+use super::{Line, Options, Port, Signing, install_issuers, provisioned_name, set_clock};
 
 #[derive(Args)]
 #[command(after_help = "\
@@ -50,7 +50,9 @@ impl Sync {
         let terminal = provisioned_name(&hello)?;
         // Before the journal is read, so that no entry is left that is not acknowledged. The journal comes home also from a
         // terminal that does not take the time.
-        let clock = set_clock(&mut link, &signing.issuer()?, terminal);
+        let issuer = signing.issuer()?;
+        let clock =
+            install_issuers(&mut link, &signing).and_then(|()| set_clock(&mut link, &issuer, terminal));
         let outcome = synchronise(&mut link, &signing, terminal, &hello)?;
         report(options, &outcome);
         outcome.demand_paid_once()?;
