@@ -65,6 +65,7 @@ class World:
         self.certificate("VNT7900001A00001", "01", self.agreement, "VNTCA00001", self.ca, "261101", "261205")
         self.certificate("VNT7900001J00001", "02", self.journal, "VNTCA00001", self.ca, "261101", "261205")
         self.issuer_number = 0
+        self.block_bodies: dict[int, bytes] = {}
         self.entries: list[bytes] = []
         self.head = sha256(self.journal.point)
 
@@ -117,7 +118,18 @@ class World:
             "FF25", tlv("80", b"\1"), tlv("81", b"\1"), tlv("42", b"VNISS7900001"), tlv("82", number.to_bytes(4, "big")),
             tlv("83", len(entries).to_bytes(4, "big")), tlv("84", tree(entries)), tlv("85", bytes.fromhex(issued)))
         self.files[f"blocklists/{number}.blocklist"] = signed + b"".join(entries)
+        self.block_bodies[number] = self.issuer_head
         self.entry(4, tlv("80", self.issuer_head), tlv("81", number.to_bytes(4, "big")))
+
+    def block_delta(self, cards: list[str], base: int, *changes: bytes, number: int, named: int | None = None) -> None:
+        """A list of these cards as the changes to list `base`, which it calls `named`; it is loaded into the journal."""
+        base_body = self.block_bodies[base]
+        before = dict(self.files)
+        self.block_list(*cards, number=number)
+        header = self.files[f"blocklists/{number}.blocklist"][:-16 * len(cards) or None]
+        self.files = before
+        origin = tlv("FF3A", tlv("80", (named or base).to_bytes(4, "big")), tlv("81", base_body))
+        self.files[f"blocklists/{number}.blockdelta"] = header + origin + b"".join(changes)
 
     def entry(self, kind: int, *content: bytes, boot=1, time="20261122090000", signer: Key | None = None) -> None:
         """Appends a journal entry."""
@@ -182,6 +194,14 @@ def der(r: int, s: int) -> bytes:
 
 def line_key(entitlement=1, line_type=1, person=PERSON, period=PERIOD, programme=b"BTXH") -> bytes:
     return encoding.line_key(person, entitlement, line_type, period, programme)
+
+
+def blocked(card: str, reason=b"\1") -> bytes:
+    return tlv("FF39", tlv("5A", bytes.fromhex(card)), tlv("80", reason))
+
+
+def unblocked(card: str) -> bytes:
+    return tlv("FF3B", tlv("5A", bytes.fromhex(card)))
 
 
 def ready() -> World:

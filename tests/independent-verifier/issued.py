@@ -6,7 +6,7 @@ from types import SimpleNamespace
 from typing import NamedTuple
 
 from folder import Certificates, Folder, key_bytes
-from objects import BLOCK_LIST, BLOCKED, CSO, LINE, LIST, merkle_root, verify
+from objects import BLOCK_LIST, BLOCKED, CSO, DELTA_BASE, LINE, LIST, UNBLOCKED, merkle_root, verify
 from tlv import Object, Refused, parse, read
 
 
@@ -38,9 +38,14 @@ class Issued:
         for list_id in folder.names("lists", ".list"):
             with self.findings.about(f"lists/{list_id}.list"):
                 self._list(list_id)
-        for number in folder.names("blocklists", ".blocklist"):
-            with self.findings.about(f"blocklists/{number}.blocklist"):
-                self._block_list(number)
+        # A delta's base is an earlier list, in full or a delta itself (DATA 4.2).
+        numbers = sorted(folder.names("blocklists", ".blocklist", ".blockdelta"), key=lambda number: (len(number), number))
+        for suffix, read_list in ((".blocklist", self._block_list), (".blockdelta", self._block_delta)):
+            for number in numbers:
+                where = f"blocklists/{number}{suffix}"
+                if (folder.path / where).exists():
+                    with self.findings.about(where):
+                        read_list(number)
         for issuer in sorted({link.issuer for link in self._links}):
             self._sequence(issuer)
 
@@ -117,12 +122,43 @@ class Issued:
         body = self._accept(record, record.body.issued.date(), where)
         cards = [parse(BLOCKED, entry.encoded).card_number for entry in entries]
         body.cards = set(cards)
+        body.entries = dict(zip(cards, (entry.encoded for entry in entries)))
         self.block_lists[body.hash] = body
         check = self.findings.check
         check(str(body.number) == number, where, f"is number {body.number} (DATA 2)")
         check(len(entries) == body.count, where, f"{len(entries)} entries instead of {body.count} (DATA 4)")
         check(cards == sorted(body.cards), where, "entries not ascending, or one twice (DATA 4)")
         check(merkle_root([entry.encoded for entry in entries]) == body.root, where, "Merkle root of other entries (DATA 4)")
+
+    def _block_delta(self, number: str) -> None:
+        """DATA 4.2: a list as the changes to an earlier one."""
+        where = f"blocklists/{number}.blockdelta"
+        header, objects = self._split(where)
+        record = parse(BLOCK_LIST, header.encoded)
+        body = self._accept(record, record.body.issued.date(), where)
+        if not objects:
+            raise Refused("names no base (DATA 4.2)")
+        named, changes = parse(DELTA_BASE, objects[0].encoded), objects[1:]
+        base = self.block_lists.get(named.hash_of_base)
+        if base is None:
+            raise Refused(f"its base, block list {named.number}, is not there (DATA 4.2)")
+        check = self.findings.check
+        check(str(body.number) == number, where, f"is number {body.number} (DATA 2)")
+        check(base.number == named.number < body.number, where, "its base has another number, or no lower one (DATA 4.2)")
+        body.entries, last = dict(base.entries), ""
+        for change in changes:
+            card = parse(UNBLOCKED if change.tag == "FF3B" else BLOCKED, change.encoded).card_number
+            before = body.entries.pop(card, None)
+            if change.tag != "FF3B":
+                body.entries[card] = change.encoded
+            check(last < card, where, "changes not ascending, or a card twice (DATA 4.2)")
+            check(before != body.entries.get(card), where, f"changes nothing about card {card} (DATA 4.2)")
+            last = card
+        body.cards = set(body.entries)
+        self.block_lists.setdefault(body.hash, body)
+        entries = [body.entries[card] for card in sorted(body.entries)]
+        fits = (len(entries), merkle_root(entries)) == (body.count, body.root)
+        check(fits, where, "base and changes are not the list that was signed (DATA 4.2)")
 
     def _sequence(self, issuer: str) -> None:
         """SPEC 4.3: a removed object shows as a gap. Lists and block lists rise in it."""

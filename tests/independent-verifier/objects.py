@@ -250,6 +250,8 @@ BLOCK_LIST = signed(template(
     "FF25", ("80", "suite", suite), ("81", "format", constant("01")), ("42", "issuer", reference),
     ("82", "number", u(4)), ("83", "count", u(4)), ("84", "root", hash32), ("85", "issued", set_time), *SEQUENCE))
 BLOCKED = template("FF39", ("5A", "card_number", card_number), ("80", "reason", u(1, 1, 6)))
+DELTA_BASE = template("FF3A", ("80", "number", u(4)), ("81", "hash_of_base", hash32))
+UNBLOCKED = template("FF3B", ("5A", "card_number", card_number))
 ENTRY = signed(template(
     "FF26", ("80", "suite", suite), ("81", "terminal", terminal_name), ("82", "sequence", u(4, 1)), ("83", "boot", u(4)),
     ("84", "time", time), ("85", "clock_source", u(1, 0, 2)), ("86", "previous", hash32), ("87", "kind", u(1, 1, 10)),

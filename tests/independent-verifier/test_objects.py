@@ -56,7 +56,8 @@ REQUEST = template("7F21", ("7F4E", "body", template(
 KINDS = {  # SPEC 2.2, 3, 4, 5.1, 6.5, 7.6, 9 and DATA 3 to 7
     "certificate": o.CERTIFICATE, "request": REQUEST, "cso": o.CSO, "journal-entry": o.ENTRY, "order": o.ORDER,
     "receipt": o.signed(o.RECEIPT_BODY), "list-header": o.LIST, "list-line": o.LINE, "block-list-header": o.BLOCK_LIST,
-    "block-list-entry": o.BLOCKED, "acknowledgement": o.ACKNOWLEDGEMENT,
+    "block-list-entry": o.BLOCKED, "block-delta-base": o.DELTA_BASE, "block-delta-unblocked": o.UNBLOCKED,
+    "acknowledgement": o.ACKNOWLEDGEMENT,
     "reversal": template(
         "FF2C", ("81", "terminal", o.terminal_name), ("82", "sequence", o.u(4)), ("83", "previous", o.hash32),
         ("84", "order_hash", o.hash32), ("85", "cso_hash", o.hash32), ("8A", "method", o.u(1, 1, 2)),

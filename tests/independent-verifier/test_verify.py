@@ -8,7 +8,7 @@ import unittest
 from pathlib import Path
 
 import fixture
-from fixture import CARD, TERMINAL, Key, complete, line_key, ready, tlv
+from fixture import CARD, TERMINAL, Key, blocked, complete, line_key, ready, tlv, unblocked
 from verify import verify_folder
 
 FIRST = line_key(1), 500_000
@@ -201,6 +201,61 @@ class Lists(Finding):
         world = ready()
         world.block_list("7900000000000022", CARD, number=2)
         self.assert_found(world, "not ascending")
+
+
+class Deltas(Finding):
+    OTHER, THIRD = "7900000000000022", "7900000000000030"
+
+    def test_deltas_in_a_chain_lead_to_what_was_signed(self):
+        world = ready()
+        world.block_delta([self.OTHER, self.THIRD], 1, blocked(self.OTHER), blocked(self.THIRD), number=2)
+        world.block_delta([self.THIRD], 2, unblocked(self.OTHER), number=3)
+        world.block_delta([self.THIRD], 3, number=4)
+        world.paid(world.intent(*FIRST))
+        self.assertEqual(findings(world), [])
+
+    def test_a_card_blocked_by_a_delta(self):
+        world = ready()
+        world.block_delta([CARD, self.OTHER], 1, blocked(CARD), blocked(self.OTHER), number=2)
+        world.block_delta([CARD], 2, unblocked(self.OTHER), number=3)
+        world.intent(*FIRST)
+        self.assert_found(world, "card is on the block list")
+
+    def test_changes_that_do_not_lead_to_what_was_signed(self):
+        one, other, third = CARD, self.OTHER, self.THIRD
+        cases = [
+            ("not the list that was signed", [blocked(one)]),
+            ("not the list that was signed", [blocked(one), blocked(other, b"\2")]),
+            ("not the list that was signed", [blocked(one), blocked(other), blocked(third)]),
+            ("not ascending", [blocked(other), blocked(one)]),
+            ("a card twice", [blocked(one), blocked(one), blocked(other)]),
+            ("changes nothing", [blocked(one), blocked(other), unblocked(third)]),
+            ("check digit", [blocked(one), blocked(other[:-1] + "0")]),
+            ("FF3B", [blocked(one), tlv("FF3B", tlv("80", b"\1"))]),
+        ]
+        for fault, changes in cases:
+            with self.subTest(fault, changes=len(changes)):
+                world = ready()
+                world.block_delta([one, other], 1, *changes, number=2)
+                self.assert_found(world, fault)
+
+    def test_a_delta_to_another_base(self):
+        for named, fault in ((7, "another number"), (None, "is not there")):
+            world = ready()
+            if named is None:
+                world.block_bodies[1] = bytes(32)
+            world.block_delta([CARD], 1, blocked(CARD), number=2, named=named)
+            self.assert_found(world, fault)
+
+    def test_a_base_that_is_gone_and_a_delta_that_names_none(self):
+        world = ready()
+        world.block_delta([CARD], 1, blocked(CARD), number=2)
+        del world.files["blocklists/1.blocklist"]
+        self.assert_found(world, "its base, block list 1, is not there")
+        world = ready()
+        world.block_delta([], 1, number=2)
+        world.files["blocklists/2.blockdelta"] = world.files["blocklists/2.blockdelta"][:-43]
+        self.assert_found(world, "names no base")
 
 
 class Orders(Finding):

@@ -88,7 +88,7 @@ def verify_folder(path: Path, root: Path) -> tuple[list[str], str]:
         return [found.name.removesuffix(found.suffix) for found in sorted(path.glob(pattern))]
     operations = 0
     with findings.about("operations.log"):
-        operations = check_operations(folder, stems("cards/*"), stems("lists/*.list"), stems("blocklists/*.blocklist"))
+        operations = check_operations(folder, stems("cards/*"), stems("lists/*.list"), stems("blocklists/*.block*"))
 
     entries = sum(len(journal.entries) for journal in journals.values())
     return findings.lines, (
