@@ -12,7 +12,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use ansinh_keys::{Passphrase, Role, SigningKey};
-use ansinh_payout::{IssuerKey, JournalIngestion, TerminalAuthority, acknowledge, make_block_list};
+use ansinh_payout::{
+    IssuerKey, JournalIngestion, Publication, TerminalAuthority, acknowledge, make_block_list,
+};
 use ansinh_station::home::Home;
 use ansinh_store::Store;
 use ansinh_store::operators::{Actor, Token};
@@ -382,7 +384,7 @@ fn desk_with_payments() -> Desk {
     let mut till = Till::new(9);
     till.register(&keys.store, &keys.lan, &keys.authority());
     let list = till.list(&keys.store, &keys.lan, &keys.issuer());
-    let blocks = make_block_list(&keys.store, &keys.lan, &keys.issuer(), time()).unwrap();
+    let blocks = make_block_list(&keys.store, &keys.lan, &keys.issuer(), time(), Publication::Full).unwrap();
     let mut entries = till.boot();
     entries.extend(till.load(&list, &blocks).concat());
     for (line, card) in desk.cards.iter().enumerate() {

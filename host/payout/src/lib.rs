@@ -11,7 +11,7 @@ mod proof;
 mod provisioning;
 mod statements;
 
-pub use block_lists::make_block_list;
+pub use block_lists::{FULL_EVERY_DAYS, Publication, WholeBlockList, make_block_list};
 pub use error::PayoutError;
 pub use ingestion::{EntryError, IngestionError, JournalIngestion, Rejected};
 pub use lists::{ListTerms, MadeList, make_payment_list};

@@ -1,10 +1,10 @@
-//! What the host signs for terminals: lists, block lists, certificates, the time.
+//! What the host signs for terminals: lists, certificates, the time.
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
 mod common;
 
 use ansinh_payout::{
-    IssuerKey, PayoutError, certify_terminal, make_block_list, make_payment_list, time_statement,
+    IssuerKey, PayoutError, certify_terminal, make_payment_list, time_statement,
     vietnam_time,
 };
 use ansinh_store::cards::BlockReason;
@@ -14,7 +14,7 @@ use ansinh_store::{Store, StoreError};
 use card_spec::certificate::{Certificate, CertificateError};
 use card_spec::crypto::PortableP256;
 use card_spec::journal::TimeStatement;
-use card_spec::list::{BlockEntry, BlockListHeader, BlockReason as Reason, ListHeader, ListLine};
+use card_spec::list::{ListHeader, ListLine};
 use card_spec::merkle::{RootBuilder, leaf_hash};
 use card_spec::signed::Signed;
 use card_spec::tlv::{Field as _, Reader};
@@ -217,37 +217,6 @@ fn no_list_is_made_for_an_unknown_terminal_or_an_impossible_pay_point() {
     }
     assert!(bench.store.payment_lists().unwrap().is_empty());
     assert_eq!(bench.store.issuer_log("VNISS7900001").unwrap().len(), 2);
-}
-
-#[test]
-fn a_block_list_is_full_sorted_and_signed() {
-    let bench = Bench::new();
-    let issuer = bench.office.issuer();
-    let empty = make_block_list(&bench.store, &bench.lan, &issuer, time()).unwrap();
-    assert!(empty.entries.is_empty());
-    for (card, reason) in bench
-        .cards
-        .iter()
-        .rev()
-        .zip([BlockReason::Stolen, BlockReason::Lost])
-    {
-        bench.store.block(&bench.lan, &card.number, reason).unwrap();
-    }
-    let list = make_block_list(&bench.store, &bench.lan, &issuer, time()).unwrap();
-    let header = Signed::<BlockListHeader>::parse(&list.header).unwrap();
-    let header = header
-        .verify(&PortableP256, &bench.office.issuer.public_key())
-        .unwrap();
-    assert_eq!((header.number, header.count, header.issued), (2, 2, time()));
-    let mut reader = Reader::new(&list.entries);
-    let entries = [(); 2].map(|()| BlockEntry::read(&mut reader, BlockEntry::TAG).unwrap());
-    let expected = [(0, Reason::Lost), (1, Reason::Stolen)].map(|(card, reason)| BlockEntry {
-        card_number: bench.cards[card].number,
-        reason,
-    });
-    assert_eq!(entries, expected);
-    let items: Vec<&[u8]> = list.entries.chunks(BlockEntry::LENGTH).collect();
-    assert_eq!(header.root, root(&items));
 }
 
 #[test]

@@ -22,7 +22,8 @@
 //! | [`life`] | cards replaced, found again, expired, ended by a death |
 //! | [`handover`] | who has an issued card |
 //! | [`stock`] | where every blank is |
-//! | [`lists`] | payment lists and block lists |
+//! | [`lists`] | payment lists |
+//! | [`block_lists`] | block lists, in full and as changes |
 //! | [`terminals`] | terminals, their acknowledgements |
 //! | [`journal`] | ingested journal entries and payments |
 //! | [`batches`] | who is to get a card, under four eyes |
@@ -31,6 +32,7 @@
 
 mod backup;
 pub mod batches;
+pub mod block_lists;
 pub mod cards;
 mod connections;
 pub mod deliveries;

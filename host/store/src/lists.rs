@@ -1,10 +1,10 @@
-//! What terminals are sent: payment lists and block lists, each signed within the transaction that stores it.
+//! Payment lists, each signed within the transaction that stores it.
 
 use card_spec::values::CardNumber;
 use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, Row as _};
 
-use crate::cards::{blocked_cards, card_number};
+use crate::cards::card_number;
 use crate::issuer_log::{Issuer, Position, SignedObject, append};
 use crate::operations::log;
 use crate::operators::Actor;
@@ -68,17 +68,6 @@ pub struct PaymentList {
     pub header: Vec<u8>,
     /// The encoded lines in order.
     pub lines: Vec<Vec<u8>>,
-}
-
-/// A stored block list.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct BlockList {
-    /// Its number.
-    pub number: u32,
-    /// The signed header.
-    pub header: Vec<u8>,
-    /// Its entries, concatenated in order.
-    pub entries: Vec<u8>,
 }
 
 impl Store {
@@ -195,66 +184,6 @@ impl Store {
             Ok(lists)
         })
     }
-
-    /// Lets `make` build and sign the next block list from all blocked cards (ascending, with reason codes), and stores it.
-    ///
-    /// # Errors
-    /// Whatever `make` answers; [`StoreError::Database`].
-    pub fn add_block_list<E: From<StoreError>>(
-        &self,
-        actor: &Actor,
-        issuer: Issuer<'_>,
-        make: impl FnOnce(u32, Position, &[(CardNumber, u8)]) -> Result<(SignedObject, Vec<u8>), E>,
-    ) -> Result<BlockList, E> {
-        self.write(async |connection| {
-            let blocked = blocked_cards(connection).await?;
-            let list_number = next_number(connection, "block-list").await?;
-            let mut entries = Vec::new();
-            let (position, header) = append(connection, issuer, "block-list", |position| {
-                let (header, encoded) = make(list_number, position, &blocked)?;
-                entries = encoded;
-                Ok::<_, E>(header)
-            })
-            .await?;
-            sqlx::query("INSERT INTO block_list (number, issuer, sequence, cards) VALUES ($1, $2, $3, $4)")
-                .bind(i64::from(list_number))
-                .bind(issuer.reference)
-                .bind(signed(position.sequence, "the issuer's sequence number")?)
-                .bind(entries.clone())
-                .execute(&mut *connection)
-                .await
-                .map_err(StoreError::from)?;
-            log(connection, actor, "block-list-made", &list_number.to_string()).await?;
-            Ok(BlockList {
-                number: list_number,
-                header: header.object,
-                entries,
-            })
-        })
-    }
-
-    /// All block lists, by number.
-    ///
-    /// # Errors
-    /// [`StoreError::Database`].
-    pub fn block_lists(&self) -> Result<Vec<BlockList>, StoreError> {
-        let sql =
-            "SELECT block_list.number, block_list.cards, issuer_log.object FROM block_list JOIN issuer_log
-                   ON issuer_log.issuer = block_list.issuer AND issuer_log.sequence = block_list.sequence
-                   ORDER BY block_list.number";
-        self.read(async |connection| {
-            let rows = sqlx::query(sql).fetch_all(connection).await?;
-            rows.iter()
-                .map(|row| {
-                    Ok(BlockList {
-                        number: number(row, "number")?,
-                        header: row.try_get("object")?,
-                        entries: row.try_get("cards")?,
-                    })
-                })
-                .collect()
-        })
-    }
 }
 
 async fn due_lines(
@@ -280,7 +209,7 @@ async fn due_lines(
     rows.iter().map(due_line).collect()
 }
 
-async fn next_number(connection: &mut AnyConnection, series: &str) -> Result<u32, StoreError> {
+pub(crate) async fn next_number(connection: &mut AnyConnection, series: &str) -> Result<u32, StoreError> {
     u32::try_from(draw(connection, series).await?).map_err(|_| StoreError::OutOfRange("the list number"))
 }
 

@@ -30,6 +30,11 @@ pub(crate) fn migrations(engine: Engine) -> Migrator {
                 include_str!("../migrations/postgres/0009_append_only.sql"),
             ),
         ),
+        version(
+            10,
+            "block list delta",
+            include_str!("../migrations/0010_block_list_delta.sql"),
+        ),
     ])
 }
 

@@ -1,6 +1,7 @@
 //! A station's day in the ledger.
 
 use ansinh_store::batches::{BatchState, NewBatch, Selection};
+use ansinh_store::block_lists::NewBlockList;
 use ansinh_store::cards::{BlockReason, Card, CardState, Claim};
 use ansinh_store::deliveries::{ChipSerial, Delivery};
 use ansinh_store::import::{ApprovedLine, ApprovedList, Due, ImportError, ImportMode, ListKind, Stated};
@@ -225,8 +226,12 @@ impl Job {
             }
         }
         if store.block_lists()?.is_empty() {
-            store.add_block_list(&self.officer, ISSUER, |_, position, blocked| {
-                Ok::<_, StoreError>((sign("block", position), vec![blocked.len() as u8]))
+            store.add_block_list(&self.officer, ISSUER, |draft| {
+                Ok::<_, StoreError>(NewBlockList {
+                    header: sign("block", draft.position),
+                    is_delta: false,
+                    content: vec![draft.blocked.len() as u8],
+                })
             })?;
         }
         Ok(())

@@ -11,7 +11,7 @@ use super::Options;
 pub(crate) enum Block {
     /// Block a card for good; terminals know it after `block publish` and `terminal load`
     Add(Add),
-    /// Sign the next block list: every blocked card, in full
+    /// Sign the next block list: what changed since the one before, or every blocked card
     Publish(Publish),
 }
 
@@ -30,12 +30,19 @@ pub(crate) struct Add {
 
 #[derive(Args)]
 #[command(after_help = "\
-A terminal whose block list is older than 35 days does not pay: publish at least once a month, also without news.
+Publish once a day, also without news: a terminal whose block list is older than 35 days does not pay. What changed since the list
+before is published alone where that is shorter; every 28 days, under another issuer's key and with --full all cards are. Either way
+`terminal load` brings a terminal to the newest list by the shortest way from the one that it holds.
 
 Example:
   ansinh block publish
+  ansinh block publish --full
   ansinh terminal load --port /dev/ttyUSB0")]
-pub(crate) struct Publish {}
+pub(crate) struct Publish {
+    /// Publish every blocked card, however few changes there are
+    #[arg(long)]
+    full: bool,
+}
 
 /// Reasons that an operator can give (DATA 4); the others follow from issuance.
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -65,7 +72,7 @@ impl Block {
     pub(crate) fn run(&self, options: &Options) -> Result<()> {
         match self {
             Self::Add(add) => add.run(options),
-            Self::Publish(Publish {}) => publish(options),
+            Self::Publish(publish) => publish.run(options),
         }
     }
 }
@@ -86,16 +93,22 @@ impl Add {
     }
 }
 
-fn publish(options: &Options) -> Result<()> {
-    let list = options.call(block::Publish {})?;
-    if options.json {
-        println!("{}", serde_json::to_string(&list)?);
-    } else {
+impl Publish {
+    fn run(&self, options: &Options) -> Result<()> {
+        let list = options.call(block::Publish { full: self.full })?;
+        if options.json {
+            println!("{}", serde_json::to_string(&list)?);
+            return Ok(());
+        }
+        let (form, form_in_english) = match list.full {
+            true => ("đầy đủ", "in full"),
+            false => ("phần thay đổi", "as what changed"),
+        };
         println!(
-            "Đã phát hành danh sách khóa số {0}: {1} thẻ / Block list {0} published: {1} cards",
+            "Đã phát hành danh sách khóa số {0} ({form}): {1} thẻ / Block list {0} published {form_in_english}: {1} cards",
             list.number, list.cards
         );
         println!("Hãy nạp vào mọi thiết bị / Load it into every terminal: ansinh terminal load --port …");
+        Ok(())
     }
-    Ok(())
 }

@@ -4,12 +4,11 @@ mod provision;
 mod sync;
 
 use ansinh_keys::{Role, SigningKey};
-use ansinh_payout::{IssuerKey, issuer_certificates, time_statement, vietnam_time};
+use ansinh_payout::{IssuerKey, WholeBlockList, issuer_certificates, time_statement, vietnam_time};
 use ansinh_reference::today;
-use ansinh_station::terminal_link::TerminalLink;
+use ansinh_station::terminal_link::{LinkError, TerminalLink};
 use ansinh_store::lists::PaymentList;
 use anyhow::{Context as _, Result};
-use card_spec::list::BlockEntry;
 use card_spec::values::TerminalName;
 use clap::{Args, Subcommand};
 use link::{Hello, TerminalState};
@@ -99,14 +98,34 @@ impl Load {
     }
 }
 
+/// Brings the terminal to the newest block list: by what changed since the one that it holds, or with all entries.
 fn load_block_list(link: &mut Line, signing: &Signing, hello: &Hello) -> Result<Option<u32>> {
-    let newest = signing.store.block_lists()?.into_iter().next_back();
-    let Some(list) = newest else { return Ok(None) };
-    if list.number > hello.block_list_number {
-        link.load_block_list(list.number, &list.header, &list.entries, BlockEntry::LENGTH)
-            .context("danh sách khóa / block list")?;
+    let Some(newest) = WholeBlockList::newest(&signing.store)? else {
+        return Ok(None);
+    };
+    if newest.number() > hello.block_list_number {
+        let sent = match WholeBlockList::numbered(&signing.store, hello.block_list_number)? {
+            Some(held) => load_changes(link, &newest, &held)?,
+            None => false,
+        };
+        if !sent {
+            link.load_block_list(newest.number(), newest.header(), &newest.entries()?)
+                .context("danh sách khóa / block list")?;
+        }
     }
-    Ok(Some(list.number))
+    Ok(Some(newest.number()))
+}
+
+/// Says whether the terminal has the newest list now. One that takes no changes, or holds another list under the number, is to get
+/// all entries.
+fn load_changes(link: &mut Line, newest: &WholeBlockList, held: &WholeBlockList) -> Result<bool> {
+    let Some(changes) = newest.changes_since(held)? else {
+        return Ok(false);
+    };
+    match link.load_block_delta(newest.number(), newest.header(), held.hash(), &changes) {
+        Err(LinkError::Refused(_)) => Ok(false),
+        loaded => loaded.map(|()| true).context("danh sách khóa / block list"),
+    }
 }
 
 fn load_list(

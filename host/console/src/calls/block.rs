@@ -1,9 +1,10 @@
 //! Cards that no terminal may pay, and the list that tells terminals so.
 
-use ansinh_payout::{make_block_list, vietnam_time};
+use ansinh_payout::{PayoutError, Publication, make_block_list, vietnam_time};
 use ansinh_store::cards::BlockReason;
 use ansinh_store::operators::{Actor, Role};
-use card_spec::list::BlockEntry;
+use card_spec::list::BlockListHeader;
+use card_spec::signed::Signed;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -76,11 +77,15 @@ impl Call for Add {
     }
 }
 
-/// Signs the next block list: every blocked card, in full.
+/// Signs the next block list: what changed since the one before, or every blocked card where that is shorter, asked for, or due.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "PublishBlockList")]
-pub struct Publish {}
+pub struct Publish {
+    /// Publish every blocked card, however few changes there are.
+    #[serde(default)]
+    pub full: bool,
+}
 
 /// A block list that was signed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -88,7 +93,9 @@ pub struct Published {
     /// Its number.
     pub number: u32,
     /// Cards on it.
-    pub cards: u64,
+    pub cards: u32,
+    /// Was it published in full, and not as what changed since the list before it?
+    pub full: bool,
 }
 
 impl Call for Publish {
@@ -96,16 +103,24 @@ impl Call for Publish {
     const NAME: &'static str = "block/publish";
     const KIND: Kind = Kind::Change;
     const ROLES: &'static [Role] = &[Role::Operator];
-    const SUMMARY: &'static str = "Sign the next block list: every blocked card, in full";
+    const SUMMARY: &'static str = "Sign the next block list, in full or as what changed since the one before";
 
     fn run(self, service: &Service, actor: &Actor) -> Result<Self::Answer, Refusal> {
-        let list = make_block_list(service.store(), actor, &service.issuer()?, vietnam_time()?)?;
+        let publication = if self.full {
+            Publication::Full
+        } else {
+            Publication::Daily
+        };
+        let (store, issuer) = (service.store(), service.issuer()?);
+        let list = make_block_list(store, actor, &issuer, vietnam_time()?, publication)?;
+        let header = Signed::<BlockListHeader>::parse(&list.header).map_err(PayoutError::Encoding)?;
         service
             .events()
             .tell(Happening::BlockListPublished { number: list.number });
         Ok(Published {
             number: list.number,
-            cards: (list.entries.len() / BlockEntry::LENGTH) as u64,
+            cards: header.claimed().count,
+            full: list.base.is_none(),
         })
     }
 }

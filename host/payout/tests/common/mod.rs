@@ -10,11 +10,12 @@ use ansinh_payout::{
     IssuerKey, ListTerms, TerminalAuthority, certify_terminal, make_payment_list, vietnam_time,
 };
 use ansinh_store::batches::{NewBatch, Selection};
+use ansinh_store::block_lists::BlockList;
 use ansinh_store::cards::Claim;
 use ansinh_store::deliveries::Delivery;
 use ansinh_store::import::{ApprovedLine, ApprovedList, Due, ImportMode, ListKind, Stated};
 use ansinh_store::issuer_log::SignedObject;
-use ansinh_store::lists::{BlockList, PaymentList};
+use ansinh_store::lists::PaymentList;
 use ansinh_store::maintenance::NewVersion;
 use ansinh_store::operators::{Actor, Role as OperatorRole};
 use ansinh_store::people::{Entitlement, Person};
@@ -94,7 +95,13 @@ pub(crate) fn signed<'a, B: Body<'a>, S: Sign<Error: Display>>(body: &B, signer:
     }
 }
 
-fn certificate(authority: &str, holder: &str, role: Role, key: &SecretKey, signer: &SecretKey) -> Vec<u8> {
+pub(crate) fn certificate(
+    authority: &str,
+    holder: &str,
+    role: Role,
+    key: &SecretKey,
+    signer: &SecretKey,
+) -> Vec<u8> {
     let body = Certificate {
         profile: Constant,
         authority: Reference::new(authority).unwrap(),

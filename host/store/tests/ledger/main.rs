@@ -22,6 +22,7 @@ macro_rules! on_each_engine {
 mod append_only;
 mod backup;
 mod batches;
+mod block_lists;
 mod cards;
 mod claiming;
 mod fixture;
