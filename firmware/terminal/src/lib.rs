@@ -42,7 +42,10 @@ pub struct Layout {
     pub device: Range<u32>,
     /// Two places for payment lists, each [`LIST_SPACE`] bytes.
     pub lists: [Range<u32>; 2],
-    /// Two places for block lists; their size bounds the entries (16 bytes each).
+    /// Two places for block lists; their size bounds the entries (16 bytes each). The one that is not in use takes the next list,
+    /// in full or merged from the list in force and its changes, so deltas need no place of their own. For 200,000 cards:
+    /// 782 blocks of 4,096 bytes each, 6.4 MB for both. With the rest of [`Layout::from_start`] that leaves 192 blocks for the journal
+    /// on a chip of 8 MiB and 2,240 on one of 16 MiB. A list is hashed anew at each start: 600,000 blocks of SHA-256 for 200,000 cards.
     pub block_lists: [Range<u32>; 2],
     /// The journal: at least two blocks. Nine of the longest entries fit 4,096 bytes, on average twice as many.
     pub journal: Range<u32>,
