@@ -12,8 +12,11 @@ pub mod hostile;
 pub mod instant;
 pub mod office;
 pub mod soak;
+pub mod till;
 pub mod upkeep;
 
+use std::collections::HashSet;
+use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
@@ -23,6 +26,7 @@ use ansinh_keys::{Passphrase, Role};
 use ansinh_station::home::Home;
 use ansinh_station::issue::IssuingKeys;
 use ansinh_store::Store;
+use ansinh_store::cards::CardState;
 use ansinh_store::operators::{Actor, Token};
 use card_spec::certificate::Certificate;
 use card_spec::signed::Signed;
@@ -81,7 +85,7 @@ impl TestStation {
         let add = ["operator", "add", APPROVER, "--role", "approver"];
         run(station.ansinh(&add).arg("--new-token-file").arg(token(APPROVER)));
         run(station.ansinh(&["delivery", "add"]).arg(&delivery));
-        run(station.ansinh(&["import"]).arg(&list));
+        run(station.ansinh(&["import", "--accept-warnings"]).arg(&list));
         let quota = people.to_string();
         run(&mut station.ansinh(&[
             "batch",
@@ -143,6 +147,62 @@ impl TestStation {
         }
     }
 
+    /// Moves the ledger to an empty database of a server, as the help of `ansinh store` says.
+    pub fn move_to(&self, database: &str) {
+        let home = Home::new(self.home());
+        let copy = self.home().with_file_name("copy.sqlite");
+        run(self.ansinh(&["store", "backup"]).arg(&copy));
+        let mut settings = home.station().expect("the station's settings");
+        settings.database = Some(database.to_owned());
+        let settings = serde_json::to_vec(&settings).expect("settings");
+        std::fs::write(home.station_file(), settings).expect("the settings' file");
+        std::fs::remove_file(home.store_file()).expect("the ledger's file");
+        run(self.ansinh(&["store", "restore"]).arg(&copy));
+    }
+
+    /// Everybody has exactly one active card, on chips and under CSOs of their own, and the issuer's sequence has no gap.
+    pub fn assert_all_issued(&self, people: usize) {
+        let home = Home::new(self.home());
+        let store = home.open_store().expect("the ledger");
+        let cards = store.cards().expect("cards");
+        assert!(
+            cards.iter().all(|card| card.state == CardState::Active),
+            "not all cards are active"
+        );
+        let persons: HashSet<_> = cards.iter().map(|card| card.person).collect();
+        let chips: HashSet<_> = cards.iter().map(|card| card.chip_serial).collect();
+        assert_eq!(
+            (cards.len(), persons.len(), chips.len()),
+            (people, people, people)
+        );
+        let issuer = home.station().expect("the station's settings").issuer;
+        let log = store.issuer_log(&issuer).expect("the issuer's log");
+        assert_eq!(log.len(), people);
+        for (entry, sequence) in log.iter().zip(1..) {
+            assert_eq!((entry.position.sequence, entry.kind.as_str()), (sequence, "cso"));
+        }
+        assert!(
+            log.windows(2)
+                .all(|pair| pair[1].position.previous_hash == pair[0].signed.body_hash)
+        );
+        let left = (store.waiting_persons(), store.unfinished_cards());
+        assert_eq!((left.0.expect("a count"), left.1.expect("a count")), (0, 0));
+        self.assert_audit_is_clean(people);
+    }
+
+    /// The auditor, who shares no code with the station but the specification, finds so many cards and nothing amiss.
+    pub fn assert_audit_is_clean(&self, cards: usize) {
+        let home = Home::new(self.home());
+        let folder = TempDir::new().expect("a temporary folder");
+        let files = folder.path().join("export");
+        let store = home.open_store().expect("the ledger");
+        ansinh_station::export::export(&store, &files).expect("an export");
+        let root = ansinh_audit::read_root_key(home.public_key_file(Role::Root)).expect("the root's key");
+        let report = ansinh_audit::audit(&[files], &root, NonZero::<usize>::MIN).expect("a report");
+        assert!(report.findings.is_empty(), "{:?}", report.findings);
+        assert_eq!(report.counts.cards, cards);
+    }
+
     fn token_file(&self, operator: &str) -> PathBuf {
         self.folder.path().join(format!("{operator}.token"))
     }
@@ -152,7 +212,8 @@ impl TestStation {
         self.ansinh_as(OFFICER, arguments)
     }
 
-    fn ansinh_as(&self, operator: &str, arguments: &[&str]) -> Command {
+    /// The same, given by another operator: `lan` or `minh`.
+    pub fn ansinh_as(&self, operator: &str, arguments: &[&str]) -> Command {
         let mut command = Command::new(ansinh_binary());
         command
             .arg("--store")

@@ -1,8 +1,7 @@
 //! The real `ansinh issue`, the real pcscd: several readers, cards torn out, the process killed.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::collections::{BTreeMap, HashSet};
-use std::num::NonZero;
+use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::Mutex;
@@ -10,7 +9,6 @@ use std::sync::mpsc::{self, Receiver};
 use std::thread;
 
 use ansinh_issuance::Failure;
-use ansinh_keys::Role;
 use ansinh_station::home::Home;
 use ansinh_station::issue::{Office, PinSource, Plan, Report, issue};
 use ansinh_store::cards::CardState;
@@ -22,7 +20,6 @@ use issuance_tests::hostile::{Impostor, Lies, secret};
 use issuance_tests::office::{Hand, Hanging, Issuing};
 use rig::{VirtualReader, inside_readers};
 use serde_json::Value;
-use tempfile::TempDir;
 use virtual_card::{Chip, Control, Moment, ReferenceCard};
 
 const MOMENTS: [Moment; 2] = [Moment::Before, Moment::After];
@@ -34,59 +31,6 @@ fn cases() -> Vec<(u64, Moment)> {
     (1..=commands)
         .flat_map(|command| MOMENTS.map(|moment| (command, moment)))
         .collect()
-}
-
-/// Everybody has exactly one active card, on chips and under CSOs of their own, and the issuer's sequence has no gap.
-fn assert_all_issued(station: &TestStation, people: usize) {
-    let home = Home::new(station.home());
-    let store = home.open_store().unwrap();
-    let cards = store.cards().unwrap();
-    assert!(
-        cards.iter().all(|card| card.state == CardState::Active),
-        "not all cards are active"
-    );
-    assert_eq!(cards.len(), people);
-    assert_eq!(
-        cards.iter().map(|card| card.person).collect::<HashSet<_>>().len(),
-        people
-    );
-    assert_eq!(
-        cards
-            .iter()
-            .map(|card| card.chip_serial)
-            .collect::<HashSet<_>>()
-            .len(),
-        people
-    );
-    let log = store.issuer_log(&home.station().unwrap().issuer).unwrap();
-    assert_eq!(log.len(), people);
-    for (entry, sequence) in log.iter().zip(1..) {
-        assert_eq!((entry.position.sequence, entry.kind.as_str()), (sequence, "cso"));
-    }
-    assert!(
-        log.windows(2)
-            .all(|pair| pair[1].position.previous_hash == pair[0].signed.body_hash)
-    );
-    assert_eq!(
-        (
-            store.waiting_persons().unwrap(),
-            store.unfinished_cards().unwrap()
-        ),
-        (0, 0)
-    );
-    assert_audit_is_clean(station, people);
-}
-
-/// The auditor, who shares no code with the station but the specification, finds nothing.
-fn assert_audit_is_clean(station: &TestStation, people: usize) {
-    let home = Home::new(station.home());
-    let folder = TempDir::new().unwrap();
-    let files = folder.path().join("export");
-    ansinh_station::export::export(&home.open_store().unwrap(), &files).unwrap();
-    let root = ansinh_audit::read_root_key(home.public_key_file(Role::Root)).unwrap();
-    let report = ansinh_audit::audit(&[files], &root, NonZero::<usize>::MIN).unwrap();
-    assert!(report.findings.is_empty(), "{:?}", report.findings);
-    assert_eq!(report.counts.cards, people);
 }
 
 /// Runs `ansinh issue` with a thread at each reader, which gets the outcomes of its reader. Returns all lines.
@@ -144,7 +88,7 @@ fn eight_people_on_four_readers() {
             }
         });
         assert_eq!(lines.last().unwrap()["summary"]["issued"], 8);
-        assert_all_issued(&station, 8);
+        station.assert_all_issued(8);
         assert_nothing_private(&station, &lines);
     });
 }
@@ -189,7 +133,7 @@ fn torn_out_at_each_command_and_put_back() {
             (&summary["issued"], &summary["failed_attempts"]),
             (&cases.len().into(), &cases.len().into())
         );
-        assert_all_issued(&station, cases.len());
+        station.assert_all_issued(cases.len());
     });
 }
 
@@ -230,7 +174,7 @@ fn kill_and_start_again(reader: &VirtualReader, cases: &[(u64, Moment)]) {
         );
         hand.take_out(&card);
     }
-    assert_all_issued(&station, cases.len());
+    station.assert_all_issued(cases.len());
 }
 
 /// PIN command during which another program resets the card. opensc-tool: Debian's opensc.

@@ -19,7 +19,7 @@ mod qemu;
 
 pub use image::Image;
 pub use instructions::{Counts, Instructions};
-pub use namespace::{command_in_namespace, inside_readers};
+pub use namespace::{command_in_namespace, inside_readers, inside_readers_with_postgres};
 pub use pcscd::{MAX_READERS, PcscRig, SOCKET, VirtualReader};
 pub use postgres::{Postgres, postgres};
 pub use qemu::{Machine, QemuTerminal, firmware_image, firmware_image_with_assembly};

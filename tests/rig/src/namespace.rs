@@ -5,9 +5,12 @@ use std::ffi::OsStr;
 use std::process::Command;
 
 use crate::pcscd::{PcscRig, VirtualReader};
+use crate::postgres::postgres;
 
 /// Names the test for which this process was started inside a namespace.
 const INSIDE: &str = "ANSINH_RIG_TEST";
+/// URL of the database that was made for it.
+const DATABASE: &str = "ANSINH_RIG_DATABASE";
 
 /// A command that runs `program` as process 1 of new user, mount, network and process namespaces.
 ///
@@ -41,17 +44,46 @@ pub fn command_in_namespace(program: impl AsRef<OsStr>) -> Command {
 /// When the body panicked, with its output, and when a tool is missing, with the package to install.
 pub fn inside_readers<F: FnOnce(&[VirtualReader])>(count: usize, body: F) {
     let test = test_around::<F>();
-    if env::var_os(INSIDE).is_some_and(|inside| inside == *test) {
-        match PcscRig::start(count) {
-            Ok(rig) => body(rig.readers()),
-            Err(error) => panic!("{error:#}"),
-        }
-        return;
+    if is_inside(test) {
+        among_readers(count, body);
+    } else {
+        run_inside(test, &[]);
     }
+}
+
+/// As [`inside_readers`], with the URL of an empty database besides: the server runs outside, where PostgreSQL has a user of its
+/// own, and is reached by its UNIX socket.
+///
+/// # Panics
+/// As [`inside_readers`] and [`postgres`].
+pub fn inside_readers_with_postgres<F: FnOnce(&[VirtualReader], &str)>(count: usize, body: F) {
+    let test = test_around::<F>();
+    if is_inside(test) {
+        let url = env::var(DATABASE).unwrap_or_else(|_| panic!("{DATABASE} is not set"));
+        among_readers(count, |readers| body(readers, &url));
+    } else {
+        run_inside(test, &[(DATABASE, &postgres().database())]);
+    }
+}
+
+fn is_inside(test: &str) -> bool {
+    env::var_os(INSIDE).is_some_and(|inside| inside == *test)
+}
+
+fn among_readers(count: usize, body: impl FnOnce(&[VirtualReader])) {
+    match PcscRig::start(count) {
+        Ok(rig) => body(rig.readers()),
+        Err(error) => panic!("{error:#}"),
+    }
+}
+
+/// Starts this executable again inside a namespace, for this one test.
+fn run_inside(test: &str, environment: &[(&str, &str)]) {
     let executable = env::current_exe().unwrap_or_else(|error| panic!("own path unknown: {error}"));
     let output = command_in_namespace(executable)
         .args([test, "--exact", "--include-ignored", "--nocapture"])
         .env(INSIDE, test)
+        .envs(environment.iter().copied())
         .output()
         .unwrap_or_else(|error| panic!("setpriv: {error}: install Debian's util-linux"));
     let stdout = String::from_utf8_lossy(&output.stdout);

@@ -1,6 +1,7 @@
 //! The private pcscd: its virtual readers, its configuration, its start by socket activation.
 
 use std::fs::{self, File};
+use std::ops::Range;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixListener;
@@ -17,6 +18,7 @@ pub const SOCKET: &str = "/run/pcscd/pcscd.comm";
 const DRIVER: &str = "/usr/lib/pcsc/drivers/serial/libifdvpcd.so";
 const CONFIGURATION: &str = "/run/pcscd/readers";
 const LOG: &str = "/run/pcscd/log";
+const PID: &str = "/run/pcscd/pcscd.pid";
 const FIRST_PORT: u16 = 21000;
 /// Slots of one copy of the driver (`VICC_MAX_SLOTS`), on consecutive ports.
 const SLOTS: usize = 2;
@@ -71,9 +73,29 @@ impl PcscRig {
             "mount",
         )?;
         run("ip", &["link", "set", "lo", "up"], "iproute2")?;
-        configure(count.div_ceil(SLOTS))?;
+        configure(0..count.div_ceil(SLOTS))?;
         Ok(Self {
             readers: (0..count).map(VirtualReader::nth).collect(),
+            pcscd: activate()?,
+        })
+    }
+
+    /// Ends the pcscd of this namespace as nothing else can and starts another one, with these pairs of readers: pairs that
+    /// both have stay as they are, others were unplugged or plugged in meanwhile.
+    ///
+    /// # Errors
+    /// When no pcscd runs, or the new one does not start.
+    pub fn plug(pairs: Range<usize>) -> Result<Self> {
+        let pid = fs::read_to_string(PID).context("no pcscd runs here")?;
+        let pid = pid.trim_end_matches(['\n', '\0']);
+        run("kill", &["-9", pid], "procps")?;
+        fs::remove_file(PID)?;
+        fs::remove_file(SOCKET)?;
+        fs::remove_dir_all(CONFIGURATION)?;
+        configure(pairs.clone())?;
+        let readers = pairs.start * SLOTS..pairs.end * SLOTS;
+        Ok(Self {
+            readers: readers.map(VirtualReader::nth).collect(),
             pcscd: activate()?,
         })
     }
@@ -117,13 +139,13 @@ fn port(index: usize) -> u16 {
 }
 
 /// One copy of the driver for each pair of readers: its state is a static array, which readers of one file would share.
-fn configure(copies: usize) -> Result<()> {
+fn configure(copies: Range<usize>) -> Result<()> {
     ensure!(
         Path::new(DRIVER).exists(),
         "{DRIVER} is missing: install Debian's vsmartcard-vpcd"
     );
     fs::create_dir_all(CONFIGURATION)?;
-    for copy in 0..copies {
+    for copy in copies {
         let library = format!("/run/pcscd/libifdvpcd-{copy}.so");
         fs::copy(DRIVER, &library).context("copying the virtual readers' driver")?;
         let (name, port) = (friendly_name(copy), port(copy * SLOTS));

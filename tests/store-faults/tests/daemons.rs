@@ -4,7 +4,6 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
 use std::collections::{HashMap, HashSet};
-use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::num::NonZero;
 use std::os::unix::process::ExitStatusExt as _;
@@ -95,20 +94,6 @@ impl Random {
     }
 }
 
-/// Moves the ledger of a station to a server, as the help of `ansinh store` says.
-fn move_to(postgres: &Postgres, station: &TestStation) {
-    let home = Home::new(station.home());
-    let copy = station.home().with_file_name("copy.sqlite");
-    let copy = copy.to_str().unwrap();
-    ansinh(station, &["store", "backup", copy]);
-    let mut settings = home.station().unwrap();
-    settings.database = Some(postgres.database());
-    let settings = serde_json::to_vec(&settings).unwrap();
-    fs::write(home.station_file(), settings).unwrap();
-    fs::remove_file(home.store_file()).unwrap();
-    ansinh(station, &["store", "restore", copy]);
-}
-
 fn ansinh(station: &TestStation, arguments: &[&str]) {
     let output = station.ansinh(arguments).output().unwrap();
     let errors = String::from_utf8_lossy(&output.stderr);
@@ -119,7 +104,7 @@ fn ansinh(station: &TestStation, arguments: &[&str]) {
 fn one_of_three_daemons_is_killed_again_and_again() {
     let postgres = Postgres::start();
     let station = TestStation::set_up(PEOPLE, CHIPS);
-    move_to(&postgres, &station);
+    station.move_to(&postgres.database());
     let mut random = Random::seeded();
     let others = [Daemon::start(&station, 1), Daemon::start(&station, 2)];
     let mut alive = 0;
