@@ -281,6 +281,8 @@ pub enum Unit {
     Times,
     /// Hundredths of a percent of what is paid out.
     BasisPoints,
+    /// Vietnamese dong.
+    Vnd,
 }
 
 /// A deadline, threshold, fee or period.
@@ -309,9 +311,14 @@ impl Detail for Rule {
             ("years", Unit::Years),
             ("times", Unit::Times),
             ("basis-points", Unit::BasisPoints),
+            ("vnd", Unit::Vnd),
         ];
         let unit = row.one_of("unit", &units)?;
-        let most = if unit == Unit::DayOfMonth { 31 } else { 10_000 };
+        let most = match unit {
+            Unit::DayOfMonth => 31,
+            Unit::Vnd => 1_000_000_000,
+            _ => 10_000,
+        };
         let value = row.number("value")?;
         let value = u32::try_from(value)
             .ok()

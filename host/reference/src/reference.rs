@@ -331,6 +331,25 @@ impl Reference {
         self.agencies.on(code, day)
     }
 
+    /// The agencies of a province on a day, by code. The list is not complete.
+    pub fn agencies_of(&self, province: &str, day: Date) -> Vec<&Code<Agency>> {
+        let in_force = self.agencies.iter().filter(|code| code.in_force(day));
+        in_force
+            .filter(|code| code.detail.province.as_deref() == Some(province))
+            .collect()
+    }
+
+    /// The agency that this code names, or the nearest one above it: `H29.1` is below `H29`.
+    pub fn agency_or_above(&self, code: &str, day: Date) -> Option<&Code<Agency>> {
+        let mut code = code;
+        loop {
+            if let Some(found) = self.agency(code, day) {
+                return Some(found);
+            }
+            (code, _) = code.rsplit_once('.')?;
+        }
+    }
+
     /// Whether a text has the form of an agency code (Decision 20/2020/QD-TTg): groups of A-Z and 0-9 separated by full stops, at
     /// most 35 characters.
     pub fn has_agency_form(code: &str) -> bool {

@@ -362,6 +362,27 @@ fn prefixes_agencies_and_pay_points() {
         assert!(!reference.has_known_prefix(unknown), "{unknown:?}");
     }
     assert!(reference.agency("H29", AFTER).is_some() && reference.agency("H79", AFTER).is_none());
+    let codes = |province| -> Vec<_> {
+        let agencies = reference.agencies_of(province, AFTER).into_iter();
+        agencies.map(|agency| agency.code.as_str()).collect()
+    };
+    assert_eq!((codes("79"), codes("01")), (vec!["H29"], vec![]));
+    assert!(
+        reference.agencies_of("79", date(2019, 1, 1)).is_empty(),
+        "before the decision"
+    );
+    let above = |code| {
+        reference
+            .agency_or_above(code, AFTER)
+            .map(|agency| agency.code.as_str())
+    };
+    assert_eq!(
+        (above("H29"), above("H29.1"), above("H29.1.2")),
+        (Some("H29"), Some("H29"), Some("H29"))
+    );
+    for stranger in ["H2", "H291", "H79", "1.H29", ""] {
+        assert_eq!(above(stranger), None, "{stranger:?}");
+    }
     assert!(Reference::has_agency_form("H29.1") && Reference::has_agency_form("000.00.00.H29"));
     for wrong in ["", ".", "H29.", "h29", "H 29", &"A".repeat(36)] {
         assert!(!Reference::has_agency_form(wrong), "{wrong:?}");

@@ -1,13 +1,18 @@
-//! The reference data of a station: what is built in, or a newer package that its root or its issuer has signed.
+//! The reference data of a station: what is built in, or a newer package that its root or its issuer has signed; and the terms of
+//! cards that they set.
 
 use std::path::PathBuf;
 
+use ansinh_issuance::Terms;
 use ansinh_keys::Role;
-use ansinh_reference::{Reference, public_key_from_pem};
-use anyhow::{Context as _, Result};
+use ansinh_reference::{Reference, Unit, public_key_from_pem};
+use anyhow::{Context as _, Result, ensure};
 use card_spec::crypto::PublicKey;
+use card_spec::values::Amount;
+use jiff::civil;
 
-use crate::home::Home;
+use crate::ceremony::authority::date;
+use crate::home::{Home, Station};
 
 impl Home {
     /// The folder of installed packages.
@@ -42,4 +47,41 @@ impl Home {
             )
         })
     }
+}
+
+/// What the issuer allows on cards that are begun or updated on a day: the rules `card-validity` and `cap-…` of the reference data,
+/// the province's own first, and [`Terms::standard`] where an older package has none.
+///
+/// # Errors
+/// If the reference data contradict themselves: then no card is made on terms that nobody meant.
+pub fn terms(station: &Station, reference: &Reference, day: civil::Date) -> Result<Terms> {
+    let mut terms = Terms::standard(date(day)?, &station.agency);
+    let rule = |code: &str, unit| -> Result<Option<u32>> {
+        let Some(rule) = reference.rule(code, day, "", &station.province) else {
+            return Ok(None);
+        };
+        ensure!(
+            rule.detail.unit == unit,
+            "reference data, rule {code}: not in the unit of such a rule. Have the package mended; no card is made"
+        );
+        Ok(Some(rule.detail.value))
+    };
+    if let Some(years) = rule("card-validity", Unit::Years)? {
+        terms.years = years.try_into().context("reference data, rule card-validity")?;
+    }
+    let caps = &mut terms.caps;
+    for (code, cap) in [
+        ("cap-order", &mut caps.order),
+        ("cap-month", &mut caps.month),
+        ("cap-order-without-pin", &mut caps.order_without_pin),
+    ] {
+        if let Some(vnd) = rule(code, Unit::Vnd)? {
+            *cap = Amount::new(vnd.into()).context("reference data: a cap is too high")?;
+        }
+    }
+    ensure!(
+        caps.order_without_pin.vnd() <= caps.order.vnd() && caps.order.vnd() <= caps.month.vnd(),
+        "reference data: the caps of a card must not fall from cap-order-without-pin over cap-order to cap-month; no card is made"
+    );
+    Ok(terms)
 }

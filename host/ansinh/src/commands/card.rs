@@ -3,8 +3,8 @@
 use std::io::{self, Write as _};
 use std::time::Duration;
 
+use ansinh_issuance::Station;
 use ansinh_issuance::maintenance::Job;
-use ansinh_issuance::{Station, Terms};
 use ansinh_keys::Role;
 use ansinh_reference::today;
 use ansinh_station::home::Home;
@@ -12,6 +12,7 @@ use ansinh_station::issue::pin::{PinCommand, PinPrompt};
 use ansinh_station::issue::{IssuingKeys, PinSource, Report};
 use ansinh_station::maintain::report::{json, lines};
 use ansinh_station::maintain::{Chosen, Office, Plan, Summary, due, tend};
+use ansinh_station::reference::terms;
 use ansinh_store::Store;
 use anyhow::{Result, bail};
 use card_spec::certificate::Reference;
@@ -20,7 +21,6 @@ use card_spec::values::CardNumber;
 use clap::{Args, Subcommand, ValueEnum};
 
 use super::Options;
-use super::init::date;
 use super::issue::Incomplete;
 use super::replacement::{Expiring, Replace};
 
@@ -247,7 +247,7 @@ fn station(home: &Home, store: &Store) -> Result<Station> {
     let settings = home.station()?;
     let root = home.certificate(&settings.reference(Role::Root)?)?;
     let issuer = settings.reference(Role::Issuer)?;
-    let terms = Terms::standard(date(today())?, &settings.agency);
+    let terms = terms(&settings, &home.reference_data()?, today())?;
     let mut station = Station::new(&root, &home.certificate(&issuer)?, terms)?;
     for (holder, certificate) in store.certificates()? {
         let earlier = Reference::new(&holder).is_some_and(|holder| {

@@ -70,7 +70,7 @@ pub(crate) struct StationArguments {
     /// Province of the issuer, 2 digits (Decision 19/2025/QD-TTg)
     #[arg(long, value_name = "CODE")]
     province: String,
-    /// Issuing agency (Decision 20/2020/QD-TTg); default: H and the province
+    /// Issuing agency (Decision 20/2020/QD-TTg); default: the one that the reference data name for the province
     #[arg(long, value_name = "CODE")]
     agency: Option<String>,
 }
@@ -78,22 +78,14 @@ pub(crate) struct StationArguments {
 impl StationArguments {
     /// The settings of a new station whose keys are where `init` makes them.
     pub(crate) fn station(&self, test: bool) -> Result<Station> {
-        let today = today();
-        if !ReferenceData::load()?.is_province(&self.province, today) {
+        let reference = ReferenceData::load()?;
+        if !reference.is_province(&self.province, today()) {
             bail!(Refused(format!(
                 "{:?} is no province code in force today (Decision 19/2025/QD-TTg)",
                 self.province
             )));
         }
-        let agency = self
-            .agency
-            .clone()
-            .unwrap_or_else(|| format!("H{}", self.province));
-        if agency.is_empty() || agency.len() > 35 || !agency.bytes().all(|byte| byte.is_ascii_graphic()) {
-            bail!(Refused(
-                "the agency's code must have 1 to 35 characters without spaces".to_owned()
-            ));
-        }
+        let agency = self.agency(&reference)?;
         Ok(Station {
             issuer: format!("VNISS{}00001", self.province),
             province: self.province.clone(),
@@ -104,6 +96,49 @@ impl StationArguments {
             database: None,
             keys: KeyPlaces::default(),
         })
+    }
+
+    /// The agency given if it may issue here, else the province's only one. It stands on every card, so nothing is guessed.
+    fn agency(&self, reference: &ReferenceData) -> Result<String, Refused> {
+        let known = reference.agencies_of(&self.province, today());
+        let candidates: Vec<_> = known
+            .iter()
+            .map(|agency| format!("{} {}", agency.code, agency.name))
+            .collect();
+        let candidates = match candidates.as_slice() {
+            [] => "none is known".to_owned(),
+            some => some.join(", "),
+        };
+        let Some(code) = &self.agency else {
+            return match known.as_slice() {
+                [only] => Ok(only.code.clone()),
+                [] => Err(Refused(format!(
+                    "dữ liệu tham chiếu chưa có cơ quan nào của tỉnh {0} / the reference data name no agency of province {0}: give \
+                     its code of Decision 20/2020/QD-TTg with --agency",
+                    self.province
+                ))),
+                _ => Err(Refused(format!("choose with --agency: {candidates}"))),
+            };
+        };
+        if !ReferenceData::has_agency_form(code) {
+            return Err(Refused(format!(
+                "{code:?} is no agency code: groups of A-Z and 0-9 with full stops between, at most 35 characters"
+            )));
+        }
+        let above = reference.agency_or_above(code, today());
+        let may_issue = match above.map(|agency| agency.detail.province.as_deref()) {
+            Some(province) => province.is_none_or(|province| province == self.province),
+            // Not every province's agency could be sourced (DATA-SOURCES.md): where none is known, absence proves nothing.
+            None => known.is_empty(),
+        };
+        if may_issue {
+            return Ok(code.clone());
+        }
+        Err(Refused(format!(
+            "dữ liệu tham chiếu không có cơ quan {code} ở tỉnh {0} / the reference data know no agency {code} in province {0}. \
+             Candidates, and whatever is below them: {candidates}",
+            self.province
+        )))
     }
 }
 
