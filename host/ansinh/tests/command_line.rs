@@ -113,8 +113,8 @@ fn delivery() -> Value {
 }
 
 const HEADER: &str = "so_dinh_danh;ho_ten;ngay_sinh;gioi_tinh;ma_xa;ma_che_do;so_tien_thang;tong_so_tien;ky_chi_tra;so_quyet_dinh;phuong_thuc_chi_tra";
-const GOOD: &str = "079140000001;Nguyễn Thị Gấm;19400000;2;26734;BTXH;1000000;1000000;202611;12/QĐ-UBND;1";
-const BAD: &str = "07914000000;Nguyễn Thị Gấu;19400000;2;26734;BTXH;1000000;1000001;202611;13/QĐ-UBND;1";
+const GOOD: &str = "079140000001;Nguyễn Thị Gấm;19400000;2;25747;BTXH;1000000;1000000;202611;12/QĐ-UBND;1";
+const BAD: &str = "07914000000;Nguyễn Thị Gấu;19400000;2;25747;BTXH;1000000;1000001;202611;13/QĐ-UBND;1";
 
 #[test]
 fn init_makes_keys_that_openssl_opens_and_nobody_else_reads() {
@@ -382,6 +382,138 @@ fn without_a_station_every_command_says_what_to_do() {
     }
     desk.fail(2, &["import"]);
     desk.fail(2, &["no-such-command"]);
+}
+
+#[test]
+fn a_station_is_of_an_agency_that_the_reference_data_know() {
+    let desk = Desk::empty();
+    let init = |more: &[&str]| {
+        let start = [
+            "init",
+            "--operator",
+            "lan",
+            "--new-token-file",
+            "x.token",
+            "--test",
+            "--province",
+        ];
+        [&start[..], more].concat()
+    };
+    for (more, part) in [
+        (
+            &["79", "--agency", "H79"][..],
+            "H29 Ủy ban nhân dân Thành phố Hồ Chí Minh",
+        ),
+        (&["79", "--agency", "H2"], "H29"),
+        (&["79", "--agency", "h29"], "no agency code"),
+        (&["79", "--agency", ""], "no agency code"),
+        (&["01"], "name no agency of province 01"),
+        (&["01", "--agency", "H29"], "know no agency H29 in province 01"),
+        (&["02"], "no province code in force"),
+    ] {
+        let printed = desk.fail(65, &init(more));
+        assert!(printed.contains(part), "{more:?}: {printed}");
+    }
+    assert!(!desk.path("station").exists() && !desk.path("x.token").exists());
+    desk.succeed(&init(&["79", "--agency", "H29.1"]));
+    let settings: Value =
+        serde_json::from_slice(&std::fs::read(desk.path("station/station.json")).unwrap()).unwrap();
+    assert_eq!(settings["agency"], "H29.1");
+}
+
+#[test]
+fn a_list_with_warnings_is_imported_by_whoever_accepts_them() {
+    let desk = Desk::with_station();
+    // The sex digit of the number says female.
+    desk.write(
+        "list.csv",
+        &format!("{HEADER}\n{}\n", GOOD.replace(";2;25747", ";1;25747")),
+    );
+    let printed = desk.fail(65, &["import", "list.csv"]);
+    assert!(
+        printed.contains("line 2, gioi_tinh") || printed.contains("line 2, so_dinh_danh"),
+        "{printed}"
+    );
+    assert!(printed.contains("nobody accepted"), "{printed}");
+    assert_eq!(desk.sql("SELECT count(*) FROM person"), "0");
+    assert!(
+        desk.succeed(&["import", "list.csv", "--dry-run"])
+            .contains("warning")
+    );
+    desk.succeed(&["import", "list.csv", "--accept-warnings"]);
+    assert_eq!(
+        desk.sql("SELECT count(*), max(code) FROM import_warning"),
+        "1|id-sex"
+    );
+}
+
+#[test]
+fn a_delivery_is_taken_in_from_the_inbox_and_its_file_removed() {
+    let desk = Desk::with_station();
+    std::fs::create_dir(desk.path("station/inbox")).unwrap();
+    let mut bad = delivery();
+    bad["keys"]["enc"]["kcv"] = json!("000000");
+    desk.write("station/inbox/bad.json", &bad.to_string());
+    let printed = desk.fail(65, &["delivery", "take-in", "bad.json"]);
+    assert!(!printed.contains("8081828384"), "a key was printed: {printed}");
+    assert!(desk.path("station/inbox/bad.json").exists());
+    desk.write("station/inbox/good.json", &delivery().to_string());
+    assert!(
+        desk.succeed(&["delivery", "take-in", "good.json"])
+            .contains("2 blank cards")
+    );
+    assert!(!desk.path("station/inbox/good.json").exists());
+    assert_eq!(desk.sql("SELECT count(*) FROM blank"), "2");
+    desk.fail(1, &["delivery", "take-in", "good.json"]);
+    desk.write("d.json", &delivery().to_string());
+    let printed = desk.fail(
+        65,
+        &[
+            "delivery",
+            "add",
+            "d.json",
+            "--server",
+            "https://station79.example",
+        ],
+    );
+    assert!(printed.contains("not sent over a network"), "{printed}");
+}
+
+#[test]
+fn what_only_a_service_can_do_says_so_without_one() {
+    let desk = Desk::with_station();
+    for arguments in [
+        &["issue", "--end"][..],
+        &["issue", "--all-readers", "--pin-letters"],
+    ] {
+        let printed = desk.fail(1, arguments);
+        assert!(printed.contains("no service runs"), "{printed}");
+    }
+    desk.fail(2, &["issue", "--end", "--all-readers"]);
+    desk.fail(
+        2,
+        &["issue", "--all-readers", "--pin-letters", "--pin-command", "x"],
+    );
+}
+
+#[test]
+fn somebodys_cards_are_found_and_that_somebody_looked_too() {
+    let desk = Desk::with_station();
+    desk.write("list.csv", &format!("{HEADER}\n{GOOD}\n"));
+    desk.succeed(&["import", "list.csv"]);
+    assert!(
+        desk.succeed(&["person", "cards", "079140000001"])
+            .contains("no card yet")
+    );
+    assert!(
+        !desk
+            .fail(1, &["person", "cards", "079140000002"])
+            .contains("079140000002")
+    );
+    assert_eq!(
+        desk.sql("SELECT count(*), min(length(subject)), max(length(subject)) FROM operation WHERE action = 'person-looked-up'"),
+        "2|6|32"
+    );
 }
 
 #[test]

@@ -146,9 +146,17 @@ fn from_json<C: Call>(parameters: &[u8]) -> Result<C, Refusal> {
 /// # Errors
 /// As over the network.
 pub fn run_here<C: Call>(service: &Service, token: &Token, call: C) -> Result<C::Answer, Refusal> {
+    call.run(service, &admit_here::<C>(service, token)?)
+}
+
+/// Whoever has this token, if they may make the call: for one that shows how it goes on.
+///
+/// # Errors
+/// As over the network.
+pub fn admit_here<C: Call>(service: &Service, token: &Token) -> Result<Actor, Refusal> {
     let actor = service.store().authenticate(token)?;
     demand_one_of(C::ROLES, &actor)?;
-    call.run(service, &actor)
+    Ok(actor)
 }
 
 fn demand_one_of(roles: &[Role], actor: &Actor) -> Result<(), Refusal> {

@@ -22,6 +22,8 @@ pub struct Config {
     pub tls: Tls,
     /// What it bears.
     pub limits: Limits,
+    /// Who prints PIN letters.
+    pub pin_letters: PinLetters,
     /// What it writes down.
     pub log: Log,
 }
@@ -34,6 +36,16 @@ pub struct Tls {
     pub certificate: Option<PathBuf>,
     /// Private key, PEM.
     pub key: Option<PathBuf>,
+}
+
+/// Who prints PIN letters: both or none. Only whoever may write the settings names a program.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct PinLetters {
+    /// Program for `/bin/sh` that prints the PDF that it reads from its standard input.
+    pub command: Option<String>,
+    /// Whom holders call about their letters: office and telephone.
+    pub contact: Option<String>,
 }
 
 /// What the service bears.
@@ -83,6 +95,7 @@ impl Default for Config {
             url: None,
             tls: Tls::default(),
             limits: Limits::default(),
+            pin_letters: PinLetters::default(),
             log: Log::default(),
         }
     }
@@ -151,6 +164,11 @@ impl Config {
             (Some(_), Some(_)) => {}
             _ => bail!("[tls] needs both certificate and key"),
         }
+        let PinLetters { command, contact } = &self.pin_letters;
+        ensure!(
+            command.is_some() == contact.is_some(),
+            "[pin_letters] needs both command and contact"
+        );
         let limits = [
             self.limits.calls as u64,
             self.limits.streams as u64,
@@ -207,6 +225,10 @@ mod tests {
                 certificate: Some("c".into()),
                 key: Some("k".into()),
             },
+            pin_letters: PinLetters {
+                command: Some("lp".to_owned()),
+                contact: Some("028 3829 1302".to_owned()),
+            },
             ..Config::default()
         };
         let is_setting = |line: &str| line.split_once(" = ").is_some_and(|(key, _)| !key.contains(' '));
@@ -235,6 +257,8 @@ mod tests {
             "listen = \"localhost\"",
             "[tls]\ncertificate = \"x\"",
             "[tls]\nkey = \"x\"",
+            "[pin_letters]\ncommand = \"lp\"",
+            "[pin_letters]\ncontact = \"x\"",
             "[log]\nlevel = \"all\"",
             "[server]",
         ] {

@@ -34,6 +34,7 @@ const LAST_WAIT: Duration = Duration::from_secs(1);
 pub fn serve(service: &Service, config: &Config) -> Result<()> {
     config.check()?;
     write_log(config.log.level);
+    service.set_pin_letters(config.pin_letters.clone());
     let presence = Presence::claim(service.home())?;
     let listener = TcpListener::bind(config.listen)
         .with_context(|| format!("{}: cannot listen there", config.listen))?;

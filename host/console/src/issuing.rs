@@ -6,16 +6,20 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use ansinh_issuance::{Failure, Station, Terms};
+use ansinh_issuance::{Failure, Station};
 use ansinh_keys::Role;
+use ansinh_reference::{Reference, today};
 use ansinh_station::issue::report::News;
-use ansinh_station::issue::{self, IssuingKeys, Office, PinSource, Plan, Report, Summary};
+use ansinh_station::issue::{
+    self, Addressee, IssuingKeys, LetterPin, Letterhead, Office, PinSource, Plan, Report, Summary,
+};
+use ansinh_station::reference::terms;
 use ansinh_store::operators::Actor;
 use anyhow::{Context as _, Result};
 use card_spec::command::Pin;
 use card_spec::values::{CardNumber, Date};
 
-use crate::calls::issuing::Tally;
+use crate::calls::issuing::{Pins, Tally};
 use crate::events::Happening;
 use crate::refusal::{Code, Refusal};
 use crate::service::Service;
@@ -28,6 +32,17 @@ pub struct Issuing {
     state: Mutex<State>,
     /// Cards that wait for their PIN.
     waiting: Mutex<BTreeMap<String, SyncSender<Pin>>>,
+    /// What goes on in each reader that has a card in work.
+    lanes: Mutex<BTreeMap<String, Lane>>,
+}
+
+/// What a reader with a card in work does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Lane {
+    /// It goes on by itself.
+    AtWork,
+    /// A person is to choose a PIN.
+    WaitingForAPerson,
 }
 
 #[derive(Default)]
@@ -40,6 +55,8 @@ struct State {
 
 struct Run {
     operator: String,
+    /// PC/SC names of the readers; empty: all there are.
+    readers: Vec<String>,
     report: Arc<Report>,
     thread: JoinHandle<()>,
 }
@@ -49,12 +66,34 @@ impl Issuing {
         Self {
             state: Mutex::default(),
             waiting: Mutex::default(),
+            lanes: Mutex::default(),
         }
     }
 
     /// Who issues at this moment.
     pub fn operator(&self) -> Option<String> {
         self.state().run.as_ref().map(|run| run.operator.clone())
+    }
+
+    /// Of the readers that are plugged in: how many idle in this run, work, and wait for a person.
+    pub(crate) fn lanes(&self, plugged_in: &[(String, bool)]) -> (u64, u64, u64) {
+        let state = self.state();
+        let Some(run) = &state.run else { return (0, 0, 0) };
+        let lanes = lock(&self.lanes);
+        let count = |what| lanes.values().filter(|lane| **lane == what).count() as u64;
+        let chosen = |name: &String| run.readers.is_empty() || run.readers.contains(name);
+        let idle = plugged_in
+            .iter()
+            .filter(|(name, _)| chosen(name) && !lanes.contains_key(name));
+        (
+            idle.count() as u64,
+            count(Lane::AtWork),
+            count(Lane::WaitingForAPerson),
+        )
+    }
+
+    fn set_lane(&self, reader: &str, lane: Lane) {
+        lock(&self.lanes).insert(reader.to_owned(), lane);
     }
 
     /// What came of the last run that has ended.
@@ -117,8 +156,8 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 /// Starts a run in the background.
 ///
 /// # Errors
-/// [`Code::WrongState`] if somebody issues already; [`Code::Keys`]; [`Code::Unavailable`] if the service is stopping.
-pub(crate) fn start(service: &Service, actor: &Actor, plan: Plan) -> Result<(), Refusal> {
+/// [`Code::WrongState`] if somebody issues already, or if letters are wanted and nobody prints them; [`Code::Keys`]; [`Code::Unavailable`] if the service is stopping.
+pub(crate) fn start(service: &Service, actor: &Actor, plan: Plan, pins: Pins) -> Result<(), Refusal> {
     let issuing = service.issuing();
     let mut state = issuing.state();
     if state.closed {
@@ -136,6 +175,12 @@ pub(crate) fn start(service: &Service, actor: &Actor, plan: Plan) -> Result<(), 
             ),
         ));
     }
+    if pins == Pins::Letters && service.pin_letters().is_none() {
+        return Err(Refusal::new(
+            Code::WrongState,
+            "the service has no command that prints PIN letters; no card was begun. Set [pin_letters] in its settings, or give PINs",
+        ));
+    }
     let opened = open(service).map_err(|error| match error.downcast_ref::<Refusal>() {
         Some(refusal) => refusal.clone(),
         None => Refusal::new(Code::Keys, format!("{error:#}")),
@@ -143,16 +188,17 @@ pub(crate) fn start(service: &Service, actor: &Actor, plan: Plan) -> Result<(), 
     let told = service.clone();
     let report = Arc::new(Report::to(move |news| tell(&told, news)));
     let (service, seen, actor) = (service.clone(), Arc::clone(&report), actor.clone());
-    let operator = actor.name().to_owned();
+    let (operator, readers) = (actor.name().to_owned(), plan.readers.clone());
     service.events().tell(Happening::IssuingStarted {
         operator: operator.clone(),
     });
     let thread = thread::Builder::new()
         .name("issuing".to_owned())
-        .spawn(move || run(&service, &actor, &opened, &seen, &plan))
+        .spawn(move || run(&service, &actor, &opened, &seen, &plan, pins))
         .map_err(|_| Refusal::new(Code::Unavailable, "no thread can be started; no card was begun"))?;
     state.run = Some(Run {
         operator,
+        readers,
         report,
         thread,
     });
@@ -163,19 +209,22 @@ struct Opened {
     station: Station,
     keys: IssuingKeys,
     province: u8,
+    reference: Reference,
 }
 
 fn open(service: &Service) -> Result<Opened> {
     let (home, settings) = (service.home(), service.station());
+    let reference = home.reference_data()?;
     let station = Station::new(
         &home.certificate(&settings.reference(Role::Root)?)?,
         &home.certificate(&settings.reference(Role::Issuer)?)?,
-        Terms::standard(spec_date(ansinh_reference::today())?, &settings.agency),
+        terms(settings, &reference, today())?,
     )?;
     Ok(Opened {
         keys: IssuingKeys::open(home, service.store(), &station, service.passphrase()?)?,
         station,
         province: settings.province_number()?,
+        reference,
     })
 }
 
@@ -189,7 +238,17 @@ pub(crate) fn spec_date(day: jiff::civil::Date) -> Result<Date> {
     .context("the day is outside the years 2000 to 2099")
 }
 
-fn run(service: &Service, actor: &Actor, opened: &Opened, report: &Report, plan: &Plan) {
+fn run(service: &Service, actor: &Actor, opened: &Opened, report: &Report, plan: &Plan, pins: Pins) {
+    let addressee = |number: &CardNumber| Addressee::of_card(service.store(), number, &opened.reference);
+    let letters = service.pin_letters().map(|(command, contact)| {
+        let head = Letterhead::of_station(service.station(), contact);
+        LetterPin::new(command.to_owned(), LetterPin::TIME_LIMIT, head, &addressee)
+    });
+    let asking = Asking(service);
+    let pins: &dyn PinSource = match (pins, &letters) {
+        (Pins::Letters, Some(letters)) => letters,
+        _ => &asking,
+    };
     let ended = issue::issue(
         Office {
             store: service.store(),
@@ -197,7 +256,7 @@ fn run(service: &Service, actor: &Actor, opened: &Opened, report: &Report, plan:
             keys: &opened.keys,
             station: &opened.station,
             province: opened.province,
-            pins: &Asking(service),
+            pins,
             report,
         },
         plan,
@@ -216,7 +275,7 @@ fn run(service: &Service, actor: &Actor, opened: &Opened, report: &Report, plan:
         state.last = Some(tally.clone());
     }
     drop(state);
-    service.metrics().in_work.set(0);
+    lock(&service.issuing().lanes).clear();
     service.events().tell(happening);
 }
 
@@ -232,12 +291,19 @@ fn tally(summary: &Summary) -> Tally {
 }
 
 fn tell(service: &Service, news: News) {
-    if let News::Ended { outcome, .. } = &news {
-        let kind = outcome["failure"].as_str().or(outcome["outcome"].as_str());
-        let time = Duration::from_millis(outcome["milliseconds"].as_u64().unwrap_or(0));
-        service.metrics().card(kind.unwrap_or("unknown"), time);
+    match &news {
+        News::Step { reader, .. } => service.issuing().set_lane(reader, Lane::AtWork),
+        News::Ended { reader, outcome, .. } => ended(service, reader, outcome),
+        News::Waiting { .. } | News::Notice { .. } => {}
     }
     service.events().tell(Happening::Issuing { news });
+}
+
+fn ended(service: &Service, reader: &str, outcome: &serde_json::Value) {
+    lock(&service.issuing().lanes).remove(reader);
+    let kind = outcome["failure"].as_str().or(outcome["outcome"].as_str());
+    let time = Duration::from_millis(outcome["milliseconds"].as_u64().unwrap_or(0));
+    service.metrics().card(kind.unwrap_or("unknown"), time);
 }
 
 /// PINs come in as calls.
@@ -252,11 +318,13 @@ impl PinSource for Asking<'_> {
         if issuing.state().closed {
             lock(&issuing.waiting).remove(&card);
         }
+        issuing.set_lane(reader, Lane::WaitingForAPerson);
         self.0.events().tell(Happening::PinNeeded {
             card: card.clone(),
             reader: reader.to_owned(),
         });
         let pin = given.recv_timeout(PIN_TIME);
+        issuing.set_lane(reader, Lane::AtWork);
         lock(&issuing.waiting).remove(&card);
         pin.map_err(|_| Failure::Pin("nobody gave it within a minute, or the service stops".to_owned()))
     }

@@ -23,10 +23,13 @@ pub struct Metrics {
     card_seconds: Histogram,
     /// Readers that are plugged in.
     pub(crate) readers: Gauge,
-    /// Cards in work.
-    pub(crate) in_work: Gauge,
+    lanes: Family<Labels, Gauge>,
+    in_work: Gauge,
+    write_seconds: Histogram,
     /// Who waits for a card, in approved batches.
     pub(crate) waiting: Gauge,
+    /// Who waits for a card in no approved batch.
+    pub(crate) unapproved: Gauge,
     /// Cards begun and not finished.
     pub(crate) unfinished: Gauge,
 }
@@ -46,6 +49,13 @@ impl Metrics {
         let card_seconds = Histogram::new(SECONDS);
         let text = "Time of a card from insertion to its end, waiting for a PIN excluded";
         registry.register_with_unit("card", text, Unit::Seconds, card_seconds.clone());
+        let write_seconds = Histogram::new(SECONDS);
+        let text =
+            "Time of a write of the ledger, waiting for its turn included, until it is durable or undone";
+        registry.register_with_unit("store_write", text, Unit::Seconds, write_seconds.clone());
+        let lanes = Family::default();
+        let text = "Readers of the run by what they do: idle, at-work, waiting-for-a-person";
+        registry.register("lanes", text, lanes.clone());
         let mut gauge = |name, text| {
             let gauge = Gauge::default();
             registry.register(name, text, gauge.clone());
@@ -55,12 +65,18 @@ impl Metrics {
             readers: gauge("readers", "Readers that are plugged in"),
             in_work: gauge("cards_in_work", "Cards being worked on"),
             waiting: gauge("persons_waiting", "Persons of approved batches without a card"),
+            unapproved: gauge(
+                "persons_unapproved",
+                "Persons without a card in no approved batch",
+            ),
             unfinished: gauge("cards_unfinished", "Cards begun and not finished"),
             registry,
             requests,
             seconds,
             cards,
             card_seconds,
+            lanes,
+            write_seconds,
         }
     }
 
@@ -83,6 +99,25 @@ impl Metrics {
         self.card_seconds.observe(time.as_secs_f64());
     }
 
+    /// What is told of each write of the ledger.
+    pub(crate) fn write_observer(&self) -> impl Fn(Duration) + Send + Sync + 'static {
+        let seconds = self.write_seconds.clone();
+        move |time| seconds.observe(time.as_secs_f64())
+    }
+
+    /// What the readers of a run do at this moment.
+    pub(crate) fn lanes(&self, (idle, at_work, waiting): (u64, u64, u64)) {
+        for (state, count) in [
+            ("idle", idle),
+            ("at-work", at_work),
+            ("waiting-for-a-person", waiting),
+        ] {
+            let labels = vec![("state", state.to_owned())];
+            self.lanes.get_or_create(&labels).set(gauged(count));
+        }
+        self.in_work.set(gauged(at_work + waiting));
+    }
+
     /// The text that Prometheus reads.
     pub(crate) fn text(&self) -> String {
         let mut text = String::new();
@@ -90,4 +125,9 @@ impl Metrics {
         let _ = encode(&mut text, &self.registry);
         text
     }
+}
+
+/// A count as a gauge holds it.
+pub(crate) fn gauged(count: u64) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
 }

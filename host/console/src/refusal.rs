@@ -5,6 +5,8 @@ use ansinh_store::StoreError;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::calls::imports::Findings;
+
 /// What kind of refusal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
@@ -37,6 +39,8 @@ pub enum Code {
     WrongMediaType,
     /// Readable, but not what the rules allow.
     RefusedData,
+    /// A list has warnings that nobody accepted.
+    WarningsNotAccepted,
     /// A key does not open.
     Keys,
     /// The service is stopping, or has too much to do.
@@ -51,7 +55,7 @@ pub enum Code {
 
 impl Code {
     /// All codes.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::BadRequest,
         Self::NoToken,
         Self::UnknownToken,
@@ -66,6 +70,7 @@ impl Code {
         Self::TooSlow,
         Self::WrongMediaType,
         Self::RefusedData,
+        Self::WarningsNotAccepted,
         Self::Keys,
         Self::Unavailable,
         Self::PerhapsDone,
@@ -85,7 +90,7 @@ impl Code {
             Self::Exists | Self::WrongState | Self::QuotaUsedUp => 409,
             Self::TooLarge => 413,
             Self::WrongMediaType => 415,
-            Self::RefusedData => 422,
+            Self::RefusedData | Self::WarningsNotAccepted => 422,
             Self::Keys | Self::PerhapsDone | Self::BrokenLog | Self::Internal => 500,
             Self::Unavailable => 503,
         }
@@ -112,6 +117,9 @@ impl Code {
             Self::TooSlow => "Dữ liệu gửi quá chậm, chưa thay đổi gì. Hãy gửi lại",
             Self::WrongMediaType => "Dữ liệu gửi không phải JSON, chưa thay đổi gì",
             Self::RefusedData => "Dữ liệu không hợp lệ, chưa thay đổi gì",
+            Self::WarningsNotAccepted => {
+                "Danh sách có cảnh báo chưa được chấp nhận, chưa nhập gì. Hãy xem rồi chấp nhận cảnh báo"
+            }
             Self::Keys => "Không mở được khóa, chưa ký gì. Hãy hỏi quản trị viên",
             Self::Unavailable => "Dịch vụ đang bận hoặc đang dừng, chưa thay đổi gì. Hãy thử lại sau",
             Self::PerhapsDone => "Chưa rõ đã làm hay chưa. Hãy yêu cầu lại, việc đã làm không bị làm hai lần",
@@ -133,6 +141,9 @@ pub struct Refusal {
     pub detail: String,
     /// The same in Vietnamese, shorter.
     pub vietnamese: String,
+    /// For a list: what was found in it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub findings: Option<Box<Findings>>,
 }
 
 impl Refusal {
@@ -143,6 +154,15 @@ impl Refusal {
             code,
             detail: detail.into(),
             vietnamese: code.vietnamese().to_owned(),
+            findings: None,
+        }
+    }
+
+    /// With what was found in a list. It may be personal data: it goes to whoever sent the list, and never into a log.
+    pub(crate) fn with_findings(self, findings: Findings) -> Self {
+        Self {
+            findings: Some(Box::new(findings)),
+            ..self
         }
     }
 

@@ -9,6 +9,7 @@ use ansinh_store::operations::OperationsHead;
 use ansinh_store::{Store, StoreError};
 use anyhow::Result;
 
+use crate::config::PinLetters;
 use crate::events::Events;
 use crate::issuing::Issuing;
 use crate::metrics::Metrics;
@@ -29,6 +30,7 @@ struct Inner {
     ask: Ask,
     passphrase: OnceLock<Passphrase>,
     issuer: OnceLock<Issuer>,
+    pin_letters: OnceLock<PinLetters>,
     verified: Mutex<OperationsHead>,
     events: Events,
     readers: Readers,
@@ -47,13 +49,16 @@ impl Service {
     /// # Errors
     /// Of the station's folder and the store.
     pub fn open(home: Home, ask: impl Fn() -> Result<Passphrase> + Send + Sync + 'static) -> Result<Self> {
+        let (store, metrics) = (home.open_store()?, Metrics::new());
+        store.observe_writes(metrics.write_observer());
         Ok(Self(Arc::new(Inner {
             station: home.station()?,
-            store: home.open_store()?,
+            store,
             home,
             ask: Box::new(ask),
             passphrase: OnceLock::new(),
             issuer: OnceLock::new(),
+            pin_letters: OnceLock::new(),
             verified: Mutex::new(OperationsHead {
                 position: 0,
                 hash: [0; 32],
@@ -61,7 +66,7 @@ impl Service {
             events: Events::new(),
             readers: Readers::new(),
             issuing: Issuing::new(),
-            metrics: Metrics::new(),
+            metrics,
         })))
     }
 
@@ -98,6 +103,17 @@ impl Service {
     /// What is counted.
     pub fn metrics(&self) -> &Metrics {
         &self.0.metrics
+    }
+
+    /// Sets who prints PIN letters, once.
+    pub(crate) fn set_pin_letters(&self, letters: PinLetters) {
+        let _ = self.0.pin_letters.set(letters);
+    }
+
+    /// The program that prints PIN letters and whom holders call about them, if that is set.
+    pub(crate) fn pin_letters(&self) -> Option<(&str, &str)> {
+        let letters = self.0.pin_letters.get()?;
+        Some((letters.command.as_deref()?, letters.contact.as_deref()?))
     }
 
     /// The passphrase of the keys; asked for once.

@@ -5,13 +5,26 @@
 //!  "keys": {"enc": {"key": "<32 hex digits>", "kcv": "<6 hex digits>"}, "mac": {…}, "dek": {…}},
 //!  "cards": ["<20 hex digits>", …]}
 //! ```
+//!
+//! The keys in it are in clear, so the file never goes over a network. Whoever may work on the station's computer puts it into the
+//! folder `inbox` of the station; the service, which alone has the passphrase, takes it from there ([`take_in`]).
 
 use std::collections::HashSet;
+use std::fs::{self, File as DiskFile, OpenOptions};
+use std::io::{Read as _, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::PathBuf;
 
-use ansinh_keys::{KeyError, MasterKeys};
+use ansinh_keys::{KeyError, MasterKeys, Passphrase};
+use ansinh_store::deliveries::Delivery;
+use ansinh_store::operators::Actor;
+use ansinh_store::{Store, StoreError};
+use anyhow::{Context as _, Result};
 use card_spec::scp03::ChipSerial;
 use serde::Deserialize;
 use zeroize::Zeroizing;
+
+use crate::home::Home;
 
 /// Why a delivery was refused. Nothing was registered then.
 #[derive(Debug, thiserror::Error)]
@@ -47,6 +60,19 @@ pub enum DeliveryError {
         /// How many digits.
         digits: usize,
     },
+    /// The name cannot be that of a file in the inbox.
+    #[error(
+        "the file's name must be 1 to 60 letters, digits, dots, dashes or underscores, and start with a letter or digit"
+    )]
+    FileName,
+    /// There is no such file, or something else under its name.
+    #[error(
+        "inbox/{0}: no file there. If an answer was lost, `ansinh stock show` says whether the delivery is registered"
+    )]
+    NoFile(String),
+    /// More than any delivery holds.
+    #[error("the file has more than {} MiB; ask the vendor for several deliveries", LONGEST >> 20)]
+    TooLong,
     /// A delivery without cards.
     #[error("the delivery names no cards")]
     NoCards,
@@ -56,6 +82,124 @@ pub enum DeliveryError {
     /// A key is bad.
     #[error(transparent)]
     Key(#[from] KeyError),
+}
+
+/// Longest file, bytes: half a million chips.
+const LONGEST: u64 = 16 << 20;
+
+/// A delivery that is registered now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Registered {
+    /// Its name.
+    pub name: String,
+    /// Its blank cards.
+    pub cards: usize,
+}
+
+/// Registers a delivery: seals its transport keys and makes its chips blanks.
+///
+/// # Errors
+/// [`DeliveryError`] if it is refused, [`StoreError::Exists`] for a delivery or chip that is registered already, [`KeyError`] if
+/// the passphrase is not the station's; of the file system.
+pub fn register(
+    home: &Home,
+    store: &Store,
+    actor: &Actor,
+    file: &[u8],
+    passphrase: &Passphrase,
+) -> Result<Registered> {
+    let checked = check(file)?;
+    if store.delivery_names()?.contains(&checked.name) {
+        let name = checked.name;
+        return Err(StoreError::Exists {
+            what: "delivery",
+            name,
+        }
+        .into());
+    }
+    // The passphrase must be the station's, or nobody could open the delivery's keys together with the others.
+    home.card_master_keys(passphrase)?;
+    // Left by an attempt that died between sealing and registering: these keys were never used.
+    let sealed = home.delivery_file(&checked.name);
+    if sealed.exists() {
+        fs::remove_file(&sealed).with_context(|| sealed.display().to_string())?;
+    }
+    home.seal_transport_keys(&checked.name, &checked.keys, passphrase)?;
+    let delivery = Delivery {
+        name: checked.name,
+        key_version: checked.key_version,
+        check_values: checked.keys.check_values()?.as_flattened().try_into()?,
+    };
+    store.add_delivery(actor, &delivery, &checked.chips)?;
+    Ok(Registered {
+        name: delivery.name,
+        cards: checked.chips.len(),
+    })
+}
+
+/// Where a file in the inbox is.
+///
+/// # Errors
+/// [`DeliveryError::FileName`], [`DeliveryError::NoFile`].
+pub fn find(home: &Home, name: &str) -> Result<PathBuf, DeliveryError> {
+    if !is_plain_name(name, 60) {
+        return Err(DeliveryError::FileName);
+    }
+    let path = home.inbox().join(name);
+    // A link would let whoever may write here have any file of the service's read.
+    if !fs::symlink_metadata(&path).is_ok_and(|found| found.is_file()) {
+        return Err(DeliveryError::NoFile(name.to_owned()));
+    }
+    Ok(path)
+}
+
+/// Registers the delivery of a file in the inbox, and removes the file: it holds keys in clear.
+///
+/// # Errors
+/// As [`register`], and [`DeliveryError::FileName`], [`DeliveryError::NoFile`]; the file is still there then.
+pub fn take_in(
+    home: &Home,
+    store: &Store,
+    actor: &Actor,
+    name: &str,
+    passphrase: &Passphrase,
+) -> Result<Registered> {
+    let path = find(home, name)?;
+    let mut content = Zeroizing::new(Vec::new());
+    DiskFile::open(&path)
+        .and_then(|file| file.take(LONGEST + 1).read_to_end(&mut content))
+        .with_context(|| format!("inbox/{name}: cannot be read"))?;
+    if content.len() as u64 > LONGEST {
+        return Err(DeliveryError::TooLong.into());
+    }
+    let registered = register(home, store, actor, &content, passphrase)?;
+    fs::remove_file(&path).with_context(|| {
+        format!("inbox/{name}: the delivery is registered, but its file cannot be removed. Remove it: it holds keys in clear")
+    })?;
+    Ok(registered)
+}
+
+/// Puts a checked file into the inbox under a name of its own, readable by nobody else.
+///
+/// # Errors
+/// Of the file system.
+pub fn put_into_inbox(home: &Home, delivery: &CheckedDelivery, file: &[u8]) -> Result<String> {
+    let (inbox, name) = (home.inbox(), format!("{}.json", delivery.name));
+    let path = inbox.join(&name);
+    let failed = || format!("{}: cannot be written", path.display());
+    fs::create_dir_all(&inbox).with_context(failed)?;
+    let mut target = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(&path)
+        .with_context(failed)?;
+    if let Err(error) = target.write_all(file) {
+        // Half a file with keys helps nobody.
+        let _ = fs::remove_file(&path);
+        return Err(error).with_context(failed);
+    }
+    Ok(name)
 }
 
 /// A checked delivery.
@@ -142,14 +286,21 @@ fn format_error(error: &serde_json::Error) -> DeliveryError {
 }
 
 fn check_name(name: &str) -> Result<(), DeliveryError> {
+    if is_plain_name(name, 40) {
+        return Ok(());
+    }
+    Err(DeliveryError::Name)
+}
+
+/// Whether this is the name of a file and of nothing else, no longer than this.
+fn is_plain_name(name: &str, longest: usize) -> bool {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
-    let good = name.len() <= 40
+    name.len() <= longest
         && name.bytes().all(allowed)
         && name
             .bytes()
             .next()
-            .is_some_and(|first| first.is_ascii_alphanumeric());
-    if good { Ok(()) } else { Err(DeliveryError::Name) }
+            .is_some_and(|first| first.is_ascii_alphanumeric())
 }
 
 fn decode(key: &Key<'_>, name: &str) -> Result<(Zeroizing<[u8; 16]>, [u8; 3]), DeliveryError> {

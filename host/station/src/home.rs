@@ -7,6 +7,7 @@
 //! DIR/certificates/<CHR>.cvc
 //! DIR/keys/root.key issuer.key terminal-ca.key card-master.key     sealed, mode 0600
 //! DIR/keys/deliveries/<name>.key       transport keys, sealed
+//! DIR/inbox/                           vendors' files of deliveries, until they are registered
 //! DIR/requests/<CHR>.json .request     keys made by a ceremony that wait for their certificates
 //! ```
 //!
@@ -199,6 +200,11 @@ impl Home {
     /// Path of a certificate.
     pub fn certificate_file(&self, holder: &str) -> PathBuf {
         self.folder.join("certificates").join(format!("{holder}.cvc"))
+    }
+
+    /// Where files lie that the service is to take in and that must not go over a network.
+    pub fn inbox(&self) -> PathBuf {
+        self.folder.join("inbox")
     }
 
     /// Path of the sealed transport keys of a delivery.

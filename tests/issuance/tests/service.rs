@@ -12,10 +12,11 @@ use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::thread::{self, JoinHandle};
 
-use ansinh_console::calls::issuing::Start;
+use ansinh_console::calls::issuing::{Pins, Start};
 use ansinh_console::client::Client;
 use ansinh_console::events::Happening;
 use ansinh_station::home::Home;
+use ansinh_station::issue::report::News;
 use ansinh_store::cards::CardState;
 use ansinh_store::operators::Token;
 use issuance_tests::office::{Hand, Issuing};
@@ -194,6 +195,7 @@ fn the_service_issues_and_tells_nothing_personal() {
     inside_readers(2, |readers| {
         let station = TestStation::set_up(2, 2);
         let daemon = Daemon::start(&station, "");
+        let before = daemon.get("/metrics");
         let mut issuing = Issuing::start(&station, &["--all-readers"]);
         for (reader, card) in readers.iter().zip(station.cards()) {
             let hand = Hand::at(reader);
@@ -211,6 +213,15 @@ fn the_service_issues_and_tells_nothing_personal() {
             metrics.contains("ansinh_cards_total{outcome=\"issued\"} 2"),
             "{metrics}"
         );
+        for line in [
+            "ansinh_cards_in_work 0",
+            "ansinh_lanes{state=\"idle\"} 0",
+            "ansinh_persons_waiting 0",
+        ] {
+            assert!(metrics.contains(line), "{line} is not in\n{metrics}");
+        }
+        assert!(before.contains("ansinh_persons_waiting 2"), "{before}");
+        assert!(writes(&metrics) > writes(&before) + 10, "{before}\n{metrics}");
         let mut events = String::new();
         for happening in daemon.client(&station).events(0).unwrap() {
             events += &serde_json::to_string(&happening).unwrap();
@@ -241,6 +252,128 @@ fn the_service_issues_and_tells_nothing_personal() {
     });
 }
 
+/// How many writes of the ledger the figures tell.
+fn writes(metrics: &str) -> u64 {
+    let mut lines = metrics.lines();
+    let count = lines.find_map(|line| line.strip_prefix("ansinh_store_write_seconds_count "));
+    count.unwrap().parse().unwrap()
+}
+
+#[test]
+fn the_service_prints_pin_letters_and_ends_when_it_is_told_to() {
+    inside_readers(1, |readers| {
+        let station = TestStation::set_up(2, 1);
+        let folder = tempfile::tempdir().unwrap();
+        let letter = folder.path().join("letter.pdf");
+        let settings = format!(
+            "[pin_letters]\ncommand = \"cat > '{}'\"\ncontact = \"UBND xã, 028 3829 1302\"\n",
+            letter.display()
+        );
+        let daemon = Daemon::start(&station, &settings);
+        let client = daemon.client(&station);
+        let events = client.events(0).unwrap();
+        let letters = Start {
+            pins: Pins::Letters,
+            ..Start::default()
+        };
+        let started = client.call(&letters).unwrap();
+        assert_eq!(started.to_do, 2);
+        let hand = Hand::at(&readers[0]);
+        let card = hand.insert(&station.cards()[0]);
+        let mut told = String::new();
+        for happening in events {
+            told += &serde_json::to_string(&happening).unwrap();
+            match happening {
+                Happening::Issuing {
+                    news: News::Ended { outcome, .. },
+                } => {
+                    assert_eq!(outcome["outcome"], "issued", "{outcome}");
+                    // Somebody waits still: only who is told to ends.
+                    let (code, printed) = output(&station, &["issue", "--end"]);
+                    assert_eq!(code, Some(0), "{printed}");
+                    assert!(printed.contains("for lan"), "{printed}");
+                }
+                Happening::IssuingEnded { tally } => {
+                    assert_eq!((tally.issued, tally.waiting), (1, 1));
+                    break;
+                }
+                _ => {}
+            }
+        }
+        hand.take_out(&card);
+        let page = Command::new("pdftotext")
+            .arg("-layout")
+            .arg(&letter)
+            .arg("-")
+            .output();
+        let page = text(&page.expect("pdftotext is missing: apt-get install poppler-utils"));
+        let groups: Vec<_> = page.split_whitespace().collect();
+        assert!(page.contains("028 3829 1302"), "{page}");
+        let store = Home::new(station.home()).open_store().unwrap();
+        let cards = store.cards().unwrap();
+        assert_eq!(cards[0].state, CardState::Active);
+        let log = daemon.stop();
+        // Whatever six digits the letter has: none of them was told.
+        let pins = groups
+            .iter()
+            .filter(|word| word.len() == 6 && word.bytes().all(|byte| byte.is_ascii_digit()));
+        for pin in pins {
+            assert!(!told.contains(pin) && !log.contains(pin), "the PIN was told");
+        }
+    });
+}
+
+#[test]
+fn lists_and_deliveries_go_to_the_service_too() {
+    let station = TestStation::set_up(1, 1);
+    let daemon = Daemon::start(&station, "");
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    let template = beneficiary_list::Template {
+        people: 30,
+        seed: 2,
+        period: "202611".to_owned(),
+    };
+    fs::write(path("list.csv"), beneficiary_list::generate(&template).unwrap()).unwrap();
+    let (code, printed) = output(&station, &["import", &path("list.csv")]);
+    assert!(
+        code == Some(65) && printed.contains("nobody accepted"),
+        "{printed}"
+    );
+    let (code, printed) = output(&station, &["import", &path("list.csv"), "--dry-run"]);
+    assert!(
+        code == Some(0) && printed.contains("nothing was imported"),
+        "{printed}"
+    );
+    let (code, printed) = output(
+        &station,
+        &["import", &path("list.csv"), "--accept-warnings", "--json"],
+    );
+    assert_eq!(code, Some(0), "{printed}");
+    let report: Value = serde_json::from_str(&printed).unwrap();
+    assert_eq!(
+        (&report["imported"], &report["errors"]),
+        (&Value::Bool(true), &serde_json::json!([]))
+    );
+    fs::write(path("bad.csv"), "so_dinh_danh\n1\n").unwrap();
+    let (code, printed) = output(&station, &["import", &path("bad.csv"), "--json"]);
+    assert!(code == Some(65) && printed.contains("\"line\":1"), "{printed}");
+
+    let file = Path::new(&path("delivery.json")).to_path_buf();
+    virtual_card::blank::deliver("SECOND", &file, &folder.path().join("cards"), 2).unwrap();
+    let add = || output(&station, &["delivery", "add", file.to_str().unwrap()]);
+    let (code, printed) = add();
+    assert!(code == Some(0) && printed.contains("2 blank cards"), "{printed}");
+    let (code, printed) = add();
+    assert!(
+        code == Some(1) && printed.contains("registered already"),
+        "{printed}"
+    );
+    let inbox = fs::read_dir(station.home().join("inbox")).unwrap();
+    assert_eq!(inbox.count(), 0, "keys were left in clear");
+    daemon.stop();
+}
+
 #[test]
 fn a_stop_while_a_pin_is_awaited_leaves_a_card_that_is_finished_later() {
     inside_readers(1, |readers| {
@@ -256,6 +389,17 @@ fn a_stop_while_a_pin_is_awaited_leaves_a_card_that_is_finished_later() {
             if let Happening::PinNeeded { .. } = happening {
                 break;
             }
+        }
+        let metrics = daemon.get("/metrics");
+        for line in [
+            "ansinh_lanes{state=\"waiting-for-a-person\"} 1",
+            "ansinh_lanes{state=\"at-work\"} 0",
+            "ansinh_lanes{state=\"idle\"} 0",
+            "ansinh_cards_in_work 1",
+            "ansinh_cards_unfinished 1",
+            "ansinh_persons_waiting 0",
+        ] {
+            assert!(metrics.contains(line), "{line} is not in\n{metrics}");
         }
         daemon.stop();
         hand.take_out(&card);

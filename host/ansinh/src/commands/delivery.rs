@@ -1,10 +1,11 @@
 //! `ansinh delivery`: deliveries of blank cards with their transport keys.
 
+use std::fs;
 use std::path::PathBuf;
 
+use ansinh_console::calls::deliveries::{Register, Registered};
 use ansinh_station::delivery;
 use ansinh_store::StoreError;
-use ansinh_store::deliveries::Delivery as StoredDelivery;
 use anyhow::{Context as _, Result};
 use clap::{Args, Subcommand};
 
@@ -14,11 +15,15 @@ use super::{Options, Refused, read_input};
 pub(crate) enum Delivery {
     /// Register a delivery: its transport keys are checked and sealed, its chips become blanks
     Add(Add),
+    /// The same with a file that lies in the folder inbox of the station already, on the service's computer
+    TakeIn(TakeIn),
 }
 
 #[derive(Args)]
 #[command(after_help = "\
-The vendor's file holds keys in clear: destroy it after this command has succeeded.
+The vendor's file holds keys in clear: destroy it after this command has succeeded. It never goes over a network. While
+`ansinh serve` runs here, a copy is put into the folder inbox of the station, which the service takes in and removes; for a service
+on another computer, put the file into that folder there and give `ansinh delivery take-in`.
 
 Example:
   ansinh delivery add 2026-11-A.json
@@ -33,66 +38,79 @@ pub(crate) struct Add {
     file: PathBuf,
 }
 
+#[derive(Args)]
+#[command(after_help = "\
+Example:
+  ansinh delivery take-in 2026-11-A.json --server https://station79.example:8620")]
+pub(crate) struct TakeIn {
+    /// Name of the vendor's file in the inbox, without a path
+    file: String,
+}
+
 impl Delivery {
-    pub(crate) fn run(&self, options: &Options) -> Result<()> {
-        let Self::Add(add) = self;
-        add.run(options)
+    pub(crate) fn run(self, options: &Options) -> Result<()> {
+        match self {
+            Self::Add(add) => add.run(options),
+            Self::TakeIn(TakeIn { file }) => {
+                let registered = options.call(Register { file })?;
+                report(options, &registered);
+                Ok(())
+            }
+        }
     }
 }
 
 impl Add {
     fn run(&self, options: &Options) -> Result<()> {
-        let home = options.home();
-        let store = home.open_store()?;
-        let actor = options.actor(&store)?;
-        let checked =
-            delivery::check(&read_input(&self.file)?).with_context(|| self.file.display().to_string())?;
-        if store.delivery_names()?.contains(&checked.name) {
-            return Err(Refused(format!(
-                "delivery {} is registered already; nothing was changed",
-                checked.name
-            ))
+        if options.server.is_some() {
+            return Err(Refused(
+                "tệp chứa khóa không gửi qua mạng / the file holds keys in clear and is not sent over a network: put it into the \
+                 folder inbox of the station there, and give `ansinh delivery take-in`"
+                    .to_owned(),
+            )
             .into());
         }
-        let passphrase = options.passphrase()?;
-        // The passphrase must be the station's, or nobody could open the delivery's keys together with the others.
-        home.card_master_keys(&passphrase)?;
-
-        // Left by an attempt that died between sealing and registering: these keys were never used.
-        let sealed = home.delivery_file(&checked.name);
-        if sealed.exists() {
-            std::fs::remove_file(&sealed).with_context(|| sealed.display().to_string())?;
+        let home = options.home();
+        // Without a station there is nothing to look at.
+        home.station()?;
+        let content = read_input(&self.file)?;
+        let checked = delivery::check(&content).with_context(|| self.file.display().to_string())?;
+        if let Some(client) = options.client()? {
+            let file = delivery::put_into_inbox(&home, &checked, &content)?;
+            let copy = home.inbox().join(&file);
+            let registered = client.call(&Register { file });
+            // The service removes what it took in; what it refused is no use there.
+            if registered.is_err() && copy.exists() {
+                fs::remove_file(&copy).with_context(|| copy.display().to_string())?;
+            }
+            report(options, &registered?);
+            return Ok(());
         }
-        home.seal_transport_keys(&checked.name, &checked.keys, &passphrase)?;
-        let delivery = StoredDelivery {
-            name: checked.name,
-            key_version: checked.key_version,
-            check_values: checked.keys.check_values()?.as_flattened().try_into()?,
-        };
-        store
-            .add_delivery(&actor, &delivery, &checked.chips)
-            .map_err(refused)?;
-        report(options, &delivery.name, checked.chips.len());
+        let store = home.open_store()?;
+        let actor = options.actor(&store)?;
+        let registered = delivery::register(&home, &store, &actor, &content, &options.passphrase()?);
+        report(options, &registered.map_err(refused)?.into());
         Ok(())
     }
 }
 
-fn refused(error: StoreError) -> anyhow::Error {
-    match error {
-        StoreError::Exists { .. } => Refused(error.to_string()).into(),
-        other => other.into(),
+fn refused(error: anyhow::Error) -> anyhow::Error {
+    match error.downcast_ref() {
+        Some(StoreError::Exists { .. }) => Refused(error.to_string()).into(),
+        _ => error,
     }
 }
 
-fn report(options: &Options, name: &str, chips: usize) {
+fn report(options: &Options, registered: &Registered) {
+    let Registered { delivery, cards } = registered;
     if options.json {
-        println!("{}", serde_json::json!({ "delivery": name, "cards": chips }));
-    } else {
-        println!(
-            "Đã đăng ký lô thẻ {name}: {chips} thẻ trắng / Delivery {name} registered: {chips} blank cards"
-        );
-        println!(
-            "Hãy hủy tệp của nhà cung cấp, vì tệp chứa khóa / Destroy the vendor's file now: it holds keys in clear"
-        );
+        println!("{}", serde_json::json!({ "delivery": delivery, "cards": cards }));
+        return;
     }
+    println!(
+        "Đã đăng ký lô thẻ {delivery}: {cards} thẻ trắng / Delivery {delivery} registered: {cards} blank cards"
+    );
+    println!(
+        "Hãy hủy tệp của nhà cung cấp, vì tệp chứa khóa / Destroy the vendor's file now: it holds keys in clear"
+    );
 }

@@ -6,23 +6,24 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use ansinh_import::{Checked, Finding, Terms, check_under, limits};
-use ansinh_store::import::{Change, ImportCounts, ImportError, ImportMode, ListKind};
+use ansinh_console::call::admit_here;
+use ansinh_console::calls::imports::{Change, Finding, Import as Call, Imported, Manner, take_in};
+use ansinh_import::limits;
 use anyhow::{Context as _, Result};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
-use serde_json::{Value, json};
+use serde_json::json;
 use zeroize::Zeroizing;
 
-use super::{Options, Refused};
+use super::{Options, refusal};
 
 #[derive(Args)]
 #[command(after_help = "\
 The file is CSV in UTF-8, separated by ; or , or the first sheet of an XLSX workbook, with the columns of the national template
 (so_dinh_danh, ho_ten, ngay_sinh, gioi_tinh, ma_xa, ma_che_do, so_tien_thang, tong_so_tien, ky_chi_tra, so_quyet_dinh,
 phuong_thuc_chi_tra and the optional ones). Every error is listed with line, column, value and rule; with one error nothing is
-imported (exit code 65). Warnings are for a person to look at: by importing you accept them, and the ledger keeps that you did.
-The same file twice changes nothing.
+imported (exit code 65). Warnings are for a person to look at: a list with warnings is imported only with --accept-warnings, and
+the ledger keeps them with your name. The same file twice changes nothing.
 
 A plain list adds persons, decisions and payment lines. If it says anything else about what the ledger holds, it is refused. A
 delta list (--delta) may also change that: name, address, numbers, representatives, and the end of a decision (ngay_thoi_huong,
@@ -31,7 +32,7 @@ there: give the difference as phu_cap.
 
 Examples:
   ansinh import danh-sach-11-2026.xlsx --dry-run
-  ansinh import danh-sach-11-2026.xlsx
+  ansinh import danh-sach-11-2026.xlsx --accept-warnings
   ansinh import thay-doi-11-2026.csv --delta --dry-run
   ansinh import danh-sach-11-2026.csv --json | jq .errors")]
 pub(crate) struct Import {
@@ -43,56 +44,77 @@ pub(crate) struct Import {
     /// Check everything, also against the ledger, and import nothing
     #[arg(long)]
     dry_run: bool,
+    /// You have looked at the warnings, which --dry-run lists, and take the list as it is
+    #[arg(long)]
+    accept_warnings: bool,
 }
 
 impl Import {
     pub(crate) fn run(&self, options: &Options) -> Result<()> {
-        let home = options.home();
-        let station = home.station()?;
-        let store = home.open_store()?;
-        let actor = options.actor(&store)?;
-        let reference = home.reference_data()?;
-        let terms = Terms {
-            reference: &reference,
-            province: &station.province,
-            kind: if self.delta {
-                ListKind::Delta
-            } else {
-                ListKind::Plain
-            },
-        };
+        // Without a station or a service there is nothing to look at.
+        let client = options.client()?;
+        let service = client.is_none().then(|| options.service()).transpose()?;
         let file = read(&self.file)?;
         let name = self.file.file_name().unwrap_or_default().to_string_lossy();
-        let bar = checking_bar(options);
-        let checked = check_under(terms, &file, &name, &mut |part, whole| {
-            bar.set_length(whole);
-            bar.set_position(part);
-        });
-        bar.finish_and_clear();
-        let checked = match checked {
-            Ok(checked) => checked,
-            Err(rejected) => return refuse(options, &rejected.errors, &rejected.warnings),
+        let manner = Manner {
+            file_name: &name,
+            delta: self.delta,
+            dry_run: self.dry_run,
+            accept_warnings: self.accept_warnings,
         };
-        let mode = if self.dry_run {
-            ImportMode::Rehearse
-        } else {
-            ImportMode::Commit
+        let mut bar = Bar::checking(options);
+        let result = match (client, service) {
+            (Some(client), _) => {
+                bar.importing(options);
+                client.call(&Call::of(&file, manner)).map_err(anyhow::Error::from)
+            }
+            (None, Some(service)) => {
+                let actor = admit_here::<Call>(&service, &options.token()?)?;
+                let mut progress = |part, whole| bar.checked(options, part, whole);
+                take_in(&service, &actor, &file, manner, &mut progress).map_err(anyhow::Error::from)
+            }
+            (None, None) => return Ok(()),
         };
-        let bar = importing_bar(options);
-        let result = store.import(&actor, &checked.list, mode);
-        bar.finish_and_clear();
+        bar.0.finish_and_clear();
         match result {
-            Ok(counts) => {
-                report(options, mode, &counts, &checked);
-                Ok(())
+            Ok(imported) => report(options, self.dry_run, &imported),
+            Err(error) => {
+                show_findings(options, &error);
+                Err(error)
             }
-            Err(ImportError::Contradictions(found)) => {
-                let found: Vec<_> = found.iter().map(|one| checked.finding(one)).collect();
-                refuse(options, &found, &checked.warnings)
-            }
-            Err(ImportError::Store(error)) => Err(error.into()),
-            Err(error) => Err(error.into()),
         }
+    }
+}
+
+/// What the operator sees meanwhile: on standard error, and only if that is a terminal.
+struct Bar(ProgressBar);
+
+impl Bar {
+    fn checking(options: &Options) -> Self {
+        if options.json {
+            return Self(ProgressBar::hidden());
+        }
+        let style = ProgressStyle::with_template("Kiểm tra / Checking {wide_bar} {percent} % {elapsed}");
+        let style = style.unwrap_or_else(|_| ProgressStyle::default_bar());
+        Self(ProgressBar::new(1).with_style(style))
+    }
+
+    fn checked(&mut self, options: &Options, part: u64, whole: u64) {
+        self.0.set_length(whole);
+        self.0.set_position(part);
+        if part >= whole {
+            self.importing(options);
+        }
+    }
+
+    fn importing(&mut self, options: &Options) {
+        self.0.finish_and_clear();
+        if options.json {
+            return;
+        }
+        let text = "So với sổ cái, ghi / Comparing with the ledger, writing";
+        self.0 = ProgressBar::new_spinner().with_message(text);
+        self.0.enable_steady_tick(Duration::from_millis(200));
     }
 }
 
@@ -105,104 +127,76 @@ fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>> {
     Ok(content)
 }
 
-/// On standard error, and only if that is a terminal.
-fn checking_bar(options: &Options) -> ProgressBar {
+/// What was found in a list that was refused.
+fn show_findings(options: &Options, error: &anyhow::Error) {
+    let Some(findings) = refusal(error).and_then(|refusal| refusal.findings.as_deref()) else {
+        return;
+    };
     if options.json {
-        return ProgressBar::hidden();
-    }
-    let style = ProgressStyle::with_template("Kiểm tra / Checking {wide_bar} {percent} % {elapsed}");
-    ProgressBar::new(1).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
-}
-
-fn importing_bar(options: &Options) -> ProgressBar {
-    if options.json {
-        return ProgressBar::hidden();
-    }
-    let bar =
-        ProgressBar::new_spinner().with_message("So với sổ cái, ghi / Comparing with the ledger, writing");
-    bar.enable_steady_tick(Duration::from_millis(200));
-    bar
-}
-
-fn refuse(options: &Options, errors: &[Finding], warnings: &[Finding]) -> Result<()> {
-    if options.json {
+        let (errors, warnings) = (&findings.errors, &findings.warnings);
         println!(
             "{}",
-            json!({ "imported": false, "errors": errors, "warnings": warnings })
+            json!({ "imported": false, "errors": errors, "warnings": warnings, "left_out": findings.left_out })
         );
-    } else {
-        print("LỖI / ERROR", errors);
-        print("cảnh báo / warning", warnings);
-    }
-    Err(Refused(format!(
-        "danh sách có {0} lỗi, không nhập dòng nào / the list has {0} error(s); nothing was imported",
-        errors.len()
-    ))
-    .into())
-}
-
-fn report(options: &Options, mode: ImportMode, counts: &ImportCounts, checked: &Checked) {
-    let imported = mode == ImportMode::Commit && !counts.known_file;
-    if options.json {
-        println!("{}", as_json(imported, counts, checked));
         return;
     }
-    print("cảnh báo / warning", &checked.warnings);
-    if counts.known_file {
+    print("LỖI / ERROR", &findings.errors);
+    print("cảnh báo / warning", &findings.warnings);
+    if findings.left_out > 0 {
+        println!("… và {0} dòng nữa / and {0} more", findings.left_out);
+    }
+}
+
+fn report(options: &Options, dry_run: bool, imported: &Imported) -> Result<()> {
+    if options.json {
+        let mut object = serde_json::to_value(imported)?;
+        object["errors"] = json!([]);
+        println!("{object}");
+        return Ok(());
+    }
+    print("cảnh báo / warning", &imported.warnings);
+    if imported.known_file {
         println!(
             "Tệp này đã nhập trước đây, không thay đổi gì / This file was imported before; nothing was changed"
         );
-        return;
+        return Ok(());
     }
-    println!("Người mới / new persons               {}", counts.new_persons);
+    println!("Người mới / new persons               {}", imported.new_persons);
     println!(
         "Quyết định mới / new decisions        {}",
-        counts.new_entitlements
+        imported.new_entitlements
     );
     println!(
         "Quyết định kết thúc / ended           {}",
-        counts.ended_entitlements
+        imported.ended_entitlements
     );
     println!(
         "Người nhận thay mới / new recipients  {}",
-        counts.new_representatives
+        imported.new_representatives
     );
-    println!("Dòng chi trả mới / new lines          {}", counts.new_lines);
-    println!("Dòng chuyển kỳ / carried lines        {}", counts.carried_lines);
-    println!("Tổng số tiền mới / new sum            {} VND", counts.new_amount);
-    println!("Thẻ cần cập nhật / cards to update    {}", counts.outdated_cards);
-    for (column, lines) in by_column(&counts.changes) {
+    println!("Dòng chi trả mới / new lines          {}", imported.new_lines);
+    println!("Dòng chuyển kỳ / carried lines        {}", imported.carried_lines);
+    println!(
+        "Tổng số tiền mới / new sum            {} VND",
+        imported.new_amount_vnd
+    );
+    println!(
+        "Thẻ cần cập nhật / cards to update    {}",
+        imported.outdated_cards
+    );
+    for (column, lines) in by_column(&imported.changes) {
         println!("Thay đổi / changed {column}: {lines} dòng / line(s)");
     }
-    if !imported {
+    if dry_run {
         println!("Chỉ kiểm tra, chưa nhập / Checked only; nothing was imported (--dry-run)");
     }
+    Ok(())
 }
 
-fn as_json(imported: bool, counts: &ImportCounts, checked: &Checked) -> Value {
-    let change = |change: &Change| json!({ "line": change.file_line, "column": change.column });
-    json!({
-        "imported": imported,
-        "known_file": counts.known_file,
-        "kind": checked.list.kind.name(),
-        "new_persons": counts.new_persons,
-        "new_entitlements": counts.new_entitlements,
-        "ended_entitlements": counts.ended_entitlements,
-        "new_representatives": counts.new_representatives,
-        "new_lines": counts.new_lines,
-        "carried_lines": counts.carried_lines,
-        "new_amount_vnd": counts.new_amount,
-        "outdated_cards": counts.outdated_cards,
-        "changes": counts.changes.iter().map(change).collect::<Vec<_>>(),
-        "errors": [],
-        "warnings": checked.warnings,
-    })
-}
-
-fn by_column(changes: &[Change]) -> BTreeMap<&'static str, usize> {
+fn by_column(changes: &[Change]) -> BTreeMap<&str, usize> {
     let mut columns = BTreeMap::new();
     for change in changes {
-        *columns.entry(change.column).or_default() += 1;
+        *columns.entry(change.column.as_str()).or_default() += 1;
     }
     columns
 }

@@ -5,22 +5,21 @@ mod there;
 use std::io::{self, Write as _};
 use std::time::Duration;
 
-use ansinh_console::calls::issuing::GiveUp;
-use ansinh_issuance::{Station, Terms};
+use ansinh_console::calls::issuing::{End, GiveUp};
+use ansinh_issuance::Station;
 use ansinh_keys::Role;
-use ansinh_reference::{CommuneLookup, Reference, today};
+use ansinh_reference::today;
 use ansinh_station::issue::pin::{PinCommand, PinPrompt};
 use ansinh_station::issue::{
     Addressee, IssuingKeys, LetterPin, Letterhead, Office, PinSource, Plan, Report, Summary, issue,
 };
+use ansinh_station::reference::terms;
 use ansinh_store::cards::CardState;
-use ansinh_store::people::Person;
-use anyhow::Result;
+use anyhow::{Result, bail};
 use card_spec::values::CardNumber;
 use clap::{ArgGroup, Args};
 
 use super::Options;
-use super::init::date;
 
 #[derive(Args)]
 #[command(group = ArgGroup::new("where").required(true), after_help = "\
@@ -36,11 +35,17 @@ last counts.
 envelopes (DIN 5008 form B), from its standard input. The PIN is set only if the command took the whole letter and succeeded
 within 60 seconds. A card taken up again gets another PIN and another letter: the newest counts, the others are to be destroyed.
 
+While `ansinh serve` runs, the cards are in its readers: PINs are asked for here (prompt or --pin-command), or it prints letters by
+the command of its settings (--pin-letters). --end has it begin no card any more, whoever started it; breaking this command off
+with Ctrl-C does not.
+
 Examples:
   ansinh issue --all-readers
   ansinh issue --reader 'ACS ACR39U 00 00' --limit 1
   ansinh issue --all-readers --pin-command ./pin-pad --wait 30 --json
   ansinh issue --all-readers --pin-letter-command 'lp -d pin-letters -o media=A4' --pin-letter-contact 'UBND xã, 028 3829 1302'
+  ansinh issue --all-readers --pin-letters
+  ansinh issue --end
   ansinh issue --give-up 7900000000000014
 
 Exit codes: 0 everybody has a card, or --limit is reached; 3 cards are unfinished or persons still wait (the lines say why).")]
@@ -53,8 +58,11 @@ pub(crate) struct Issue {
     all_readers: bool,
     /// Instead of issuing: give up an unfinished card whose chip is broken or lost. Its person waits for another; if the
     /// issuer had signed it, its number is blocked
-    #[arg(long, value_name = "CARD", group = "where", conflicts_with_all = ["pin_command", "pin_letter_command", "limit", "wait"])]
+    #[arg(long, value_name = "CARD", group = "where", conflicts_with_all = ["pin_command", "pin_letter_command", "pin_letters", "limit", "wait"])]
     give_up: Option<CardNumber>,
+    /// Instead of issuing: have the service begin no card any more; those in work are finished
+    #[arg(long, group = "where", conflicts_with_all = ["pin_command", "pin_letter_command", "pin_letters", "limit", "wait"])]
+    end: bool,
     /// Program that prints the PIN of a card; default: a prompt
     #[arg(long, value_name = "CMD")]
     pin_command: Option<String>,
@@ -66,6 +74,9 @@ pub(crate) struct Issue {
         conflicts_with = "pin_command"
     )]
     pin_letter_command: Option<String>,
+    /// Have the service print a letter with a PIN drawn by chance for each card, by the command of its settings
+    #[arg(long, conflicts_with_all = ["pin_command", "pin_letter_command"])]
+    pin_letters: bool,
     /// Whom holders call about their letters: office and telephone
     #[arg(long, value_name = "TEXT", requires = "pin_letter_command")]
     pin_letter_contact: Option<String>,
@@ -92,18 +103,27 @@ impl Issue {
         if let Some(number) = self.give_up {
             return give_up(options, &number);
         }
+        if self.end {
+            return end_run(options);
+        }
         if let Some(client) = options.client()? {
             return end(options, &there::issue(self, &client, options)?);
+        }
+        if self.pin_letters {
+            bail!(
+                "không có dịch vụ nào đang chạy / no service runs that could print: give --pin-letter-command and --pin-letter-contact"
+            );
         }
         let home = options.home();
         let settings = home.station()?;
         let store = home.open_store()?;
         let actor = options.actor(&store)?;
         let passphrase = options.passphrase()?;
+        let reference = home.reference_data()?;
         let station = Station::new(
             &home.certificate(&settings.reference(Role::Root)?)?,
             &home.certificate(&settings.reference(Role::Issuer)?)?,
-            Terms::standard(date(today())?, &settings.agency),
+            terms(&settings, &reference, today())?,
         )?;
         let keys = IssuingKeys::open(&home, &store, &station, &passphrase)?;
         drop(passphrase);
@@ -111,16 +131,11 @@ impl Issue {
             store.approved_persons()? + store.unfinished_cards()?,
             options.json,
         );
-        let reference = Reference::load()?;
-        let addressee =
-            |number: &CardNumber| Addressee::of_card(&store, number, |person| address(&reference, person));
+        let addressee = |number: &CardNumber| Addressee::of_card(&store, number, &reference);
         let pins: Box<dyn PinSource + '_> = match (self.pin_command, self.pin_letter_command) {
             (Some(command), _) => Box::new(PinCommand::new(command, PinCommand::TIME_LIMIT)),
             (None, Some(command)) => {
-                let head = Letterhead {
-                    sender: format!("Cơ quan cấp thẻ / Issuer: {}", settings.agency),
-                    contact: self.pin_letter_contact.unwrap_or_default(),
-                };
+                let head = Letterhead::of_station(&settings, &self.pin_letter_contact.unwrap_or_default());
                 Box::new(LetterPin::new(command, LetterPin::TIME_LIMIT, head, &addressee))
             }
             (None, None) => Box::new(PinPrompt::new(&report)),
@@ -155,17 +170,26 @@ fn end(options: &Options, summary: &Summary) -> Result<()> {
     Err(Incomplete(missing(summary)).into())
 }
 
-/// Commune and province, as on an envelope; a commune that the reference data do not name by its code.
-fn address(reference: &Reference, person: &Person) -> String {
-    let day = today();
-    let commune = match reference.commune(&person.commune, day) {
-        CommuneLookup::InForce(commune) => commune.name.clone(),
-        CommuneLookup::Unknown | CommuneLookup::CannotBeChecked => format!("Mã xã {}", person.commune),
+/// Ends what the service issues, whoever started it.
+fn end_run(options: &Options) -> Result<()> {
+    let Some(client) = options.client()? else {
+        bail!(
+            "không có dịch vụ nào đang chạy / no service runs here: end `ansinh issue` where it runs, with Ctrl-C while no card is in \
+             work; an unfinished card can be taken up again"
+        );
     };
-    match reference.province(&person.province, day) {
-        Some(province) => format!("{commune}, {}", province.name),
-        None => commune,
+    let state = client.call(&End {})?;
+    if options.json {
+        println!("{}", serde_json::to_string(&state)?);
+        return Ok(());
     }
+    match state.operator {
+        Some(operator) => println!(
+            "Không làm thẻ mới, thẻ đang làm sẽ xong / No card is begun any more for {operator}; those in work are finished"
+        ),
+        None => println!("Không có ai đang phát hành / Nobody issues"),
+    }
+    Ok(())
 }
 
 fn give_up(options: &Options, number: &CardNumber) -> Result<()> {

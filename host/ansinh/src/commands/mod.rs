@@ -65,10 +65,10 @@ A month of payment:
 Who acts is known by an operator's token, from --token-file, else from the environment variable ANSINH_TOKEN, else from a
 prompt. The passphrase of the keys comes from --passphrase-file, else from ANSINH_PASSPHRASE, else from a prompt.
 
-While `ansinh serve` runs for the station, operator, batch, block, list, issue, stock, person, operations, handover (but for its
-papers), card replace and card expiring are calls to it, or to the one that --server names; it has the keys then, and nobody is
-asked for their passphrase. All other commands work on the station's own folder, beside the service: init and ceremony make its
-keys, terminal needs the serial line of this computer, and the rest reads or writes files.
+While `ansinh serve` runs for the station, operator, batch, import, delivery, block, list, issue, stock, person, operations, handover
+(but for its papers), card replace and card expiring are calls to it, or to the one that --server names; it has the keys then, and
+nobody is asked for their passphrase. All other commands work on the station's own folder, beside the service: init and ceremony make
+its keys, terminal needs the serial line of this computer, and the rest reads or writes files.
 
 Exit codes: 0 done; 1 failed (the message says what to do); 2 wrong use of the command line; 3 issuing is not complete;
 65 the data given was refused and nothing was changed; 77 a key does not open, or the operator may not do this.";
@@ -127,9 +127,13 @@ impl Options {
         if let Some(client) = self.client()? {
             return Ok(client.call(&call)?);
         }
+        Ok(run_here(&self.service()?, &self.token()?, call)?)
+    }
+
+    /// The station, opened in this process.
+    pub(crate) fn service(&self) -> Result<Service> {
         let file = self.passphrase_file.clone();
-        let service = Service::open(self.home(), move || passphrase(file.as_deref()))?;
-        Ok(run_here(&service, &self.token()?, call)?)
+        Service::open(self.home(), move || passphrase(file.as_deref()))
     }
 
     /// The service that runs for the station, or the one that was named.

@@ -15,6 +15,8 @@ use super::{Options, Refused, read_input};
 pub(crate) enum Person {
     /// Take in a list of deaths: the cards of the dead are blocked, and none is made for them
     Deaths(Deaths),
+    /// Find somebody's cards; that you looked is written down
+    Cards(Cards),
     /// Change a personal identification number; entitlements, payments and card stay
     Renumber(Renumber),
     /// Merge two records of one person, when nothing hangs on the second
@@ -39,6 +41,17 @@ pub(crate) struct Deaths {
     /// Check the file and record nothing
     #[arg(long)]
     dry_run: bool,
+}
+
+#[derive(Args)]
+#[command(after_help = "\
+Who looked for whom is in the operations log, with the person's reference.
+
+Example:
+  ansinh person cards 079140000001")]
+pub(crate) struct Cards {
+    /// Personal identification number or social security number, the present one or one before
+    number: String,
 }
 
 #[derive(Args)]
@@ -80,6 +93,7 @@ impl Person {
     pub(crate) fn run(self, options: &Options) -> Result<()> {
         match self {
             Self::Deaths(deaths) => deaths.run(options),
+            Self::Cards(Cards { number }) => show_cards(options, number),
             Self::Renumber(Renumber { old, new }) => {
                 done(options, &options.call(persons::Renumber { old, new })?)
             }
@@ -151,6 +165,25 @@ impl Deaths {
         println!("Hãy phát hành danh sách khóa / Publish the block list: ansinh block publish");
         Ok(())
     }
+}
+
+fn show_cards(options: &Options, number: String) -> Result<()> {
+    let found = options.call(persons::Cards { number })?;
+    if options.json {
+        println!("{}", serde_json::to_string(&found)?);
+        return Ok(());
+    }
+    println!("Người hưởng / person {}", found.person);
+    if found.cards.is_empty() {
+        println!("  chưa có thẻ / no card yet");
+    }
+    for card in found.cards {
+        println!(
+            "  {}  v{}  {}  chip {}",
+            card.card, card.version, card.state, card.chip
+        );
+    }
+    Ok(())
 }
 
 fn done(options: &Options, changed: &persons::Changed) -> Result<()> {

@@ -61,7 +61,7 @@ impl Call for Show {
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "PageCards")]
 pub struct Page {
-    /// Only cards after this number.
+    /// Only cards after this number: the last one of the page before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(regex(pattern = "^[0-9]{16}$"))]
     pub after: Option<String>,
@@ -80,18 +80,14 @@ impl Call for Page {
     const NAME: &'static str = "cards";
     const KIND: Kind = Kind::Read;
     const ROLES: &'static [Role] = EVERYBODY;
-    const SUMMARY: &'static str = "List cards by number";
+    const SUMMARY: &'static str = "List cards by number, a page at a time";
 
     fn run(self, service: &Service, _: &Actor) -> Result<Self::Answer, Refusal> {
         if !(1..=page()).contains(&self.limit) {
             return Err(Refusal::refused_data("a page has 1 to 1000 cards"));
         }
         let after = self.after.as_deref().map(card_number).transpose()?;
-        let after = after.map_or_else(String::new, |number| number.to_string());
-        let cards = service.store().cards()?.into_iter().map(Card::from);
-        Ok(cards
-            .filter(|card| card.card > after)
-            .take(usize::try_from(self.limit).unwrap_or(usize::MAX))
-            .collect())
+        let cards = service.store().cards_after(after.as_ref(), self.limit)?;
+        Ok(cards.into_iter().map(Card::from).collect())
     }
 }

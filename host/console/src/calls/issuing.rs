@@ -31,6 +31,18 @@ pub struct Tally {
     pub complete: bool,
 }
 
+/// Where the PINs of cards come from.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Pins {
+    /// Holders choose them: the event `pin-needed` asks, `pins/give` answers.
+    #[default]
+    Asked,
+    /// Drawn by chance and printed as letters by the service's own print command. No PIN leaves the service but on paper: not as an
+    /// answer, which a browser or a proxy may keep, and not to a program that the caller names.
+    Letters,
+}
+
 /// Starts issuing: everybody of approved batches, on the cards that come into the readers.
 #[derive(Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -46,6 +58,9 @@ pub struct Start {
     /// End when no card came or went for this many seconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub wait_seconds: Option<u32>,
+    /// Where their PINs come from.
+    #[serde(default)]
+    pub pins: Pins,
 }
 
 /// What is being issued.
@@ -96,7 +111,7 @@ impl Call for Start {
                 .wait_seconds
                 .map(|seconds| Duration::from_secs(seconds.into())),
         };
-        crate::issuing::start(service, actor, plan)?;
+        crate::issuing::start(service, actor, plan, self.pins)?;
         Ok(Issuing {
             event: before,
             ..state(service)?

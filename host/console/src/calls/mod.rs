@@ -3,7 +3,9 @@
 pub mod batches;
 pub mod block;
 pub mod cards;
+pub mod deliveries;
 pub mod handover;
+pub mod imports;
 pub mod issuing;
 pub mod life;
 pub mod lists;
@@ -42,12 +44,14 @@ fn calls() -> Vec<Registered> {
         Registered::of::<block::Publish>(),
         Registered::of::<cards::Show>(),
         Registered::of::<cards::Page>(),
+        Registered::of::<deliveries::Register>(),
         Registered::of::<life::Replace>(),
         Registered::of::<life::Expiring>(),
         Registered::of::<life::EndExpired>(),
         Registered::of::<life::RecordDeaths>(),
         Registered::of::<handover::Record>(),
         Registered::of::<handover::Waiting>(),
+        Registered::of::<imports::Import>(),
         Registered::of::<issuing::Start>(),
         Registered::of::<issuing::State>(),
         Registered::of::<issuing::End>(),
@@ -60,6 +64,7 @@ fn calls() -> Vec<Registered> {
         Registered::of::<operators::Add>(),
         Registered::of::<operators::Renew>(),
         Registered::of::<operators::Suspend>(),
+        Registered::of::<persons::Cards>(),
         Registered::of::<persons::Renumber>(),
         Registered::of::<persons::Merge>(),
         Registered::of::<persons::ChangeNumber>(),

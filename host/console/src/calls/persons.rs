@@ -1,10 +1,11 @@
-//! Numbers by which people are known, changed and merged. Numbers come in and never go out.
+//! People by their numbers: their cards, and the numbers themselves, changed and merged. Numbers come in and never go out.
 
 use ansinh_store::numbers::NumberScheme;
 use ansinh_store::operators::{Actor, Role};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::cards::Card;
 use crate::call::{Call, Kind};
 use crate::refusal::{Code, Refusal};
 use crate::service::Service;
@@ -14,6 +15,48 @@ use crate::service::Service;
 pub struct Changed {
     /// Yes.
     pub changed: bool,
+}
+
+/// Looks for somebody's cards. That somebody looked, and for whom, is in the operations log; so it is a change, and the number is in
+/// no URL, which proxies and histories keep.
+#[derive(Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "FindCardsOfPerson")]
+pub struct Cards {
+    /// Personal identification number or social security number, the present one or one before.
+    #[schemars(regex(pattern = "^[A-Za-z0-9]{1,15}$"))]
+    pub number: String,
+}
+
+/// Somebody's cards.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct CardsOfPerson {
+    /// The person's reference, 32 hexadecimal digits, as the operations log has it.
+    pub person: String,
+    /// All cards, those blocked and given up included, by number.
+    pub cards: Vec<Card>,
+}
+
+impl Call for Cards {
+    type Answer = CardsOfPerson;
+    const NAME: &'static str = "persons/cards";
+    const KIND: Kind = Kind::Change;
+    const ROLES: &'static [Role] = &[Role::Operator, Role::Approver, Role::Auditor];
+    const SUMMARY: &'static str = "Find somebody's cards; who looked for whom is in the operations log";
+
+    fn run(self, service: &Service, actor: &Actor) -> Result<Self::Answer, Refusal> {
+        let found = service.store().look_up_cards(actor, &self.number)?;
+        let found = found.ok_or_else(|| {
+            Refusal::new(
+                Code::NotFound,
+                "no person with this number here; only that somebody looked was written down",
+            )
+        })?;
+        Ok(CardsOfPerson {
+            person: hex::encode(found.person),
+            cards: found.cards.into_iter().map(Card::from).collect(),
+        })
+    }
 }
 
 /// A person was given another personal identification number. Entitlements, payments and card stay.

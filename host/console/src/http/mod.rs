@@ -20,7 +20,7 @@ use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 use tracing::info;
 
-use crate::call::{Kind, Registered};
+use crate::call::{Kind, Registered, SMALL};
 use crate::calls::table;
 use crate::config::Limits;
 use crate::openapi::{PROBLEM, document};
@@ -33,12 +33,16 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 #[derive(Clone)]
 struct Caller(String);
 
+/// Calls with large bodies that are worked on at once: each may hold as much memory as its limit, several times over.
+const LARGE_CALLS: usize = 2;
+
 /// What the routes share.
 #[derive(Clone)]
 pub(crate) struct App {
     service: Service,
     limits: Limits,
     calls: Arc<Semaphore>,
+    large_calls: Arc<Semaphore>,
     streams: Arc<Semaphore>,
     stopping: watch::Receiver<bool>,
 }
@@ -49,6 +53,7 @@ pub fn router(service: Service, limits: Limits, stopping: watch::Receiver<bool>)
         service,
         limits,
         calls: Arc::new(Semaphore::new(limits.calls)),
+        large_calls: Arc::new(Semaphore::new(LARGE_CALLS)),
         streams: Arc::new(Semaphore::new(limits.streams)),
         stopping,
     };
@@ -93,13 +98,16 @@ async fn answer(app: App, call: &'static Registered, request: Request) -> Respon
         let service = app.service.clone();
         let admitted = blocking(move || call.admit(&service, &token)).await?;
         caller = Some(Caller(admitted.actor().name().to_owned()));
+        let large = (call.limit > SMALL)
+            .then(|| self::slot(&app.large_calls))
+            .transpose()?;
         let parameters = match call.kind {
             Kind::Read => Bytes::from(parts.uri.query().unwrap_or_default().to_owned()),
             Kind::Change => read(&parts.headers, body, call.limit, app.limits.body()).await?,
         };
         let service = app.service.clone();
         blocking(move || {
-            let _slot = slot;
+            let _slots = (slot, large);
             let start = Instant::now();
             let answer = admitted.run(&service, &parameters);
             service.metrics().ran(call.name, start.elapsed());

@@ -8,6 +8,7 @@ use serde_json::json;
 use tokio::task::spawn_blocking;
 
 use super::{App, json, refuse, slot};
+use crate::metrics::gauged;
 use crate::service::Service;
 
 /// Answers as long as the process can answer at all.
@@ -52,6 +53,9 @@ pub(super) async fn ready(State(app): State<App>) -> Response {
 /// Figures for Prometheus (OpenMetrics text).
 pub(super) async fn metrics(State(app): State<App>) -> Response {
     let service = app.service.clone();
+    // What the readers do is asked now, so that it is true whatever happened since the last time.
+    let lanes = service.issuing().lanes(&service.readers().list());
+    service.metrics().lanes(lanes);
     if let Ok(slot) = slot(&app.calls) {
         // Without the ledger the other figures are still worth having.
         let _ = spawn_blocking(move || {
@@ -66,12 +70,11 @@ pub(super) async fn metrics(State(app): State<App>) -> Response {
 
 fn refresh(service: &Service) {
     let (store, metrics) = (service.store(), service.metrics());
-    for (gauge, count) in [
-        (&metrics.waiting, store.approved_persons()),
-        (&metrics.unfinished, store.unfinished_cards()),
-    ] {
-        if let Ok(count) = count {
-            gauge.set(i64::try_from(count).unwrap_or(i64::MAX));
-        }
+    if let (Ok(approved), Ok(all)) = (store.approved_persons(), store.waiting_persons()) {
+        metrics.waiting.set(gauged(approved));
+        metrics.unapproved.set(gauged(all.saturating_sub(approved)));
+    }
+    if let Ok(unfinished) = store.unfinished_cards() {
+        metrics.unfinished.set(gauged(unfinished));
     }
 }

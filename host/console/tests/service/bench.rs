@@ -6,12 +6,14 @@ use std::time::Duration;
 use ansinh_console::config::Limits;
 use ansinh_console::http::router;
 use ansinh_console::service::Service;
+use ansinh_keys::{Role as KeyRole, public_key_pem};
 use ansinh_station::home::Home;
 use ansinh_store::Store;
 use ansinh_store::operators::Role;
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::{Request, Response, StatusCode};
+use card_spec::crypto::SecretKey;
 use eventsource_stream::Eventsource as _;
 use futures_util::StreamExt as _;
 use serde_json::{Value, json};
@@ -71,6 +73,10 @@ impl Bench {
         let folder = tempfile::tempdir().unwrap();
         let home = Home::new(folder.path());
         std::fs::write(home.station_file(), STATION).unwrap();
+        for (role, seed) in [(KeyRole::Root, 1), (KeyRole::Issuer, 2)] {
+            let key = SecretKey::from_bytes(&[seed; 32]).unwrap().public_key();
+            std::fs::write(home.public_key_file(role), public_key_pem(&key).unwrap()).unwrap();
+        }
         let tokens = operators(&Store::create(&home.store_file()).unwrap());
         let service = Service::open(home, || anyhow::bail!("no key is needed here")).unwrap();
         let (stop, stopping) = watch::channel(false);
@@ -137,7 +143,7 @@ impl Bench {
     }
 }
 
-const STATION: &str = r#"{ "province": "79", "agency": "H79", "root": "VNROOT00001", "issuer": "VNISS7900001",
+const STATION: &str = r#"{ "province": "79", "agency": "H29", "root": "VNROOT00001", "issuer": "VNISS7900001",
     "terminal_ca": "VNTCA00001", "test": true }"#;
 
 fn operators(store: &Store) -> BTreeMap<&'static str, String> {

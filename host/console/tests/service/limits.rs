@@ -129,6 +129,15 @@ fn parameters_of_a_read_are_held_against_their_rules() {
         ("operations?after=-1", 400),
         ("operations?limit=1&limit=2", 400),
         ("cards?after=1", 422),
+        ("cards?after=", 422),
+        ("cards?after=7900000000000017", 422),
+        ("cards?after=7900000000000014%27--", 422),
+        ("cards?after=-900000000000014", 422),
+        ("cards?after=7900000000000014&after=7900000000000014", 400),
+        ("cards?limit=0", 422),
+        ("cards?limit=1001", 422),
+        ("cards?limit=-1", 400),
+        ("cards?before=7900000000000014", 400),
         ("cards/show", 400),
         ("cards/show?card=7900000000000017", 422),
         ("cards/show?card=7900000000000014", 404),
@@ -210,6 +219,10 @@ fn machines_are_told_what_they_need_and_no_more() {
         "ansinh_requests_total{call=\"operators\",status=\"401\"} 1",
         "ansinh_call_seconds_count{call=\"operators\"} 1",
         "ansinh_persons_waiting 0",
+        "ansinh_persons_unapproved 0",
+        "ansinh_lanes{state=\"idle\"} 0",
+        "ansinh_cards_in_work 0",
+        "ansinh_store_write_seconds_count ",
     ] {
         assert!(metrics.contains(line), "{line} is not in\n{metrics}");
     }
@@ -261,5 +274,23 @@ fn events_go_on_where_they_broke() {
     assert_eq!(
         (&rest[0]["data"]["batch"], &rest[0]["data"]["state"]),
         (&json!(7), &json!("approved"))
+    );
+}
+
+#[test]
+fn pin_letters_that_nobody_prints_are_refused_before_a_card_is_begun() {
+    let bench = Bench::new();
+    let start = |pins: &str| bench.post("/v1/issuing/start", "operator", &json!({ "pins": pins }));
+    assert_eq!(start("letters").refusal(), (409, "wrong-state".to_owned()));
+    assert_eq!(start("chosen-by-me").refusal().0, 400);
+    // A program is for the settings to name, not for a caller.
+    let named = json!({ "pins": "letters", "command": "cat" });
+    assert_eq!(
+        bench.post("/v1/issuing/start", "operator", &named).refusal().0,
+        400
+    );
+    assert_eq!(
+        bench.get("/v1/issuing", "auditor").json()["operator"],
+        json!(null)
     );
 }

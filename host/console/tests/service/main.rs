@@ -3,5 +3,6 @@
 
 mod bench;
 mod document;
+mod imports;
 mod limits;
 mod roles;

@@ -12,7 +12,7 @@ use axum::http::Request;
 use crate::bench::{Answer, Bench};
 
 /// Who may do what, said a second time: o(perator), a(pprover), u (auditor), d (administrator).
-const MAY: [(&str, &str); 34] = [
+const MAY: [(&str, &str); 37] = [
     ("batches", "oaud"),
     ("batches/draft", "o"),
     ("batches/approve", "a"),
@@ -24,8 +24,10 @@ const MAY: [(&str, &str); 34] = [
     ("cards/expiring", "oaud"),
     ("cards/replace", "o"),
     ("cards/show", "oaud"),
+    ("deliveries/register", "o"),
     ("handover/record", "o"),
     ("handover/waiting", "oaud"),
+    ("imports/take-in", "o"),
     ("issuing", "oaud"),
     ("issuing/start", "o"),
     ("issuing/end", "o"),
@@ -37,6 +39,7 @@ const MAY: [(&str, &str); 34] = [
     ("operators/add", "d"),
     ("operators/renew", "oaud"),
     ("operators/suspend", "d"),
+    ("persons/cards", "oau"),
     ("persons/change-social-security-number", "a"),
     ("persons/deaths", "o"),
     ("persons/merge", "a"),

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use ansinh_forms::PinLetter;
 use ansinh_issuance::Failure;
+use ansinh_reference::{CommuneLookup, Reference, today};
 use ansinh_store::Store;
 use ansinh_store::people::Person;
 use card_spec::command::Pin;
@@ -21,6 +22,7 @@ use zeroize::Zeroizing;
 
 use super::PinSource;
 use super::command::PinProcess;
+use crate::home::Station;
 
 /// What every letter of a station says alike.
 pub struct Letterhead {
@@ -28,6 +30,16 @@ pub struct Letterhead {
     pub sender: String,
     /// Whom to call about it: an office and its telephone.
     pub contact: String,
+}
+
+impl Letterhead {
+    /// What the letters of a station say.
+    pub fn of_station(station: &Station, contact: &str) -> Self {
+        Self {
+            sender: format!("Cơ quan cấp thẻ / Issuer: {}", station.agency),
+            contact: contact.to_owned(),
+        }
+    }
 }
 
 /// To whom a letter goes.
@@ -40,21 +52,30 @@ pub struct Addressee {
 }
 
 impl Addressee {
-    /// The holder of a card, by the ledger; `address` says where a person lives.
+    /// The holder of a card, by the ledger and the reference data in force.
     ///
     /// # Errors
     /// [`Failure::Ledger`].
-    pub fn of_card(
-        store: &Store,
-        number: &CardNumber,
-        address: impl FnOnce(&Person) -> String,
-    ) -> Result<Self, Failure> {
+    pub fn of_card(store: &Store, number: &CardNumber, reference: &Reference) -> Result<Self, Failure> {
         let holder = store.card(number).and_then(|card| store.holder(&card.person));
         let person = holder.map_err(|error| Failure::Ledger(error.to_string()))?.person;
         Ok(Self {
-            address: address(&person),
+            address: address(reference, &person),
             name: person.full_name,
         })
+    }
+}
+
+/// Commune and province, as on an envelope; a commune that the reference data do not name by its code.
+fn address(reference: &Reference, person: &Person) -> String {
+    let day = today();
+    let commune = match reference.commune(&person.commune, day) {
+        CommuneLookup::InForce(commune) => commune.name.clone(),
+        CommuneLookup::Unknown | CommuneLookup::CannotBeChecked => format!("Mã xã {}", person.commune),
+    };
+    match reference.province(&person.province, day) {
+        Some(province) => format!("{commune}, {}", province.name),
+        None => commune,
     }
 }
 

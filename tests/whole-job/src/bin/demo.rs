@@ -138,8 +138,8 @@ fn import(station: &Station, work: &Path, period: &str) -> Result<()> {
         "  A list with a month 13 is refused: {} lines of errors, nothing imported.",
         said.lines().count()
     );
-    station.run(&["import", &good.to_string_lossy()])?;
-    station.run(&["import", &good.to_string_lossy()])?;
+    station.run(&["import", "--accept-warnings", &good.to_string_lossy()])?;
+    station.run(&["import", "--accept-warnings", &good.to_string_lossy()])?;
     station.approve_everybody()?;
     let persons = station.ledger("SELECT count(*) AS n FROM person")?;
     ensure!(persons[0]["n"] == PEOPLE, "{persons:?} persons in the ledger");

@@ -2,7 +2,7 @@
 
 use std::thread;
 
-use ansinh_console::calls::issuing::{GivePin, Start, Tally};
+use ansinh_console::calls::issuing::{GivePin, Pins, Start, Tally};
 use ansinh_console::client::Client;
 use ansinh_console::events::Happening;
 use ansinh_station::issue::pin::{PinCommand, PinPrompt};
@@ -19,13 +19,18 @@ use super::Issue;
 pub(super) fn issue(issue: Issue, client: &Client, options: &Options) -> Result<Summary> {
     if issue.pin_letter_command.is_some() {
         bail!(
-            "dịch vụ đang chạy không in thư PIN / the service prints no PIN letters in this version: stop it, or give --pin-command"
+            "dịch vụ đang chạy tự in thư PIN / the service prints PIN letters by the command of its own settings: give --pin-letters"
         );
     }
     let started = client.call(&Start {
         readers: issue.reader,
         limit: issue.limit,
         wait_seconds: issue.wait.map(|wait| u32::try_from(wait).unwrap_or(u32::MAX)),
+        pins: if issue.pin_letters {
+            Pins::Letters
+        } else {
+            Pins::Asked
+        },
     })?;
     let report = Report::new(started.to_do, options.json);
     let command = issue
