@@ -17,6 +17,7 @@ use ansinh_payout::{
 };
 use ansinh_station::home::Home;
 use ansinh_store::Store;
+use ansinh_store::cards::BlockReason;
 use ansinh_store::operators::{Actor, Token};
 use card_spec::certificate::{Certificate, Certified};
 use card_spec::crypto::PortableP256;
@@ -187,6 +188,21 @@ fn a_terminal_goes_from_blank_to_synchronised() {
     );
     // Loading again changes nothing and is no error.
     assert_eq!(desk.succeed(&["terminal", "load", "--port", &port]), loaded);
+    // On another day the terminal gets what changed.
+    let published = desk.succeed(&["block", "publish"]);
+    assert_eq!(
+        (&published["number"], &published["full"]),
+        (&json!(2), &json!(false))
+    );
+    let loaded = desk.succeed(&["terminal", "load", "--port", &port]);
+    assert_eq!(loaded["block_list_number"], 2);
+    let published = desk.succeed(&["block", "publish", "--full"]);
+    assert_eq!(
+        (&published["number"], &published["full"]),
+        (&json!(3), &json!(true))
+    );
+    let loaded = desk.succeed(&["terminal", "load", "--port", &port]);
+    assert_eq!(loaded["block_list_number"], 3);
 
     let synced = desk.succeed(&["terminal", "sync", "--port", &port]);
     let status = desk.succeed(&["terminal", "status", "--port", &port]);
@@ -197,7 +213,7 @@ fn a_terminal_goes_from_blank_to_synchronised() {
     );
     assert_eq!(
         (&status["list_number"], &status["block_list_number"]),
-        (&json!(1), &json!(1))
+        (&json!(1), &json!(3))
     );
     // New since then: the entry that says so, and the clock set at the beginning of this synchronisation.
     assert_eq!(desk.succeed(&["terminal", "sync", "--port", &port])["entries"], 2);
@@ -395,6 +411,12 @@ fn desk_with_payments() -> Desk {
     assert_eq!(ingestion.take(&entries).unwrap().booked, 2);
     let key = *ingestion.journal_key();
     acknowledge(&keys.store, &keys.issuer(), till.name, &key, time()).unwrap();
+    // Then a card is lost: on list 2 in full, and on list 3, to which nothing changed.
+    let lost = &desk.cards[0].number;
+    keys.store.block(&keys.lan, lost, BlockReason::Lost).unwrap();
+    for _ in 2..=3 {
+        make_block_list(&keys.store, &keys.lan, &keys.issuer(), time(), Publication::Daily).unwrap();
+    }
     desk
 }
 
@@ -425,6 +447,8 @@ fn openssl_verifies_every_exported_signature_and_nothing_else() {
         "journals/VNT0000009.journal",
         "lists/BD-26734-000001.list",
         "blocklists/1.blocklist",
+        "blocklists/2.blocklist",
+        "blocklists/3.blockdelta",
         "acks/VNT0000009-7.ack",
     ] {
         assert!(out.join(file).is_file(), "{file}");
@@ -483,6 +507,7 @@ fn only_its_owner_can_open_an_export_and_nothing_is_left_beside_it() {
         "issuer.pem",
         "journals",
         "lists",
+        "operations.log",
         "receipts",
         "root.pem",
         "store.sqlite",
