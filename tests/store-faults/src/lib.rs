@@ -6,7 +6,7 @@
 //!
 //! | tests | faults |
 //! |---|---|
-//! | `writes.rs` | at each write of SQLite: a kill before it, a kill in its middle, an I/O error, a full disk |
+//! | `writes.rs` | at each write of SQLite: a kill before it, a kill in its middle, an I/O error, a full disk; also while many share commits |
 //! | `answers.rs` | at each COMMIT of PostgreSQL: the connection cut before it arrives, or before its answer does |
 //! | `daemons.rs` | three processes issue from one PostgreSQL ledger, one of them is killed again and again |
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]

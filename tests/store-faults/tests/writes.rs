@@ -1,6 +1,6 @@
 //! SQLite: a fault at each write of a day in the ledger.
 //!
-//! The job runs in a process of its own whose writes a preloaded library counts and disturbs (`shim/faults.c`): the ledger's code
+//! The job, or a crowd that shares commits, runs in a process of its own whose writes a preloaded library counts and disturbs (`shim/faults.c`): the ledger's code
 //! has no hook for it. After each fault the ledger must open, be sound, and come to the same end as without.
 //!
 //! CI tries every place of the first transactions and then every [`STRIDE`]th; `ALL_FAULTS=1` tries all.
@@ -52,9 +52,14 @@ struct Attempt {
     log: TempDir,
 }
 
+/// Programs that write.
+const JOB: &str = env!("CARGO_BIN_EXE_store-job");
+const CROWD: &str = env!("CARGO_BIN_EXE_store-crowd");
+
 /// How a process with a fault ended.
 struct Outcome {
     status: ExitStatus,
+    output: String,
     errors: String,
     struck: bool,
     writes: Option<u64>,
@@ -78,9 +83,9 @@ impl Attempt {
         self.ledger.path().join("store.sqlite")
     }
 
-    fn run(&self, kind: &str, at: u64) -> Outcome {
+    fn run(&self, program: &str, kind: &str, at: u64) -> Outcome {
         let log = self.log.path().join("log");
-        let mut process = Command::new(env!("CARGO_BIN_EXE_store-job"))
+        let mut process = Command::new(program)
             .arg(self.file())
             .env("LD_PRELOAD", template().folder.path().join("faults.so"))
             .env("FAULT_FOLDER", self.ledger.path())
@@ -88,6 +93,7 @@ impl Attempt {
             .env("FAULT_KIND", kind)
             .env("FAULT_AT", at.to_string())
             .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
@@ -102,6 +108,7 @@ impl Attempt {
         let log = fs::read_to_string(log).unwrap_or_default();
         Outcome {
             status: output.status,
+            output: String::from_utf8(output.stdout).unwrap(),
             errors: String::from_utf8(output.stderr).unwrap(),
             struck: log.contains("struck"),
             writes: log.lines().last().and_then(|line| line.parse().ok()),
@@ -132,9 +139,38 @@ fn assert_sound(file: &Path) {
     assert_eq!(String::from_utf8_lossy(&output.stdout).trim(), "ok");
 }
 
+/// A fault at each write of a station's day.
+fn at_each_write(kind: &str, check: impl Fn(&Outcome) + Sync) {
+    at_each_write_of(JOB, kind, |attempt, outcome| {
+        check(outcome);
+        attempt.judge();
+    });
+}
+
+/// A fault at each write of many who share commits: what each was told is true.
+fn at_each_write_of_a_crowd(kind: &str) {
+    at_each_write_of(CROWD, kind, |attempt, outcome| {
+        let store = Store::open(&attempt.file()).unwrap();
+        store.verify_operations().unwrap();
+        let lines = store.operations().unwrap();
+        for told in outcome.output.lines() {
+            let (act, told) = told.split_once(' ').unwrap();
+            let times = lines.iter().filter(|line| line.subject == act).count();
+            let truth = match told {
+                "done" => times == 1,
+                "undone" => times == 0,
+                _ => times <= 1,
+            };
+            assert!(truth, "{kind}: {act} was told {told}, and is there {times} times");
+        }
+        drop(store);
+        assert_sound(&attempt.file());
+    });
+}
+
 /// Tries a kind of fault at the places that this run is for, on both cores.
-fn at_each_write(kind: &str, check: impl Fn(&Attempt, &Outcome) + Sync) {
-    let faultless = Attempt::new().run(kind, 0);
+fn at_each_write_of(program: &str, kind: &str, judge: impl Fn(&Attempt, &Outcome) + Sync) {
+    let faultless = Attempt::new().run(program, kind, 0);
     assert!(
         faultless.status.success() && !faultless.struck,
         "{}",
@@ -146,11 +182,11 @@ fn at_each_write(kind: &str, check: impl Fn(&Attempt, &Outcome) + Sync) {
     let try_places = || {
         while let Some(at) = places.get(next.fetch_add(1, Ordering::Relaxed)) {
             let attempt = Attempt::new();
-            let outcome = attempt.run(kind, *at);
-            // The number of writes differs a little from run to run.
-            assert!(outcome.struck || at + 5 > writes, "{kind} at {at} did not strike");
-            check(&attempt, &outcome);
-            attempt.judge();
+            let outcome = attempt.run(program, kind, *at);
+            // The number of writes differs a little from run to run, and much with who shares a commit.
+            let expected = program == JOB && at + 5 <= writes;
+            assert!(outcome.struck || !expected, "{kind} at {at} did not strike");
+            judge(&attempt, &outcome);
         }
     };
     std::thread::scope(|scope| {
@@ -160,7 +196,7 @@ fn at_each_write(kind: &str, check: impl Fn(&Attempt, &Outcome) + Sync) {
     println!("{kind}: {} of {writes} writes", places.len());
 }
 
-fn assert_killed(_: &Attempt, outcome: &Outcome) {
+fn assert_killed(outcome: &Outcome) {
     assert!(
         !outcome.struck || outcome.status.signal() == Some(SIGKILL),
         "{}: {}",
@@ -194,7 +230,7 @@ fn killed_in_the_middle_of_each_write() {
 
 #[test]
 fn an_input_output_error_at_each_write_is_told_and_the_process_goes_on() {
-    at_each_write("eio", |_, outcome| {
+    at_each_write("eio", |outcome| {
         assert_told(outcome);
         assert!(outcome.status.success() || outcome.status.code() == Some(3));
     });
@@ -202,8 +238,15 @@ fn an_input_output_error_at_each_write_is_told_and_the_process_goes_on() {
 
 #[test]
 fn a_disk_that_is_full_from_each_write_on_is_told() {
-    at_each_write("full", |_, outcome| {
+    at_each_write("full", |outcome| {
         assert_told(outcome);
         assert!(outcome.status.success() || outcome.status.code() == Some(3));
     });
+}
+
+#[test]
+fn whoever_shares_a_commit_is_told_the_truth_whatever_happens_to_it() {
+    for kind in ["kill", "torn", "eio", "full"] {
+        at_each_write_of_a_crowd(kind);
+    }
 }
