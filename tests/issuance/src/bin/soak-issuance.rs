@@ -47,6 +47,7 @@ fn main() -> ExitCode {
         let status = status.expect("setpriv is missing: install Debian's util-linux");
         return ExitCode::from(u8::from(!status.success()));
     }
+    end_at_the_first_panic();
     let seed = options.seed.unwrap_or_else(|| {
         let mut octets = [0; 4];
         getrandom::fill(&mut octets).expect("a random source");
@@ -64,4 +65,13 @@ fn main() -> ExitCode {
         None => println!("{figures}"),
     }
     ExitCode::SUCCESS
+}
+
+/// The others would wait for ever for a hand or an `ansinh` whose thread is gone.
+fn end_at_the_first_panic() {
+    let print = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        print(panic);
+        std::process::exit(101);
+    }));
 }
