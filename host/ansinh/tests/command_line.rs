@@ -384,21 +384,21 @@ fn without_a_station_every_command_says_what_to_do() {
     desk.fail(2, &["no-such-command"]);
 }
 
+fn init<'a>(more: &[&'a str]) -> Vec<&'a str> {
+    let start = [
+        "init",
+        "--operator",
+        "lan",
+        "--new-token-file",
+        "x.token",
+        "--test",
+    ];
+    [&start[..], &["--province"], more].concat()
+}
+
 #[test]
 fn a_station_is_of_an_agency_that_the_reference_data_know() {
     let desk = Desk::empty();
-    let init = |more: &[&str]| {
-        let start = [
-            "init",
-            "--operator",
-            "lan",
-            "--new-token-file",
-            "x.token",
-            "--test",
-            "--province",
-        ];
-        [&start[..], more].concat()
-    };
     for (more, part) in [
         (
             &["79", "--agency", "H79"][..],
