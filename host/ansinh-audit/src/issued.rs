@@ -190,10 +190,13 @@ pub(crate) struct Body<T> {
     pub(crate) damaged: bool,
 }
 
+/// Reads exactly one line.
+pub(crate) type Parse<T> = fn(&[u8]) -> Result<T, tlv::Error>;
+
 /// Reads header and lines, and keeps `most` of the lines; `on_header` gets the header's bytes.
 pub(crate) fn read_file<T, H>(
     path: &Path,
-    (item, most): (fn(&[u8]) -> Result<T, tlv::Error>, usize),
+    (item, most): (Parse<T>, usize),
     is_header: impl Fn(&[u8]) -> Result<(), tlv::Error>,
     on_header: impl FnOnce(&[u8], &mut Findings) -> Option<H>,
     findings: &mut Findings,
