@@ -218,6 +218,10 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
     pub(crate) fn await_card(&mut self, customer: Customer) {
         text::tap_again(&mut self.out);
         self.deadline = Some(self.clock.milliseconds().saturating_add(PATIENCE));
+        // While the card is away: what is made now the second tap need not wait for.
+        if self.ephemeral.is_none() {
+            self.ephemeral = Some(self.curve.generate(&mut self.random));
+        }
         self.flow = Flow::Awaiting(customer);
     }
 
@@ -237,6 +241,7 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
     pub(crate) fn end_service(&mut self) {
         self.deadline = None;
         self.pin.erase();
+        self.ephemeral = None;
         self.flow = Flow::Idle;
         self.prompt();
     }

@@ -2,7 +2,7 @@
 
 use core::fmt::Write as _;
 
-use card_spec::crypto::Curve;
+use card_spec::crypto::{Curve, SecretKey};
 use card_spec::journal::{Event, Refusal, RefusalReason};
 use card_spec::list::BLOCK_LIST_MAXIMUM_AGE_DAYS;
 use card_spec::values::{Date, Time};
@@ -20,7 +20,7 @@ use crate::log::{Log, LogError, PaidLine};
 use crate::outbox::Outbox;
 use crate::payment_list::{ListLoading, PaymentList};
 use crate::primitives::Marked;
-use crate::tap::Context;
+use crate::tap::{Context, Ephemeral};
 use crate::{Image, Layout, StartError, text};
 
 /// Refused lines that are remembered: some holders' worth.
@@ -63,6 +63,8 @@ pub(crate) struct Machine<'f, F, R, C> {
     /// Who works here since power-on.
     pub(crate) operator: Option<String<20>>,
     pub(crate) flow: Flow,
+    /// For the second tap of the holder who is served, made while the card is away.
+    pub(crate) ephemeral: Option<SecretKey>,
     /// Of the holder who is served.
     pub(crate) pin: PinEntry,
     pub(crate) last_key: u8,
@@ -105,6 +107,7 @@ impl<'f, F: NorFlash, R: CryptoRng, C: Curve> Machine<'f, F, R, C> {
             nonce: None,
             operator: None,
             flow: Flow::Idle,
+            ephemeral: None,
             pin: PinEntry::default(),
             last_key: 0,
             deadline: None,
@@ -253,7 +256,7 @@ impl<'f, F: NorFlash, R: CryptoRng, C: Curve> Machine<'f, F, R, C> {
     }
 
     /// What a session needs, beside the random source and the place for the command.
-    pub(crate) fn session(&mut self) -> Option<(Context<'_, Marked<C>>, &mut R, &mut Outbox)> {
+    pub(crate) fn session(&mut self) -> Option<(Context<'_, Marked<C>>, Ephemeral<'_, R>, &mut Outbox)> {
         let context = Context {
             curve: &self.curve,
             keys: self.keys.as_ref()?,
@@ -261,7 +264,11 @@ impl<'f, F: NorFlash, R: CryptoRng, C: Curve> Machine<'f, F, R, C> {
             certificates: self.device.certificates.as_ref()?,
             known: None,
         };
-        Some((context, &mut self.random, &mut self.out))
+        let ephemeral = Ephemeral {
+            random: &mut self.random,
+            prepared: &mut self.ephemeral,
+        };
+        Some((context, ephemeral, &mut self.out))
     }
 
     fn greet(&mut self) {

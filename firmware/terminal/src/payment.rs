@@ -139,9 +139,9 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
                 ..refusal(RefusalReason::RefusedByCard, None)
             },
         };
-        let (context, random, out) = self.session().ok_or(refusal(RefusalReason::NotGenuine, None))?;
+        let (context, ephemeral, out) = self.session().ok_or(refusal(RefusalReason::NotGenuine, None))?;
         let context = Context { known, ..context };
-        tap.answer(&context, random, response, out.command())
+        tap.answer(&context, ephemeral, response, out.command())
             .map_err(genuine)
     }
 

@@ -10,7 +10,7 @@ use card_spec::command::instruction::{
     INTERNAL_AUTHENTICATE, PERFORM_SECURITY_OPERATION, READ_BINARY, SELECT,
 };
 use card_spec::command::{CSO_FILE, SessionBinding};
-use card_spec::crypto::{Curve, Digest, PublicKey, SharedSecret, Signature, Verify};
+use card_spec::crypto::{Curve, Digest, PublicKey, SecretKey, SharedSecret, Signature, Verify};
 use card_spec::cso::{self, CardSecurityObject, HolderCheckPolicy, PersonReference};
 use card_spec::payment::{Order, Receipt};
 use card_spec::scp03::{
@@ -123,6 +123,20 @@ impl CardFacts {
     }
 }
 
+/// Where the ephemeral key of a session comes from: one that was made before the card came, or a fresh one. Each is good for
+/// one session.
+pub(crate) struct Ephemeral<'t, R> {
+    pub(crate) random: &'t mut R,
+    pub(crate) prepared: &'t mut Option<SecretKey>,
+}
+
+impl<R: CryptoRng> Ephemeral<'_, R> {
+    fn take(self, curve: &impl Curve) -> SecretKey {
+        let Self { random, prepared } = self;
+        prepared.take().unwrap_or_else(|| curve.generate(random))
+    }
+}
+
 /// What one tap has found out about a card, and the next need not compute once more: that the body of its CSO verified
 /// under its issuer, and the secret that its static key shares with the terminal's (ShSss, the same in each session). Kept
 /// until the service ends, minutes at most. That the card owns its keys is proven in each session anew.
@@ -167,7 +181,7 @@ impl Tap {
     pub(crate) fn answer<C: Curve>(
         self,
         context: &Context<'_, C>,
-        random: &mut impl CryptoRng,
+        ephemeral: Ephemeral<'_, impl CryptoRng>,
         response: &[u8],
         out: &mut CommandBuffer,
     ) -> Result<Progress, TapError> {
@@ -196,7 +210,7 @@ impl Tap {
                     None => read_cso(0, out).map(|()| Self::Reading(Vec::new())),
                 }
             }
-            Self::Reading(cso) => Some(read_on(context, random, cso, &response, out)?),
+            Self::Reading(cso) => Some(read_on(context, ephemeral, cso, &response, out)?),
             Self::Agreeing(facts, agreement) => Some(agree(context, facts, agreement, &response, out)?),
             Self::Binding(..) => None,
         };
@@ -232,7 +246,7 @@ fn offset_parameters(offset: usize) -> Option<[u8; 2]> {
 /// Takes the next part of the CSO; when it is complete and verifies, begins the key agreement.
 fn read_on(
     context: &Context<'_, impl Curve>,
-    random: &mut impl CryptoRng,
+    ephemeral: Ephemeral<'_, impl CryptoRng>,
     mut cso: Vec<u8, { cso::MAXIMUM_LENGTH }>,
     response: &Response<'_>,
     out: &mut CommandBuffer,
@@ -254,7 +268,7 @@ fn read_on(
             CardFacts::of(&verified)
         }
     };
-    let agreement = TerminalAgreement::new(context.curve.generate(random));
+    let agreement = TerminalAgreement::new(ephemeral.take(context.curve));
     let parameters = [TRUST_ANCHOR, KEY_IDENTIFIER];
     let command = command(
         PROPRIETARY,

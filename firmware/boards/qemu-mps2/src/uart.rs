@@ -1,10 +1,15 @@
 //! CMSDK APB UART (Arm DDI 0479, chapter 4.3): receive by interrupt into a ring, transmit by polling.
 
 use core::convert::Infallible;
+use core::future::poll_fn;
+use core::sync::atomic::{AtomicUsize, Ordering};
+use core::task::Poll;
 
-use embassy_sync::{blocking_mutex::raw::CriticalSectionRawMutex, pipe::Pipe};
+use embassy_sync::blocking_mutex::raw::CriticalSectionRawMutex;
+use embassy_sync::pipe::Pipe;
+use embassy_sync::waitqueue::AtomicWaker;
 use embassy_time::{Duration, Instant, Timer};
-use embedded_io_async::{ErrorType, Read, Write};
+use embedded_io_async::{ErrorType, Read, ReadExactError, Write};
 
 use crate::{
     interrupts::{self, Interrupt},
@@ -28,18 +33,35 @@ const STALLED_AFTER: Duration = Duration::from_secs(1);
 
 type Ring<const N: usize> = Pipe<CriticalSectionRawMutex, N>;
 
+/// Who reads, and how many bytes it waits for: it is not woken for each of them.
+struct Waiter {
+    wanted: AtomicUsize,
+    waker: AtomicWaker,
+}
+
+impl Waiter {
+    const fn new() -> Self {
+        Self {
+            wanted: AtomicUsize::new(1),
+            waker: AtomicWaker::new(),
+        }
+    }
+}
+
 struct Port<const N: usize> {
     base: usize,
     interrupt: Interrupt,
     ring: &'static Ring<N>,
+    waiter: &'static Waiter,
 }
 
 impl<const N: usize> Port<N> {
-    const fn new(base: usize, interrupt: Interrupt, ring: &'static Ring<N>) -> Self {
+    const fn new(base: usize, interrupt: Interrupt, ring: &'static Ring<N>, waiter: &'static Waiter) -> Self {
         Self {
             base,
             interrupt,
             ring,
+            waiter,
         }
     }
 
@@ -82,6 +104,38 @@ impl<const N: usize> Port<N> {
             // Cannot fail: only this interrupt writes, and the ring was not full.
             let _ = self.ring.try_write(&[byte]);
         }
+        if self.ring.len() >= self.waiter.wanted.load(Ordering::Relaxed) {
+            self.waiter.waker.wake();
+        }
+    }
+
+    /// Waits until the ring holds so many bytes, at most [`N`](Self).
+    async fn wait_for(&self, count: usize) {
+        poll_fn(|context| {
+            self.waiter.wanted.store(count, Ordering::Relaxed);
+            // Before the look: a byte that comes in between wakes.
+            self.waiter.waker.register(context.waker());
+            if self.ring.len() >= count {
+                Poll::Ready(())
+            } else {
+                Poll::Pending
+            }
+        })
+        .await;
+    }
+
+    /// Takes what is there into `buffer`; says how much.
+    fn take(&self, buffer: &mut [u8]) -> usize {
+        let mut taken = 0;
+        while let Some(rest) = buffer.get_mut(taken..).filter(|rest| !rest.is_empty()) {
+            match self.ring.try_read(rest) {
+                Ok(count) => taken += count,
+                Err(_) => break,
+            }
+        }
+        self.erase_read();
+        interrupts::unmask(self.interrupt);
+        taken
     }
 
     /// Overwrites what was read, if nothing is waiting: bytes of the console may be a PIN. The large rings are left as
@@ -105,14 +159,29 @@ impl<const N: usize> Port<N> {
     }
 }
 
-// Statics of their own: inside `Port` they would be initialised data and take 6 kB of the image.
+// Statics of their own: inside `Port` the rings would be initialised data and take 6 kB of the image, and the waiters would
+// make a variable of it, whose addresses the compiler knows no more.
 static HOST_RING: Ring<RING> = Ring::new();
 static CARD_READER_RING: Ring<RING> = Ring::new();
 static CONSOLE_RING: Ring<KEYS> = Ring::new();
 
-static HOST: Port<RING> = Port::new(0x4000_4000, Interrupt::Uart0Receive, &HOST_RING);
-static CARD_READER: Port<RING> = Port::new(0x4000_5000, Interrupt::Uart1Receive, &CARD_READER_RING);
-static CONSOLE: Port<KEYS> = Port::new(0x4000_6000, Interrupt::Uart2Receive, &CONSOLE_RING);
+static HOST_WAITER: Waiter = Waiter::new();
+static CARD_READER_WAITER: Waiter = Waiter::new();
+static CONSOLE_WAITER: Waiter = Waiter::new();
+
+static HOST: Port<RING> = Port::new(0x4000_4000, Interrupt::Uart0Receive, &HOST_RING, &HOST_WAITER);
+static CARD_READER: Port<RING> = Port::new(
+    0x4000_5000,
+    Interrupt::Uart1Receive,
+    &CARD_READER_RING,
+    &CARD_READER_WAITER,
+);
+static CONSOLE: Port<KEYS> = Port::new(
+    0x4000_6000,
+    Interrupt::Uart2Receive,
+    &CONSOLE_RING,
+    &CONSOLE_WAITER,
+);
 
 #[unsafe(no_mangle)]
 extern "C" fn UART0_RX() {
@@ -157,16 +226,40 @@ pub fn enable() -> Lines {
     }
 }
 
+impl<const N: usize> Uart<N> {
+    /// False when the peer has taken nothing for too long.
+    async fn wait_to_send(&self) -> bool {
+        let patience = Instant::now() + STALLED_AFTER;
+        while self.0.transmitter_full() {
+            if Instant::now() > patience {
+                return false;
+            }
+            Timer::after_micros(100).await;
+        }
+        true
+    }
+}
+
 impl<const N: usize> ErrorType for Uart<N> {
     type Error = Infallible;
 }
 
 impl<const N: usize> Read for Uart<N> {
     async fn read(&mut self, buffer: &mut [u8]) -> Result<usize, Infallible> {
-        let count = self.0.ring.read(buffer).await;
-        self.0.erase_read();
-        interrupts::unmask(self.0.interrupt);
-        Ok(count)
+        if buffer.is_empty() {
+            return Ok(0);
+        }
+        self.0.wait_for(1).await;
+        Ok(self.0.take(buffer))
+    }
+
+    /// Nothing is lost when it is given up: what has come stays in the ring.
+    async fn read_exact(&mut self, buffer: &mut [u8]) -> Result<(), ReadExactError<Infallible>> {
+        for part in buffer.chunks_mut(N) {
+            self.0.wait_for(part.len()).await;
+            self.0.take(part);
+        }
+        Ok(())
     }
 }
 
@@ -175,12 +268,8 @@ impl<const N: usize> Write for Uart<N> {
     /// and time limits, and a terminal must not stand still because nobody listens.
     async fn write(&mut self, bytes: &[u8]) -> Result<usize, Infallible> {
         for &byte in bytes {
-            let patience = Instant::now() + STALLED_AFTER;
-            while self.0.transmitter_full() {
-                if Instant::now() > patience {
-                    return Ok(bytes.len());
-                }
-                Timer::after_micros(100).await;
+            if self.0.transmitter_full() && !self.wait_to_send().await {
+                return Ok(bytes.len());
             }
             self.0.data().write(u32::from(byte));
         }
