@@ -4,8 +4,7 @@
 mod common;
 
 use ansinh_payout::{
-    IssuerKey, PayoutError, certify_terminal, make_payment_list, time_statement,
-    vietnam_time,
+    IssuerKey, PayoutError, certify_terminal, make_payment_list, time_statement, vietnam_time,
 };
 use ansinh_store::cards::BlockReason;
 use ansinh_store::import::{ApprovedList, ImportMode, ListKind};
