@@ -16,6 +16,7 @@ use std::cell::RefCell;
 use bench::card::issuer::{Plan, plan};
 use bench::card::{Card, TestRandom};
 use bench::host::{Host, card, line};
+use bench::scripted_card::ScriptedCard;
 use bench::{Answering, Bench, Chip, Story, chip, copy, story};
 use card_spec::values::CardNumber;
 use rand_core::Rng as _;
@@ -274,6 +275,50 @@ fn a_copied_certificate_without_the_keys() {
         })
     });
     assert_eq!(told(&mut bench, &host).refused, [7]);
+}
+
+#[test]
+fn a_copy_of_the_card_at_the_second_tap() {
+    // The terminal knows this CSO from the first tap; it knows nothing of who shows it now.
+    for agreement in [true, false] {
+        let flash = chip();
+        let mut host = Host::new(vec![line(1, 1, 500_000)]);
+        let mut bench = ready(&flash, &mut host);
+        let mut genuine = ScriptedCard::new(&plan(), 1);
+        let nothing = &mut |_: &ScriptedCard, _: &[u8]| -> (u16, Vec<u8>) { panic!("an order was sent") };
+        bench.tap_any(&mut |_, command| Some(genuine.transmit(command, nothing)));
+        bench.type_keys("271828\n");
+        let mut copy = ScriptedCard::new(&plan(), 1).without_a_key(agreement);
+        bench.tap_any(&mut |_, command| {
+            assert_ne!(command[..2], [0x84, 0x20], "it gets no PIN");
+            Some(copy.transmit(command, nothing))
+        });
+        assert_eq!(told(&mut bench, &host).refused, [7], "{agreement}");
+        assert!(bench.read_screen().contains("thẻ không hợp lệ"));
+    }
+}
+
+#[test]
+fn no_session_has_the_key_of_another() {
+    let flash = chip();
+    let mut host = Host::new(vec![line(1, 1, 500_000)]);
+    let mut bench = ready(&flash, &mut host);
+    let mut card = card(&plan());
+    let mut keys = std::collections::HashSet::new();
+    let mut sessions = 0;
+    for torn in [false, true, true, false] {
+        bench.tap_with(&mut card, &mut |_, command, answer| {
+            let agrees = command[..2] == [0x80, 0x82];
+            if agrees {
+                sessions += 1;
+                keys.insert(command.to_vec());
+            }
+            (!agrees || !torn).then_some(answer)
+        });
+        bench.type_keys("271828\n");
+    }
+    assert_eq!((sessions, keys.len()), (4, 4));
+    assert_eq!(told(&mut bench, &host).paid, [1]);
 }
 
 #[test]

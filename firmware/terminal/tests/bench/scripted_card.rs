@@ -68,6 +68,22 @@ impl ScriptedCard {
         }
     }
 
+    /// The same CSO on a chip that has another key in place of one of its two.
+    pub fn without_a_key(self, agreement: bool) -> Self {
+        let other = secret(75);
+        if agreement {
+            Self {
+                agreement: other,
+                ..self
+            }
+        } else {
+            Self {
+                signing: other,
+                ..self
+            }
+        }
+    }
+
     /// The card's receipt of a payment by this order.
     pub fn receipt(&self, order: &[u8]) -> Receipt {
         Receipt {
