@@ -255,7 +255,7 @@ enum Command {
     /// Show the stock of blank cards, write blanks off
     #[command(subcommand)]
     Stock(stock::Stock),
-    /// Deaths, changed and merged numbers of persons
+    /// Somebody's cards; deaths, changed and merged numbers of persons
     #[command(subcommand)]
     Person(person::Person),
     /// Provision, load, synchronise terminals over a serial line

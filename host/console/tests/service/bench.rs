@@ -107,6 +107,11 @@ impl Bench {
         })
     }
 
+    /// Sends a request whose answer nobody waits for.
+    pub(crate) fn send_unwatched(&self, request: Request<Body>) {
+        self.runtime.spawn(self.router.clone().oneshot(request));
+    }
+
     /// The answer before its body, which may have no end.
     pub(crate) fn begin(&self, request: Request<Body>) -> Response<Body> {
         self.runtime

@@ -120,6 +120,28 @@ fn more_at_once_than_the_limit_is_refused_and_not_queued() {
 }
 
 #[test]
+fn two_large_bodies_are_taken_at_once_and_small_ones_besides() {
+    let bench = Bench::new();
+    let import = |body| {
+        let bearer = format!("Bearer {}", bench.token("operator"));
+        Request::post("/v1/imports/take-in")
+            .header("authorization", bearer)
+            .header("content-type", "application/json")
+            .body(body)
+            .unwrap()
+    };
+    let refusal = || bench.send(import(Body::from("nonsense"))).refusal();
+    assert_eq!(refusal(), (400, "bad-request".to_owned()));
+    for _ in 0..2 {
+        let endless = futures_util::stream::pending::<Result<Bytes, std::io::Error>>();
+        bench.send_unwatched(import(Body::from_stream(endless)));
+    }
+    // As soon as both are being read.
+    assert!((0..2_000).any(|_| refusal().0 == 503));
+    assert_eq!(bench.get("/v1/status", "operator").status, 200);
+}
+
+#[test]
 fn parameters_of_a_read_are_held_against_their_rules() {
     let bench = Bench::new();
     for (query, expected) in [
