@@ -37,6 +37,9 @@ pub(crate) enum Loading<'f, F> {
     Blocks(u8, BlockLoading<'f, F>),
 }
 
+/// For a step of a session: what it needs of the terminal, its key, and the place for the command.
+pub(crate) type Session<'t, C, R> = (Context<'t, Marked<C>>, Ephemeral<'t, R>, &'t mut Outbox);
+
 /// The terminal.
 pub(crate) struct Machine<'f, F, R, C> {
     pub(crate) flash: Shared<'f, F>,
@@ -255,8 +258,8 @@ impl<'f, F: NorFlash, R: CryptoRng, C: Curve> Machine<'f, F, R, C> {
             .max(issued.unwrap_or(Time::UNSET))
     }
 
-    /// What a session needs, beside the random source and the place for the command.
-    pub(crate) fn session(&mut self) -> Option<(Context<'_, Marked<C>>, Ephemeral<'_, R>, &mut Outbox)> {
+    /// What a session needs, its key, and the place for the command.
+    pub(crate) fn session(&mut self) -> Option<Session<'_, C, R>> {
         let context = Context {
             curve: &self.curve,
             keys: self.keys.as_ref()?,

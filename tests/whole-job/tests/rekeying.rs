@@ -1,6 +1,5 @@
 //! A new issuer key with cards in the field, rehearsed to the payment (host/CEREMONY.md, 5; DATA 8.5): a terminal that was
 //! provisioned before it pays cards of both keys, and the auditor has nothing to find.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::process::Command;
 
