@@ -57,6 +57,8 @@ fn the_package_holds_what_the_service_needs_and_is_the_same_each_time() {
         "-rwxr-xr-x root/root",
         "./usr/bin/ansinh",
         "./lib/systemd/system/ansinh.service",
+        "./lib/systemd/system/ansinh-block-list.service",
+        "./lib/systemd/system/ansinh-block-list.timer",
         "./usr/lib/sysusers.d/ansinh.conf",
         "./lib/udev/rules.d/60-ansinh-readers.rules",
         "./usr/share/polkit-1/rules.d/60-ansinh-pcscd.rules",
@@ -81,24 +83,57 @@ fn the_package_holds_what_the_service_needs_and_is_the_same_each_time() {
 }
 
 #[test]
-fn systemd_understands_the_unit_and_finds_it_well_locked() {
+fn systemd_understands_the_units_and_finds_them_well_locked() {
     let folder = tempfile::tempdir().unwrap();
-    let unit = folder.path().join("ansinh.service");
-    let text = fs::read_to_string(packaging("ansinh.service")).unwrap();
-    assert!(text.contains("ExecStart=/usr/bin/ansinh serve"));
-    // Where the program is on this computer; one that is not there is a finding.
-    fs::write(&unit, text.replace("/usr/bin/ansinh", BINARY)).unwrap();
-    let unit = unit.to_str().unwrap();
-    let found = run(
-        "systemd-analyze",
-        "systemd",
-        &["verify", "--man=no", "--recursive-errors=no", unit],
-    );
-    assert_eq!(found.trim(), "");
-    // In tenths; systemd calls 20 and less well protected, and an unprotected service has 96.
-    run(
-        "systemd-analyze",
-        "systemd",
-        &["security", "--offline=true", "--threshold=20", unit],
+    let units = [
+        "ansinh.service",
+        "ansinh-block-list.service",
+        "ansinh-block-list.timer",
+    ];
+    for unit in units {
+        let text = fs::read_to_string(packaging(unit)).unwrap();
+        // Where the program is on this computer; one that is not there is a finding.
+        fs::write(folder.path().join(unit), text.replace("/usr/bin/ansinh", BINARY)).unwrap();
+    }
+    let path = |unit: &str| folder.path().join(unit).to_str().unwrap().to_owned();
+    for unit in units {
+        let found = run(
+            "systemd-analyze",
+            "systemd",
+            &["verify", "--man=no", "--recursive-errors=no", &path(unit)],
+        );
+        assert_eq!(found.trim(), "", "{unit}");
+    }
+    for service in &units[..2] {
+        // In tenths; systemd calls 20 and less well protected, and an unprotected service has 96.
+        run(
+            "systemd-analyze",
+            "systemd",
+            &["security", "--offline=true", "--threshold=20", &path(service)],
+        );
+    }
+}
+
+/// What a unit starts is a command that this program has.
+#[test]
+fn the_units_start_commands_that_there_are() {
+    for (unit, command) in [
+        ("ansinh.service", ["serve", "--store"]),
+        ("ansinh-block-list.service", ["block", "publish"]),
+    ] {
+        let text = fs::read_to_string(packaging(unit)).unwrap();
+        let start = text
+            .lines()
+            .find(|line| line.starts_with("ExecStart=/usr/bin/ansinh "));
+        assert!(start.unwrap().contains(&command.join(" ")), "{unit}");
+    }
+    run(BINARY, "ansinh", &["block", "publish", "--help"]);
+    run(BINARY, "ansinh", &["serve", "--help"]);
+    let timer = fs::read_to_string(packaging("ansinh-block-list.timer")).unwrap();
+    let calendar = timer.lines().find_map(|line| line.strip_prefix("OnCalendar="));
+    let next = run("systemd-analyze", "systemd", &["calendar", calendar.unwrap()]);
+    assert!(
+        next.contains("22:00:00 UTC"),
+        "5 in the morning in Vietnam: {next}"
     );
 }
