@@ -124,14 +124,14 @@ fn days_of_changes_block_and_unblock() {
     }
     // The journal names each list by its header, as if it had come in full.
     let entries = bench.journal();
-    let loaded =
+    let mut loaded =
         entries.iter().filter_map(
             |entry| match Signed::<Entry<'_>>::parse(entry).unwrap().claimed().event {
                 Event::BlockListLoaded { header, number } => Some((header, number)),
                 _ => None,
             },
         );
-    assert_eq!(loaded.last(), Some((hash(&host, &base), 6)));
+    assert_eq!(loaded.next_back(), Some((hash(&host, &base), 6)));
     // It is a full list in flash: the next start finds it, and a full one may follow.
     drop(bench);
     let mut bench = Bench::power_on(&flash).unwrap();
