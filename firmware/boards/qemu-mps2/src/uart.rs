@@ -109,7 +109,7 @@ impl<const N: usize> Port<N> {
         }
     }
 
-    /// Waits until the ring holds so many bytes, at most [`N`](Self).
+    /// Waits until the ring holds so many bytes, which it has room for.
     async fn wait_for(&self, count: usize) {
         poll_fn(|context| {
             self.waiter.wanted.store(count, Ordering::Relaxed);
