@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::{Child, ChildStdout, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, Sender};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ansinh_readers::{Event, Events, watch};
 use rig::VirtualReader;
@@ -18,6 +18,8 @@ use crate::TestStation;
 pub const PIN_COMMAND: &str = "printf 271828";
 /// Far more than anything here takes.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// Several times as long as pcscd takes to look at a reader again, on a busy machine too.
+const PAUSE: Duration = Duration::from_secs(3);
 
 /// `ansinh issue --json` at work; killed when dropped.
 pub struct Issuing {
@@ -134,13 +136,29 @@ impl<'a> Hand<'a> {
 
     /// Waits until the reader has noticed that its card is out: one put in sooner could pass for the same.
     pub fn wait_until_out(&self) {
+        assert!(
+            self.is_out_within(PATIENCE),
+            "the card's removal is never noticed"
+        );
+    }
+
+    /// Leaves the reader empty for as long as anybody may need to notice. On a busy machine a card can be in and out again before
+    /// this hand's own watch has looked, and then nobody tells it of a removal.
+    pub fn pause(&self) {
+        self.is_out_within(PAUSE);
+    }
+
+    fn is_out_within(&self, time: Duration) -> bool {
         let out = Event::CardRemoved(self.reader.name.clone());
-        while self
-            .events
-            .next_within(PATIENCE)
-            .expect("the card's removal is never noticed")
-            != out
-        {}
+        let end = Instant::now() + time;
+        loop {
+            let left = end.saturating_duration_since(Instant::now());
+            match self.events.next_within(left) {
+                Some(event) if event == out => return true,
+                Some(_) => {}
+                None => return false,
+            }
+        }
     }
 }
 

@@ -8,10 +8,10 @@ use std::collections::{BTreeMap, HashSet};
 use std::fs;
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{self, Receiver, Sender};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use ansinh_keys::Role;
 use ansinh_station::home::Home;
@@ -32,6 +32,8 @@ use crate::{PIN, TestStation};
 const COMMANDS: u8 = 13;
 /// From this command on the chip is bound to a person, so that giving it up means something.
 const BOUND: u8 = 3;
+/// After so long without any sign a person puts the card in again.
+const NEGLECTED: Duration = Duration::from_secs(20);
 
 /// What to do.
 #[derive(Debug, Clone, Copy)]
@@ -57,6 +59,8 @@ pub struct Figures {
     pub seconds: f64,
     /// Cards taken out in the middle of a command, and put back.
     pub removals: usize,
+    /// Cards put in again because nothing happened: pcscd had not noticed them, which it tells nobody.
+    pub neglected: usize,
     /// Chips that died and were given up.
     pub given_up: usize,
     /// Times that `ansinh` was killed and started again.
@@ -254,9 +258,19 @@ impl Room<'_> {
         let card = ReferenceCard::open(memory, control.writes_fuse(), false).unwrap();
         let control = hand.insert_chip(card, control);
         loop {
-            let Ok(news) = told.recv() else {
-                control.end();
-                return None;
+            let news = match told.recv_timeout(NEGLECTED) {
+                Ok(news) => news,
+                Err(RecvTimeoutError::Disconnected) => {
+                    control.end();
+                    return None;
+                }
+                Err(RecvTimeoutError::Timeout) => {
+                    control.remove();
+                    hand.pause();
+                    lock(&self.figures).neglected += 1;
+                    control.insert();
+                    continue;
+                }
             };
             let number = match &news {
                 News::Line(line) => line["card"].as_str().map(str::to_owned),
@@ -269,7 +283,8 @@ impl Room<'_> {
                     if number.is_some_and(|number| !lock(&self.finished).insert(number)) {
                         continue;
                     }
-                    hand.take_out(&control);
+                    control.end();
+                    hand.pause();
                     return Some(());
                 }
                 assert_eq!(
@@ -279,7 +294,7 @@ impl Room<'_> {
                 );
             }
             control.remove();
-            hand.wait_until_out();
+            hand.pause();
             lock(&self.figures).removals += 1;
             if let (true, Some(number)) = (torn_for_good, number) {
                 control.end();
