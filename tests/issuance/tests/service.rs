@@ -118,7 +118,10 @@ fn commands_go_to_the_service_while_it_runs_and_to_the_ledger_when_not() {
     let daemon = Daemon::start(&station, "");
     assert_eq!(output(&station, &["batch", "list", "--json"]), before);
     let (code, published) = output(&station, &["block", "publish", "--json"]);
-    assert_eq!((code, published.trim()), (Some(0), r#"{"number":1,"cards":0,"full":true}"#));
+    assert_eq!(
+        (code, published.trim()),
+        (Some(0), r#"{"number":1,"cards":0,"full":true}"#)
+    );
     for (code, arguments, part) in [
         (77, &["batch", "approve", "1"][..], "drafted this"),
         (
