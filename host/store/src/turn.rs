@@ -2,7 +2,7 @@
 //!
 //! One transaction writes at a time (decision 16). Sixteen readers that each wait for a disk would wait sixteen times; instead
 //! whoever finds others waiting leaves the transaction open for them, each behind a savepoint of its own, and the last one commits
-//! for all ("group commit"). Nobody is told that something was done before the commit that holds it was confirmed (decision 21).
+//! for all ("group commit"). Nobody is told that something was done before the commit that holds it was confirmed (decision 20).
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
