@@ -34,6 +34,8 @@ const COMMANDS: u8 = 13;
 const BOUND: u8 = 3;
 /// After so long without any sign a person puts the card in again.
 const NEGLECTED: Duration = Duration::from_secs(20);
+/// Whoever has put the same card in so often calls for help: a watch of ours that loses readers must show.
+const PATIENCE: usize = 3;
 
 /// What to do.
 #[derive(Debug, Clone, Copy)]
@@ -169,6 +171,12 @@ pub fn run(readers: &[VirtualReader], plan: Plan) -> Figures {
     let mut figures = room.figures.into_inner().unwrap();
     figures.seconds = started.elapsed().as_secs_f64();
     (figures.cards, figures.readers, figures.seed) = (plan.cards, readers.len(), plan.seed);
+    assert!(
+        figures.neglected <= readers.len() + plan.cards / 100,
+        "seed {}: {} cards were not noticed",
+        plan.seed,
+        figures.neglected
+    );
     check_books(&station, plan, &mut figures);
     figures
 }
@@ -257,6 +265,7 @@ impl Room<'_> {
         }
         let card = ReferenceCard::open(memory, control.writes_fuse(), false).unwrap();
         let control = hand.insert_chip(card, control);
+        let mut neglected = 0;
         loop {
             let news = match told.recv_timeout(NEGLECTED) {
                 Ok(news) => news,
@@ -265,6 +274,12 @@ impl Room<'_> {
                     return None;
                 }
                 Err(RecvTimeoutError::Timeout) => {
+                    neglected += 1;
+                    assert!(
+                        neglected <= PATIENCE,
+                        "seed {}, chip {chip}: nobody ever notices it",
+                        self.plan.seed
+                    );
                     control.remove();
                     hand.pause();
                     lock(&self.figures).neglected += 1;
