@@ -7,7 +7,7 @@ use std::time::Duration;
 use futures_util::future::{Either, select};
 use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
 use sqlx::pool::PoolConnection;
-use sqlx::{Any, AnyPool, Transaction};
+use sqlx::{Any, AnyPool, Connection as _, Transaction};
 use tokio::sync::Notify;
 
 use crate::engine::Engine;
@@ -42,6 +42,12 @@ impl Connections {
             .acquire_timeout(PATIENCE)
             .idle_timeout(None)
             .max_lifetime(None)
+            .before_acquire(|connection, _| {
+                // SQLite undoes a transaction itself when the disk is full, and then there is nothing to roll back: sqlx takes that
+                // for a transaction that goes on, and the connection could never begin another one.
+                let usable = !connection.is_in_transaction();
+                Box::pin(async move { Ok(usable) })
+            })
             .after_connect(move |connection, _| {
                 let refusal = Arc::clone(&on_refusal);
                 Box::pin(async move {

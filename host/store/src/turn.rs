@@ -15,6 +15,9 @@ use crate::connections::Connections;
 use crate::engine::Engine;
 use crate::error::DatabaseError;
 
+/// Turns, failed ones included, that those who are done wait for at most: whoever fails returns at once and may come again.
+const MOST: usize = 64;
+
 /// Whose turn it is to write.
 #[derive(Default)]
 pub(crate) struct WriteTurn {
@@ -28,6 +31,8 @@ pub(crate) struct WriteTurn {
 /// A transaction with the uses in it.
 struct Open {
     transaction: Transaction<'static, Any>,
+    /// Whoever has had a turn in it.
+    turns: usize,
     /// Those that succeeded so far, and wait: no more than there are threads.
     uses: usize,
     end: Announcement,
@@ -105,17 +110,23 @@ impl WriteTurn {
         if open.uses == 0 {
             // Nothing is in it, and nothing was told.
             means.runtime.block_on(open.undo());
-        } else if self.waiting.load(Ordering::SeqCst) > 0 {
+        } else if self.waiting.load(Ordering::SeqCst) > 0 && open.turns < MOST {
             *shared = Some(open);
         } else {
             means.runtime.block_on(open.commit());
         }
         let result = done?;
-        let waited = self.ended.wait_while(shared, |_| end.get().is_none());
-        drop(waited);
-        match end.get() {
-            Some(Err(broken)) => Err(StoreError::from(broken.clone()).into()),
-            _ => Ok(result),
+        self.wait_for(&end, shared).map_err(StoreError::from)?;
+        Ok(result)
+    }
+
+    /// Nothing but the end that was told ends the waiting.
+    fn wait_for(&self, end: &OnceLock<End>, mut shared: MutexGuard<'_, Option<Open>>) -> End {
+        loop {
+            if let Some(end) = end.get() {
+                return end.clone();
+            }
+            shared = self.ended.wait(shared).unwrap_or_else(PoisonError::into_inner);
         }
     }
 
@@ -137,6 +148,7 @@ impl WriteTurn {
         })?;
         Ok(Open {
             transaction,
+            turns: 0,
             uses: 0,
             end: Announcement {
                 end: Arc::default(),
@@ -154,6 +166,7 @@ impl Open {
         work: impl AsyncFnOnce(&mut AnyConnection) -> Result<T, E>,
     ) -> Result<Result<T, E>, Broken> {
         let undone = |error: sqlx::Error| Broken::Undone(error.into());
+        self.turns += 1;
         if self.uses == 0 {
             let result = sound(engine, &mut self.transaction, work).await;
             self.uses += usize::from(result.is_ok());

@@ -232,7 +232,8 @@ fn killed_in_the_middle_of_each_write() {
 fn an_input_output_error_at_each_write_is_told_and_the_process_goes_on() {
     at_each_write("eio", |outcome| {
         assert_told(outcome);
-        assert!(outcome.status.success() || outcome.status.code() == Some(3));
+        // Once: what failed is done when it is asked for again, by the same process.
+        assert!(matches!(outcome.status.code(), Some(0 | 3)), "{}", outcome.errors);
     });
 }
 
@@ -240,7 +241,11 @@ fn an_input_output_error_at_each_write_is_told_and_the_process_goes_on() {
 fn a_disk_that_is_full_from_each_write_on_is_told() {
     at_each_write("full", |outcome| {
         assert_told(outcome);
-        assert!(outcome.status.success() || outcome.status.code() == Some(3));
+        assert!(
+            matches!(outcome.status.code(), Some(0 | 3 | 4)),
+            "{}",
+            outcome.errors
+        );
     });
 }
 

@@ -1,6 +1,6 @@
 //! Takes the job of [`store_faults::Job`] up in a ledger of SQLite and finishes it: `store-job FILE`, with the officers' tokens on
 //! standard input, one a line. What fails is tried once more, as a daemon does that lives on. Exit codes: 0 finished, 3 the store
-//! failed.
+//! failed before the job began, 4 it failed twice.
 
 use std::io::Read as _;
 use std::path::Path;
@@ -18,20 +18,18 @@ fn main() -> ExitCode {
         return ExitCode::from(2);
     };
     let tokens = Tokens(tokens);
-    match work(Path::new(&file), &tokens) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("{error}");
-            ExitCode::from(3)
-        }
-    }
-}
-
-fn work(file: &Path, tokens: &Tokens) -> Result<(), StoreError> {
-    let store = Store::open(file)?;
-    let once = || Job::of(&store, tokens)?.go_on(&store);
-    once().or_else(|error| {
+    let tell = |error: StoreError, code| {
+        eprintln!("{error}");
+        ExitCode::from(code)
+    };
+    let store = match Store::open(Path::new(&file)) {
+        Ok(store) => store,
+        Err(error) => return tell(error, 3),
+    };
+    let once = || Job::of(&store, &tokens)?.go_on(&store);
+    let done = once().or_else(|error| {
         eprintln!("{error}");
         once()
-    })
+    });
+    done.map_or_else(|error| tell(error, 4), |()| ExitCode::SUCCESS)
 }
