@@ -465,6 +465,19 @@ fn a_delivery_is_taken_in_from_the_inbox_and_its_file_removed() {
     assert!(!desk.path("station/inbox/good.json").exists());
     assert_eq!(desk.sql("SELECT count(*) FROM blank"), "2");
     desk.fail(1, &["delivery", "take-in", "good.json"]);
+    // Still there after the power went: removed. With one more card it is another delivery of the same name.
+    desk.write("station/inbox/good.json", &delivery().to_string());
+    desk.succeed(&["delivery", "take-in", "good.json"]);
+    assert!(!desk.path("station/inbox/good.json").exists());
+    let mut other = delivery();
+    other["cards"]
+        .as_array_mut()
+        .unwrap()
+        .push(json!("00112233445566778899"));
+    desk.write("station/inbox/other.json", &other.to_string());
+    desk.fail(1, &["delivery", "take-in", "other.json"]);
+    assert!(desk.path("station/inbox/other.json").exists());
+    assert_eq!(desk.sql("SELECT count(*) FROM blank"), "2");
     desk.write("d.json", &delivery().to_string());
     let printed = desk.fail(
         65,

@@ -109,6 +109,12 @@ pub fn register(
     passphrase: &Passphrase,
 ) -> Result<Registered> {
     let checked = check(file)?;
+    // One at a time, whoever asks: of two deliveries of one name neither may take the other's keys for those of an attempt that died.
+    let sealed = home.delivery_file(&checked.name);
+    let folder = sealed.parent().unwrap_or(home.folder());
+    let _turn = DiskFile::open(folder)
+        .and_then(|folder| folder.lock().map(|()| folder))
+        .with_context(|| folder.display().to_string())?;
     if store.delivery_names()?.contains(&checked.name) {
         let name = checked.name;
         return Err(StoreError::Exists {
@@ -120,7 +126,6 @@ pub fn register(
     // The passphrase must be the station's, or nobody could open the delivery's keys together with the others.
     home.card_master_keys(passphrase)?;
     // Left by an attempt that died between sealing and registering: these keys were never used.
-    let sealed = home.delivery_file(&checked.name);
     if sealed.exists() {
         fs::remove_file(&sealed).with_context(|| sealed.display().to_string())?;
     }
@@ -153,7 +158,8 @@ pub fn find(home: &Home, name: &str) -> Result<PathBuf, DeliveryError> {
     Ok(path)
 }
 
-/// Registers the delivery of a file in the inbox, and removes the file: it holds keys in clear.
+/// Registers the delivery of a file in the inbox, and removes the file: it holds keys in clear. A file that is still there although
+/// its delivery is registered (the answer was lost, or the power) is removed.
 ///
 /// # Errors
 /// As [`register`], and [`DeliveryError::FileName`], [`DeliveryError::NoFile`]; the file is still there then.
@@ -172,11 +178,32 @@ pub fn take_in(
     if content.len() as u64 > LONGEST {
         return Err(DeliveryError::TooLong.into());
     }
-    let registered = register(home, store, actor, &content, passphrase)?;
+    let registered = match register(home, store, actor, &content, passphrase) {
+        Ok(registered) => registered,
+        Err(error) => registered_before(store, &content)?.ok_or(error)?,
+    };
     fs::remove_file(&path).with_context(|| {
         format!("inbox/{name}: the delivery is registered, but its file cannot be removed. Remove it: it holds keys in clear")
     })?;
     Ok(registered)
+}
+
+/// The delivery of this file, if all that is in it is registered.
+fn registered_before(store: &Store, file: &[u8]) -> Result<Option<Registered>> {
+    let checked = check(file)?;
+    let check_values = checked.keys.check_values()?;
+    for chip in &checked.chips {
+        match store.delivery_of(chip) {
+            Ok(known) if known.name == checked.name && known.check_values == *check_values.as_flattened() => {
+            }
+            Ok(_) | Err(StoreError::NotFound { .. }) => return Ok(None),
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(Some(Registered {
+        name: checked.name,
+        cards: checked.chips.len(),
+    }))
 }
 
 /// Puts a checked file into the inbox under a name of its own, readable by nobody else.

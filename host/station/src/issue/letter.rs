@@ -161,7 +161,7 @@ impl PinSource for LetterPin<'_> {
 
 fn not_printed(error: &io::Error) -> Failure {
     Failure::Pin(format!(
-        "--pin-letter-command: {error}. Chưa đặt mã PIN: hủy những gì đã in, sửa máy in rồi đưa lại thẻ này để in thư mới / \
+        "máy in thư PIN / the program that prints PIN letters: {error}. Chưa đặt mã PIN: hủy những gì đã in, sửa máy in rồi đưa lại thẻ này để in thư mới / \
          No PIN was set: destroy whatever was printed, mend the printer, insert this card again for a new letter"
     ))
 }
