@@ -196,7 +196,7 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
             (None, Some(given)) => given.clone(),
             (None, None) => return Err(Refusal::OutOfOrder),
         };
-        let newest = self.newest_time().date();
+        let newest = self.newest_time().date().max(given.newest_day());
         let is_expired = newest.is_some_and(|day| given.expired_before(day));
         let certificates = given.merge(self.device.certificates.as_ref(), newest)?;
         let credentials = Credentials::verify(&self.curve, keys, self.image.test, &anchor, &certificates)?;

@@ -54,6 +54,15 @@ impl Installation {
         certificates.any(|certificate| claimed(certificate).is_ok_and(|body| body.expiry < day))
     }
 
+    /// The newest day on which one of the issuers begins: once the root's signature is verified, that day has come. The
+    /// host's time comes too late, because the newest issuer signs it, for whom there has to be room before.
+    pub(crate) fn newest_day(&self) -> Option<Date> {
+        let issuers = self.issuers.iter();
+        issuers
+            .filter_map(|issuer| Some(claimed(issuer).ok()?.effective))
+            .max()
+    }
+
     /// What the terminal will hold: an issuer's certificate stays until it has ended before `day` or another one for the
     /// same key's name replaces it, so that no card in the field is refused because its issuer has a newer key.
     pub(crate) fn merge(

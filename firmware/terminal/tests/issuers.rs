@@ -455,6 +455,51 @@ fn an_ended_certificate_makes_room() {
     install(&mut bench, &fifth).unwrap();
 }
 
+#[test]
+fn a_fifth_key_shows_by_its_own_date_that_the_first_has_ended() {
+    let flash = chip();
+    let mut host = usual();
+    let mut bench = ready(&flash, &mut host);
+    let office = Office::new();
+    let dated = |holder, seed, dates| {
+        let plan = CertificatePlan {
+            dates,
+            ..certificate_plan(holder)
+        };
+        plan.sign(&office.root, secret(seed).public_key())
+    };
+    let first = CertificatePlan {
+        dates: (date(2026, 1, 1), date(2026, 12, 31)),
+        ..office.issuer_plan()
+    };
+    let first = first.sign(&office.root, office.issuer.public_key());
+    let next = [("VNISS7900002", 20), ("VNISS7900003", 21), ("VNISS7900004", 22)];
+    let next = next.map(|(holder, seed)| certificate(holder, seed)).concat();
+    install(&mut bench, &[first, next.clone()].concat()).unwrap();
+    (host.office.issuer, host.issuer_name) = (secret(22), "VNISS7900004");
+    host.set_time(&mut bench, noon()).unwrap();
+    drop(bench);
+    // After the turn of the year; the terminal has heard of no day since November.
+    let mut bench = Bench::power_on(&flash).unwrap();
+    let before = flash.borrow().operations;
+    let fifth = |effective| dated("VNISS7900005", 23, (effective, date(2041, 1, 2)));
+    let too_soon = [fifth(date(2026, 12, 31)), next.clone()].concat();
+    assert_eq!(install(&mut bench, &too_soon), Err(Refusal::TooManyIssuers));
+    let forged = CertificatePlan {
+        dates: (date(2027, 1, 2), date(2041, 1, 2)),
+        ..certificate_plan("VNISS7900005")
+    };
+    let forged = forged.sign(&secret(90), secret(23).public_key());
+    assert_eq!(install(&mut bench, &forged), Err(Refusal::NotGenuine));
+    assert_eq!(flash.borrow().operations, before, "nothing was written");
+    install(&mut bench, &[fifth(date(2027, 1, 2)), next].concat()).unwrap();
+    (host.office.issuer, host.issuer_name) = (secret(23), "VNISS7900005");
+    host.set_time(&mut bench, Time::new(date(2027, 1, 2), 8, 0, 0).unwrap())
+        .unwrap();
+    let last = bench.journal().pop().unwrap();
+    host.acknowledge(&mut bench, &last).unwrap();
+}
+
 /// At every so many of the cuts cards are tapped, too: a prime, so that each kind of tear has its turn.
 const TAPPED: u64 = 11;
 

@@ -7,6 +7,10 @@ use ansinh_keys::{Passphrase, Role, SigningKey};
 use ansinh_station::ceremony::authority::{RootAuthority, date, role_of, root_certificate, years};
 use ansinh_station::ceremony::root::Root;
 use ansinh_station::ceremony::spoken;
+use ansinh_station::ceremony::station::{Accepted, Occasion, Wanted, accept, request, set_up, take_root};
+use ansinh_station::home::{Home, Station};
+use ansinh_station::keyring::KeyPlaces;
+use ansinh_store::Store;
 use card_spec::certificate::{Certificate, CertificateKey, Flags, Reference, Request};
 use card_spec::crypto::Sign as _;
 use card_spec::signed::{Signed, sign};
@@ -215,4 +219,83 @@ fn roles_follow_from_names() {
 fn fingerprints_are_read_out_in_groups() {
     let spoken = spoken(&[0xAB; 32]);
     assert_eq!(spoken, ["abababab"; 8].join(" "));
+}
+
+/// A station, and the root that certifies its issuer's keys.
+struct Issuer {
+    home: Home,
+    store: Store,
+    root: Root,
+}
+
+impl Issuer {
+    fn new(place: &Path) -> Self {
+        let root = new_root(&place.join("root"));
+        let folder = place.join("station");
+        let station = Station {
+            province: "79".to_owned(),
+            agency: "Sở dùng thử".to_owned(),
+            root: "VNROOT00001".to_owned(),
+            issuer: "VNISS7900001".to_owned(),
+            terminal_ca: "VNTCA00001".to_owned(),
+            test: true,
+            database: None,
+            keys: KeyPlaces::default(),
+        };
+        let certificate = std::fs::read(place.join("root/root.cvc")).unwrap();
+        set_up(&folder, &station, |home, store| {
+            take_root(home, store, &certificate)?;
+            home.make_card_master_keys(&station.keys.card_master, &passphrase())
+        })
+        .unwrap();
+        let home = Home::new(&folder);
+        let store = home.open_store().unwrap();
+        Self { home, store, root }
+    }
+
+    fn certificate(&self, occasion: Occasion, day: civil::Date) -> Vec<u8> {
+        let made = request(&self.home, Role::Issuer, occasion, &Wanted::Sealed, &passphrase());
+        let proposal = self.root.examine(&made.unwrap().encoding, day).unwrap();
+        self.root.sign(&proposal).unwrap()
+    }
+
+    fn accept(&self, encoding: &[u8], day: civil::Date) -> anyhow::Result<Accepted> {
+        accept(&self.home, &self.store, encoding, &passphrase(), day)
+    }
+
+    fn present(&self) -> String {
+        self.home.station().unwrap().issuer
+    }
+}
+
+#[test]
+fn a_fifth_key_that_no_terminal_could_take_is_not_accepted() {
+    let place = tempfile::tempdir().unwrap();
+    let issuer = Issuer::new(place.path());
+    let day = |year| civil::date(year, 11, 22);
+    for (occasion, year) in [
+        (Occasion::First, 2026),
+        (Occasion::Rekey, 2029),
+        (Occasion::Rekey, 2032),
+        (Occasion::Rekey, 2035),
+    ] {
+        let certificate = issuer.certificate(occasion, day(year));
+        issuer.accept(&certificate, day(year)).unwrap();
+    }
+    // The first ends on 22 November 2041. Accepted later, the fifth would still begin too early.
+    let fifth = issuer.certificate(Occasion::Rekey, day(2041));
+    for accepted_on in [day(2041), day(2042)] {
+        let refused = issuer.accept(&fifth, accepted_on).err().unwrap().to_string();
+        assert!(
+            refused.contains("VNISS7900001") && refused.contains("sign the same request again"),
+            "{refused}"
+        );
+        assert_eq!(issuer.present(), "VNISS7900004");
+    }
+    // What the message says to do.
+    std::fs::remove_file(place.path().join("root/issued/VNISS7900005.cvc")).unwrap();
+    let next_day = civil::date(2041, 11, 23);
+    let fifth = issuer.certificate(Occasion::Rekey, next_day);
+    issuer.accept(&fifth, next_day).unwrap();
+    assert_eq!(issuer.present(), "VNISS7900005");
 }

@@ -6,6 +6,7 @@
 use std::path::{Path, PathBuf};
 
 use ansinh_keys::{KeyError, Passphrase, Role, SigningKey, Token, TokenPin, public_key_pem};
+use ansinh_payout::{TERMINAL_ISSUERS, issuer_certificates};
 use ansinh_store::Store;
 use anyhow::{Context as _, Result, anyhow, bail, ensure};
 use card_spec::certificate::{Certificate, CertificateKey, Certified, Reference, Request};
@@ -263,7 +264,8 @@ pub struct Accepted {
 ///
 /// # Errors
 /// If nobody waits for it; if it does not verify under the station's root today, has another role than its name says, or
-/// another key than the one that waits; if cards are unfinished under the issuer before. Then everything is as before.
+/// another key than the one that waits; if cards are unfinished under the issuer before; if it begins while as many keys of the
+/// issuer are valid as a terminal holds. Then everything is as before.
 pub fn accept(
     home: &Home,
     store: &Store,
@@ -298,6 +300,7 @@ pub fn accept(
     let before = (present != holder).then_some(present);
     if role == Role::Issuer && before.is_some() {
         demand_finished_cards(store)?;
+        demand_room_at_terminals(store, &certified)?;
     }
     keep_certificate(home, store, role, encoding)?;
     match role {
@@ -337,6 +340,30 @@ fn demand_finished_cards(store: &Store) -> Result<()> {
          them up with `ansinh issue --give-up`, then accept the certificate"
     );
     Ok(())
+}
+
+/// A terminal takes the newest key only if it has room for it, and only the newest key speaks to it (DATA 8.5): a terminal without
+/// room would be lost. Whether an older certificate has ended it learns from the day on which the new one begins.
+fn demand_room_at_terminals(store: &Store, new: &Certified) -> Result<()> {
+    let mut valid = Vec::new();
+    for encoding in issuer_certificates(store, new.holder(), new.effective())? {
+        let body = *parse(&encoding)?.claimed();
+        // Its own is there if the power went while it was taken in.
+        if body.holder != new.holder() {
+            valid.push((body.expiry, body.holder));
+        }
+    }
+    let Some((last_day, first)) = valid.iter().min().filter(|_| valid.len() >= TERMINAL_ISSUERS) else {
+        return Ok(());
+    };
+    bail!(
+        "{holder} begins on {}, while {TERMINAL_ISSUERS} keys of the issuer before it are valid. A terminal holds no more: it would \
+         take no list, no time and no acknowledgement any more. Nothing was changed, the present key works on. After {last_day}, \
+         the last day of {first}: take {holder}.cvc out of the root's folder `issued`, have the root sign the same request again, \
+         and accept that certificate",
+        new.effective(),
+        holder = new.holder(),
+    );
 }
 
 /// Seals another PIN for the token of a key, after a login with it: a token's PIN was changed with the token's own tool.
