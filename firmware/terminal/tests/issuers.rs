@@ -436,9 +436,16 @@ fn an_open_order_outlives_the_certificate_of_its_cards_issuer() {
     let mut first = card(&plan());
     bench.tear(&mut first, true);
     host.set_time(&mut bench, tomorrow()).unwrap();
+    install(&mut bench, &certificate("VNISS7900003", 21)).unwrap();
+    drop(bench);
+    let mut bench = Bench::power_on(&flash).unwrap();
     bench.tap(&mut first);
     let story = told(&mut bench, &host);
     assert_eq!((story.open, story.paid), (None, vec![1]));
+    // It was kept for the order only.
+    let before = flash.borrow().operations;
+    install(&mut bench, &certificate("VNISS7900003", 21)).unwrap();
+    assert!(flash.borrow().operations > before);
 }
 
 #[test]
