@@ -5,7 +5,6 @@ use std::num::NonZero;
 use std::path::Path;
 use std::sync::Arc;
 
-use card_spec::certificate::Reference;
 use card_spec::crypto::{Digest, Verify};
 use card_spec::list::{ListHeader, ListLine, MAXIMUM_LINES};
 use card_spec::merkle::{RootBuilder, leaf_hash};
@@ -129,11 +128,11 @@ impl Issued {
         (self.lists.len(), self.block_lists.len())
     }
 
-    /// Cards on the newest block list of each issuer.
+    /// Cards on the newest block list of each issuer, whose numbers go on under its next key (DATA 4.1).
     pub(crate) fn blocked_now(&self) -> HashSet<CardNumber> {
-        let mut newest: HashMap<Reference, &BlockList> = HashMap::new();
+        let mut newest: HashMap<&str, &BlockList> = HashMap::new();
         for list in self.block_lists.iter().filter(|list| !list.forged) {
-            let known = newest.entry(list.issuer).or_insert(list);
+            let known = newest.entry(list.issuer.mnemonic()).or_insert(list);
             if list.number > known.number {
                 *known = list;
             }

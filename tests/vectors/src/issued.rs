@@ -13,9 +13,7 @@ use card_spec::payment::{LineKey, LineKeyParts, LineType};
 use card_spec::tlv::{Field, Writer};
 use card_spec::values::{Ascii, BirthDate, CardNumber, Digits, Period, Programme, Text, Time};
 
-use crate::{
-    ISSUER, World, amount, body, card_number, date, der_signature, pem, programme, reference, secret, sign,
-};
+use crate::{World, amount, body, card_number, date, der_signature, pem, programme, secret, sign};
 
 /// Who gets a card, with which keys: what a test changes to make two cards collide.
 #[derive(Clone, Debug)]
@@ -186,7 +184,7 @@ impl World {
         let cso = CardSecurityObject {
             suite: Default::default(),
             format: Default::default(),
-            issuer: reference(ISSUER),
+            issuer: self.issuer_name,
             card_number: card_number(serial),
             version: 1,
             effective: date(2026, 11, 2),
@@ -283,7 +281,7 @@ impl World {
         let header = ListHeader {
             suite: Default::default(),
             format: Default::default(),
-            issuer: reference(ISSUER),
+            issuer: self.issuer_name,
             list_id: Ascii::new(&id).expect("a list id"),
             number: self.list_number,
             pay_point: Ascii::new("BD700000").expect("a pay point"),
@@ -395,7 +393,7 @@ impl World {
         let header = BlockListHeader {
             suite: Default::default(),
             format: Default::default(),
-            issuer: reference(ISSUER),
+            issuer: self.issuer_name,
             number: self.block_list_number,
             count: root.leaves(),
             root: root.root(),

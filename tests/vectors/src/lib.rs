@@ -35,7 +35,7 @@ pub use issued::{BlockListName, Card, LineSpec, List, Person, groups};
 pub use keys::{der_signature, pem, secret};
 pub use terminal::{OPERATOR, Terminal};
 
-/// Name of the issuer in all objects.
+/// Name of the issuer's first key.
 pub const ISSUER: &str = "VNISS7900001";
 
 /// The world: everything that an auditor is given, and the private keys behind it.
@@ -44,6 +44,8 @@ pub struct World {
     pub root: SecretKey,
     /// Signs cards, lists, acknowledgements.
     pub issuer: SecretKey,
+    /// Name of that key.
+    pub issuer_name: Reference,
     /// Signs terminals.
     pub authority: SecretKey,
     /// Production or test, in the certificates to come.
@@ -80,6 +82,7 @@ impl World {
             flags,
             root: secret("root"),
             issuer: secret("issuer"),
+            issuer_name: reference(ISSUER),
             authority: secret("terminal CA"),
             files: BTreeMap::new(),
             terminals: Vec::new(),
@@ -176,6 +179,16 @@ impl World {
         let encoding = sign(&certificate, authority_key);
         self.files.insert(format!("certificates/{holder}.cvc"), encoding);
         body(&certificate)
+    }
+
+    /// From now on the issuer signs as `VNISS7900002`, with a sequence of its own; its lists are numbered on (DATA 4.1).
+    pub fn change_issuer_key(&mut self) {
+        let (root, holder) = (secret("root"), "VNISS7900002");
+        let key = secret("issuer, second key");
+        let years = (date(2026, 1, 1), date(2046, 12, 31));
+        let body = self.certify("VNROOT00001", &root, Role::Issuer, holder, &key, years);
+        (self.issuer, self.issuer_name) = (key, reference(holder));
+        (self.issuer_sequence, self.issuer_previous) = (0, sha256(&[&body]));
     }
 
     /// All files with their paths.

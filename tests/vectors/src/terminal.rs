@@ -12,7 +12,7 @@ use card_spec::signed::Signed;
 use card_spec::values::{Ascii, TerminalName, Time};
 
 use crate::issued::BlockListName;
-use crate::{ISSUER, World, body, date, der_signature, pem, reference, secret, sign};
+use crate::{World, body, date, der_signature, pem, secret, sign};
 
 /// The clerk of all generated payments.
 pub const OPERATOR: &str = "clerk-01";
@@ -263,7 +263,7 @@ impl World {
         let terminal = self.terminals.get(terminal).expect("a terminal");
         Acknowledgement {
             suite: Default::default(),
-            issuer: reference(ISSUER),
+            issuer: self.issuer_name,
             terminal: terminal.name,
             sequence: terminal.sequence,
             head: terminal.head,

@@ -53,6 +53,30 @@ fn a_person_with_two_live_cards() {
     );
 }
 
+/// DATA 4.1: numbers go on when an issuer changes its key, so one list is its newest, not one for each key.
+#[test]
+fn a_card_that_only_the_last_list_under_the_key_before_blocks_is_live() {
+    let rekeyed = |world: &mut World| {
+        let second = Person {
+            keys: "card 6".into(),
+            ..Person::numbered(1)
+        };
+        world.issue(6, &second);
+        world.issue_block_list(&[0, 4]);
+        world.change_issuer_key();
+        world.issue_block_list(&[0, 4])
+    };
+    world_gives(|world| _ = rekeyed(world), &[]);
+    world_gives(
+        |world| {
+            let base = rekeyed(world);
+            let changes = [world.unblocked(0)];
+            world.issue_block_delta(&base, &[4], &changes);
+        },
+        &[Code::PersonTwice],
+    );
+}
+
 #[test]
 fn a_key_on_two_cards() {
     world_gives(
