@@ -2,7 +2,7 @@
 //! proves: whoever took a line out of its middle, changed one or put one in had to write all later ones anew, which shows to everybody
 //! who wrote a head down elsewhere; and it tells of every card, payment list and block list that the issuer signed.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read as _};
 use std::path::Path;
@@ -44,9 +44,13 @@ struct Operation {
     hash: Digest,
 }
 
+/// What the logs of each ledger tell of. A ledger is known by its first operation at hand: the hash of that one.
+type Told = HashMap<Digest, HashSet<String>>;
+
 /// One log, read to its end.
 struct Log {
     summary: OperationsSummary,
+    ledger: Digest,
     /// Hash of each operation, the first at 0, up to the first break.
     hashes: Vec<Digest>,
     place: Place,
@@ -54,24 +58,28 @@ struct Log {
 
 /// Checks all operations logs: each for itself, those of one ledger against each other, and the signed objects against them.
 pub(crate) fn check(files: &Files, findings: &mut Findings) -> Vec<OperationsSummary> {
-    let mut told = HashSet::new();
+    let mut told = Told::new();
     let mut logs = Vec::new();
+    let mut ledgers = HashMap::new();
     for path in &files.operations {
         match read(path, &mut told, findings) {
-            Ok(log) => logs.push(log),
+            Ok(log) => {
+                ledgers.extend(path.parent().map(|folder| (folder, log.ledger)));
+                logs.push(log);
+            }
             Err(error) => findings.add(Code::Unreadable, &Place::file(path), error.to_string()),
         }
     }
     check_forks(&logs, findings);
-    check_told(files, &told, findings);
+    check_told(files, &ledgers, &told, findings);
     logs.into_iter().map(|log| log.summary).collect()
 }
 
-fn read(path: &Path, told: &mut HashSet<String>, findings: &mut Findings) -> io::Result<Log> {
+fn read(path: &Path, told: &mut Told, findings: &mut Findings) -> io::Result<Log> {
     let mut source = Lines::new(BufReader::new(File::open(path)?));
     let place = Place::file(path);
     let (mut last, mut head, mut unbroken) = (0, NONE_BEFORE, true);
-    let mut hashes = Vec::new();
+    let (mut hashes, mut ledger) = (Vec::new(), None);
     while let Some((offset, record)) = source.next_operation()? {
         let place = place.at(offset);
         let Some(operation) = record else {
@@ -97,7 +105,9 @@ fn read(path: &Path, told: &mut HashSet<String>, findings: &mut Findings) -> io:
         if unbroken {
             hashes.push(operation.hash);
         }
-        told.insert(telling(&operation.action, &operation.subject));
+        let ledger = *ledger.get_or_insert(operation.hash);
+        let telling = telling(&operation.action, &operation.subject);
+        told.entry(ledger).or_default().insert(telling);
         (last, head) = (operation.position, operation.stated);
     }
     Ok(Log {
@@ -107,6 +117,7 @@ fn read(path: &Path, told: &mut HashSet<String>, findings: &mut Findings) -> io:
             last,
             head: hex::encode(head),
         },
+        ledger: ledger.unwrap_or(NONE_BEFORE),
         hashes,
         place,
     })
@@ -156,13 +167,16 @@ fn check_forks(logs: &[Log], findings: &mut Findings) {
     }
 }
 
-/// Nothing is signed without its operation, so an end that was cut off shows as long as a later object is there. What lies in a
-/// folder without a log, which may be of another ledger, nothing can be said of.
-fn check_told(files: &Files, told: &HashSet<String>, findings: &mut Findings) {
+/// Nothing is signed without its operation, so an end that was cut off shows as long as a later object is there. It is demanded of
+/// the ledger whose log, by its folder in `ledgers`, lies nearest above the object. What lies in a folder without a log, which may
+/// be of another ledger, nothing can be said of.
+fn check_told(files: &Files, ledgers: &HashMap<&Path, Digest>, told: &Told, findings: &mut Findings) {
     let mut demand = |telling: String, path: &Path| {
-        let mut folders = files.operations.iter().filter_map(|log| log.parent());
-        if folders.any(|folder| path.starts_with(folder)) && !told.contains(&telling) {
-            let text = format!("no operations log tells of it ({telling})");
+        let Some(ledger) = path.ancestors().find_map(|folder| ledgers.get(folder)) else {
+            return;
+        };
+        if !told.get(ledger).is_some_and(|told| told.contains(&telling)) {
+            let text = format!("no operations log of its ledger tells of it ({telling})");
             findings.add(Code::OperationMissing, &Place::file(path), text);
         }
     };

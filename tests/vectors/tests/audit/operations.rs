@@ -197,6 +197,38 @@ fn what_is_no_operation_is_named_and_the_next_one_read() {
     assert_found(&files, &[Code::OperationEncoding, Code::OperationGap]);
 }
 
+/// What is found where logs lie as `places` says, files of the honest ledger in `a` and `b`.
+#[track_caller]
+fn logs_give(places: &[(&str, &[Vec<String>])], expected: &[Code]) {
+    let (files, _) = world();
+    let folder = tempfile::tempdir().unwrap();
+    write(&files, &folder.path().join("a"));
+    write(&files, &folder.path().join("b"));
+    for (place, log) in places {
+        let log = Files::from([(LOG.to_owned(), text(log))]);
+        write(&log, &folder.path().join(place));
+    }
+    let report = audit_folders(&[folder.path()]);
+    let expected: Vec<_> = expected.iter().map(|code| code.as_str()).collect();
+    assert_eq!(crate::codes(&report), expected, "{report}");
+}
+
+#[test]
+fn the_log_of_one_ledger_does_not_tell_of_what_another_one_signed() {
+    let (files, log) = world();
+    let mut acts = acts(&files);
+    acts[0].1 = "hoa administrator".into();
+    let (other, short) = (log_of(&acts), &log[..log.len() - 2]);
+    logs_give(&[("a", &log), ("b", &other)], &[]);
+    logs_give(&[("a", short), ("b", &other)], &[Code::OperationMissing]);
+    // A log speaks for the files of its folder, without those folders that have one of their own.
+    logs_give(&[("a", short), ("", &other)], &[Code::OperationMissing]);
+    logs_give(&[("a", &log), ("", &other)], &[]);
+    // A later log of the same ledger tells of what was signed after the end of the earlier one.
+    logs_give(&[("a", short), ("b", &log)], &[]);
+    logs_give(&[("a", short), ("", &log)], &[]);
+}
+
 #[test]
 fn an_earlier_export_is_the_beginning_of_the_later_one_or_a_finding() {
     let found = |earlier: &[Vec<String>]| {
