@@ -6,7 +6,7 @@ import re
 
 from folder import Folder
 
-HASH, POSITION = re.compile(rb"[0-9a-f]{64}"), re.compile(rb"[1-9][0-9]*")
+HASH, POSITION = re.compile(rb"[0-9a-f]{64}"), re.compile(rb"[1-9][0-9]{0,18}")
 
 
 def check_operations(folder: Folder, csos: list[str], lists: list[str], block_lists: list[str]) -> int:

@@ -153,8 +153,10 @@ class Operations(Finding):
             log[0][7] = fixture.sha256("".join(line + "\n" for line in log[0][:7]).encode()).hex()
         def cut(log): del log[3:]
         def stranger(log): log[0][0] = "ansinh operation 2"
+        def endless(log): log[0][1] = "1" * 5_000
         for bend, part in ((taken_out, "does not follow"), (swapped, "does not follow"), (altered, "another hash"),
-                           (rehashed, "does not follow"), (cut, "nothing of block-list-made"), (stranger, "no operation after 0")):
+                           (rehashed, "does not follow"), (cut, "nothing of block-list-made"), (stranger, "no operation after 0"),
+                           (endless, "no operation after 0")):
             with self.subTest(bend.__name__):
                 log = self.log(self.acts())
                 bend(log)
