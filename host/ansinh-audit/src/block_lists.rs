@@ -1,9 +1,8 @@
 //! Block lists, in full and as what changed: header, entries, and that a delta leads to the list that was signed (DATA 4).
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::num::NonZero;
 use std::path::Path;
-use std::sync::Arc;
 
 use card_spec::block_delta::{BlockChange, BlockDeltaBase, BlockMerge, DeltaError};
 use card_spec::certificate::Reference;
@@ -37,14 +36,37 @@ pub(crate) struct BlockList {
 enum Content {
     /// Ascending.
     Full(Vec<BlockEntry>),
-    /// `None` as base: it is not among the files.
-    Delta(Option<Arc<BlockList>>, BTreeMap<CardNumber, BlockChange>),
+    /// The base's place among the lists; `None`: it is not among the files.
+    Delta(Option<usize>, BTreeMap<CardNumber, BlockChange>),
 }
 
-impl BlockList {
+/// Entries of a list with all that it goes back to.
+type Entries = BTreeMap<CardNumber, BlockEntry>;
+
+/// All block lists of an audit, each behind the list that it changes.
+#[derive(Debug, Default)]
+pub(crate) struct BlockLists {
+    lists: Vec<BlockList>,
+    by_header: HashMap<Digest, usize>,
+}
+
+impl BlockLists {
+    pub(crate) fn len(&self) -> usize {
+        self.lists.len()
+    }
+
+    pub(crate) fn by_header(&self, header: &Digest) -> Option<&BlockList> {
+        self.lists.get(*self.by_header.get(header)?)
+    }
+
+    fn add(&mut self, list: BlockList) {
+        self.by_header.insert(list.header, self.lists.len());
+        self.lists.push(list);
+    }
+
     /// Is the card on the list? Of a delta without its base only the changes are known.
-    pub(crate) fn blocks(&self, card: &CardNumber) -> bool {
-        let mut list = self;
+    pub(crate) fn blocks(&self, list: &BlockList, card: &CardNumber) -> bool {
+        let mut list = list;
         loop {
             match &list.content {
                 Content::Full(entries) => {
@@ -52,7 +74,7 @@ impl BlockList {
                         .binary_search_by_key(card, |entry| entry.card_number)
                         .is_ok();
                 }
-                Content::Delta(base, changes) => match (changes.get(card), base) {
+                Content::Delta(base, changes) => match (changes.get(card), self.base(*base)) {
                     (Some(change), _) => return matches!(change, BlockChange::Blocked(_)),
                     (None, Some(base)) => list = base,
                     (None, None) => return false,
@@ -61,35 +83,52 @@ impl BlockList {
         }
     }
 
-    /// All cards on it, as far as they are known.
-    pub(crate) fn cards(&self) -> impl Iterator<Item = CardNumber> + use<> {
-        self.entries().into_keys()
+    /// Cards on the newest list of each issuer, as far as they are known. Its numbers go on under its next key (DATA 4.1).
+    pub(crate) fn blocked_now(&self) -> HashSet<CardNumber> {
+        let mut newest: HashMap<&str, &BlockList> = HashMap::new();
+        for list in self.lists.iter().filter(|list| !list.forged) {
+            let known = newest.entry(list.issuer.mnemonic()).or_insert(list);
+            if list.number > known.number {
+                *known = list;
+            }
+        }
+        let entries = newest.values().map(|list| self.entries(list));
+        entries.flat_map(Entries::into_keys).collect()
     }
 
-    fn entries(&self) -> BTreeMap<CardNumber, BlockEntry> {
+    fn base(&self, index: Option<usize>) -> Option<&BlockList> {
+        self.lists.get(index?)
+    }
+
+    fn entries(&self, list: &BlockList) -> Entries {
         let mut deltas = Vec::new();
-        let mut list = self;
-        let mut entries: BTreeMap<_, _> = loop {
+        let mut next = Some(list);
+        let mut entries = Entries::new();
+        while let Some(list) = next {
             match &list.content {
-                Content::Full(entries) => {
-                    break entries.iter().map(|entry| (entry.card_number, *entry)).collect();
+                Content::Full(full) => {
+                    entries = full.iter().map(|entry| (entry.card_number, *entry)).collect();
+                    break;
                 }
                 Content::Delta(base, changes) => {
                     deltas.push(changes);
-                    match base {
-                        Some(base) => list = base,
-                        None => break BTreeMap::new(),
-                    }
+                    next = self.base(*base);
                 }
             }
-        };
-        for change in deltas.into_iter().rev().flat_map(BTreeMap::values) {
-            match change {
-                BlockChange::Blocked(entry) => entries.insert(entry.card_number, *entry),
-                BlockChange::Unblocked(unblocked) => entries.remove(&unblocked.card_number),
-            };
+        }
+        for changes in deltas.into_iter().rev() {
+            apply(&mut entries, changes.values());
         }
         entries
+    }
+}
+
+fn apply<'a>(entries: &mut Entries, changes: impl IntoIterator<Item = &'a BlockChange>) {
+    for change in changes {
+        match change {
+            BlockChange::Blocked(entry) => entries.insert(entry.card_number, *entry),
+            BlockChange::Unblocked(unblocked) => entries.remove(&unblocked.card_number),
+        };
     }
 }
 
@@ -128,7 +167,7 @@ pub(crate) fn load(
     verifier: &(impl Verify + Sync),
     jobs: NonZero<usize>,
     findings: &mut Findings,
-) -> Vec<(Arc<BlockList>, Link)> {
+) -> (BlockLists, Vec<Link>) {
     let loaded = parallel::map(&files.block_lists, jobs, |(number, path)| {
         let mut findings = Findings::default();
         let list = match is_delta(path) {
@@ -148,8 +187,10 @@ pub(crate) fn load(
             list.header.number,
         )
     });
-    let mut by_header: HashMap<Digest, Arc<BlockList>> = HashMap::new();
-    let mut lists = Vec::new();
+    let mut lists = BlockLists::default();
+    let mut links = Vec::new();
+    // Of a chain of deltas the list that was reached last, which the next one mostly changes.
+    let mut reached: Option<(usize, Entries)> = None;
     for list in read {
         let content = match list.content {
             ReadContent::Full(entries) => Content::Full(entries),
@@ -158,17 +199,34 @@ pub(crate) fn load(
                 changes,
                 damaged,
             } => {
-                let named = base.and_then(|base| by_header.get(&base.header)).cloned();
+                let index = base.and_then(|base| lists.by_header.get(&base.header)).copied();
+                let named = lists.base(index);
                 let place = &list.link.place;
-                check_base(base.as_ref(), named.as_deref(), &list.header, place, findings);
-                if let Some(base) = named.as_ref().filter(|_| !damaged) {
-                    check_changes(base, &changes, &list.header, place, findings);
+                check_base(base.as_ref(), named, &list.header, place, findings);
+                if let Some((index, base)) = index.zip(named) {
+                    let (_, entries) = reached
+                        .take_if(|(reached, _)| *reached == index)
+                        .unwrap_or_else(|| (index, lists.entries(base)));
+                    if !damaged {
+                        check_changes((base, &entries), &changes, &list.header, place, findings);
+                    }
+                    reached = Some((index, entries));
                 }
-                let changes = changes.into_iter().map(|change| (change.card_number(), change));
-                Content::Delta(named, changes.collect())
+                let by_card = changes.iter().map(|change| (change.card_number(), *change));
+                Content::Delta(index, by_card.collect())
             }
         };
-        let list_of = Arc::new(BlockList {
+        // The same list again, from another folder or in the other form.
+        if lists.by_header.contains_key(&list.link.hash) {
+            continue;
+        }
+        if let Content::Delta(Some(_), changes) = &content
+            && let Some((index, entries)) = &mut reached
+        {
+            apply(entries, changes.values());
+            *index = lists.len();
+        }
+        lists.add(BlockList {
             number: list.header.number,
             issued: list.header.issued,
             issuer: list.header.issuer,
@@ -176,10 +234,9 @@ pub(crate) fn load(
             forged: list.link.forged,
             content,
         });
-        by_header.entry(list.link.hash).or_insert(Arc::clone(&list_of));
-        lists.push((list_of, list.link));
+        links.push(list.link);
     }
-    lists
+    (lists, links)
 }
 
 fn load_full(
@@ -347,14 +404,14 @@ fn check_base(
 
 /// The changes lead to the list that was signed: a card that is missing there would be paid.
 fn check_changes(
-    base: &BlockList,
+    (base, entries): (&BlockList, &Entries),
     changes: &[BlockChange],
     header: &BlockListHeader,
     place: &Place,
     findings: &mut Findings,
 ) {
     let mut root = RootBuilder::new();
-    if let Err(error) = merge(base, changes, &mut root) {
+    if let Err(error) = merge(entries, changes, &mut root) {
         return findings.add(Code::BlockDeltaChange, place, error.to_string());
     }
     if (root.leaves(), root.root()) != (header.count, header.root) {
@@ -368,8 +425,8 @@ fn check_changes(
     }
 }
 
-fn merge(base: &BlockList, changes: &[BlockChange], root: &mut RootBuilder) -> Result<(), DeltaError> {
-    let mut entries = base.entries().into_values();
+fn merge(entries: &Entries, changes: &[BlockChange], root: &mut RootBuilder) -> Result<(), DeltaError> {
+    let mut entries = entries.values().copied();
     let mut push = |entry: BlockEntry| {
         let mut buffer = [0; BlockEntry::LENGTH];
         // An entry has one length, and so always fits.

@@ -1,9 +1,8 @@
 //! Payment lists: header, lines, Merkle root (DATA 3); and all lists of an audit.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::num::NonZero;
 use std::path::Path;
-use std::sync::Arc;
 
 use card_spec::crypto::{Digest, Verify};
 use card_spec::list::{ListHeader, ListLine, MAXIMUM_LINES};
@@ -11,9 +10,9 @@ use card_spec::merkle::{RootBuilder, leaf_hash};
 use card_spec::payment::LineKey;
 use card_spec::signed::Signed;
 use card_spec::tlv::{self, Field as _, Reader};
-use card_spec::values::{CardNumber, Date, TerminalName};
+use card_spec::values::{Date, TerminalName};
 
-use crate::block_lists::{self, BlockList};
+use crate::block_lists::{self, BlockLists};
 use crate::cards::Cards;
 use crate::files::Files;
 use crate::finding::{Code, Findings, Place};
@@ -54,10 +53,9 @@ impl PaymentList {
 #[derive(Debug, Default)]
 pub(crate) struct Issued {
     lists: Vec<PaymentList>,
-    block_lists: Vec<Arc<BlockList>>,
+    pub(crate) block_lists: BlockLists,
     by_root: HashMap<Digest, Vec<usize>>,
     by_header: HashMap<Digest, usize>,
-    block_by_header: HashMap<Digest, usize>,
 }
 
 struct Loaded<T> {
@@ -85,15 +83,9 @@ impl Issued {
             findings.append(loaded.findings);
             issued.add_list(loaded.list, links);
         }
-        for (list, link) in block_lists::load(files, trust, verifier, jobs, findings) {
-            if !issued.block_by_header.contains_key(&list.header) {
-                issued
-                    .block_by_header
-                    .insert(list.header, issued.block_lists.len());
-                issued.block_lists.push(list);
-                links.push(link);
-            }
-        }
+        let (block_lists, of_block_lists) = block_lists::load(files, trust, verifier, jobs, findings);
+        issued.block_lists = block_lists;
+        links.extend(of_block_lists);
         issued
     }
 
@@ -119,25 +111,8 @@ impl Issued {
         Some((index, self.lists.get(index)?))
     }
 
-    pub(crate) fn block_list_by_header(&self, header: &Digest) -> Option<&BlockList> {
-        let index = *self.block_by_header.get(header)?;
-        self.block_lists.get(index).map(Arc::as_ref)
-    }
-
     pub(crate) fn counts(&self) -> (usize, usize) {
         (self.lists.len(), self.block_lists.len())
-    }
-
-    /// Cards on the newest block list of each issuer, whose numbers go on under its next key (DATA 4.1).
-    pub(crate) fn blocked_now(&self) -> HashSet<CardNumber> {
-        let mut newest: HashMap<&str, &BlockList> = HashMap::new();
-        for list in self.block_lists.iter().filter(|list| !list.forged) {
-            let known = newest.entry(list.issuer.mnemonic()).or_insert(list);
-            if list.number > known.number {
-                *known = list;
-            }
-        }
-        newest.values().flat_map(|list| list.cards()).collect()
     }
 
     /// Every line names a card of its person, and a line key that stands in two lists is carried: told as a note.

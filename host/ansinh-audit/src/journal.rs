@@ -445,7 +445,7 @@ impl<'a, V: Verify> Pass<'a, V> {
     }
 
     fn block_list_loaded(&mut self, header: &Digest, number: u32, place: &Place) {
-        let Some(list) = self.context.issued.block_list_by_header(header) else {
+        let Some(list) = self.context.issued.block_lists.by_header(header) else {
             let text = format!("block list number {number} was loaded and is not among the files");
             self.block_list_lost = true;
             return self.find(Code::BlockListMissing, place, text);

@@ -171,7 +171,8 @@ impl<'a, V: Verify> Pass<'a, V> {
             );
             self.find(Code::BlockListStale, place, text);
         }
-        if let Some(card) = card.filter(|card| list.blocks(&card.number)) {
+        let block_lists = &self.context.issued.block_lists;
+        if let Some(card) = card.filter(|card| block_lists.blocks(list, &card.number)) {
             let text = format!(
                 "card {} is on block list {}, which the terminal had",
                 card.number, list.number

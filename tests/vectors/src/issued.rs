@@ -344,15 +344,10 @@ impl World {
         changes: &[BlockChange],
     ) -> BlockListName {
         // The list in full is signed, and not filed.
-        let files = self.files.clone();
         let name = self.issue_block_list(cards);
         let full = format!("blocklists/{}.blocklist", name.number);
-        let header = self.files.get(&full).expect("a list");
-        let header = header
-            .split_at(header.len() - cards.len() * BlockEntry::LENGTH)
-            .0
-            .to_vec();
-        self.files = files;
+        let mut header = self.files.remove(&full).expect("a list");
+        header.truncate(header.len() - cards.len() * BlockEntry::LENGTH);
         let base = BlockDeltaBase {
             number: base.number,
             header: base.header,

@@ -5,7 +5,7 @@ use card_spec::block_delta::{BlockChange, BlockDeltaBase};
 use card_spec::list::BlockEntry;
 use vectors::{BlockListName, World};
 
-use crate::{Files, assert_found, audit_files, codes, files_give, world_gives};
+use crate::{Files, assert_found, audit_files, audit_folders, codes, files_give, world_gives};
 
 const DELTA: &str = "blocklists/3.blockdelta";
 
@@ -191,6 +191,24 @@ fn a_delta_to_another_list_than_it_says() {
         },
         &[Code::BlockDeltaBase],
     );
+}
+
+/// A chain as long as whoever writes the folder likes: neither the work nor the stack grows with what lies before a list.
+#[test]
+fn a_long_chain_of_deltas_is_clean() {
+    let mut world = World::standard();
+    let mut last = world.issue_block_list(&[1]);
+    for _ in 0..2_000 {
+        last = world.issue_block_delta(&last, &[1], &[]);
+    }
+    let folder = tempfile::tempdir().unwrap();
+    world.write(folder.path()).unwrap();
+    // A tenth of what a thread commonly has.
+    let auditor = std::thread::Builder::new().stack_size(200 << 10);
+    let audited = auditor.spawn(move || audit_folders(&[folder.path()]));
+    let report = audited.unwrap().join().unwrap();
+    assert!(report.clean, "{report}");
+    assert_eq!(report.counts.block_lists, 2_002);
 }
 
 #[test]
