@@ -64,7 +64,7 @@ class World:
         self.certificate("VNTCA00001", "82", self.ca, "VNROOT00001", self.root, "260101", "351231")
         self.certificate("VNT7900001A00001", "01", self.agreement, "VNTCA00001", self.ca, "261101", "261205")
         self.certificate("VNT7900001J00001", "02", self.journal, "VNTCA00001", self.ca, "261101", "261205")
-        self.issuer_number = 0
+        self.issuer_number, self.issuer_name = 0, b"VNISS7900001"
         self.block_bodies: dict[int, bytes] = {}
         self.entries: list[bytes] = []
         self.head = sha256(self.journal.point)
@@ -73,6 +73,11 @@ class World:
         body = encoding.certificate_body(holder, role, key.point, authority, effective, expiry, domain, flag)
         self.files[f"certificates/{holder}.cvc"] = signer.sign("7F21", body)
         return sha256(body)
+
+    def rekey(self) -> None:
+        """The issuer signs its block lists with another key from now on."""
+        self.issuer, self.issuer_number, self.issuer_name = Key(), 0, b"VNISS7900002"
+        self.issuer_head = self.certificate("VNISS7900002", "81", self.issuer, "VNROOT00001", self.root, "260101", "351231")
 
     def issue(self, tag: str, *members: bytes) -> tuple[bytes, bytes]:
         """The next object in the issuer's sequence: its body and the signed object."""
@@ -115,17 +120,18 @@ class World:
     def block_list(self, *cards: str, number=1, issued="20261120080000") -> None:
         entries = [tlv("FF39", tlv("5A", bytes.fromhex(card)), tlv("80", b"\1")) for card in cards]
         _, signed = self.issue(
-            "FF25", tlv("80", b"\1"), tlv("81", b"\1"), tlv("42", b"VNISS7900001"), tlv("82", number.to_bytes(4, "big")),
+            "FF25", tlv("80", b"\1"), tlv("81", b"\1"), tlv("42", self.issuer_name), tlv("82", number.to_bytes(4, "big")),
             tlv("83", len(entries).to_bytes(4, "big")), tlv("84", tree(entries)), tlv("85", bytes.fromhex(issued)))
         self.files[f"blocklists/{number}.blocklist"] = signed + b"".join(entries)
         self.block_bodies[number] = self.issuer_head
         self.entry(4, tlv("80", self.issuer_head), tlv("81", number.to_bytes(4, "big")))
 
-    def block_delta(self, cards: list[str], base: int, *changes: bytes, number: int, named: int | None = None) -> None:
+    def block_delta(self, cards: list[str], base: int, *changes: bytes, number: int, named: int | None = None,
+                    issued="20261120080000") -> None:
         """A list of these cards as the changes to list `base`, which it calls `named`; it is loaded into the journal."""
         base_body = self.block_bodies[base]
         before = dict(self.files)
-        self.block_list(*cards, number=number)
+        self.block_list(*cards, number=number, issued=issued)
         header = self.files[f"blocklists/{number}.blocklist"][:-16 * len(cards) or None]
         self.files = before
         origin = tlv("FF3A", tlv("80", (named or base).to_bytes(4, "big")), tlv("81", base_body))

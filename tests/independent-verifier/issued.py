@@ -10,6 +10,9 @@ from objects import BLOCK_LIST, BLOCKED, CSO, DELTA_BASE, LINE, LIST, UNBLOCKED,
 from tlv import Object, Refused, parse, read
 
 
+FULL_EVERY_DAYS = 28
+
+
 class Link(NamedTuple):
     """The place of one body in its issuer's sequence (SPEC 4.3)."""
 
@@ -121,7 +124,7 @@ class Issued:
         record = parse(BLOCK_LIST, header.encoded)
         body = self._accept(record, record.body.issued.date(), where)
         cards = [parse(BLOCKED, entry.encoded).card_number for entry in entries]
-        body.cards = set(cards)
+        body.cards, body.full = set(cards), body.issued.date()
         body.entries = dict(zip(cards, (entry.encoded for entry in entries)))
         self.block_lists[body.hash] = body
         check = self.findings.check
@@ -145,7 +148,11 @@ class Issued:
         check = self.findings.check
         check(str(body.number) == number, where, f"is number {body.number} (DATA 2)")
         check(base.number == named.number < body.number, where, "its base has another number, or no lower one (DATA 4.2)")
-        body.entries, last = dict(base.entries), ""
+        before = [known.number for known in self.block_lists.values() if known.number < body.number]
+        check(base.number == max(before, default=0), where, "its base is not the list published before it (DATA 4.2)")
+        check(base.issuer == body.issuer, where, "the first list under another key is not in full (DATA 4.2)")
+        check((body.issued.date() - base.full).days <= FULL_EVERY_DAYS, where, "a list in full was due (DATA 4.2)")
+        body.entries, body.full, last = dict(base.entries), base.full, ""
         for change in changes:
             card = parse(UNBLOCKED if change.tag == "FF3B" else BLOCKED, change.encoded).card_number
             before = body.entries.pop(card, None)

@@ -249,6 +249,29 @@ class Deltas(Finding):
             world.block_delta([CARD], 1, blocked(CARD), number=2, named=named)
             self.assert_found(world, fault)
 
+    def test_a_base_that_was_not_the_list_before(self):
+        world = ready()
+        world.block_list(self.OTHER, number=2)
+        world.block_delta([CARD], 1, blocked(CARD), number=3)
+        self.assert_found(world, "not the list published before it")
+
+    def test_a_delta_where_a_list_in_full_is_due(self):
+        for days in ("20261217", "20261218"), ("20261218", "20261219"):
+            world = ready()
+            for number, day in enumerate(days, 2):
+                world.block_delta([], number - 1, number=number, issued=day + "080000")
+            with self.subTest(days[1]):
+                if days[1] == "20261218":
+                    self.assertEqual(findings(world), [])
+                else:
+                    self.assert_found(world, "a list in full was due")
+
+    def test_a_delta_as_the_first_list_under_another_key(self):
+        world = ready()
+        world.rekey()
+        world.block_delta([], 1, number=2)
+        self.assert_found(world, "first list under another key")
+
     def test_a_base_that_is_gone_and_a_delta_that_names_none(self):
         world = ready()
         world.block_delta([CARD], 1, blocked(CARD), number=2)

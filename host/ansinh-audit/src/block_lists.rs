@@ -1,6 +1,6 @@
 //! Block lists, in full and as what changed: header, entries, and that a delta leads to the list that was signed (DATA 4).
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::num::NonZero;
 use std::path::Path;
 
@@ -20,6 +20,9 @@ use crate::issuer_sequence::{Link, Numbering, check_issuer};
 use crate::parallel;
 use crate::trust::Trust;
 
+/// Days after which a list is published in full again (DATA 4.2).
+const FULL_EVERY_DAYS: u32 = 28;
+
 /// A block list.
 #[derive(Clone, Debug)]
 pub(crate) struct BlockList {
@@ -28,6 +31,8 @@ pub(crate) struct BlockList {
     pub(crate) issuer: Reference,
     pub(crate) header: Digest,
     pub(crate) forged: bool,
+    /// Of when the list in full is to which it goes back; `None`: it is not among the files.
+    full: Option<Time>,
     content: Content,
 }
 
@@ -48,6 +53,8 @@ type Entries = BTreeMap<CardNumber, BlockEntry>;
 pub(crate) struct BlockLists {
     lists: Vec<BlockList>,
     by_header: HashMap<Digest, usize>,
+    /// Mnemonic of the issuer, and number of each list that it signed.
+    published: BTreeSet<(String, u32)>,
 }
 
 impl BlockLists {
@@ -59,7 +66,18 @@ impl BlockLists {
         self.lists.get(*self.by_header.get(header)?)
     }
 
+    /// The number that the issuer published before this one. Known once all full lists and the deltas before it were read.
+    fn before(&self, issuer: &Reference, number: u32) -> Option<u32> {
+        let of = |number| (issuer.mnemonic().to_owned(), number);
+        let mut before = self.published.range(of(0)..of(number));
+        before.next_back().map(|(_, number)| *number)
+    }
+
     fn add(&mut self, list: BlockList) {
+        if !list.forged {
+            let issuer = list.issuer.mnemonic().to_owned();
+            self.published.insert((issuer, list.number));
+        }
         self.by_header.insert(list.header, self.lists.len());
         self.lists.push(list);
     }
@@ -192,6 +210,7 @@ pub(crate) fn load(
     // Of a chain of deltas the list that was reached last, which the next one mostly changes.
     let mut reached: Option<(usize, Entries)> = None;
     for list in read {
+        let mut full = Some(list.header.issued);
         let content = match list.content {
             ReadContent::Full(entries) => Content::Full(entries),
             ReadContent::Delta {
@@ -203,7 +222,10 @@ pub(crate) fn load(
                 let named = lists.base(index);
                 let place = &list.link.place;
                 check_base(base.as_ref(), named, &list.header, place, findings);
+                full = named.and_then(|base| base.full);
                 if let Some((index, base)) = index.zip(named) {
+                    let before = lists.before(&list.header.issuer, list.header.number);
+                    check_publication(base, before, &list.header, place, findings);
                     let (_, entries) = reached
                         .take_if(|(reached, _)| *reached == index)
                         .unwrap_or_else(|| (index, lists.entries(base)));
@@ -232,6 +254,7 @@ pub(crate) fn load(
             issuer: list.header.issuer,
             header: list.link.hash,
             forged: list.link.forged,
+            full,
             content,
         });
         links.push(list.link);
@@ -400,6 +423,37 @@ fn check_base(
         _ => return,
     };
     findings.add(Code::BlockDeltaBase, place, text);
+}
+
+/// DATA 4.2: a list is published "as a delta to the list published before it; a list in full at least every 28 days and as the
+/// first under another key". So whom a list blocks is known from one month's files.
+fn check_publication(
+    base: &BlockList,
+    before: Option<u32>,
+    header: &BlockListHeader,
+    place: &Place,
+    findings: &mut Findings,
+) {
+    let mut find = |text| findings.add(Code::BlockListPublication, place, text);
+    if let Some(before) = before.filter(|before| *before > base.number) {
+        find(format!(
+            "changes block list {}, and {before} was published before it",
+            base.number
+        ));
+    }
+    if base.issuer != header.issuer {
+        find(format!(
+            "changes a list of {}: the first one under another key is given in full",
+            base.issuer
+        ));
+    }
+    let days = base.full.and_then(Time::date).zip(header.issued.date());
+    let age = days.map(|(full, issued)| issued.day_number().saturating_sub(full.day_number()));
+    if let Some(age) = age.filter(|age| *age > FULL_EVERY_DAYS) {
+        find(format!(
+            "the list in full before it is {age} days older, more than {FULL_EVERY_DAYS}"
+        ));
+    }
 }
 
 /// The changes lead to the list that was signed: a card that is missing there would be paid.

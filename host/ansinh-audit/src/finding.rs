@@ -116,6 +116,8 @@ codes! {
     BlockDeltaChange = "block-delta-change",
     /// A delta does not lead to the list that its header states: a blocked card may be missing.
     BlockDeltaResult = "block-delta-result",
+    /// A delta where a list in full is due, or to another list than the one published before it (DATA 4.2).
+    BlockListPublication = "block-list-publication",
 
     /// No certificate for the journal's key.
     JournalKey = "journal-key-missing",

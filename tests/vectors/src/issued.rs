@@ -11,7 +11,7 @@ use card_spec::list::{BlockEntry, BlockListHeader, BlockReason, ListHeader, List
 use card_spec::merkle::{RootBuilder, leaf_hash};
 use card_spec::payment::{LineKey, LineKeyParts, LineType};
 use card_spec::tlv::{Field, Writer};
-use card_spec::values::{Ascii, BirthDate, CardNumber, Digits, Period, Programme, Text, Time};
+use card_spec::values::{Ascii, BirthDate, CardNumber, Digits, Period, Programme, Text};
 
 use crate::{World, amount, body, card_number, date, der_signature, pem, programme, secret, sign};
 
@@ -392,7 +392,7 @@ impl World {
             number: self.block_list_number,
             count: root.leaves(),
             root: root.root(),
-            issued: Time::new(date(2026, 11, 4), 17, 0, 0).expect("a time"),
+            issued: self.block_list_issued,
             issuer_sequence: self.issuer_sequence + 1,
             issuer_previous: self.issuer_previous,
         };

@@ -27,7 +27,7 @@ use card_spec::certificate::{
 use card_spec::crypto::{Digest, SecretKey, sha256};
 use card_spec::payment::LineType::{Arrears, Regular};
 use card_spec::signed::{self, Body};
-use card_spec::values::{Amount, CardNumber, Date, Period, Programme};
+use card_spec::values::{Amount, CardNumber, Date, Period, Programme, Time};
 
 pub use examine::{Examined, examine};
 use issued::encode;
@@ -62,6 +62,8 @@ pub struct World {
     pub list_number: u32,
     /// Number of the newest block list.
     pub block_list_number: u32,
+    /// When the block lists to come are issued.
+    pub block_list_issued: Time,
     /// Last number in the issuer's sequence.
     pub issuer_sequence: u64,
     /// Hash of the body before in the issuer's sequence.
@@ -90,6 +92,7 @@ impl World {
             lists: Vec::new(),
             list_number: 0,
             block_list_number: 0,
+            block_list_issued: Time::new(date(2026, 11, 4), 17, 0, 0).expect("a time"),
             issuer_sequence: 0,
             issuer_previous: [0; 32],
             trust_anchor: [0; 32],

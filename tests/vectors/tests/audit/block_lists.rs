@@ -3,7 +3,8 @@
 use ansinh_audit::Code;
 use card_spec::block_delta::{BlockChange, BlockDeltaBase};
 use card_spec::list::BlockEntry;
-use vectors::{BlockListName, World};
+use card_spec::values::Time;
+use vectors::{BlockListName, World, date};
 
 use crate::{Files, assert_found, audit_files, audit_folders, codes, files_give, world_gives};
 
@@ -189,7 +190,7 @@ fn a_delta_to_another_list_than_it_says() {
             let other = BlockListName { number: 3, ..second };
             world.issue_block_delta(&other, &[0, 4], &changes);
         },
-        &[Code::BlockDeltaBase],
+        &[Code::BlockDeltaBase, Code::BlockListPublication],
     );
 }
 
@@ -209,6 +210,75 @@ fn a_long_chain_of_deltas_is_clean() {
     let report = audited.unwrap().join().unwrap();
     assert!(report.clean, "{report}");
     assert_eq!(report.counts.block_lists, 2_002);
+}
+
+#[test]
+fn a_delta_to_another_list_than_the_one_published_before_it() {
+    let third = |between: fn(&mut World)| {
+        move |world: &mut World| {
+            let second = world.issue_block_list(&[1, 4]);
+            between(world);
+            let changes = [world.blocked(0), world.unblocked(1)];
+            world.issue_block_delta(&second, &[0, 4], &changes);
+        }
+    };
+    let publication = &[Code::BlockListPublication];
+    // Numbers may have a gap; what is published behind the delta is not before it.
+    world_gives(third(|world| world.block_list_number += 1), &[]);
+    let behind = |world: &mut World| {
+        third(|_| ())(world);
+        world.issue_block_list(&[2]);
+    };
+    world_gives(behind, &[]);
+    world_gives(third(|world| _ = world.issue_block_list(&[2])), publication);
+    let delta = |world: &mut World| {
+        let fork = BlockListName {
+            number: 2,
+            header: world.issuer_previous,
+        };
+        let changes = [world.unblocked(1)];
+        world.issue_block_delta(&fork, &[4], &changes);
+    };
+    world_gives(third(delta), publication);
+}
+
+#[test]
+fn a_delta_where_a_list_in_full_is_due() {
+    let on = |day: u8| Time::new(date(2026, 12, day), 7, 0, 0).unwrap();
+    // The list in full is of 4 November; a delta of 2 December comes 28 days later, and the next one goes back to the same.
+    let after = |first: u8, second: u8| {
+        move |world: &mut World| {
+            let mut last = world.issue_block_list(&[4]);
+            for day in [first, second] {
+                world.block_list_issued = on(day);
+                last = world.issue_block_delta(&last, &[4], &[]);
+            }
+        }
+    };
+    world_gives(after(1, 2), &[]);
+    world_gives(after(2, 3), &[Code::BlockListPublication]);
+    world_gives(
+        |world| {
+            world.issue_block_list(&[4]);
+            world.block_list_issued = on(2);
+            let full = world.issue_block_list(&[4]);
+            world.block_list_issued = on(30);
+            world.issue_block_delta(&full, &[4], &[]);
+        },
+        &[],
+    );
+}
+
+#[test]
+fn a_delta_as_the_first_list_under_another_key() {
+    world_gives(
+        |world| {
+            let last = world.issue_block_list(&[4]);
+            world.change_issuer_key();
+            world.issue_block_delta(&last, &[4], &[]);
+        },
+        &[Code::BlockListPublication],
+    );
 }
 
 #[test]
