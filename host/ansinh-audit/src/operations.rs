@@ -8,6 +8,7 @@ use std::io::{self, BufRead, BufReader, Read as _};
 use std::path::Path;
 
 use card_spec::crypto::{Digest, sha256};
+use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::files::Files;
@@ -43,6 +44,12 @@ struct Operation {
     stated: Digest,
     hash: Digest,
 }
+
+/// Operations that sign an object; no other one's subject is kept.
+const SIGNING: [&str; 3] = [CARD_BEGUN, PAYMENT_LIST_MADE, BLOCK_LIST_MADE];
+const CARD_BEGUN: &str = "card-begun";
+const PAYMENT_LIST_MADE: &str = "payment-list-made";
+const BLOCK_LIST_MADE: &str = "block-list-made";
 
 /// What the logs of each ledger tell of. A ledger is known by its first operation at hand: the hash of that one.
 type Told = HashMap<Digest, HashSet<String>>;
@@ -106,8 +113,10 @@ fn read(path: &Path, told: &mut Told, findings: &mut Findings) -> io::Result<Log
             hashes.push(operation.hash);
         }
         let ledger = *ledger.get_or_insert(operation.hash);
-        let telling = telling(&operation.action, &operation.subject);
-        told.entry(ledger).or_default().insert(telling);
+        if SIGNING.contains(&operation.action.as_str()) {
+            let telling = telling(&operation.action, &operation.subject);
+            told.entry(ledger).or_default().insert(telling);
+        }
         (last, head) = (operation.position, operation.stated);
     }
     Ok(Log {
@@ -182,14 +191,14 @@ fn check_told(files: &Files, ledgers: &HashMap<&Path, Digest>, told: &Told, find
     };
     for ((_, number), card) in &files.cards {
         if let (Some(cso), None) = (&card.cso, card.version) {
-            demand(telling("card-begun", &number.to_string()), cso);
+            demand(telling(CARD_BEGUN, &number.to_string()), cso);
         }
     }
     for (list, path) in &files.lists {
-        demand(telling("payment-list-made", list), path);
+        demand(telling(PAYMENT_LIST_MADE, list), path);
     }
     for (number, path) in &files.block_lists {
-        demand(telling("block-list-made", &number.to_string()), path);
+        demand(telling(BLOCK_LIST_MADE, &number.to_string()), path);
     }
 }
 
@@ -271,12 +280,15 @@ fn parse(lines: &[Vec<u8>]) -> Option<Operation> {
         .map(|line| std::str::from_utf8(line).ok()?.strip_suffix('\n'))
         .collect();
     let texts = texts?;
-    let [kind, position, _at, _operator, action, subject, previous, stated] = texts.as_slice() else {
+    let [kind, position, at, _operator, action, subject, previous, stated] = texts.as_slice() else {
         return None;
     };
     let number: u64 = position.parse().ok()?;
     let hashed = lines.get(..7)?.concat();
-    (*kind == KIND && number.to_string() == **position).then_some(())?;
+    // DATA 2.1: "without other control characters"; the time in the one form of its kind.
+    let plain = !texts.iter().any(|text| text.contains(char::is_control));
+    let time = at.parse::<Timestamp>().ok()?;
+    (*kind == KIND && number.to_string() == **position && time.to_string() == **at && plain).then_some(())?;
     Some(Operation {
         position: number,
         action: (*action).to_owned(),
