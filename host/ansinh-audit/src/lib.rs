@@ -1,9 +1,9 @@
 //! The auditor: proves from files and the root public key alone which card was issued by whom, what was paid, to whom,
 //! once, and that nothing was inserted, edited, reordered or removed (DESIGN, promise 6).
 //!
-//! Depends on the specification crate only. Files are read by the layout of DATA 2, journals as streams; memory grows
-//! with the number of cards, lines and payments, not with the size of the files. A bad record is named and the audit
-//! goes on behind it.
+//! It shares the specification and the verifier with those it audits, and no other code of theirs. Files are read by
+//! the layout of DATA 2, journals as streams; memory grows with the number of cards, lines and payments, not with the
+//! size of the files. A bad record is named and the audit goes on behind it.
 
 mod acknowledgements;
 mod block_lists;

@@ -190,7 +190,8 @@ impl TestStation {
         self.assert_audit_is_clean(people);
     }
 
-    /// The auditor, who shares no code with the station but the specification, finds so many cards and nothing amiss.
+    /// The auditor, who shares with the station the specification and the verifier behind it and nothing else, finds so many
+    /// cards and nothing amiss.
     pub fn assert_audit_is_clean(&self, cards: usize) {
         let home = Home::new(self.home());
         let folder = TempDir::new().expect("a temporary folder");

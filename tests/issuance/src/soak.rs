@@ -400,7 +400,7 @@ fn check_chip(store: &ansinh_store::Store, memory: &Path) -> String {
     card.map_or("blank", |card| card.state.name()).to_owned()
 }
 
-/// The auditor, who shares no code with the station but the specification, finds nothing.
+/// The auditor, who shares with the station the specification and the verifier behind it and nothing else, finds nothing.
 fn audit(home: &Home, station: &TestStation, cards: usize) {
     // Cards that were given up after their signature are known as blocked by the next list only.
     let published = station.ansinh(&["block", "publish"]).output().unwrap();
