@@ -16,7 +16,7 @@ use crate::installation::Installation;
 use crate::keys::{Credentials, Keys, request};
 use crate::log::Log;
 use crate::machine::{Loading, Machine, Payload, block_list_loaded, free_place, list_loaded};
-use crate::payment_list::{ListLoading, PaymentList};
+use crate::payment_list::ListLoading;
 use crate::primitives::Signer;
 
 /// Milliseconds for which a nonce is good: a statement that is held back would set the clock behind by as much.
@@ -239,7 +239,7 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
         Ok(())
     }
 
-    /// Certificates are renewed forwards only, and a list in force is paid to the end in the province that signed it.
+    /// Certificates are renewed forwards only, and in one province: only a terminal that has made new keys goes to another.
     fn check_renewal(&self, credentials: &Credentials) -> Result<(), Refusal> {
         let Some(installed) = &self.credentials else {
             return Ok(());
@@ -247,10 +247,7 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
         if credentials.precede(installed) {
             return Err(Refusal::NotNewer);
         }
-        let newest = self.newest_time().date();
-        let list = self.list.as_ref().map(PaymentList::facts);
-        let in_force = list.is_some_and(|list| newest.is_none_or(|day| day <= list.expiry));
-        if !credentials.same_province(installed) && in_force {
+        if !credentials.same_province(installed) {
             return Err(Refusal::NotForThisTerminal);
         }
         Ok(())

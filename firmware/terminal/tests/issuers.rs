@@ -281,7 +281,7 @@ fn certificates_that_do_not_belong_here() {
             Refusal::NotGenuine,
         ),
         (
-            "another province's, while its list is in force",
+            "another province's",
             certificate("VNISS0100002", 20),
             Refusal::NotForThisTerminal,
         ),

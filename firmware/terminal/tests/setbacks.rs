@@ -15,7 +15,9 @@ use bench::card::issuer::{CertificatePlan, ISSUER, plan, signed};
 use bench::host::{Host, ListPlan, block_entry, block_header, card, line, noon};
 use bench::nor::TEARS;
 use bench::{Bench, chip, layout, story};
-use card_spec::certificate::Role;
+use card_spec::certificate::{Request as CertificateRequest, Role};
+use card_spec::crypto::PublicKey;
+use card_spec::signed::Signed;
 use card_spec::values::{CardNumber, Date, Time};
 use link::{Answer, Refusal, Request, TerminalState, receive};
 
@@ -94,6 +96,71 @@ fn certificates_are_renewed_forwards_only() {
     );
     let ended = (date(2026, 11, 20), date(2026, 11, 21));
     assert_eq!(install(ended, ISSUER), Err(Refusal::Expired));
+}
+
+fn other_issuer(host: &Host) -> Vec<u8> {
+    let plan = CertificatePlan {
+        holder: "VNISS0100001",
+        ..host.office.issuer_plan()
+    };
+    plan.sign(&host.office.root, host.issuer().public_key())
+}
+
+/// All that another province installs at a terminal of this name, which has these keys.
+fn of_another_province(host: &Host, terminal: [&'static str; 2], keys: [PublicKey; 2]) -> Vec<u8> {
+    let office = &host.office;
+    let own = |holder, role, key| {
+        let plan = CertificatePlan {
+            holder,
+            role,
+            ..office.terminal_plan()
+        };
+        plan.sign(&office.terminal_ca, key)
+    };
+    let [_, authority, ..] = host.certificates(keys[0], keys[1]);
+    [
+        other_issuer(host),
+        authority,
+        own(terminal[0], Role::TerminalAgreement, keys[0]),
+        own(terminal[1], Role::TerminalJournal, keys[1]),
+    ]
+    .concat()
+}
+
+#[test]
+fn another_provinces_certificates_come_with_new_keys_only() {
+    let flash = chip();
+    let mut host = usual();
+    let mut bench = Bench::power_on(&flash).unwrap();
+    // No payment list was ever here.
+    let agreement = host.make_keys(&mut bench).unwrap();
+    bench
+        .done(&Request::Install {
+            objects: &host.objects(agreement),
+        })
+        .unwrap();
+    host.set_time(&mut bench, noon()).unwrap();
+    let before = flash.borrow().operations;
+    let names = ["VNT0000001A00001", "VNT0000001J00001"];
+    let all = of_another_province(&host, names, [agreement, host.journal_key.unwrap()]);
+    for objects in [other_issuer(&host), all] {
+        let refused = bench.done(&Request::Install { objects: &objects });
+        assert_eq!(refused, Err(Refusal::NotForThisTerminal));
+    }
+    assert_eq!(flash.borrow().operations, before, "nothing was written");
+    let last = bench.journal().pop().unwrap();
+    host.acknowledge(&mut bench, &last).unwrap();
+    let answer = bench.ask(&Request::MakeKeys { name: *b"VNT0000002" });
+    let Ok(Answer::Requests { agreement, journal }) = receive(&answer) else {
+        panic!("no new keys");
+    };
+    let keys = [agreement, journal].map(|request| {
+        let request = Signed::<CertificateRequest>::parse(request).unwrap();
+        request.claimed().public_key.key
+    });
+    let names = ["VNT0000002A00001", "VNT0000002J00001"];
+    let objects = of_another_province(&host, names, keys);
+    bench.done(&Request::Install { objects: &objects }).unwrap();
 }
 
 #[test]

@@ -393,6 +393,16 @@ fn a_terminal_that_gives_fewer_entries_than_it_shows_is_told() {
     assert_eq!(keys.store.acknowledgements().unwrap().len(), 1);
 }
 
+#[test]
+fn a_terminal_of_another_station_is_sent_nothing() {
+    let desk = Desk::new();
+    for command in ["load", "sync"] {
+        let port = powered::answering_at_a_port(*b"VNT0000009", |_| None);
+        let refused = desk.fail(65, &["terminal", command, "--port", &port]);
+        assert!(refused.contains("nothing was sent"), "{refused}");
+    }
+}
+
 /// A station whose terminal VNT0000009 has paid both cards.
 fn desk_with_payments() -> Desk {
     let desk = Desk::new();

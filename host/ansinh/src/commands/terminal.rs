@@ -7,6 +7,7 @@ use ansinh_keys::{Role, SigningKey};
 use ansinh_payout::{IssuerKey, WholeBlockList, issuer_certificates, time_statement, vietnam_time};
 use ansinh_reference::today;
 use ansinh_station::terminal_link::{LinkError, TerminalLink};
+use ansinh_store::StoreError;
 use ansinh_store::lists::PaymentList;
 use anyhow::{Context as _, Result};
 use card_spec::values::TerminalName;
@@ -76,7 +77,7 @@ impl Load {
     fn run(&self, options: &Options) -> Result<()> {
         let signing = Signing::open(options)?;
         let (mut link, hello) = self.port.open()?;
-        let terminal = provisioned_name(&hello)?;
+        let terminal = known_terminal(&signing, &hello)?;
         install_issuers(&mut link, &signing)?;
         set_clock(&mut link, &signing.issuer()?, terminal)?;
         // A new list comes into force over payments that the ledger knows.
@@ -258,6 +259,20 @@ fn provisioned_name(hello: &Hello) -> Result<TerminalName> {
                 .to_owned(),
         )
         .into()),
+    }
+}
+
+/// The name of a terminal that this station has provisioned. Another station's is to be sent nothing.
+fn known_terminal(signing: &Signing, hello: &Hello) -> Result<TerminalName> {
+    let name = provisioned_name(hello)?;
+    match signing.store.terminal(name.as_str()) {
+        Ok(_) => Ok(name),
+        Err(StoreError::NotFound { .. }) => Err(Refused(format!(
+            "thiết bị {name} không thuộc trạm này / the terminal {name} is not in this station's ledger: nothing was sent to it. Connect it \
+             to the station that provisioned it; to take it over, synchronise it there, then here: ansinh terminal provision --anew"
+        ))
+        .into()),
+        Err(error) => Err(error.into()),
     }
 }
 

@@ -36,6 +36,22 @@ pub(crate) fn at_a_port() -> String {
 
 /// A terminal that shows five journal entries and gives one.
 pub(crate) fn withholding_at_a_port(name: [u8; 10], first: Vec<u8>) -> String {
+    let first: &'static [u8] = first.leak();
+    answering_at_a_port(name, move |request| {
+        Some(match request {
+            Request::TimeNonce => Answer::Nonce { nonce: [1; 16] },
+            Request::ReadJournal { from: 1 } => Answer::Entries { bytes: first },
+            Request::ReadJournal { .. } => Answer::Entries { bytes: &[] },
+            _ => Answer::Done,
+        })
+    })
+}
+
+/// A provisioned terminal that shows five journal entries and answers what comes after Hello like this; at `None` it is gone.
+pub(crate) fn answering_at_a_port(
+    name: [u8; 10],
+    answer: impl Fn(&Request<'_>) -> Option<Answer<'static>> + Send + 'static,
+) -> String {
     behind_a_port(move |runtime, mut line| {
         let mut decoder = FrameDecoder::default();
         runtime.block_on(async {
@@ -44,7 +60,7 @@ pub(crate) fn withholding_at_a_port(name: [u8; 10], first: Vec<u8>) -> String {
                     continue;
                 };
                 let answer = match receive(message).unwrap() {
-                    Request::Hello { version } => Answer::Hello(Hello {
+                    Request::Hello { version } => Some(Answer::Hello(Hello {
                         version,
                         name: Some(name),
                         state: TerminalState::Provisioned,
@@ -54,11 +70,11 @@ pub(crate) fn withholding_at_a_port(name: [u8; 10], first: Vec<u8>) -> String {
                         acknowledged: 0,
                         list_number: 0,
                         block_list_number: 0,
-                    }),
-                    Request::TimeNonce => Answer::Nonce { nonce: [1; 16] },
-                    Request::ReadJournal { from: 1 } => Answer::Entries { bytes: &first },
-                    Request::ReadJournal { .. } => Answer::Entries { bytes: &[] },
-                    _ => Answer::Done,
+                    })),
+                    request => answer(&request),
+                };
+                let Some(answer) = answer else {
+                    return;
                 };
                 let mut encoded: Encoded = [0; MAX_ENCODED];
                 line.write_all(send(&answer, &mut encoded).unwrap())

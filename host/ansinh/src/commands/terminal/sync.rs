@@ -12,7 +12,7 @@ use card_spec::values::TerminalName;
 use clap::Args;
 use link::Hello;
 
-use super::{Line, Options, Port, Signing, install_issuers, provisioned_name, set_clock};
+use super::{Line, Options, Port, Signing, install_issuers, known_terminal, set_clock};
 
 #[derive(Args)]
 #[command(after_help = "\
@@ -47,7 +47,7 @@ impl Sync {
     pub(crate) fn run(&self, options: &Options) -> Result<()> {
         let signing = Signing::open(options)?;
         let (mut link, hello) = self.port.open()?;
-        let terminal = provisioned_name(&hello)?;
+        let terminal = known_terminal(&signing, &hello)?;
         // Before the journal is read, so that no entry is left that is not acknowledged. The journal comes home also from a
         // terminal that does not take the time.
         let issuer = signing.issuer()?;
