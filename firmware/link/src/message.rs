@@ -264,8 +264,8 @@ impl Refusal {
                 "The changes are to another block list than the terminal's. The old list stays. Send a full one.",
             ),
             Self::TooManyIssuers => (
-                "Thiết bị đã giữ đủ chứng thư nơi cấp còn hạn. Các chứng thư đang có được giữ nguyên.",
-                "The terminal holds as many valid issuer certificates as it can. Those stay; no other was added.",
+                "Thiết bị đã giữ bốn chứng thư nơi cấp còn hạn, không nhận thêm. Chưa có gì thay đổi. Nếu còn khoản chi chưa rõ kết quả, hãy đặt lại thẻ đó rồi đồng bộ lại; nếu không, hãy báo người quản trị.",
+                "The terminal holds four valid issuer certificates and takes no other. Nothing was changed. If a payment is unsettled, tap its card again and synchronise; else tell the administrator.",
             ),
             Self::Storage => (
                 "Bộ nhớ của thiết bị bị lỗi. Ngừng chi trả trên thiết bị này và báo người quản trị.",

@@ -23,6 +23,7 @@ use card_spec::certificate::{Certificate, Certified};
 use card_spec::crypto::PortableP256;
 use card_spec::signed::Signed;
 use common::{Card, Till, time, two_cards};
+use link::{Answer, Refusal, Request};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -391,6 +392,32 @@ fn a_terminal_that_gives_fewer_entries_than_it_shows_is_told() {
         "{refused}"
     );
     assert_eq!(keys.store.acknowledgements().unwrap().len(), 1);
+}
+
+#[test]
+fn why_the_newest_key_was_not_taken_is_said_before_what_follows_from_it() {
+    let desk = Desk::new();
+    let keys = desk.keys();
+    let mut till = Till::new(9);
+    till.register(&keys.store, &keys.lan, &keys.authority());
+    let first: &'static [u8] = till.boot().leak();
+    let port = powered::answering_at_a_port(till.name.to_bytes(), move |request| {
+        let refused = |code| Answer::Refused { code };
+        Some(match request {
+            Request::Install { .. } => refused(Refusal::TooManyIssuers),
+            Request::ReadJournal { from: 1 } => Answer::Entries { bytes: first },
+            Request::ReadJournal { .. } => Answer::Entries { bytes: &[] },
+            _ => refused(Refusal::NotForThisTerminal),
+        })
+    });
+    let printed = desk.fail(1, &["terminal", "sync", "--port", &port]);
+    let place = |refusal: Refusal| printed.find(refusal.text().1);
+    let (cause, consequence) = (place(Refusal::TooManyIssuers), place(Refusal::NotForThisTerminal));
+    assert!(cause.is_some() && cause < consequence, "{printed}");
+    assert_eq!(
+        keys.store.journal_head("VNT0000009").unwrap().unwrap().sequence,
+        1
+    );
 }
 
 #[test]

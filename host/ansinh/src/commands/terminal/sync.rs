@@ -53,7 +53,11 @@ impl Sync {
         let issuer = signing.issuer()?;
         let clock =
             install_issuers(&mut link, &signing).and_then(|()| set_clock(&mut link, &issuer, terminal));
-        let outcome = synchronise(&mut link, &signing, terminal, &hello)?;
+        let outcome = match (synchronise(&mut link, &signing, terminal, &hello), &clock) {
+            // A terminal without the issuer's newest key takes no acknowledgement either: the cause comes first.
+            (Err(error), Err(cause)) => bail!("{cause:#}. Sau đó / Then: {error:#}"),
+            (outcome, _) => outcome?,
+        };
         report(options, &outcome);
         outcome.demand_paid_once()?;
         clock
