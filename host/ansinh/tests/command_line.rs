@@ -467,7 +467,8 @@ fn a_delivery_is_taken_in_from_the_inbox_and_its_file_removed() {
     desk.fail(1, &["delivery", "take-in", "good.json"]);
     // Still there after the power went: removed. With one more card it is another delivery of the same name.
     desk.write("station/inbox/good.json", &delivery().to_string());
-    desk.succeed(&["delivery", "take-in", "good.json"]);
+    let printed = desk.fail(1, &["delivery", "take-in", "good.json"]);
+    assert!(printed.contains("registered already"), "{printed}");
     assert!(!desk.path("station/inbox/good.json").exists());
     let mut other = delivery();
     other["cards"]

@@ -159,10 +159,11 @@ pub fn find(home: &Home, name: &str) -> Result<PathBuf, DeliveryError> {
 }
 
 /// Registers the delivery of a file in the inbox, and removes the file: it holds keys in clear. A file that is still there although
-/// its delivery is registered (the answer was lost, or the power) is removed.
+/// its delivery is registered (the answer was lost, or the power) is removed, too.
 ///
 /// # Errors
-/// As [`register`], and [`DeliveryError::FileName`], [`DeliveryError::NoFile`]; the file is still there then.
+/// As [`register`], and [`DeliveryError::FileName`], [`DeliveryError::NoFile`]; the file is still there then, unless all that is in it
+/// was registered before.
 pub fn take_in(
     home: &Home,
     store: &Store,
@@ -178,32 +179,29 @@ pub fn take_in(
     if content.len() as u64 > LONGEST {
         return Err(DeliveryError::TooLong.into());
     }
-    let registered = match register(home, store, actor, &content, passphrase) {
-        Ok(registered) => registered,
-        Err(error) => registered_before(store, &content)?.ok_or(error)?,
-    };
+    let registered = register(home, store, actor, &content, passphrase);
+    if registered.is_err() && !is_registered(store, &content)? {
+        return registered;
+    }
     fs::remove_file(&path).with_context(|| {
         format!("inbox/{name}: the delivery is registered, but its file cannot be removed. Remove it: it holds keys in clear")
     })?;
-    Ok(registered)
+    registered
 }
 
-/// The delivery of this file, if all that is in it is registered.
-fn registered_before(store: &Store, file: &[u8]) -> Result<Option<Registered>> {
+/// Whether all that is in this file is registered.
+fn is_registered(store: &Store, file: &[u8]) -> Result<bool> {
     let checked = check(file)?;
     let check_values = checked.keys.check_values()?;
     for chip in &checked.chips {
         match store.delivery_of(chip) {
             Ok(known) if known.name == checked.name && known.check_values == *check_values.as_flattened() => {
             }
-            Ok(_) | Err(StoreError::NotFound { .. }) => return Ok(None),
+            Ok(_) | Err(StoreError::NotFound { .. }) => return Ok(false),
             Err(error) => return Err(error.into()),
         }
     }
-    Ok(Some(Registered {
-        name: checked.name,
-        cards: checked.chips.len(),
-    }))
+    Ok(true)
 }
 
 /// Puts a checked file into the inbox under a name of its own, readable by nobody else.
