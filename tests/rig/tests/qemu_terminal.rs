@@ -212,7 +212,8 @@ fn an_answer_too_long_for_a_frame_is_an_error() {
 
 #[test]
 fn a_reader_that_is_not_there_is_silent_and_found_when_it_comes() {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    // An address of its own: on 127.0.0.1 another test's reader may be given the port that is freed here.
+    let listener = TcpListener::bind("127.0.0.2:0").unwrap();
     let address = listener.local_addr().unwrap();
     drop(listener);
     let bench = Bench::plain();
