@@ -58,6 +58,14 @@ impl Engine {
         }
     }
 
+    /// Puts all that was committed where a copy of the store is taken from, if it is not there by itself.
+    pub(crate) fn fold(self) -> Option<&'static str> {
+        match self {
+            Self::Sqlite => Some(sqlite::FOLD),
+            Self::Postgres => None,
+        }
+    }
+
     /// Refuses a database whose commits would not survive a power cut.
     pub(crate) async fn demand_durable(self, connection: &mut AnyConnection) -> Result<(), StoreError> {
         match self {

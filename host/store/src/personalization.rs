@@ -74,7 +74,7 @@ impl Store {
     }
 
     /// Writes down what is known of a chip and what is about to be done to it, all of it or nothing. Call it before doing it.
-    /// Asking again for a fact changes nothing.
+    /// Asking again for a fact changes nothing, but each step that is about to be taken is a line of the card's journal, once for each time.
     ///
     /// # Errors
     /// [`StoreError::KeySeenBefore`] if any card ever had either key; [`StoreError::WrongState`] for a card that was blocked or

@@ -11,7 +11,7 @@ use tokio::runtime::{Builder, Runtime};
 use crate::connections::Connections;
 use crate::engine::Engine;
 use crate::migrations::migrations;
-use crate::turn::{Means, WriteTurn};
+use crate::turn::WriteTurn;
 use crate::{Location, StoreError};
 
 /// Hears how long each write took.
@@ -19,7 +19,7 @@ type Observer = Box<dyn Fn(Duration) + Send + Sync>;
 
 /// The ledger, opened.
 pub struct Store {
-    runtime: Runtime,
+    pub(crate) runtime: Runtime,
     pub(crate) connections: Connections,
     /// Of this process. SQLite lets writers sleep and try again (its busy handler), which costs sixteen readers most of their
     /// time; here they are woken.
@@ -126,13 +126,8 @@ impl Store {
         &self,
         work: impl AsyncFnOnce(&mut AnyConnection) -> Result<T, E>,
     ) -> Result<T, E> {
-        let means = Means {
-            runtime: &self.runtime,
-            connections: &self.connections,
-            engine: self.engine,
-        };
         let start = Instant::now();
-        let result = self.turn.take(means, work);
+        let result = self.turn.take(self, work);
         if let Some(observer) = self.observer.get() {
             observer(start.elapsed());
         }
@@ -141,9 +136,9 @@ impl Store {
 }
 
 impl Drop for Store {
-    /// Closes the connections in order, so that SQLite folds its write-ahead log into the one file that gets copied and audited.
+    /// Closes the connections in order, so that one file is left that gets copied and audited.
     fn drop(&mut self) {
-        self.runtime.block_on(self.connections.close());
+        self.runtime.block_on(self.connections.close(self.engine));
     }
 }
 

@@ -8,12 +8,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use sqlx::{Any, AnyConnection, Connection as _, Transaction};
-use tokio::runtime::Runtime;
 
-use crate::StoreError;
-use crate::connections::Connections;
 use crate::engine::Engine;
 use crate::error::DatabaseError;
+use crate::{Store, StoreError};
 
 /// Turns, failed ones included, that those who are done wait for at most: whoever fails returns at once and may come again.
 const MOST: usize = 64;
@@ -80,40 +78,32 @@ impl Drop for Announcement {
     }
 }
 
-/// What a turn needs of the store.
-#[derive(Clone, Copy)]
-pub(crate) struct Means<'a> {
-    pub(crate) runtime: &'a Runtime,
-    pub(crate) connections: &'a Connections,
-    pub(crate) engine: Engine,
-}
-
 impl WriteTurn {
     /// Does the work when its turn comes, and returns when it is committed, or undone.
     pub(crate) fn take<T, E: From<StoreError>>(
         &self,
-        means: Means<'_>,
+        store: &Store,
         work: impl AsyncFnOnce(&mut AnyConnection) -> Result<T, E>,
     ) -> Result<T, E> {
         // A transaction that is dropped, by a panic too, hands its connection to the runtime.
-        let _context = means.runtime.enter();
+        let _context = store.runtime.enter();
         let mut shared = self.wait();
         let mut open = match shared.take() {
             Some(open) => open,
-            None => self.begin(means)?,
+            None => self.begin(store)?,
         };
-        let done = match means.runtime.block_on(open.run(means.engine, work)) {
+        let done = match store.runtime.block_on(open.run(store.engine, work)) {
             Ok(done) => done,
             Err(broken) => return Err(StoreError::from(broken).into()),
         };
         let end = Arc::clone(&open.end.end);
         if open.uses == 0 {
             // Nothing is in it, and nothing was told.
-            means.runtime.block_on(open.undo());
+            store.runtime.block_on(open.undo());
         } else if self.waiting.load(Ordering::SeqCst) > 0 && open.turns < MOST {
             *shared = Some(open);
         } else {
-            means.runtime.block_on(open.commit());
+            store.runtime.block_on(open.commit());
         }
         let result = done?;
         self.wait_for(&end, shared).map_err(StoreError::from)?;
@@ -139,11 +129,11 @@ impl WriteTurn {
         shared
     }
 
-    fn begin(&self, means: Means<'_>) -> Result<Open, StoreError> {
-        let transaction = means.runtime.block_on(async {
-            let begun = means.connections.begin(means.engine.begin_write());
+    fn begin(&self, store: &Store) -> Result<Open, StoreError> {
+        let transaction = store.runtime.block_on(async {
+            let begun = store.connections.begin(store.engine.begin_write());
             let mut transaction = begun.await?;
-            means.engine.take_turn(&mut transaction).await?;
+            store.engine.take_turn(&mut transaction).await?;
             Ok::<_, sqlx::Error>(transaction)
         })?;
         Ok(Open {
@@ -217,7 +207,7 @@ mod tests {
     use sqlx::Row as _;
 
     use super::*;
-    use crate::{DatabaseUrl, Location, Store};
+    use crate::{DatabaseUrl, Location};
 
     const INSERT: &str = "INSERT INTO series (name, last) VALUES ($1, 1)";
 

@@ -23,6 +23,8 @@ const STRIDE: u64 = 13;
 /// Places at the start that CI tries one by one: opening, and the first commits.
 const START: u64 = 20;
 const SIGKILL: i32 = 9;
+/// What `store-crowd` does where nothing fails: eight writers, four acts each.
+const ACTS_OF_A_CROWD: usize = 32;
 
 /// A ledger in which nothing was done yet, and the library; made once.
 struct Template {
@@ -149,6 +151,13 @@ fn at_each_write(kind: &str, check: impl Fn(&Outcome) + Sync) {
 
 /// A fault at each write of many who share commits: what each was told is true.
 fn at_each_write_of_a_crowd(kind: &str) {
+    let faultless = Attempt::new().run(CROWD, kind, 0);
+    let done = faultless
+        .output
+        .lines()
+        .filter(|line| line.ends_with(" done"))
+        .count();
+    assert_eq!(done, ACTS_OF_A_CROWD, "{}", faultless.output);
     at_each_write_of(CROWD, kind, |attempt, outcome| {
         let store = Store::open(&attempt.file()).unwrap();
         store.verify_operations().unwrap();

@@ -18,6 +18,10 @@ const FULL: i64 = 2;
 /// processes could claim the same person.
 pub(super) const BEGIN_WRITE: &str = "BEGIN IMMEDIATE";
 
+/// Folds the write-ahead log into the file, as far as no other process reads an earlier state (sqlite.org/pragma.html,
+/// "wal_checkpoint").
+pub(super) const FOLD: &str = "PRAGMA wal_checkpoint(PASSIVE)";
+
 /// SQLite answers a setting that it cannot keep with another one, not with an error (sqlite.org/pragma.html, "journal_mode").
 pub(super) async fn demand_durable(connection: &mut AnyConnection) -> Result<(), StoreError> {
     let journal = sqlx::query("PRAGMA journal_mode")

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use ansinh_store::operators::Role;
 use ansinh_store::{Location, Store, StoreError};
 
 use crate::fixture::*;
@@ -54,4 +55,22 @@ fn a_store_may_lie_in_a_folder_of_any_name_and_be_named_from_where_we_are() {
     drop(Store::create(&relative).unwrap());
     assert!(folder.path().join("store.sqlite").is_file());
     assert_eq!(Store::open(&relative).unwrap().waiting_persons().unwrap(), 0);
+}
+
+#[test]
+fn whoever_has_closed_a_ledger_leaves_a_whole_file_however_short_the_work_before() {
+    for _ in 0..20 {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("store.sqlite");
+        let store = Store::create(&file).unwrap();
+        let officer = store.add_first_operator("officer").unwrap();
+        let actor = store.authenticate(&officer).unwrap();
+        let roles = [Role::Approver].into_iter().collect();
+        store.add_operator(&actor, "approver", roles).unwrap();
+        drop(store);
+        let copy = folder.path().join("copy.sqlite");
+        std::fs::copy(file, &copy).unwrap();
+        let names = sql_at(&Location::File(copy), "SELECT name FROM operator ORDER BY name");
+        assert_eq!(names, "approver\nofficer");
+    }
 }
