@@ -31,7 +31,7 @@ pub mod station;
 
 pub use failure::{Failure, Plastic};
 pub use machine::{
-    Assignment, CardKeys, Done, Event, Issuance, JournalStep, LedgerWrite, Progress, Randomness, Step,
+    Assignment, CardKeys, Done, End, Event, Issuance, JournalStep, LedgerWrite, Progress, Randomness, Step,
 };
 pub use person::{DataGroups, PersonRecord};
 pub use proof::ProvenKeys;

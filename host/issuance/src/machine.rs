@@ -30,6 +30,8 @@ pub enum Step {
     AskPin(CardNumber),
     /// Commit this to the ledger, all of it in one transaction, before anything else: [`Event::Written`].
     Write(CardNumber, Vec<LedgerWrite>),
+    /// Commit to the ledger what has become of the chip: [`Event::Written`].
+    End(CardNumber, End),
     /// Write this to the ledger, give the CSO its place in the issuer's sequence, sign and store it, all in one transaction:
     /// [`Event::Signed`]. If a CSO was signed for this card before, that one is the answer.
     SignCso(Box<CsoDraft>, Vec<LedgerWrite>),
@@ -48,6 +50,11 @@ pub enum LedgerWrite {
     KeysReplaced,
     /// The chip has proved these keys: refuse them ([`Failure::DuplicateKey`]) if any card ever had one of them.
     KeysProven(Box<ProvenKeys>),
+}
+
+/// What has become of a chip.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
     /// The card confirmed that it is active.
     Activated,
     /// The chip is spoilt: the person waits again, and if a CSO was released its number is blocked in the same transaction.
@@ -284,6 +291,13 @@ impl Desk {
 
     pub(crate) async fn write(&self, number: CardNumber, writes: Vec<LedgerWrite>) -> Result<(), Failure> {
         match self.ask(Step::Write(number, writes)).await? {
+            Event::Written => Ok(()),
+            _ => Err(WRONG_ANSWER),
+        }
+    }
+
+    pub(crate) async fn end(&self, number: CardNumber, end: End) -> Result<(), Failure> {
+        match self.ask(Step::End(number, end)).await? {
             Event::Written => Ok(()),
             _ => Err(WRONG_ANSWER),
         }

@@ -18,8 +18,8 @@ use crate::opening::{Greeting, select};
 use crate::proof::Question;
 use crate::session::{Instruction, Session};
 use crate::{
-    Assignment, CardKeys, DataGroups, Done, Failure, JournalStep, LedgerWrite, Plastic, Progress, ProvenKeys,
-    Randomness, Station,
+    Assignment, CardKeys, DataGroups, Done, End, Failure, JournalStep, LedgerWrite, Plastic, Progress,
+    ProvenKeys, Randomness, Station,
 };
 
 /// The whole personalization.
@@ -81,7 +81,7 @@ pub(crate) async fn personalize(desk: Desk, station: &Station, random: Randomnes
     if let Err(failure) = &result
         && failure.plastic() == Plastic::Spoilt
     {
-        desk.write(number, vec![LedgerWrite::GivenUp]).await?;
+        desk.end(number, End::GivenUp).await?;
     }
     result
 }
@@ -202,7 +202,7 @@ impl Work<'_> {
         if hash.is_none() || status.cso_hash != hash {
             return Err(Failure::OtherCso);
         }
-        self.write(vec![LedgerWrite::Activated]).await?;
+        self.desk.end(self.number(), End::Activated).await?;
         Ok(Done::Confirmed(self.card.number))
     }
 
@@ -264,7 +264,7 @@ impl Work<'_> {
         self.session
             .command(Instruction("ACTIVATE", [ACTIVATE, 0x00, 0x00]), &[])
             .await?;
-        self.write(vec![LedgerWrite::Activated]).await?;
+        self.desk.end(self.number(), End::Activated).await?;
         Ok(Done::Issued(self.card.number))
     }
 
@@ -272,10 +272,6 @@ impl Work<'_> {
     async fn about(&mut self, step: JournalStep) -> Result<(), Failure> {
         let mut writes = mem::take(&mut self.learned);
         writes.push(LedgerWrite::Journal(step));
-        self.write(writes).await
-    }
-
-    async fn write(&self, writes: Vec<LedgerWrite>) -> Result<(), Failure> {
         self.desk.write(self.number(), writes).await
     }
 

@@ -4,54 +4,17 @@
 mod common;
 
 use ansinh_payout::{JournalIngestion, PayoutError, carried_payment, make_payment_list};
+use ansinh_store::StoreError;
 use ansinh_store::cards::BlockReason;
 use ansinh_store::journal::Ingestion;
-use ansinh_store::lists::PaymentList;
 use ansinh_store::maintenance::{CardPayments, CardReceipt, SeenReceipt};
-use ansinh_store::operators::Actor;
-use ansinh_store::{Location, Store, StoreError};
 use card_spec::payment::{HolderCheckMethod, Order, Receipt, ReceiptKind, Recipient};
 use card_spec::values::Amount;
 use common::{
-    Card, Office, Till, active_card, alter, approve_everybody, delivery, encode, first_operator, key,
-    location, receipt_body, signed, two_cards, updated,
+    Bench, Till, active_card, alter, approve_everybody, delivery, encode, key, receipt_body, signed, updated,
 };
-use tempfile::TempDir;
-
-struct Bench {
-    office: Office,
-    store: Store,
-    lan: Actor,
-    cards: [Card; 2],
-    till: Till,
-    list: PaymentList,
-    location: Location,
-    _folder: TempDir,
-}
 
 impl Bench {
-    fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let location = location(folder.path());
-        let store = Store::create(&location).unwrap();
-        let office = Office::new();
-        let lan = first_operator(&store);
-        let cards = two_cards(&store, &lan, &office.issuer());
-        let till = Till::new(1);
-        till.register(&store, &lan, &office.authority());
-        let list = till.list(&store, &lan, &office.issuer());
-        Self {
-            office,
-            store,
-            lan,
-            cards,
-            till,
-            list,
-            location,
-            _folder: folder,
-        }
-    }
-
     /// What the first card keeps of a payment at the till.
     fn carried(&self, counter: u32) -> CardReceipt {
         self.carried_with(counter, |_| {}, |_| {})

@@ -5,54 +5,15 @@ mod common;
 
 use ansinh_payout::{EntryError, IngestionError, JournalIngestion, Rejected, acknowledge};
 use ansinh_store::journal::Ingestion;
-use ansinh_store::lists::PaymentList;
-use ansinh_store::operators::Actor;
-use ansinh_store::{Location, Store, StoreError};
+use ansinh_store::{Store, StoreError};
 use card_spec::crypto::PortableP256;
 use card_spec::journal::{Acknowledgement, Event, Refusal, RefusalReason};
 use card_spec::payment::{HolderCheckMethod, Order, Receipt, ReceiptKind, Recipient};
 use card_spec::signed::Signed;
 use card_spec::values::Amount;
-use common::{
-    Card, Office, Till, alter, first_operator, key, location, receipt, receipt_body, signed, time, today,
-    two_cards, updated,
-};
-use tempfile::TempDir;
-
-struct Bench {
-    office: Office,
-    store: Store,
-    lan: Actor,
-    cards: [Card; 2],
-    till: Till,
-    list: PaymentList,
-    _folder: TempDir,
-    location: Location,
-}
+use common::{Bench, Till, alter, key, receipt, receipt_body, signed, time, today, updated};
 
 impl Bench {
-    fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let location = location(folder.path());
-        let store = Store::create(&location).unwrap();
-        let office = Office::new();
-        let lan = first_operator(&store);
-        let cards = two_cards(&store, &lan, &office.issuer());
-        let till = Till::new(1);
-        till.register(&store, &lan, &office.authority());
-        let list = till.list(&store, &lan, &office.issuer());
-        Self {
-            office,
-            store,
-            lan,
-            cards,
-            till,
-            list,
-            _folder: folder,
-            location,
-        }
-    }
-
     fn take(&self, bytes: &[u8]) -> Result<Ingestion, Rejected> {
         take(&self.store, &self.till, bytes)
     }

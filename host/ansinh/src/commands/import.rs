@@ -132,18 +132,19 @@ fn show_findings(options: &Options, error: &anyhow::Error) {
     let Some(findings) = refusal(error).and_then(|refusal| refusal.findings.as_deref()) else {
         return;
     };
+    let left_out = findings.errors_left_out + findings.warnings_left_out;
     if options.json {
         let (errors, warnings) = (&findings.errors, &findings.warnings);
         println!(
             "{}",
-            json!({ "imported": false, "errors": errors, "warnings": warnings, "left_out": findings.left_out })
+            json!({ "imported": false, "errors": errors, "warnings": warnings, "left_out": left_out })
         );
         return;
     }
     print("LỖI / ERROR", &findings.errors);
     print("cảnh báo / warning", &findings.warnings);
-    if findings.left_out > 0 {
-        println!("… và {0} dòng nữa / and {0} more", findings.left_out);
+    if left_out > 0 {
+        println!("… và {left_out} dòng nữa / and {left_out} more");
     }
 }
 

@@ -106,8 +106,10 @@ pub struct Findings {
     pub errors: Vec<Finding>,
     /// What somebody should look at, by line.
     pub warnings: Vec<Finding>,
-    /// Findings beyond the first 10,000 errors and warnings.
-    pub left_out: u64,
+    /// Errors beyond the first 10,000.
+    pub errors_left_out: u64,
+    /// Warnings beyond the first 10,000.
+    pub warnings_left_out: u64,
 }
 
 /// How many, never what: values are personal data.
@@ -126,7 +128,8 @@ impl Findings {
     fn of(errors: Vec<ansinh_import::Finding>, warnings: Vec<ansinh_import::Finding>) -> Self {
         let beyond = |found: usize| found.saturating_sub(FINDINGS) as u64;
         Self {
-            left_out: beyond(errors.len()) + beyond(warnings.len()),
+            errors_left_out: beyond(errors.len()),
+            warnings_left_out: beyond(warnings.len()),
             errors: first(errors),
             warnings: first(warnings),
         }
@@ -255,12 +258,12 @@ fn refused(why: &str) -> Refusal {
 }
 
 fn rejected(findings: Findings) -> Refusal {
-    let count = findings.errors.len() as u64 + findings.left_out;
+    let count = findings.errors.len() as u64 + findings.errors_left_out;
     refused(&format!("the list has {count} error(s)")).with_findings(findings)
 }
 
 fn not_accepted(findings: Findings) -> Refusal {
-    let count = findings.warnings.len() as u64 + findings.left_out;
+    let count = findings.warnings.len() as u64 + findings.warnings_left_out;
     Refusal::new(
         Code::WarningsNotAccepted,
         format!("the list has {count} warning(s) that nobody accepted; nothing was imported. Look at them, then accept them"),

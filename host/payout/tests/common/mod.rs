@@ -34,6 +34,7 @@ use card_spec::signed::{Body, Signed, sign};
 use card_spec::tlv::{Field as _, Reader};
 use card_spec::values::{Amount, CardNumber, Constant, Date, Period, Suite, TerminalName, Time};
 use jiff::{ToSpan as _, civil};
+use tempfile::TempDir;
 
 /// The day of the test: what a real station certifies begins today.
 static TODAY: LazyLock<Date> = LazyLock::new(|| vietnam_time().unwrap().date().unwrap());
@@ -66,6 +67,42 @@ pub(crate) fn alter(location: &Location, sql: &str) {
                 done.expect("sqlite3 is missing: apt-get install sqlite3")
                     .success()
             );
+        }
+    }
+}
+
+/// A ledger with an issuer, two active cards and a till that has its first list.
+pub(crate) struct Bench {
+    pub(crate) office: Office,
+    pub(crate) store: Store,
+    pub(crate) lan: Actor,
+    pub(crate) cards: [Card; 2],
+    pub(crate) till: Till,
+    pub(crate) list: PaymentList,
+    pub(crate) location: Location,
+    _folder: TempDir,
+}
+
+impl Bench {
+    pub(crate) fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let location = location(folder.path());
+        let store = Store::create(&location).unwrap();
+        let office = Office::new();
+        let lan = first_operator(&store);
+        let cards = two_cards(&store, &lan, &office.issuer());
+        let till = Till::new(1);
+        till.register(&store, &lan, &office.authority());
+        let list = till.list(&store, &lan, &office.issuer());
+        Self {
+            office,
+            store,
+            lan,
+            cards,
+            till,
+            list,
+            location,
+            _folder: folder,
         }
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use ansinh_issuance::person::{EntitlementRecord, RepresentativeRecord};
 use ansinh_issuance::{
-    Assignment, CardKeys, CsoDraft, Event, Failure, JournalStep, LedgerWrite, PersonRecord, Progress,
+    Assignment, CardKeys, CsoDraft, End, Event, Failure, JournalStep, LedgerWrite, PersonRecord, Progress,
     Station, Step,
 };
 use ansinh_keys::{KeyError, MasterKeys, Passphrase, Role, SigningKey};
@@ -109,6 +109,7 @@ impl Ledger<'_> {
             Step::FindKeys(chip) => self.find_keys(&chip),
             Step::Claim { chip, blank } => self.claim(&chip, blank),
             Step::Write(number, writes) => self.write(&number, &writes),
+            Step::End(number, end) => self.end(&number, end),
             Step::SignCso(draft, writes) => self.sign_cso(&draft, &writes),
             other => return Err(other),
         };
@@ -181,20 +182,20 @@ impl Ledger<'_> {
     }
 
     fn write(&self, number: &CardNumber, writes: &[LedgerWrite]) -> Result<Event, Failure> {
-        let Self {
-            store, actor, reader, ..
-        } = self;
-        match writes {
-            [LedgerWrite::Activated] => store.activated(actor, number),
-            [LedgerWrite::GivenUp] => store.give_up(actor, number).map(drop),
-            _ => store.record(number, &facts(writes)?, reader),
-        }
-        .map_err(ledger_failure)?;
-        Ok(Event::Written)
+        let written = self.store.record(number, &facts(writes), self.reader);
+        written.map(|()| Event::Written).map_err(ledger_failure)
+    }
+
+    fn end(&self, number: &CardNumber, end: End) -> Result<Event, Failure> {
+        let ended = match end {
+            End::Activated => self.store.activated(self.actor, number),
+            End::GivenUp => self.store.give_up(self.actor, number).map(drop),
+        };
+        ended.map(|()| Event::Written).map_err(ledger_failure)
     }
 
     fn sign_cso(&self, draft: &CsoDraft, writes: &[LedgerWrite]) -> Result<Event, Failure> {
-        let facts = facts(writes)?;
+        let facts = facts(writes);
         let reference = self.station.issuer();
         let issuer = Issuer {
             reference: reference.as_str(),
@@ -257,21 +258,18 @@ pub(crate) fn key_failure(error: KeyError) -> Failure {
     Failure::Keys(error.to_string())
 }
 
-/// What the ledger writes together. An end stands alone.
-fn facts(writes: &[LedgerWrite]) -> Result<Vec<Fact<'_>>, Failure> {
+/// What the ledger writes together.
+fn facts(writes: &[LedgerWrite]) -> Vec<Fact<'_>> {
     let writes = writes.iter().map(|write| match write {
-        LedgerWrite::Journal(step) => Ok(Fact::About {
+        LedgerWrite::Journal(step) => Fact::About {
             step: step.name(),
             note: note(step),
-        }),
-        LedgerWrite::KeysReplaced => Ok(Fact::KeysReplaced),
-        LedgerWrite::KeysProven(keys) => Ok(Fact::KeysProven {
+        },
+        LedgerWrite::KeysReplaced => Fact::KeysReplaced,
+        LedgerWrite::KeysProven(keys) => Fact::KeysProven {
             agreement: keys.agreement().as_bytes(),
             signing: keys.signing().as_bytes(),
-        }),
-        LedgerWrite::Activated | LedgerWrite::GivenUp => {
-            Err(Failure::Program("the end of a card is written alone"))
-        }
+        },
     });
     writes.collect()
 }
