@@ -20,7 +20,7 @@ pub(crate) const MAX_WORD: usize = 16;
 pub(crate) const MAX_SLOT: usize = 48;
 
 const MAGIC: [u8; 4] = *b"ANSJ";
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 
 /// What the format takes from the flash chip.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -103,7 +103,7 @@ impl Header {
 /// The description of a record, or of a release mark when `length` is 0.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Entry {
-    /// The record's number; in a release mark the last released record.
+    /// The record's number; in a release mark the last released record; in a summary 0.
     pub(crate) number: u32,
     /// Where the payload begins, from the start of the block.
     pub(crate) offset: u16,

@@ -4,7 +4,10 @@
 //! no other. Signing and chaining the records is the caller's job. Space is used again only after a host has
 //! acknowledged what is in it ([`HostAcknowledgement`]), oldest block first, so every block wears alike.
 //!
-//! # Format, version 1
+//! A caller that must know at power-up what all records say together need not read them all: with a record it can give a summary
+//! of those before it ([`Journal::append_after`]), which is kept at the beginning of each block.
+//!
+//! # Format, version 2
 //! The region is a ring of erase blocks. All numbers are big-endian; CRC is CRC-32/ISO-HDLC; `W` is the chip's program
 //! word (4, 8 or 16 bytes; 4 on chips that program smaller units). Every word is programmed at most once per erase.
 //!
@@ -13,7 +16,7 @@
 //! | offset | size | field |
 //! |---|---|---|
 //! | 0 | 4 | `41 4E 53 4A` ("ANSJ") |
-//! | 4 | 1 | version, `01` |
+//! | 4 | 1 | version, `02` |
 //! | 5 | 1 | `W` |
 //! | 6 | 2 | block size in bytes |
 //! | 8 | 4 | block sequence number, from 0, one more for each block begun |
@@ -30,9 +33,9 @@
 //!
 //! | offset | size | field |
 //! |---|---|---|
-//! | 0 | 4 | number of the record; in a release mark that of the last released record |
+//! | 0 | 4 | number of the record; in a release mark that of the last released record; 0: a summary |
 //! | 4 | 2 | offset of the payload in the block |
-//! | 6 | 2 | length of the payload, 1 to 1024; 0: a release mark |
+//! | 6 | 2 | length of the payload, 1 to 1024, of a summary 1 to 256; 0: a release mark |
 //! | 8 | 4 | CRC over the payload |
 //! | 12 | 4 | CRC over the block's sequence number (4 bytes) and bytes 0..12 |
 //! | 16 | W | first commit word, all zero bits |
@@ -41,7 +44,8 @@
 //! Order of writing: bytes 0..16, payload, read back, first commit word, second commit word, read back. A slot is
 //! committed when the second commit word is all zero, or when the first is and the second is not all ones; when opening
 //! finds the first all zero and the second untouched, it programs the second. A committed slot is a record unless the
-//! next entry (in a later slot, committed or not, or the first number of the next block) has the same number.
+//! next entry (in a later slot, committed or not, or the first number of the next block) has the same number. A summary is the
+//! first slot of its block or there is none, and it is of all records before the block.
 //!
 //! # Why it survives
 //! A cut while programming leaves any part of one word programmed, and the word may read differently at the next
@@ -59,6 +63,7 @@
 //!
 //! # Limits
 //! - The region must stay the same for the life of a journal.
+//! - A summary that was cut off or has rotted is missing: the one before it is found, and more records have to be read.
 //! - A last slot whose entry rots counts as a record even if it was a release mark: losing a record unnoticed would be
 //!   worse.
 //! - A release that finds no room for its mark, or whose mark the flash does not hold, is kept from the next block on
@@ -86,6 +91,12 @@ use region::{CommitWord, Region, Walk};
 
 /// The longest record, in bytes.
 pub const MAX_RECORD: usize = 1024;
+
+/// The longest summary, in bytes.
+pub const MAX_SUMMARY: usize = 256;
+
+/// The number of a slot that holds a summary: records are numbered from 1.
+const SUMMARY: u32 = 0;
 
 /// The number of a record: 1 for the first of a journal, then one more each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -213,12 +224,21 @@ impl<F: NorFlash> Journal<F> {
     /// [`Error::Length`], [`Error::Full`], [`Error::Exhausted`]: nothing was written. [`Error::Worn`]: the record was
     /// not kept. [`Error::Flash`]: not decided, open again. [`Error::Undecided`].
     pub fn append(&mut self, record: &[u8]) -> Result<RecordId, Error<F::Error>> {
+        self.append_after(&[], record)
+    }
+
+    /// Keeps a record as [`Self::append`] does. If it begins a block, `summary` is kept before it: what the caller has to know of all
+    /// records before this one ([`Self::summary`]); none if it is empty.
+    ///
+    /// # Errors
+    /// Those of [`Self::append`]; [`Error::Length`] also for a summary longer than [`MAX_SUMMARY`].
+    pub fn append_after(&mut self, summary: &[u8], record: &[u8]) -> Result<RecordId, Error<F::Error>> {
         self.decided()?;
-        if record.is_empty() || record.len() > MAX_RECORD {
+        if record.is_empty() || record.len() > MAX_RECORD || summary.len() > MAX_SUMMARY {
             return Err(Error::Length);
         }
         let number = self.tail.last.checked_add(1).ok_or(Error::Exhausted)?;
-        let result = self.append_anywhere(number, record);
+        let result = self.append_anywhere(number, summary, record);
         self.note_failure(&result);
         result?;
         self.tail.last = number;
@@ -258,7 +278,9 @@ impl<F: NorFlash> Journal<F> {
     /// [`Error::Flash`]; [`Error::Undecided`].
     pub fn free_records(&mut self, length: usize) -> Result<u32, Error<F::Error>> {
         self.decided()?;
-        let in_block = Region::<F>::records_between(TABLE, Region::<F>::BLOCK, length);
+        let summary = Region::<F>::SLOT.saturating_add(Region::<F>::padded(MAX_SUMMARY));
+        let in_block =
+            Region::<F>::records_between(TABLE.saturating_add(summary), Region::<F>::BLOCK, length);
         let in_tail = match self.tail.closed {
             true => 0,
             false => Region::<F>::records_between(self.tail.table_end::<F>(), self.tail.payload, length),
@@ -293,10 +315,14 @@ impl<F: NorFlash> Journal<F> {
     }
 
     /// Writes the record into the last block, or into a new one if it does not fit or does not hold there.
-    fn append_anywhere(&mut self, number: u32, record: &[u8]) -> Result<(), Error<F::Error>> {
+    fn append_anywhere(&mut self, number: u32, summary: &[u8], record: &[u8]) -> Result<(), Error<F::Error>> {
         for _ in 0..2 {
             if !self.has_room(record, Region::<F>::SLOT)? {
                 self.begin_next_block()?;
+                // One that the flash does not hold is missing, and no more than that.
+                if !summary.is_empty() {
+                    self.write_slot(SUMMARY, summary)?;
+                }
             }
             if self.write_slot(number, record)? {
                 return Ok(());

@@ -4,7 +4,7 @@ use embedded_storage::nor_flash::NorFlash;
 
 use crate::layout::{Entry, Slot};
 use crate::region::{Region, Walk};
-use crate::{Error, Journal, MAX_RECORD, RecordId};
+use crate::{Error, Journal, MAX_RECORD, RecordId, SUMMARY};
 
 /// Room for any record.
 pub type Buffer = [u8; MAX_RECORD];
@@ -109,6 +109,45 @@ impl<F: NorFlash> Journal<F> {
             return Err(Error::NoSuchRecord);
         }
         self.next(&mut cursor, buffer)?.ok_or(Error::NoSuchRecord)
+    }
+
+    /// The newest summary that can be read, and the number of the first record after it; none if there is no summary.
+    ///
+    /// Costs no more for a long journal than for a short one, unless power cuts or rot have taken the newest summaries.
+    ///
+    /// # Errors
+    /// [`Error::Flash`]; [`Error::Undecided`].
+    pub fn summary<'b>(
+        &mut self,
+        buffer: &'b mut Buffer,
+    ) -> Result<Option<(RecordId, &'b [u8])>, Error<F::Error>> {
+        self.decided()?;
+        for sequence in (self.oldest..=self.tail.sequence).rev() {
+            if let Some((first, length)) = self.summary_of(sequence, buffer)? {
+                return Ok(buffer.get(..length).map(|bytes| (first, bytes)));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Reads the summary at the beginning of a block into `buffer`.
+    fn summary_of(
+        &mut self,
+        sequence: u32,
+        buffer: &mut Buffer,
+    ) -> Result<Option<(RecordId, usize)>, Error<F::Error>> {
+        let first = match sequence == self.tail.sequence {
+            true => Some(self.tail.first),
+            false => self.region.header(sequence)?.map(|header| header.first),
+        };
+        let (Some(first), Slot::Committed(Some(entry))) = (first, self.region.slot(sequence, 0)?) else {
+            return Ok(None);
+        };
+        if entry.number != SUMMARY || entry.length == 0 {
+            return Ok(None);
+        }
+        let read = self.payload(sequence, &entry, buffer)?;
+        Ok(read.map(|bytes| (RecordId(first), bytes.len())))
     }
 
     /// Walks to the first readable entry of a record at or after the cursor's number. Also returns the walk before it.

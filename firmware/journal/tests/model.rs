@@ -15,7 +15,7 @@ use std::collections::VecDeque;
 use journal::{Error, Item, Journal, MAX_RECORD, RecordId};
 use proptest::prelude::*;
 use proptest::test_runner::FileFailurePersistence;
-use support::{Acknowledged, Nor, record};
+use support::{Acknowledged, Nor, record, summary};
 
 #[derive(Debug, Clone)]
 enum Step {
@@ -56,7 +56,7 @@ proptest! {
             match step {
                 Step::Append(bytes) => {
                     let sure = journal.free_records(bytes.len()).unwrap() > 0;
-                    match journal.append(&bytes) {
+                    match journal.append_after(&summary(last + 1), &bytes) {
                         Ok(id) => {
                             prop_assert_eq!(id, RecordId(last + 1));
                             model.push_back(bytes);
@@ -88,6 +88,9 @@ proptest! {
                 }
             }
             prop_assert_eq!(journal.tail().map_or(0, |id| id.0), model.len() as u32);
+            if let Some((first, bytes)) = journal.summary(&mut buffer).unwrap() {
+                prop_assert_eq!(bytes, summary(first.0));
+            }
         }
     }
 }
@@ -124,4 +127,55 @@ fn every_block_wears_alike() {
     let erased = journal.into_flash().erased;
     let (least, most) = (erased.values().min().unwrap(), erased.values().max().unwrap());
     assert!(erased.len() == 5 && most - least <= 2, "{erased:?}");
+}
+
+/// However long the journal is: what is left to be read after the summary fits one block.
+#[test]
+fn a_summary_leaves_little_to_read() {
+    let chip = Nor::<4>::new(64);
+    let range = chip.whole();
+    let mut journal = Journal::format(chip, range.clone()).unwrap();
+    let mut buffer = [0; MAX_RECORD];
+    assert_eq!(journal.summary(&mut buffer), Ok(None));
+    let mut in_block = 0;
+    for number in 1..=400 {
+        let before = journal.summary(&mut buffer).unwrap().map(|(first, _)| first);
+        journal
+            .append_after(&summary(number), &record(number, 300 + number as usize % 200))
+            .unwrap();
+        let (first, bytes) = match journal.summary(&mut buffer).unwrap() {
+            Some((first, bytes)) => (first, bytes),
+            // The first block begins without records.
+            None => continue,
+        };
+        assert_eq!(bytes, summary(first.0));
+        in_block = if before == Some(first) { in_block + 1 } else { 1 };
+        assert_eq!(
+            first.0,
+            number + 1 - in_block,
+            "all between are in the last block"
+        );
+        assert!(in_block <= 13);
+    }
+    // The newest summary rots: the one before it is found.
+    let (first, _) = journal.summary(&mut buffer).unwrap().unwrap();
+    let mut chip = journal.into_flash();
+    let rotten = summary(first.0);
+    let place = chip
+        .bytes
+        .windows(rotten.len())
+        .rposition(|bytes| bytes == rotten);
+    chip.bytes[place.unwrap()] ^= 1;
+    let mut journal = Journal::open(chip, range).unwrap();
+    let (earlier, bytes) = journal.summary(&mut buffer).unwrap().unwrap();
+    assert_eq!(bytes, summary(earlier.0));
+    assert!(
+        earlier < first && first.0 - earlier.0 <= 13,
+        "{earlier:?} {first:?}"
+    );
+    assert_eq!(
+        journal.append_after(&[0; journal::MAX_SUMMARY + 1], b"x"),
+        Err(Error::Length)
+    );
+    assert_eq!(journal.tail(), Some(RecordId(400)));
 }

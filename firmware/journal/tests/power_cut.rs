@@ -14,7 +14,7 @@ mod support;
 use std::collections::VecDeque;
 
 use journal::{Error, Item, Journal, MAX_RECORD, RecordId};
-use support::{Acknowledged, Fault, Nor, TEARS, Tear, record};
+use support::{Acknowledged, Fault, Nor, TEARS, Tear, record, summary};
 
 const BLOCKS: usize = 4;
 const STEPS: usize = 60;
@@ -63,7 +63,7 @@ impl Known {
             match step {
                 Step::Append(length) => {
                     let bytes = record(self.last() + 1, *length);
-                    match journal.append(&bytes) {
+                    match journal.append_after(&summary(self.last() + 1), &bytes) {
                         Ok(id) => {
                             assert_eq!(id, RecordId(self.last() + 1));
                             self.kept.push_back(bytes);
@@ -110,6 +110,18 @@ impl Known {
             journal.released().map_or(0, |id| id.0) <= self.released,
             "released without acknowledgement"
         );
+
+        if let Some((first, bytes)) = journal.summary(&mut buffer).unwrap() {
+            assert!(
+                bytes == summary(first.0),
+                "summary before {first:?}, {}",
+                self.cut
+            );
+            assert!(
+                first.0 <= self.last() + 1,
+                "summary of records that are not there"
+            );
+        }
 
         let mut cursor = journal.iter_from(RecordId(1)).unwrap();
         let mut expected = None;
