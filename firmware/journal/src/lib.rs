@@ -84,7 +84,7 @@ use core::ops::Range;
 use embedded_storage::nor_flash::NorFlash;
 
 pub use error::Error;
-pub use reader::{Buffer, Cursor, Item};
+pub use reader::{Buffer, Cursor, Item, Summary};
 
 use layout::{CRC32, Entry, Header, Slot, TABLE};
 use region::{CommitWord, Region, Walk};

@@ -31,6 +31,15 @@ pub enum Item<'b> {
     },
 }
 
+/// What a caller said of all records before one ([`Journal::append_after`]).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Summary<'b> {
+    /// The first record that it knows nothing of: everything from here on has to be read.
+    pub next: RecordId,
+    /// Its bytes.
+    pub bytes: &'b [u8],
+}
+
 /// A place between two records. It stays valid while records are appended and released.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Cursor {
@@ -111,20 +120,17 @@ impl<F: NorFlash> Journal<F> {
         self.next(&mut cursor, buffer)?.ok_or(Error::NoSuchRecord)
     }
 
-    /// The newest summary that can be read, and the number of the first record after it; none if there is no summary.
+    /// The newest summary that can be read, if there is one.
     ///
     /// Costs no more for a long journal than for a short one, unless power cuts or rot have taken the newest summaries.
     ///
     /// # Errors
     /// [`Error::Flash`]; [`Error::Undecided`].
-    pub fn summary<'b>(
-        &mut self,
-        buffer: &'b mut Buffer,
-    ) -> Result<Option<(RecordId, &'b [u8])>, Error<F::Error>> {
+    pub fn summary<'b>(&mut self, buffer: &'b mut Buffer) -> Result<Option<Summary<'b>>, Error<F::Error>> {
         self.decided()?;
         for sequence in (self.oldest..=self.tail.sequence).rev() {
-            if let Some((first, length)) = self.summary_of(sequence, buffer)? {
-                return Ok(buffer.get(..length).map(|bytes| (first, bytes)));
+            if let Some((next, length)) = self.summary_of(sequence, buffer)? {
+                return Ok(buffer.get(..length).map(|bytes| Summary { next, bytes }));
             }
         }
         Ok(None)

@@ -12,7 +12,7 @@ mod support;
 
 use std::collections::VecDeque;
 
-use journal::{Error, Item, Journal, MAX_RECORD, RecordId};
+use journal::{Error, Item, Journal, MAX_RECORD, RecordId, Summary};
 use proptest::prelude::*;
 use proptest::test_runner::FileFailurePersistence;
 use support::{Acknowledged, Nor, record, summary};
@@ -88,7 +88,7 @@ proptest! {
                 }
             }
             prop_assert_eq!(journal.tail().map_or(0, |id| id.0), model.len() as u32);
-            if let Some((first, bytes)) = journal.summary(&mut buffer).unwrap() {
+            if let Some(Summary { next: first, bytes }) = journal.summary(&mut buffer).unwrap() {
                 prop_assert_eq!(bytes, summary(first.0));
             }
         }
@@ -139,12 +139,12 @@ fn a_summary_leaves_little_to_read() {
     assert_eq!(journal.summary(&mut buffer), Ok(None));
     let mut in_block = 0;
     for number in 1..=400 {
-        let before = journal.summary(&mut buffer).unwrap().map(|(first, _)| first);
+        let before = journal.summary(&mut buffer).unwrap().map(|found| found.next);
         journal
             .append_after(&summary(number), &record(number, 300 + number as usize % 200))
             .unwrap();
         let (first, bytes) = match journal.summary(&mut buffer).unwrap() {
-            Some((first, bytes)) => (first, bytes),
+            Some(found) => (found.next, found.bytes),
             // The first block begins without records.
             None => continue,
         };
@@ -158,7 +158,7 @@ fn a_summary_leaves_little_to_read() {
         assert!(in_block <= 13);
     }
     // The newest summary rots: the one before it is found.
-    let (first, _) = journal.summary(&mut buffer).unwrap().unwrap();
+    let first = journal.summary(&mut buffer).unwrap().unwrap().next;
     let mut chip = journal.into_flash();
     let rotten = summary(first.0);
     let place = chip
@@ -167,7 +167,7 @@ fn a_summary_leaves_little_to_read() {
         .rposition(|bytes| bytes == rotten);
     chip.bytes[place.unwrap()] ^= 1;
     let mut journal = Journal::open(chip, range).unwrap();
-    let (earlier, bytes) = journal.summary(&mut buffer).unwrap().unwrap();
+    let Summary { next: earlier, bytes } = journal.summary(&mut buffer).unwrap().unwrap();
     assert_eq!(bytes, summary(earlier.0));
     assert!(
         earlier < first && first.0 - earlier.0 <= 13,

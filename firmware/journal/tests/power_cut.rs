@@ -13,7 +13,7 @@ mod support;
 
 use std::collections::VecDeque;
 
-use journal::{Error, Item, Journal, MAX_RECORD, RecordId};
+use journal::{Error, Item, Journal, MAX_RECORD, RecordId, Summary};
 use support::{Acknowledged, Fault, Nor, TEARS, Tear, record, summary};
 
 const BLOCKS: usize = 4;
@@ -111,7 +111,7 @@ impl Known {
             "released without acknowledgement"
         );
 
-        if let Some((first, bytes)) = journal.summary(&mut buffer).unwrap() {
+        if let Some(Summary { next: first, bytes }) = journal.summary(&mut buffer).unwrap() {
             assert!(
                 bytes == summary(first.0),
                 "summary before {first:?}, {}",
