@@ -16,7 +16,7 @@ use crate::log::{Log, Unhanded};
 use crate::machine::Machine;
 use crate::payment::Customer;
 use crate::tap::{GenuineCard, Tap};
-use crate::text;
+use crate::text::{self, EN, VI};
 
 /// Milliseconds that the clerk may be silent while a holder is served: then the PIN is forgotten.
 const PATIENCE: u64 = 120_000;
@@ -124,7 +124,7 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
     fn idle_key(&mut self, key: u8) {
         match key {
             b'o' | b'O' if self.log.as_ref().is_some_and(|log| !log.is_damaged()) => {
-                let _ = write!(self.out, "Tên người trả / Operator: ");
+                let _ = write!(self.out, "Tên người trả{EN} / Operator{VI}: ");
                 self.flow = Flow::Naming(String::new());
             }
             b'\r' | b'\n' if self.is_handing_over() => self.handed(),
@@ -171,7 +171,7 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
             Ok(_) => {
                 self.operator = Some(kept);
                 self.armed = true;
-                let _ = writeln!(self.out, "Mở ca: {name} / Shift opened");
+                let _ = writeln!(self.out, "Mở ca: {name}{EN} / Shift opened");
             }
             Err(_) => text::not_recorded(&mut self.out),
         }
@@ -192,7 +192,7 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
             b'\r' | b'\n' => {
                 let _ = writeln!(self.out);
                 if self.pin.pin().is_none() {
-                    return self.ask_pin(customer, "Mã PIN có 6 chữ số. / A PIN has 6 digits.");
+                    return self.ask_pin(customer, "Mã PIN có 6 chữ số.\u{1F} / A PIN has 6 digits.");
                 }
                 // The clerk's Enter is what asks for the second tap, so a card that lies there already will do.
                 self.armed = true;
@@ -208,7 +208,10 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
         if !explanation.is_empty() {
             let _ = writeln!(self.out, "{explanation}");
         }
-        let _ = write!(self.out, "Nhập PIN rồi Enter, c = hủy / Enter PIN, c = cancel: ");
+        let _ = write!(
+            self.out,
+            "Nhập PIN rồi Enter, c = hủy{EN} / Enter PIN, c = cancel{VI}: "
+        );
         self.deadline = Some(self.clock.milliseconds().saturating_add(PATIENCE));
         self.pin.erase();
         self.flow = Flow::TypingPin(customer);
@@ -262,7 +265,7 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
                 return text::not_recorded(&mut self.out);
             }
         }
-        let _ = writeln!(self.out, "Đã giao tiền. / Money handed over.");
+        let _ = writeln!(self.out, "Đã giao tiền.{EN} / Money handed over.");
         self.armed = true;
         self.prompt();
     }

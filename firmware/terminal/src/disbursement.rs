@@ -23,7 +23,7 @@ use crate::machine::{Machine, mark_paid};
 use crate::payment::refusal;
 use crate::payment_list::{DueLine, MAXIMUM_DUE, PaymentList};
 use crate::tap::{CardFacts, GenuineCard};
-use crate::text;
+use crate::text::{self, EN};
 
 /// An order on its way to the card.
 pub(crate) struct Disbursing {
@@ -270,7 +270,7 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
             .and_then(OpenIntent::order)
             .is_some_and(|order| card.facts().may_have_had(order.order()));
         if !same {
-            let _ = writeln!(self.out, "Thẻ khác! / Another card.");
+            let _ = writeln!(self.out, "Thẻ khác!{EN} / Another card.");
             return self.end_service();
         }
         self.send_order(Disbursing {

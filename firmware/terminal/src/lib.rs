@@ -22,6 +22,7 @@ mod payment_list;
 mod primitives;
 mod tap;
 mod text;
+mod words;
 
 use core::cell::RefCell;
 use core::fmt;
@@ -102,7 +103,9 @@ pub struct Image {
 /// What the board is to do next.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Output<'t> {
-    /// Append this text to the clerk's console. UTF-8, lines end with `\n`.
+    /// Append this text to the clerk's screen. UTF-8, lines end with `\n`, `\x08 \x08` takes a letter back. English stands
+    /// between U+001F and U+001E (or the end of its line): a small screen leaves it out, a console the two marks only.
+    /// At a form feed a small screen forgets what it showed: another holder comes.
     Screen(&'t str),
     /// Send these bytes to the host.
     Host(&'t [u8]),

@@ -21,7 +21,8 @@ use crate::outbox::Outbox;
 use crate::payment_list::{ListLoading, PaymentList};
 use crate::primitives::Marked;
 use crate::tap::{Context, Ephemeral};
-use crate::{Image, Layout, StartError, text};
+use crate::text::{self, EN, VI};
+use crate::{Image, Layout, StartError};
 
 /// Refused lines that are remembered: some holders' worth.
 const DECLINED: usize = 64;
@@ -280,7 +281,7 @@ impl<'f, F: NorFlash, R: CryptoRng, C: Curve> Machine<'f, F, R, C> {
             None => writeln!(self.out, "\nansinh"),
         };
         if self.image.test {
-            let _ = writeln!(self.out, "*** TEST – KHÔNG DÙNG THẬT / TEST TERMINAL ***");
+            let _ = writeln!(self.out, "*** TEST – KHÔNG DÙNG THẬT{EN} / TEST TERMINAL{VI} ***");
         }
     }
 }

@@ -65,6 +65,7 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
     }
 
     fn first_tap(&mut self) {
+        text::new_page(&mut self.out);
         let settles = self.log.as_ref().is_some_and(|log| log.open_intent().is_some());
         if !settles && let Err(reason) = self.may_pay() {
             self.refuse(refusal(reason, None));
@@ -271,7 +272,7 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
         if card.facts().cso_hash != customer.card.facts.cso_hash {
             return self.ask_pin(
                 customer,
-                "Thẻ khác! Hãy dùng thẻ lúc đầu. / Another card: present the first one.",
+                "Thẻ khác! Hãy dùng thẻ lúc đầu.\u{1F} / Another card: present the first one.",
             );
         }
         if let Err(refusal) = self.may_be_paid(card.facts()) {

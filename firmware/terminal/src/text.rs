@@ -9,6 +9,15 @@ use card_spec::values::{Amount, CardNumber, Date, Programme};
 
 use crate::log::{OpenIntent, Unhanded};
 use crate::outbox::Outbox;
+use crate::words::InWords;
+
+/// Begins English: see [`crate::Output::Screen`].
+pub(crate) const EN: char = '\u{1F}';
+/// Ends it.
+pub(crate) const VI: char = '\u{1E}';
+
+/// What came before concerns somebody else: see [`crate::Output::Screen`].
+const NEW_PAGE: char = '\u{0C}';
 
 /// Writes a line; an outbox that is full cuts it off.
 macro_rules! say {
@@ -49,29 +58,33 @@ fn programme(programme: Programme) -> (&'static str, &'static str) {
     }
 }
 
-fn line_type(line_type: LineType) -> &'static str {
+fn line_type(line_type: LineType) -> (&'static str, &'static str) {
     match line_type {
-        LineType::Regular => "hằng tháng / monthly",
-        LineType::Arrears => "truy lĩnh / arrears",
-        LineType::Funeral => "mai táng phí / funeral",
-        LineType::OneOff => "một lần / once",
-        LineType::Advance => "tạm ứng / advance",
-        LineType::Supplement => "bổ sung / supplement",
-        LineType::Recovery => "thu hồi / recovery",
+        LineType::Regular => ("hằng tháng", "monthly"),
+        LineType::Arrears => ("truy lĩnh", "arrears"),
+        LineType::Funeral => ("mai táng phí", "funeral"),
+        LineType::OneOff => ("một lần", "once"),
+        LineType::Advance => ("tạm ứng", "advance"),
+        LineType::Supplement => ("bổ sung", "supplement"),
+        LineType::Recovery => ("thu hồi", "recovery"),
     }
+}
+
+pub(crate) fn new_page(out: &mut Outbox) {
+    let _ = out.write_char(NEW_PAGE);
 }
 
 pub(crate) fn not_provisioned(out: &mut Outbox) {
     say!(
         out,
-        "Thiết bị chưa có chứng thư. Hãy nối với máy chủ. / No certificates yet: connect the host."
+        "Thiết bị chưa có chứng thư. Hãy nối với máy chủ.{EN} / No certificates yet: connect the host."
     );
 }
 
 pub(crate) fn damaged(out: &mut Outbox) {
     say!(
         out,
-        "Nhật ký hỏng – KHÔNG CHI TRẢ. Đồng bộ với máy chủ rồi cất giữ thiết bị. / The journal is damaged, nothing can \
+        "Nhật ký hỏng – KHÔNG CHI TRẢ. Đồng bộ với máy chủ rồi cất giữ thiết bị.{EN} / The journal is damaged, nothing can \
          be paid: sync with the host, then keep this terminal for examination."
     );
 }
@@ -80,15 +93,15 @@ pub(crate) fn idle(out: &mut Outbox, shift: bool, today: Option<Date>) {
     if today.is_none() {
         say!(
             out,
-            "Chưa có giờ. Hãy đồng bộ với máy chủ. / Clock unset: sync with the host."
+            "Chưa có giờ. Hãy đồng bộ với máy chủ.{EN} / Clock unset: sync with the host."
         );
     }
     if shift {
-        say!(out, "Chạm thẻ / Tap card");
+        say!(out, "Chạm thẻ{EN} / Tap card");
     } else {
         say!(
             out,
-            "Bấm o và nhập tên để mở ca. / Press o and a name to open a shift."
+            "Bấm o và nhập tên để mở ca.{EN} / Press o and a name to open a shift."
         );
     }
 }
@@ -96,19 +109,19 @@ pub(crate) fn idle(out: &mut Outbox, shift: bool, today: Option<Date>) {
 pub(crate) fn unsettled(out: &mut Outbox, intent: &OpenIntent) {
     say!(
         out,
-        "CHƯA RÕ KẾT QUẢ – KHÔNG ĐƯA TIỀN / OUTCOME UNKNOWN – HAND OVER NOTHING"
+        "CHƯA RÕ KẾT QUẢ – KHÔNG ĐƯA TIỀN{EN} / OUTCOME UNKNOWN – HAND OVER NOTHING"
     );
     if let Some(order) = intent.order() {
         let order = order.order();
         say!(
             out,
-            "Dòng / line {}: {}, {}",
+            "Dòng{EN} / line{VI} {}: {}, {}",
             order.line_number,
             Dong(order.amount),
             order.time
         );
     }
-    say!(out, "Chạm lại cùng thẻ. / Tap the same card again.");
+    say!(out, "Chạm lại cùng thẻ.{EN} / Tap the same card again.");
 }
 
 pub(crate) fn hand_over(out: &mut Outbox, payments: &[Unhanded]) {
@@ -117,23 +130,28 @@ pub(crate) fn hand_over(out: &mut Outbox, payments: &[Unhanded]) {
     });
     say!(
         out,
-        "Đưa {} rồi bấm Enter. / Hand over the money, then press Enter.",
+        "Đưa {} rồi bấm Enter.{EN} / Hand over the money, then press Enter.",
         Dong(sum)
     );
+    in_words(out, sum);
+}
+
+fn in_words(out: &mut Outbox, amount: Amount) {
+    say!(out, "Bằng chữ{EN} / in words{VI}: {}", InWords(amount));
 }
 
 pub(crate) fn holder(out: &mut Outbox, card: CardNumber, name: &str) {
-    say!(out, "Thẻ / card {card}: {name}");
+    say!(out, "Thẻ{EN} / card{VI} {card}: {name}");
 }
 
 pub(crate) fn due_line(out: &mut Outbox, line: &ListLine) {
     let parts = line.line_key.parts();
-    let (vietnamese, english) = programme(parts.programme);
+    let (programme, programme_english) = programme(parts.programme);
+    let (kind, kind_english) = line_type(parts.line_type);
     say!(
         out,
-        "{:>4}. {vietnamese} / {english}, {} {:02}/{}: {}",
+        "{:>4}. {programme}{EN} / {programme_english}{VI}, {kind}{EN} / {kind_english}{VI} {:02}/{}: {}",
         line.number,
-        line_type(parts.line_type),
         parts.period.month(),
         parts.period.year(),
         Dong(line.amount)
@@ -141,31 +159,36 @@ pub(crate) fn due_line(out: &mut Outbox, line: &ListLine) {
 }
 
 pub(crate) fn total(out: &mut Outbox, total: Amount, more: bool) {
-    say!(out, "Cộng / total: {}", Dong(total));
+    say!(out, "Cộng{EN} / total{VI}: {}", Dong(total));
+    in_words(out, total);
     if more {
         say!(
             out,
-            "Còn khoản khác ở lần chạm sau. / More is due: tap again afterwards."
+            "Còn khoản khác ở lần chạm sau.{EN} / More is due: tap again afterwards."
         );
     }
 }
 
 pub(crate) fn tap_again(out: &mut Outbox) {
-    say!(out, "Chạm lại thẻ, c = hủy / Tap the card again, c = cancel");
+    say!(out, "Chạm lại thẻ, c = hủy{EN} / Tap the card again, c = cancel");
 }
 
 pub(crate) fn tries_left(out: &mut Outbox, tries: u8) {
-    say!(out, "Còn {tries} lần thử. / {tries} tries left.");
+    say!(out, "Còn {tries} lần thử.{EN} / {tries} tries left.");
 }
 
 pub(crate) fn paid(out: &mut Outbox, line: u32, amount: Amount) {
-    say!(out, "ĐÃ TRẢ / PAID: dòng / line {line}, {}", Dong(amount));
+    say!(
+        out,
+        "ĐÃ TRẢ{EN} / PAID{VI}: dòng{EN} / line{VI} {line}, {}",
+        Dong(amount)
+    );
 }
 
 pub(crate) fn without_pin(out: &mut Outbox) {
     say!(
         out,
-        "Biên nhận của thẻ ghi là không có PIN. Hãy báo nơi cấp thẻ. / The card's receipt says that no PIN was \
+        "Biên nhận của thẻ ghi là không có PIN. Hãy báo nơi cấp thẻ.{EN} / The card's receipt says that no PIN was \
          verified: report it to the issuer."
     );
 }
@@ -173,7 +196,7 @@ pub(crate) fn without_pin(out: &mut Outbox) {
 pub(crate) fn not_recorded(out: &mut Outbox) {
     say!(
         out,
-        "Không ghi được nhật ký. Hãy đồng bộ; nếu còn lỗi, ngừng dùng. / The journal took no entry: sync; if it \
+        "Không ghi được nhật ký. Hãy đồng bộ; nếu còn lỗi, ngừng dùng.{EN} / The journal took no entry: sync; if it \
          persists, stop using this terminal."
     );
 }
@@ -182,9 +205,13 @@ pub(crate) fn not_recorded(out: &mut Outbox) {
 pub(crate) fn refusal(out: &mut Outbox, refusal: &Refusal) {
     let (vietnamese, english) = reason(refusal.reason);
     say!(out, "KHÔNG TRẢ: {vietnamese}");
-    say!(out, "NOT PAID: {english}");
+    say!(out, "{EN}NOT PAID: {english}");
     if let Some(status) = refusal.status_word {
-        say!(out, "Mã / code {status:04X}{}", decision(status));
+        let _ = write!(out, "Mã{EN} / code{VI} {status:04X}");
+        if let Some((vietnamese, english)) = decision(status) {
+            let _ = write!(out, ": {vietnamese}{EN} / {english}");
+        }
+        say!(out, "");
     }
 }
 
@@ -246,21 +273,27 @@ fn reason(reason: RefusalReason) -> (&'static str, &'static str) {
 }
 
 /// What the card's decision means (SPEC 9.3).
-fn decision(status: u16) -> &'static str {
+fn decision(status: u16) -> Option<(&'static str, &'static str)> {
     match status {
-        0x6340 => ": đã trả ở nơi khác / paid elsewhere",
-        0x6341 => ": chương trình không còn trên thẻ / programme not active on the card",
-        0x6342 => ": kỳ trả quá xa / period out of range",
-        0x6343 => ": vượt mức một lần / above the cap of an order",
-        0x6344 => ": vượt mức tháng / above the cap of a month",
-        0x6345 => ": ngày không hợp lệ / date out of range",
-        0x6346 => ": chưa nhập đúng PIN / holder not checked",
-        0x6347 => ": bộ nhớ thẻ đầy / no room on the card",
-        0x6348 => ": thẻ hết số biên nhận / counter exhausted",
-        0x6349 => ": lệnh cho thẻ khác / order for another card",
-        0x634A => ": lệnh chi đã bị hủy / the payment was reversed",
-        0x634C => ": thẻ bị khóa hoặc đã hủy, báo nơi cấp / card blocked or terminated, tell the issuer",
-        0x634F => ": người nhận không được ủy quyền / recipient not authorized",
-        _ => "",
+        0x6340 => Some(("đã trả ở nơi khác", "paid elsewhere")),
+        0x6341 => Some((
+            "chương trình không còn trên thẻ",
+            "programme not active on the card",
+        )),
+        0x6342 => Some(("kỳ trả quá xa", "period out of range")),
+        0x6343 => Some(("vượt mức một lần", "above the cap of an order")),
+        0x6344 => Some(("vượt mức tháng", "above the cap of a month")),
+        0x6345 => Some(("ngày không hợp lệ", "date out of range")),
+        0x6346 => Some(("chưa nhập đúng PIN", "holder not checked")),
+        0x6347 => Some(("bộ nhớ thẻ đầy", "no room on the card")),
+        0x6348 => Some(("thẻ hết số biên nhận", "counter exhausted")),
+        0x6349 => Some(("lệnh cho thẻ khác", "order for another card")),
+        0x634A => Some(("lệnh chi đã bị hủy", "the payment was reversed")),
+        0x634C => Some((
+            "thẻ bị khóa hoặc đã hủy, báo nơi cấp",
+            "card blocked or terminated, tell the issuer",
+        )),
+        0x634F => Some(("người nhận không được ủy quyền", "recipient not authorized")),
+        _ => None,
     }
 }

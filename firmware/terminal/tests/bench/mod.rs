@@ -106,7 +106,8 @@ impl<'f> Bench<'f> {
         let mut decoder = FrameDecoder::new();
         while let Some(output) = self.terminal.poll() {
             match output {
-                Output::Screen(text) => self.screen.push_str(text),
+                // As a console shows it.
+                Output::Screen(text) => self.screen.extend(text.chars().filter(|letter| !matches!(letter, '\u{0C}' | '\u{1E}' | '\u{1F}'))),
                 Output::Host(bytes) => {
                     for byte in bytes {
                         if let Some(message) = decoder.feed(*byte) {
