@@ -12,7 +12,7 @@ use embedded_io_async::Write;
 use heapless::String;
 use qemu_mps2::curve::CURVE;
 use qemu_mps2::{clock, executor, flash, image, seed, uart};
-use runner::Lines;
+use runner::{Console, Parts};
 use terminal::{Image, Layout, Terminal};
 
 /// Room for some 4,600 journal entries.
@@ -49,12 +49,15 @@ async fn terminal() {
     let now = Instant::now().as_millis();
     match Terminal::start(&flash, layout, random, CURVE, image, now) {
         Ok(mut terminal) => {
-            let lines = Lines {
+            let (keys, screen) = console.split();
+            let parts = Parts {
                 host,
-                console,
+                screen: Console(screen),
+                keys,
                 card_reader,
             };
-            runner::run(&mut terminal, lines).await
+            // This machine has no watchdog.
+            runner::run(&mut terminal, parts, || ()).await
         }
         Err(reason) => stop(&mut console, &reason).await,
     }

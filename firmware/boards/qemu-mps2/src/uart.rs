@@ -227,6 +227,11 @@ pub fn enable() -> Lines {
 }
 
 impl<const N: usize> Uart<N> {
+    /// What comes in, and what goes out.
+    pub fn split(self) -> (impl Read<Error = Infallible>, impl Write<Error = Infallible>) {
+        (Self(self.0), self)
+    }
+
     /// False when the peer has taken nothing for too long.
     async fn wait_to_send(&self) -> bool {
         let patience = Instant::now() + STALLED_AFTER;

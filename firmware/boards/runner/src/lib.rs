@@ -10,6 +10,7 @@ use embedded_io_async::{Read, Write};
 use embedded_storage::nor_flash::NorFlash;
 use rand_core::CryptoRng;
 use reader::{MAX_APDU, Reader, ReaderError, Target};
+use screen::Screen;
 use terminal::{CardLost, Output, Terminal};
 use zeroize::Zeroizing;
 
@@ -18,37 +19,46 @@ const IDLE: Duration = Duration::from_millis(500);
 /// How often the field is looked at while the core waits for a card, or holds one.
 const LOOK: Duration = Duration::from_millis(100);
 
-/// The serial lines of a terminal.
-pub struct Lines<H, C, S> {
+/// What a terminal's board is made of.
+pub struct Parts<H, D, K, S> {
     /// Frames to and from the host.
     pub host: H,
-    /// The clerk's screen and keys.
-    pub console: C,
+    /// The clerk's screen.
+    pub screen: D,
+    /// The clerk's keys. A read that is given up must lose none.
+    pub keys: K,
     /// The PN532.
     pub card_reader: S,
 }
 
-/// Runs the terminal for ever.
-pub async fn run<F, R, P, H, C, S>(terminal: &mut Terminal<'_, F, R, P>, lines: Lines<H, C, S>) -> !
+/// Runs the terminal for ever. `progress` is called at least every few seconds, as long as the loop goes round.
+pub async fn run<F, R, P, H, D, K, S>(
+    terminal: &mut Terminal<'_, F, R, P>,
+    parts: Parts<H, D, K, S>,
+    mut progress: impl FnMut(),
+) -> !
 where
     F: NorFlash,
     R: CryptoRng,
     P: Curve,
     H: Read + Write,
-    C: Read + Write,
+    D: Screen,
+    K: Read,
     S: Read + Write,
 {
     let mut runner = Runner {
         terminal,
-        host: lines.host,
-        console: lines.console,
-        reader: Reader::new(lines.card_reader),
+        host: parts.host,
+        screen: parts.screen,
+        keys: parts.keys,
+        reader: Reader::new(parts.card_reader),
         field: Field::Off,
         complaint: None,
     };
     loop {
         runner.carry_out().await;
         runner.wait().await;
+        progress();
     }
 }
 
@@ -60,22 +70,24 @@ enum Field {
     Holding(Target),
 }
 
-struct Runner<'t, 'f, F, R, P, H, C, S> {
+struct Runner<'t, 'f, F, R, P, H, D, K, S> {
     terminal: &'t mut Terminal<'f, F, R, P>,
     host: H,
-    console: C,
+    screen: D,
+    keys: K,
     reader: Reader<S>,
     field: Field,
     complaint: Option<ReaderError>,
 }
 
-impl<F, R, P, H, C, S> Runner<'_, '_, F, R, P, H, C, S>
+impl<F, R, P, H, D, K, S> Runner<'_, '_, F, R, P, H, D, K, S>
 where
     F: NorFlash,
     R: CryptoRng,
     P: Curve,
     H: Read + Write,
-    C: Read + Write,
+    D: Screen,
+    K: Read,
     S: Read + Write,
 {
     /// Waits for the next input and gives it to the core.
@@ -88,7 +100,7 @@ where
             LOOK
         };
         let host = self.host.read(&mut bytes);
-        let keyboard = self.console.read(keys.as_mut());
+        let keyboard = self.keys.read(keys.as_mut());
         // A line that fails has nothing to say: its peer will ask again.
         let (host, keyboard) = match select3(host, keyboard, Timer::after(pause)).await {
             Either3::First(count) => (count.unwrap_or(0), 0),
@@ -101,6 +113,9 @@ where
             self.carry_out().await;
         }
         for key in keys.iter().take(keyboard) {
+            if self.screen.key(*key).await {
+                continue;
+            }
             self.terminal.key(*key);
             self.carry_out().await;
         }
@@ -142,7 +157,7 @@ where
     async fn carry_out(&mut self) {
         while let Some(output) = self.terminal.poll() {
             match output {
-                Output::Screen(text) => show(&mut self.console, text).await,
+                Output::Screen(text) => self.screen.show(text).await,
                 Output::Host(bytes) => send(&mut self.host, bytes).await,
                 Output::Field(on) => self.switch_field(on).await,
                 Output::Transmit(command) => {
@@ -170,7 +185,7 @@ where
     async fn drop_keys(&mut self) {
         let mut keys = Zeroizing::new([0; 8]);
         // A read that would wait ends there.
-        while let Either::First(Ok(1..)) = select(self.console.read(keys.as_mut()), ready(())).await {}
+        while let Either::First(Ok(1..)) = select(self.keys.read(keys.as_mut()), ready(())).await {}
     }
 
     async fn switch_field(&mut self, on: bool) {
@@ -194,16 +209,16 @@ where
         }
         let text = match error {
             ReaderError::NotASmartCard => {
-                "Thẻ này không phải thẻ an sinh. Hãy bỏ ra.\nThis is no social security card. Take it away.\n"
+                "Thẻ này không phải thẻ an sinh. Hãy bỏ ra.\n\u{1F}This is no social security card. Take it away.\n"
             }
             ReaderError::Silent | ReaderError::Garbled => {
-                "Đầu đọc thẻ không trả lời. Kiểm tra dây nối.\nThe card reader does not answer. Check its cable.\n"
+                "Đầu đọc thẻ không trả lời. Kiểm tra dây nối.\n\u{1F}The card reader does not answer. Check its cable.\n"
             }
             ReaderError::CardLost | ReaderError::TooLong => {
-                "Không đọc được thẻ. Đặt lại thẻ.\nThe card cannot be read. Put it on again.\n"
+                "Không đọc được thẻ. Đặt lại thẻ.\n\u{1F}The card cannot be read. Put it on again.\n"
             }
         };
-        show(&mut self.console, text).await;
+        self.screen.show(text).await;
     }
 }
 
@@ -212,15 +227,13 @@ async fn send(line: &mut impl Write, bytes: &[u8]) {
     let _ = line.write_all(bytes).await;
 }
 
-/// A console needs a carriage return before each line feed.
-async fn show(console: &mut impl Write, text: &str) {
-    for line in text.split_inclusive('\n') {
-        match line.strip_suffix('\n') {
-            Some(line) => {
-                send(console, line.as_bytes()).await;
-                send(console, b"\r\n").await;
-            }
-            None => send(console, line.as_bytes()).await,
+/// A text console on a serial line.
+pub struct Console<W>(pub W);
+
+impl<W: Write> Screen for Console<W> {
+    async fn show(&mut self, text: &str) {
+        for piece in screen::console::pieces(text) {
+            send(&mut self.0, piece.as_bytes()).await;
         }
     }
 }

@@ -1,0 +1,99 @@
+//! The keypad under bouncing contacts, two fingers and a full queue.
+
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+
+use board_parts::keypad::{Contacts, KeyQueue, Keypad, LANGUAGE, PAGE, STEADY};
+
+const NONE: Contacts = [0; 4];
+const FIVE: Contacts = [0, 0b0010, 0, 0];
+const SIX: Contacts = [0, 0b0100, 0, 0];
+
+/// The keys that come out of so many scans of each.
+fn keys(scans: &[(Contacts, u8)]) -> Vec<u8> {
+    let mut keypad = Keypad::default();
+    scans
+        .iter()
+        .flat_map(|(contacts, count)| (0..*count).map(|_| *contacts))
+        .filter_map(|contacts| keypad.scan(contacts))
+        .collect()
+}
+
+#[test]
+fn every_key_has_its_letter() {
+    let letters = (0..16).flat_map(|place| {
+        let mut contacts = NONE;
+        contacts[place / 4] = 1 << (place % 4);
+        keys(&[(contacts, STEADY)])
+    });
+    let wanted = [
+        b'1', b'2', b'3', b'o', b'4', b'5', b'6', PAGE, b'7', b'8', b'9', b'c', 0x08, b'0', b'\r', LANGUAGE,
+    ];
+    assert_eq!(letters.collect::<Vec<_>>(), wanted);
+}
+
+#[test]
+fn a_key_counts_once_however_long_it_is_held() {
+    assert_eq!(keys(&[(FIVE, STEADY - 1)]), []);
+    assert_eq!(keys(&[(FIVE, STEADY)]), [b'5']);
+    assert_eq!(keys(&[(FIVE, 250)]), [b'5']);
+}
+
+#[test]
+fn contacts_that_bounce_make_one_key() {
+    let bouncing = [(FIVE, 1), (NONE, 1), (FIVE, 2), (NONE, 2), (FIVE, 1), (NONE, 1)];
+    let mut scans = bouncing.to_vec();
+    scans.extend([(FIVE, 20)]);
+    scans.extend(bouncing);
+    scans.extend([(NONE, 20)]);
+    assert_eq!(keys(&scans), [b'5']);
+    scans.extend(scans.clone());
+    assert_eq!(keys(&scans), [b'5', b'5']);
+    assert_eq!(keys(&bouncing), []);
+}
+
+#[test]
+fn a_key_slid_over_from_another_needs_a_pause() {
+    assert_eq!(keys(&[(FIVE, 10), (SIX, 10)]), [b'5']);
+    assert_eq!(keys(&[(FIVE, 10), (NONE, STEADY), (SIX, 10)]), [b'5', b'6']);
+    assert_eq!(keys(&[(FIVE, 10), (NONE, STEADY - 1), (SIX, 10)]), [b'5']);
+}
+
+#[test]
+fn two_keys_at_once_are_none_and_what_stays_of_them_is_none() {
+    let both = [0, 0b0110, 0, 0];
+    let other_row = [1, 0b0010, 0, 0];
+    // Three corners of a rectangle close the fourth contact, too.
+    let ghost = [0b0011, 0b0011, 0, 0];
+    for several in [both, other_row, ghost, [0xF; 4]] {
+        assert_eq!(keys(&[(several, 50)]), []);
+        assert_eq!(keys(&[(several, 50), (FIVE, 50)]), []);
+        assert_eq!(keys(&[(FIVE, 10), (several, 50), (FIVE, 50)]), [b'5']);
+        assert_eq!(keys(&[(several, 50), (NONE, STEADY), (FIVE, 50)]), [b'5']);
+    }
+}
+
+#[test]
+fn every_pattern_of_contacts_gives_one_key_only_where_one_is_closed() {
+    for pattern in 0..=u16::MAX {
+        let contacts = [0, 4, 8, 12].map(|shift| (pattern >> shift & 0xF) as u8);
+        let expected = usize::from(pattern.count_ones() == 1);
+        assert_eq!(keys(&[(contacts, STEADY)]).len(), expected, "{pattern:016b}");
+    }
+}
+
+#[test]
+fn the_queue_keeps_order_and_drops_the_seventeenth() {
+    let mut queue = KeyQueue::new();
+    (b'a'..=b'q').for_each(|key| queue.push(key));
+    let mut buffer = [0; 8];
+    assert_eq!((queue.take(&mut buffer), &buffer), (8, b"abcdefgh"));
+    queue.push(b'z');
+    assert_eq!((queue.take(&mut buffer), &buffer), (8, b"ijklmnop"));
+    assert_eq!((queue.take(&mut buffer), buffer[0]), (1, b'z'));
+    assert!(queue.is_empty() && queue.take(&mut buffer) == 0);
+}

@@ -1,0 +1,13 @@
+//! A text console: everything is shown, in both languages.
+
+use crate::{ENGLISH, NEW_PAGE, VIETNAMESE};
+
+/// The pieces to send to a console for `text`: without the marks, and with a carriage return before each line feed.
+pub fn pieces(text: &str) -> impl Iterator<Item = &str> {
+    text.split_inclusive([ENGLISH, VIETNAMESE, NEW_PAGE, '\n'])
+        .flat_map(|piece| {
+            let words = piece.trim_end_matches([ENGLISH, VIETNAMESE, NEW_PAGE, '\n']);
+            [words, if piece.ends_with('\n') { "\r\n" } else { "" }]
+        })
+        .filter(|piece| !piece.is_empty())
+}
