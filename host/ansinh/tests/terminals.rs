@@ -6,10 +6,12 @@
 mod common;
 mod powered;
 
+use std::collections::BTreeMap;
+use std::io::{BufRead as _, BufReader};
 use std::num::NonZero;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 use ansinh_keys::{Passphrase, Role, SigningKey};
 use ansinh_payout::{
@@ -22,7 +24,7 @@ use ansinh_store::operators::{Actor, Token};
 use card_spec::certificate::{Certificate, Certified};
 use card_spec::crypto::PortableP256;
 use card_spec::signed::Signed;
-use common::{Card, Till, time, two_cards};
+use common::{Card, Till, days_from_now, time, two_cards};
 use link::{Answer, Refusal, Request};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -111,6 +113,24 @@ fn printed(output: &Output) -> String {
     [&output.stdout, &output.stderr]
         .map(|bytes| String::from_utf8_lossy(bytes))
         .concat()
+}
+
+/// The same so many days ago (`faketime`). Time-outs go on as they are.
+fn ansinh_days_ago(days: u32, folder: &Path, arguments: &[&str]) -> Output {
+    let command = ansinh(folder, arguments);
+    let mut then = Command::new("faketime");
+    then.current_dir(folder)
+        .env_clear()
+        .env("ANSINH_PASSPHRASE", PASSPHRASE)
+        .env("DONT_FAKE_MONOTONIC", "1")
+        .args(["-f", &format!("-{days}d")])
+        .arg(command.get_program())
+        .args(command.get_args());
+    let output = then
+        .output()
+        .expect("faketime is missing: apt-get install faketime");
+    assert!(output.status.success(), "{arguments:?}: {}", printed(&output));
+    output
 }
 
 /// A station's keys, opened beside the command.
@@ -218,6 +238,164 @@ fn a_terminal_goes_from_blank_to_synchronised() {
     );
     // New since then: the entry that says so, and the clock set at the beginning of this synchronisation.
     assert_eq!(desk.succeed(&["terminal", "sync", "--port", &port])["entries"], 2);
+}
+
+#[test]
+fn certificates_of_a_terminal_are_renewed_when_it_comes_and_a_week_old() {
+    for (days, renewed) in [(6, false), (7, true), (40, true)] {
+        let folder = tempfile::tempdir().unwrap();
+        let port = powered::at_a_port();
+        let init = "init --province 79 --operator lan --new-token-file lan.token --test";
+        ansinh_days_ago(days, folder.path(), &init.split(' ').collect::<Vec<_>>());
+        ansinh_days_ago(days, folder.path(), &["terminal", "provision", "--port", &port]);
+        let sync = || {
+            let mut sync = ansinh(folder.path(), &["terminal", "sync", "--json", "--port", &port]);
+            let output = sync.output().unwrap();
+            assert!(output.status.success(), "{}", printed(&output));
+            serde_json::from_slice::<Value>(&output.stdout).unwrap()
+        };
+        let age = if renewed { 0 } else { i64::from(days) };
+        let last_day = days_from_now(34 - age).to_string();
+        assert_eq!(sync()["certified_until"], *last_day, "after {days} days");
+        // What it has got now is not renewed again.
+        assert_eq!(sync()["certified_until"], *last_day, "after {days} days");
+        let store = folder.path().join("station/store.sqlite");
+        let sql = "SELECT holder FROM certificate WHERE holder LIKE 'VNT0%J%'";
+        let certificates = run("sqlite3", "sqlite3", &[store.to_str().unwrap(), sql]);
+        let number = if renewed { 2 } else { 1 };
+        assert_eq!(printed(&certificates).lines().count(), number);
+    }
+}
+
+/// A folder as the system keeps one of serial ports, with what is connected.
+fn connected(desk: &Desk, ports: &[(&str, &str)]) -> PathBuf {
+    let folder = desk.path("by-id");
+    std::fs::create_dir_all(&folder).unwrap();
+    for (name, port) in ports {
+        std::os::unix::fs::symlink(port, folder.join(name)).unwrap();
+    }
+    folder
+}
+
+/// What was told of each port, by its name in the folder.
+fn by_port(lines: &str) -> BTreeMap<String, Value> {
+    let told = lines
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).unwrap());
+    told.map(|told| {
+        let port = Path::new(told["port"].as_str().unwrap());
+        (port.file_name().unwrap().to_str().unwrap().to_owned(), told)
+    })
+    .collect()
+}
+
+#[test]
+fn several_terminals_are_visited_at_once_and_one_that_fails_stops_no_other() {
+    let desk = Desk::new();
+    let ports: [String; 3] = std::array::from_fn(|_| powered::at_a_port());
+    for port in &ports {
+        desk.succeed(&["terminal", "provision", "--port", port]);
+    }
+    let blank = powered::at_a_port();
+    let [first, second, third] = &ports;
+    let folder = connected(
+        &desk,
+        &[
+            ("a", first),
+            ("b", second),
+            ("blank", &blank),
+            ("c", third),
+            ("gone", "/dev/no-such-port"),
+        ],
+    );
+    let all = [
+        "terminal",
+        "sync",
+        "--json",
+        "--all",
+        "--ports-in",
+        folder.to_str().unwrap(),
+    ];
+    let output = ansinh(desk.folder.path(), &all).output().unwrap();
+    assert_eq!(output.status.code(), Some(1), "{}", printed(&output));
+    assert!(
+        printed(&output).contains("2 of 5 terminals"),
+        "{}",
+        printed(&output)
+    );
+    let told = by_port(std::str::from_utf8(&output.stdout).unwrap());
+    assert_eq!(told.len(), 5);
+    for (port, terminal) in [("a", "VNT0000001"), ("b", "VNT0000002"), ("c", "VNT0000003")] {
+        assert_eq!(told[port]["terminal"], terminal);
+        assert!(told[port]["acknowledged"].as_u64().unwrap() > 0);
+    }
+    assert_eq!(told["blank"]["code"], 65);
+    assert!(
+        told["blank"]["error"]
+            .as_str()
+            .unwrap()
+            .contains("terminal provision")
+    );
+    assert!(
+        told["gone"]["error"]
+            .as_str()
+            .unwrap()
+            .contains("cannot be opened")
+    );
+
+    // Named one by one, and for people.
+    let named = ["terminal", "sync", "--port", first, "--port", second];
+    let output = ansinh(desk.folder.path(), &named).output().unwrap();
+    assert!(output.status.success(), "{}", printed(&output));
+    for terminal in ["VNT0000001", "VNT0000002"] {
+        assert_eq!(
+            printed(&output).matches(terminal).count(),
+            1,
+            "{}",
+            printed(&output)
+        );
+    }
+    desk.fail(2, &["terminal", "sync"]);
+    desk.fail(2, &["terminal", "sync", "--all", "--port", first]);
+    desk.fail(2, &["terminal", "sync", "--port", first, "--watch"]);
+    let nowhere = ["terminal", "sync", "--all", "--ports-in", "no-such-folder"];
+    assert!(desk.fail(1, &nowhere).contains("no serial port"));
+}
+
+#[test]
+fn a_terminal_is_visited_whenever_it_is_plugged_in() {
+    let desk = Desk::new();
+    let [first, second]: [String; 2] = std::array::from_fn(|_| powered::at_a_port());
+    for port in [&first, &second] {
+        desk.succeed(&["terminal", "provision", "--port", port]);
+    }
+    // The folder itself comes with the first port.
+    let folder = desk.path("by-id");
+    let watch = [
+        "terminal",
+        "load",
+        "--json",
+        "--all",
+        "--watch",
+        "--ports-in",
+        folder.to_str().unwrap(),
+    ];
+    let mut watching = ansinh(desk.folder.path(), &watch)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(watching.stdout.take().unwrap()).lines();
+    let mut next = || by_port(&lines.next().unwrap().unwrap());
+    connected(&desk, &[("a", &first)]);
+    assert_eq!(next()["a"]["terminal"], "VNT0000001");
+    connected(&desk, &[("b", &second)]);
+    assert_eq!(next()["b"]["terminal"], "VNT0000002");
+    // Pulled and plugged in again, the other one at its place.
+    std::fs::rename(folder.join("a"), folder.join("c")).unwrap();
+    assert_eq!(next()["c"]["terminal"], "VNT0000001");
+    watching.kill().unwrap();
+    watching.wait().unwrap();
 }
 
 #[test]

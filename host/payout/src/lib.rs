@@ -17,7 +17,7 @@ pub use ingestion::{EntryError, IngestionError, JournalIngestion, Rejected};
 pub use lists::{ListTerms, MadeList, make_payment_list};
 pub use proof::carried_payment;
 pub use provisioning::{
-    TERMINAL_DAYS, TERMINAL_ISSUERS, TerminalAuthority, TerminalCertificates, certify_terminal,
-    issuer_certificates,
+    HeldCertificates, TERMINAL_DAYS, TERMINAL_ISSUERS, TerminalAuthority, TerminalCertificates,
+    certify_terminal, held_certificates, issuer_certificates, renew_terminal,
 };
 pub use statements::{IssuerKey, acknowledge, time_statement, vietnam_time};

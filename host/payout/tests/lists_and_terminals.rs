@@ -4,7 +4,8 @@
 mod common;
 
 use ansinh_payout::{
-    IssuerKey, PayoutError, certify_terminal, make_payment_list, time_statement, vietnam_time,
+    IssuerKey, PayoutError, certify_terminal, held_certificates, make_payment_list, renew_terminal,
+    time_statement, vietnam_time,
 };
 use ansinh_store::cards::BlockReason;
 use ansinh_store::import::{ApprovedList, ImportMode, ListKind};
@@ -276,6 +277,78 @@ fn certificates_span_no_more_than_35_days() {
     assert!(matches!(
         refused,
         Err(PayoutError::Certificate(CertificateError::Dates))
+    ));
+}
+
+#[test]
+fn a_terminals_keys_are_certified_again_under_the_next_number() {
+    let bench = Bench::new();
+    let authority = bench.office.authority();
+    let first = held_certificates(&bench.store, bench.till.name).unwrap();
+    let dates = (days_from_now(20), days_from_now(54));
+    let renew = |dates| renew_terminal(&bench.store, &bench.lan, &authority, bench.till.name, dates);
+    let renewed = renew(dates).unwrap();
+    let held = held_certificates(&bench.store, bench.till.name).unwrap();
+    assert_eq!((held.effective, held.expiry), dates);
+    assert_eq!(held.certificates, renewed);
+    let both = [
+        (
+            &first.certificates.agreement,
+            &renewed.agreement,
+            "VNT0000001A00002",
+        ),
+        (&first.certificates.journal, &renewed.journal, "VNT0000001J00002"),
+    ];
+    for (before, after, holder) in both {
+        let [before, after] = [before, after].map(|object| Signed::<Certificate>::parse(object).unwrap());
+        let certified = authority.certified.certify(&PortableP256, &after).unwrap();
+        assert_eq!(*certified.key(), before.claimed().public_key.key);
+        assert_eq!(certified.role(), before.claimed().authorization.role);
+        assert_eq!(certified.holder().as_str(), holder);
+    }
+    let lines = bench.store.operations().unwrap();
+    let last = lines.last().unwrap();
+    assert_eq!(
+        (last.action.as_str(), last.subject.as_str()),
+        ("terminal-renewed", "VNT0000001")
+    );
+    renew(dates).unwrap();
+    assert_eq!(bench.store.terminals().unwrap().len(), 1);
+}
+
+#[test]
+fn nothing_is_renewed_beyond_35_days_or_the_authoritys_or_for_a_terminal_that_nobody_registered() {
+    let bench = Bench::new();
+    let authority = bench.office.authority();
+    let held = |name| held_certificates(&bench.store, name);
+    let before = held(bench.till.name).unwrap();
+    for dates in [
+        (today(), days_from_now(35)),
+        (days_from_now(1), today()),
+        (days_from_now(-4_000), days_from_now(-3_990)),
+    ] {
+        let refused = renew_terminal(&bench.store, &bench.lan, &authority, bench.till.name, dates);
+        assert!(matches!(
+            refused,
+            Err(PayoutError::Certificate(CertificateError::Dates))
+        ));
+    }
+    assert_eq!(held(bench.till.name).unwrap(), before);
+    let unknown = Till::new(9).name;
+    let refused = renew_terminal(
+        &bench.store,
+        &bench.lan,
+        &authority,
+        unknown,
+        (today(), days_from_now(34)),
+    );
+    assert!(matches!(
+        refused,
+        Err(PayoutError::Store(StoreError::NotFound { .. }))
+    ));
+    assert!(matches!(
+        held(unknown),
+        Err(PayoutError::Store(StoreError::NotFound { .. }))
     ));
 }
 

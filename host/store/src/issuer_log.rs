@@ -117,6 +117,27 @@ impl Store {
         })
     }
 
+    /// The certificate with the highest number of a holder (its reference without the five digits of the number).
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`].
+    pub fn newest_certificate(&self, holder: &str) -> Result<Vec<u8>, StoreError> {
+        self.read(async |connection| {
+            let sql =
+                "SELECT object FROM certificate WHERE holder BETWEEN $1 AND $2 ORDER BY holder DESC LIMIT 1";
+            let row = sqlx::query(sql)
+                .bind(format!("{holder}00000"))
+                .bind(format!("{holder}99999"))
+                .fetch_optional(connection)
+                .await?
+                .ok_or_else(|| StoreError::NotFound {
+                    what: "certificate",
+                    name: holder.to_owned(),
+                })?;
+            Ok(row.try_get("object")?)
+        })
+    }
+
     /// All certificates, by holder reference.
     ///
     /// # Errors

@@ -57,6 +57,25 @@ impl Store {
         })
     }
 
+    /// Keeps further certificates of a terminal's keys.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] if there is no such terminal, [`StoreError::Exists`] if the reference of a certificate is taken.
+    pub fn renew_terminal(
+        &self,
+        actor: &Actor,
+        name: &str,
+        certificates: &[NewCertificate<'_>],
+    ) -> Result<(), StoreError> {
+        self.write(async |connection| {
+            demand(connection, name).await?;
+            for certificate in certificates {
+                insert_certificate(connection, certificate).await?;
+            }
+            log(connection, actor, "terminal-renewed", name).await
+        })
+    }
+
     /// A terminal by name.
     ///
     /// # Errors

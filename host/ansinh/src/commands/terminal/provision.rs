@@ -2,23 +2,15 @@
 
 use std::collections::HashSet;
 
-use ansinh_keys::Role;
-use ansinh_payout::{TERMINAL_DAYS, TerminalAuthority, TerminalCertificates, certify_terminal};
-use ansinh_reference::today;
-use ansinh_station::terminal_link::Requests;
+use ansinh_payout::TERMINAL_DAYS;
 use ansinh_store::Store;
 use anyhow::{Context as _, Result};
-use card_spec::certificate::{Certificate, Certified, TrustAnchor};
-use card_spec::crypto::PortableP256;
-use card_spec::signed::Signed;
-use card_spec::tlv::{Field as _, Writer};
 use card_spec::values::TerminalName;
 use clap::Args;
-use jiff::ToSpan as _;
 use link::{Hello, TerminalState};
 
-use super::{Options, Port, Refused, Signing, set_clock, valid_issuers};
-use crate::commands::init::date;
+use super::certificates::{Chain, valid_issuers};
+use super::{Options, Port, Refused, Signing, open, set_clock};
 
 #[derive(Args)]
 #[command(after_help = "\
@@ -42,7 +34,7 @@ pub(crate) struct Provision {
 impl Provision {
     pub(crate) fn run(&self, options: &Options) -> Result<()> {
         let signing = Signing::open(options)?;
-        let (mut link, hello) = self.port.open()?;
+        let (mut link, hello) = open(&self.port.port)?;
         self.check(&hello, signing.station.test)?;
         let name = self.choose_name(&signing.store)?;
         let requests = link.make_keys(name.to_bytes())?;
@@ -103,62 +95,6 @@ impl Provision {
                 return name.parse().context("terminal name");
             }
         }
-    }
-}
-
-/// What vouches for a terminal: root and terminal CA.
-struct Chain {
-    root: Vec<u8>,
-    authority: Vec<u8>,
-}
-
-impl Chain {
-    fn open(signing: &Signing) -> Result<Self> {
-        let certificate = |role| signing.home.certificate(&signing.station.reference(role)?);
-        Ok(Self {
-            root: certificate(Role::Root)?,
-            authority: certificate(Role::TerminalCa)?,
-        })
-    }
-
-    fn anchor(&self) -> Result<Vec<u8>> {
-        let root = Signed::<Certificate>::parse(&self.root).context("root certificate")?;
-        let mut buffer = [0; 512];
-        let mut writer = Writer::new(&mut buffer);
-        root.claimed()
-            .trust_anchor()
-            .write(&mut writer, TrustAnchor::TAG)?;
-        Ok(writer.finish().to_vec())
-    }
-
-    fn certify(
-        &self,
-        signing: &Signing,
-        name: TerminalName,
-        requests: &Requests,
-    ) -> Result<TerminalCertificates> {
-        let root = Signed::<Certificate>::parse(&self.root).context("root certificate")?;
-        let authority = Signed::<Certificate>::parse(&self.authority).context("terminal CA certificate")?;
-        let root_key = root.claimed().public_key.key;
-        let certified = Certified::trust_root(&PortableP256, &root, &root_key)
-            .and_then(|root| root.certify(&PortableP256, &authority))
-            .context("terminal CA certificate")?;
-        let signer = signing.home.signing_key(Role::TerminalCa, &signing.passphrase)?;
-        let first = today();
-        let last = first.checked_add((i64::from(TERMINAL_DAYS) - 1).days())?;
-        let authority = TerminalAuthority {
-            signer: &signer,
-            certified,
-        };
-        let certificates = certify_terminal(
-            &signing.store,
-            &signing.actor,
-            &authority,
-            name,
-            (&requests.agreement, &requests.journal),
-            (date(first)?, date(last)?),
-        )?;
-        Ok(certificates)
     }
 }
 

@@ -8,11 +8,14 @@ use ansinh_station::home::Home;
 use ansinh_store::journal::Ingestion;
 use anyhow::{Result, bail};
 use card_spec::crypto::sha256;
-use card_spec::values::TerminalName;
+use card_spec::values::{Date, TerminalName};
 use clap::Args;
 use link::Hello;
+use serde_json::json;
 
-use super::{Line, Options, Port, Signing, install_issuers, known_terminal, set_clock};
+use super::certificates::{install_issuers, renew};
+use super::fleet::{Ports, Progress, Told};
+use super::{Line, Options, Signing, known_terminal, set_clock};
 
 #[derive(Args)]
 #[command(after_help = "\
@@ -20,11 +23,13 @@ Every entry is verified (signature, chain, receipt, list) and stored before it i
 verify the command stops: the entries before it are stored, what came with it is kept in the station's quarantine folder,
 nothing is acknowledged and the terminal keeps everything. `terminal load` does the same before it loads.
 
-Example:
-  ansinh terminal sync --port /dev/ttyUSB0")]
+Examples:
+  ansinh terminal sync --port /dev/ttyUSB0
+  ansinh terminal sync --port /dev/ttyUSB0 --port /dev/ttyUSB1
+  ansinh terminal sync --all --watch")]
 pub(crate) struct Sync {
     #[command(flatten)]
-    port: Port,
+    ports: Ports,
 }
 
 /// What a synchronisation did.
@@ -41,27 +46,71 @@ impl Outcome {
             None => Ok(()),
         }
     }
+
+    fn told(&self, certified_until: Option<Date>, fault: Option<anyhow::Error>) -> Told {
+        let Self {
+            terminal,
+            taken,
+            acknowledged,
+        } = self;
+        let certified_until = certified_until.map(|day| day.to_string());
+        let json = json!({
+            "terminal": terminal.as_str(),
+            "entries": taken.stored,
+            "payments": taken.booked,
+            "payments_known_from_cards": taken.carried,
+            "total_vnd": taken.booked_amount,
+            "paid_twice": taken.paid_twice,
+            "acknowledged": acknowledged,
+            "certified_until": certified_until,
+        });
+        let mut text = format!(
+            "Thiết bị / Terminal {terminal}
+  mục nhật ký mới / new journal entries   {}
+  khoản chi trả / payments                {}\n",
+            taken.stored, taken.booked
+        );
+        if taken.carried > 0 {
+            text += &format!("  thẻ đã báo trước / known from cards     {}\n", taken.carried);
+        }
+        text += &format!(
+            "  tổng số tiền / total                    {} VND
+  đã xác nhận đến / acknowledged up to    {acknowledged}\n",
+            taken.booked_amount
+        );
+        if let Some(day) = certified_until {
+            text += &format!("  chứng thư đến / certificates until      {day}\n");
+        }
+        Told { text, json, fault }
+    }
 }
 
 impl Sync {
     pub(crate) fn run(&self, options: &Options) -> Result<()> {
         let signing = Signing::open(options)?;
-        let (mut link, hello) = self.port.open()?;
-        let terminal = known_terminal(&signing, &hello)?;
-        // Before the journal is read, so that no entry is left that is not acknowledged. The journal comes home also from a
-        // terminal that does not take the time.
-        let issuer = signing.issuer()?;
-        let clock =
-            install_issuers(&mut link, &signing).and_then(|()| set_clock(&mut link, &issuer, terminal));
-        let outcome = match (synchronise(&mut link, &signing, terminal, &hello), &clock) {
-            // A terminal without the issuer's newest key takes no acknowledgement either: the cause comes first.
-            (Err(error), Err(cause)) => bail!("{cause:#}. Sau đó / Then: {error:#}"),
-            (outcome, _) => outcome?,
-        };
-        report(options, &outcome);
-        outcome.demand_paid_once()?;
-        clock
+        self.ports
+            .visit(options, |line, progress| sync(line, &signing, progress))
     }
+}
+
+fn sync((mut link, hello): (Line, Hello), signing: &Signing, progress: &Progress) -> Result<Told> {
+    let terminal = known_terminal(signing, &hello)?;
+    // Before the journal is read, so that no entry is left that is not acknowledged. The journal comes home also from a
+    // terminal that does not take the time.
+    let issuer = signing.issuer()?;
+    let clock = install_issuers(&mut link, signing).and_then(|()| set_clock(&mut link, &issuer, terminal));
+    let outcome = match (
+        synchronise(&mut link, signing, terminal, &hello, progress),
+        &clock,
+    ) {
+        // A terminal without the issuer's newest key takes no acknowledgement either: the cause comes first.
+        (Err(error), Err(cause)) => bail!("{cause:#}. Sau đó / Then: {error:#}"),
+        (outcome, _) => outcome?,
+    };
+    let renewed = clock.and_then(|()| renew(&mut link, signing, terminal));
+    let until = renewed.as_ref().ok().copied();
+    let fault = outcome.demand_paid_once().and(renewed.map(drop)).err();
+    Ok(outcome.told(until, fault))
 }
 
 pub(super) fn synchronise(
@@ -69,6 +118,7 @@ pub(super) fn synchronise(
     signing: &Signing,
     name: TerminalName,
     hello: &Hello,
+    progress: &Progress,
 ) -> Result<Outcome> {
     let terminal = signing.store.terminal(name.as_str())?;
     let mut ingestion = JournalIngestion::resume(&signing.store, &terminal)?;
@@ -81,6 +131,12 @@ pub(super) fn synchronise(
     }
     let mut taken = Ingestion::default();
     loop {
+        let read = ingestion.next_sequence() - 1;
+        progress.is_at(
+            "nhật ký / journal",
+            (read - held).into(),
+            hello.journal_tail.saturating_sub(held).into(),
+        );
         let bytes = link.read_journal(ingestion.next_sequence())?;
         if bytes.is_empty() {
             break;
@@ -158,36 +214,4 @@ fn quarantine_file(home: &Home, terminal: TerminalName, sequence: u32, bytes: &[
     let [first, second, third, fourth, ..] = sha256(&[bytes]);
     let content = hex::encode([first, second, third, fourth]);
     Ok(folder.join(format!("{terminal}-{sequence}-{content}.journal")))
-}
-
-fn report(options: &Options, outcome: &Outcome) {
-    let Outcome {
-        terminal,
-        taken,
-        acknowledged,
-    } = outcome;
-    if options.json {
-        let report = serde_json::json!({
-            "terminal": terminal.as_str(),
-            "entries": taken.stored,
-            "payments": taken.booked,
-            "payments_known_from_cards": taken.carried,
-            "total_vnd": taken.booked_amount,
-            "paid_twice": taken.paid_twice,
-            "acknowledged": acknowledged,
-        });
-        println!("{report}");
-        return;
-    }
-    println!("Thiết bị / Terminal {terminal}");
-    println!("  mục nhật ký mới / new journal entries   {}", taken.stored);
-    println!("  khoản chi trả / payments                {}", taken.booked);
-    if taken.carried > 0 {
-        println!("  thẻ đã báo trước / known from cards     {}", taken.carried);
-    }
-    println!(
-        "  tổng số tiền / total                    {} VND",
-        taken.booked_amount
-    );
-    println!("  đã xác nhận đến / acknowledged up to    {acknowledged}");
 }

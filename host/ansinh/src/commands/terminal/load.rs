@@ -1,0 +1,149 @@
+//! `ansinh terminal load`: everything that a terminal needs to pay.
+
+use ansinh_payout::WholeBlockList;
+use ansinh_station::terminal_link::LinkError;
+use ansinh_store::lists::PaymentList;
+use anyhow::{Context as _, Result};
+use card_spec::values::{Date, TerminalName};
+use clap::Args;
+use link::Hello;
+use serde_json::json;
+
+use super::certificates::{install_issuers, renew};
+use super::fleet::{Ports, Progress, Told};
+use super::{Line, Options, Signing, known_terminal, set_clock, sync};
+
+#[derive(Args)]
+#[command(after_help = "\
+First the journal is taken in, as by `terminal sync`: nothing is loaded if it does not verify. What is in force already is not
+sent again. A terminal pays nothing without a block list of the last 35 days, and with certificates of its own that are over: they
+last five weeks and are renewed here and by `terminal sync`.
+
+Examples:
+  ansinh terminal load --port /dev/ttyUSB0
+  ansinh terminal load --all
+  ansinh terminal load --all --watch")]
+pub(crate) struct Load {
+    #[command(flatten)]
+    ports: Ports,
+}
+
+impl Load {
+    pub(crate) fn run(&self, options: &Options) -> Result<()> {
+        let signing = Signing::open(options)?;
+        self.ports
+            .visit(options, |line, progress| load(line, &signing, progress))
+    }
+}
+
+fn load((mut link, hello): (Line, Hello), signing: &Signing, progress: &Progress) -> Result<Told> {
+    let terminal = known_terminal(signing, &hello)?;
+    install_issuers(&mut link, signing)?;
+    set_clock(&mut link, &signing.issuer()?, terminal)?;
+    // A new list comes into force over payments that the ledger knows.
+    let synchronised = sync::synchronise(&mut link, signing, terminal, &hello, progress)?;
+    synchronised.demand_paid_once()?;
+    let certified_until = renew(&mut link, signing, terminal)?;
+    let block_list = load_block_list(&mut link, signing, &hello)?;
+    let list = load_list(&mut link, signing, &hello, terminal)?;
+    signing
+        .store
+        .log_operation(&signing.actor, "terminal-loaded", terminal.as_str())?;
+    Ok(told(
+        terminal,
+        synchronised.taken.stored,
+        certified_until,
+        list.as_ref(),
+        block_list,
+    ))
+}
+
+/// Brings the terminal to the newest block list: by what changed since the one that it holds, or with all entries.
+fn load_block_list(link: &mut Line, signing: &Signing, hello: &Hello) -> Result<Option<u32>> {
+    let Some(newest) = WholeBlockList::newest(&signing.store)? else {
+        return Ok(None);
+    };
+    if newest.number() > hello.block_list_number {
+        let sent = match WholeBlockList::numbered(&signing.store, hello.block_list_number)? {
+            Some(held) => load_changes(link, &newest, &held)?,
+            None => false,
+        };
+        if !sent {
+            link.load_block_list(newest.number(), newest.header(), &newest.entries()?)
+                .context("danh sách khóa / block list")?;
+        }
+    }
+    Ok(Some(newest.number()))
+}
+
+/// Says whether the terminal has the newest list now. One that takes no changes, or holds another list under the number, is to get
+/// all entries.
+fn load_changes(link: &mut Line, newest: &WholeBlockList, held: &WholeBlockList) -> Result<bool> {
+    let Some(changes) = newest.changes_since(held)? else {
+        return Ok(false);
+    };
+    match link.load_block_delta(newest.number(), newest.header(), held.hash(), &changes) {
+        Err(LinkError::Refused(_)) => Ok(false),
+        loaded => loaded.map(|()| true).context("danh sách khóa / block list"),
+    }
+}
+
+fn load_list(
+    link: &mut Line,
+    signing: &Signing,
+    hello: &Hello,
+    terminal: TerminalName,
+) -> Result<Option<PaymentList>> {
+    let mut lists = signing.store.payment_lists()?.into_iter();
+    let newest = lists.rfind(|list| list.terminal == terminal.as_str());
+    if let Some(list) = &newest
+        && list.number > hello.list_number
+    {
+        link.load_list(list.number, &list.header, &list.lines)
+            .context("danh sách chi trả / payment list")?;
+    }
+    Ok(newest)
+}
+
+fn told(
+    terminal: TerminalName,
+    entries: u64,
+    certified_until: Date,
+    list: Option<&PaymentList>,
+    block_list: Option<u32>,
+) -> Told {
+    let lines = list.map_or(0, |list| list.lines.len());
+    let json = json!({
+        "terminal": terminal.as_str(),
+        "list": list.map(|list| &list.list_id),
+        "list_number": list.map(|list| list.number),
+        "lines": lines,
+        "block_list_number": block_list,
+        "certified_until": certified_until.to_string(),
+    });
+    let list = match list {
+        Some(list) => format!(
+            "danh sách chi trả / payment list {}, {lines} dòng / lines",
+            list.list_id
+        ),
+        None => "chưa có danh sách chi trả / no payment list yet: ansinh list make …".to_owned(),
+    };
+    let block_list = match block_list {
+        Some(number) => format!("danh sách khóa / block list {number}"),
+        None => {
+            "chưa có danh sách khóa, thiết bị sẽ không chi trả / no block list yet, so it will not pay: ansinh block publish".to_owned()
+        }
+    };
+    let text = format!(
+        "Thiết bị / Terminal {terminal}: đã đặt giờ / clock set
+  mục nhật ký mới / new journal entries {entries}
+  chứng thư đến / certificates until {certified_until}
+  {list}
+  {block_list}"
+    );
+    Told {
+        text,
+        json,
+        fault: None,
+    }
+}
