@@ -151,11 +151,12 @@ class World:
         order = encoding.order(TERMINAL, len(self.entries) + 1 + shift, self.head, self.list_root, self.cso_hash, key,
                                amount, line, recipient, method, time=time)
         self.entry(6, order)
+        self.last_order = order
         return sha256(order)
 
-    def paid(self, order_hash: bytes, check="0103", step=1, signer: Key | None = None, kind=1) -> None:
-        """Appends Paid with the card's next receipt and writes the receipt's files."""
-        intent, key = len(self.entries), signer or self.signing
+    def paid(self, order_hash: bytes, check="0103", step=1, signer: Key | None = None, kind=1, intent=0) -> None:
+        """Appends Paid with the card's next receipt and writes the receipt's files, for the Intent just before or `intent`."""
+        intent, key = intent or len(self.entries), signer or self.signing
         self.counter += step
         body = tlv("FF24", tlv("80", b"\1"), tlv("5A", bytes.fromhex(CARD)), tlv("81", b"\0\1"),
                    tlv("82", self.counter.to_bytes(4, "big")), tlv("83", self.card_head), tlv("84", order_hash),

@@ -10,6 +10,7 @@ from issued import Issued
 from tlv import Refused, parse, parse_members, read
 
 PIN = 1  # SPEC 9.2
+OPEN_INTENTS = 8  # DATA 5.3
 BLOCK_LIST_DAYS = 35
 
 
@@ -36,7 +37,7 @@ class Journal:
                               if key_bytes(known.key) == key_bytes(self.key)]
         self._lists: list[SimpleNamespace] = []
         self._block_list: SimpleNamespace | None = None
-        self._open: SimpleNamespace | None = None
+        self._open: dict[bytes, SimpleNamespace] = {}
         self._unhanded: set[int] = set()
         where = f"journals/{terminal}.journal"
         self.findings.check(bool(self._certificates), where, "no valid certificate of its key (SPEC 3.4)")
@@ -68,7 +69,7 @@ class Journal:
         replay = {
             o.BOOT: self._boot, o.LIST_LOADED: self._list_loaded, o.BLOCK_LIST_LOADED: self._block_list_loaded,
             o.INTENT: self._intent, o.PAID: self._paid, o.HANDED: self._handed, o.REFUSED: self._refused,
-            o.SYNCED: self._synced,
+            o.SYNCED: self._synced, o.STILL_OPEN: self._still_open,
         }.get(body.kind)
         if replay:
             replay(where, content, body)
@@ -99,8 +100,11 @@ class Journal:
     def _intent(self, where: str, content: SimpleNamespace, body: SimpleNamespace) -> None:
         order, check = content.order, self.findings.check
         o.check_order(order)
-        check(self._open is None, where, "while another Intent is open (DATA 5.3)")
-        self._open = order
+        same = any(order.cso_hash == one.cso_hash or order.line_key.person == one.line_key.person
+                   for one in self._open.values())
+        check(not same, where, "while another Intent of the same holder is open (DATA 5.3)")
+        check(len(self._open) < OPEN_INTENTS, where, "while as many Intents are open as can be (DATA 5.3)")
+        self._open[order.hash] = order
         check(order.terminal == self.terminal, where, "order of another terminal (SPEC 9.2)")
         here = (order.sequence, order.previous) == (body.sequence, body.previous)
         check(here, where, "order for another place in the journal (DATA 5.2)")
@@ -131,10 +135,10 @@ class Journal:
         check(card.card_number not in blocked, where, "card is on the block list (DATA 4)")
 
     def _paid(self, where: str, content: SimpleNamespace, _) -> None:
-        order, receipt = self._open, content.receipt
-        if order is None or receipt.object_hash != order.hash:
-            raise Refused("receipt is not for the open Intent (DATA 5.3)")
-        self._open = None
+        receipt = content.receipt
+        order = self._open.pop(receipt.object_hash, None)
+        if order is None:
+            raise Refused("receipt is not for an open Intent (DATA 5.3)")
         self._unhanded.add(order.sequence)
         self.payments.append(Payment(where, order, receipt))
         self.folder.matches_signature(f"receipts/{self.terminal}-{order.sequence}", receipt.encoded, content.signature)
@@ -157,11 +161,15 @@ class Journal:
     def _refused(self, where: str, content: SimpleNamespace, _) -> None:
         if content.intent is None:
             return
-        if self._open is None or self._open.sequence != content.intent:
+        closed = next((one.hash for one in self._open.values() if one.sequence == content.intent), None)
+        if closed is None:
             raise Refused("closes an Intent that is not open (DATA 5.3)")
-        self._open = None
+        del self._open[closed]
         by_card = content.status is not None and 0x6340 <= int.from_bytes(content.status, "big") <= 0x634F
         self.findings.check(by_card, where, "closes an Intent without a 634X of the card (DATA 5.3)")
+
+    def _still_open(self, where: str, content: SimpleNamespace, _) -> None:
+        self.findings.check(content.order.hash in self._open, where, "repeats an order that is not open (DATA 5.3)")
 
     def _synced(self, where: str, content: SimpleNamespace, body: SimpleNamespace) -> None:
         self.synced.add(content.hash)

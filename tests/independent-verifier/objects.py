@@ -254,13 +254,14 @@ DELTA_BASE = template("FF3A", ("80", "number", u(4)), ("81", "hash_of_base", has
 UNBLOCKED = template("FF3B", ("5A", "card_number", card_number))
 ENTRY = signed(template(
     "FF26", ("80", "suite", suite), ("81", "terminal", terminal_name), ("82", "sequence", u(4, 1)), ("83", "boot", u(4)),
-    ("84", "time", time), ("85", "clock_source", u(1, 0, 2)), ("86", "previous", hash32), ("87", "kind", u(1, 1, 10)),
+    ("84", "time", time), ("85", "clock_source", u(1, 0, 2)), ("86", "previous", hash32), ("87", "kind", u(1, 1, 11)),
     ("A8", "content", raw)))
 ACKNOWLEDGEMENT = signed(template(
     "FF27", ("80", "suite", suite), ("42", "issuer", reference), ("81", "terminal", terminal_name),
     ("82", "sequence", u(4)), ("83", "entry_hash", hash32), ("84", "journal_key_hash", hash32), ("85", "time", set_time)))
 
 BOOT, LIST_LOADED, BLOCK_LIST_LOADED, INTENT, PAID, HANDED, REFUSED, SYNCED = 1, 3, 4, 6, 7, 8, 9, 10
+STILL_OPEN = 11
 CONTENT = {kind: template("A8", *members) for kind, members in {  # DATA 5.2
     BOOT: [("80", "firmware", hash32), ("81", "flags", flags)],
     2: [("80", "time_before", time)],
@@ -273,6 +274,7 @@ CONTENT = {kind: template("A8", *members) for kind, members in {  # DATA 5.2
     REFUSED: [("80", "reason", u(1, 1, 16)), ("5A", "card_number", card_number, True), ("81", "line_number", u(4), True),
               ("82", "status", exactly(2), True), ("83", "intent", u(4), True)],
     SYNCED: [("80", "hash", hash32), ("81", "sequence", u(4))],
+    STILL_OPEN: [("FF23", "order", ORDER)],
 }.items()}
 
 

@@ -425,7 +425,7 @@ class Receipts(Finding):
         world = ready()
         world.intent(*FIRST)
         world.paid(bytes(32))
-        self.assert_found(world, "not for the open Intent")
+        self.assert_found(world, "not for an open Intent")
 
     def test_receipt_outside_the_cards_chain(self):
         world = ready()
@@ -442,11 +442,21 @@ class Receipts(Finding):
 
 
 class Journals(Finding):
-    def test_an_open_intent_excludes_another(self):
+    def test_an_open_intent_excludes_another_of_its_holder(self):
         world = ready()
         world.intent(*FIRST)
         world.intent(line_key(2), 700_000, line=2)
-        self.assert_found(world, "another Intent is open")
+        self.assert_found(world, "another Intent of the same holder is open")
+
+    def test_an_order_is_told_again_while_it_is_open(self):
+        world = ready()
+        order = world.intent(*FIRST)
+        world.entry(11, world.last_order)
+        self.assertEqual(findings(world), [])
+        world.paid(order, intent=6)
+        self.assertEqual(findings(world), [])
+        world.entry(11, world.last_order)
+        self.assert_found(world, "repeats an order that is not open")
 
     def test_handed_without_or_twice(self):
         for numbers in ([5], [6, 6]):

@@ -10,6 +10,10 @@ use crate::values::{CardNumber, Suite, TerminalName, Time, byte_enum};
 /// Longest journal entry with its signature in bytes.
 pub const MAXIMUM_ENTRY_LENGTH: usize = 512;
 
+/// Orders whose outcome is not known, at most, at one terminal: who pays eight people in doubt needs another terminal, or
+/// better cards (DATA 5.3).
+pub const MAXIMUM_OPEN_INTENTS: usize = 8;
+
 /// What the first entry of a journal names as the entry before it: SHA-256 of the journal key.
 pub fn genesis(journal_key: &PublicKey) -> Digest {
     sha256(&[journal_key.as_bytes()])
@@ -86,6 +90,8 @@ pub enum Event<'a> {
         /// Entries up to this one are in the host's store.
         sequence: u32,
     },
+    /// The outcome of this order is not known yet, and its Intent is about to be given free: it is told once more.
+    StillOpen(EncodedOrder<'a>),
 }
 
 /// An order as received, with its content.
@@ -100,6 +106,14 @@ impl<'a> EncodedOrder<'a> {
     pub fn parse(encoding: &'a [u8]) -> Result<Self, Error> {
         let order = Order::parse(DataObject::parse(encoding)?)?;
         Ok(Self { order, encoding })
+    }
+
+    fn read_next(members: &mut Reader<'a>) -> Result<Self, Error> {
+        let object = members.expect(Order::TAG)?;
+        Ok(Self {
+            order: Order::parse(object)?,
+            encoding: object.encoding(),
+        })
     }
 
     /// The content.
@@ -211,6 +225,7 @@ impl Event<'_> {
             Self::Handed { .. } => 8,
             Self::Refused(_) => 9,
             Self::Synced { .. } => 10,
+            Self::StillOpen(_) => 11,
         }
     }
 }
@@ -237,13 +252,7 @@ impl<'a> Event<'a> {
             5 => Self::ShiftOpened {
                 operator: Field::read(&mut members, 0x80)?,
             },
-            6 => {
-                let object = members.expect(Order::TAG)?;
-                Self::Intent(EncodedOrder {
-                    order: Order::parse(object)?,
-                    encoding: object.encoding(),
-                })
-            }
+            6 => Self::Intent(EncodedOrder::read_next(&mut members)?),
             7 => Self::Paid(EncodedReceipt(Signed::read_members(&mut members, content)?)),
             8 => Self::Handed {
                 intent: Field::read(&mut members, 0x80)?,
@@ -256,6 +265,7 @@ impl<'a> Event<'a> {
                 acknowledgement: Field::read(&mut members, 0x80)?,
                 sequence: Field::read(&mut members, 0x81)?,
             },
+            11 => Self::StillOpen(EncodedOrder::read_next(&mut members)?),
             _ => return Err(Error::Value(0x87)),
         };
         members.finish()?;
@@ -273,7 +283,7 @@ impl<'a> Event<'a> {
                 header.write(w, 0x80).and_then(|()| number.write(w, 0x81))
             }
             Self::ShiftOpened { operator } => operator.write(w, 0x80),
-            Self::Intent(order) => w.raw(order.encoding),
+            Self::Intent(order) | Self::StillOpen(order) => w.raw(order.encoding),
             Self::Paid(receipt) => receipt.0.write_members(w),
             Self::Handed { intent } => intent.write(w, 0x80),
             Self::Synced {

@@ -237,6 +237,12 @@ impl<'a> Order<'a> {
         Ok(order)
     }
 
+    /// Is the other one for the same card, or for a line of the same person? A terminal that does not know the outcome of
+    /// one begins no such other (DATA 5.3).
+    pub fn same_holder(&self, other: &Order<'_>) -> bool {
+        self.cso_hash == other.cso_hash || self.line_key.parts().person == other.line_key.parts().person
+    }
+
     /// Encodes the order at the start of `out`.
     pub fn encode<'b>(&self, out: &'b mut [u8]) -> Result<&'b [u8], Error> {
         let mut writer = Writer::new(out);

@@ -111,7 +111,7 @@ fn with_content(kind: u8, content: &[u8]) -> Vec<u8> {
 }
 
 /// One event of each kind, in the order of DATA 5.2.
-fn events<'a>(order: &'a [u8], receipt: &'a [u8]) -> [Event<'a>; 10] {
+fn events<'a>(order: &'a [u8], receipt: &'a [u8]) -> [Event<'a>; 11] {
     [
         Event::Boot {
             firmware: [1; 32],
@@ -143,6 +143,7 @@ fn events<'a>(order: &'a [u8], receipt: &'a [u8]) -> [Event<'a>; 10] {
             acknowledgement: [9; 32],
             sequence: 10,
         },
+        Event::StillOpen(EncodedOrder::parse(order).unwrap()),
     ]
 }
 
@@ -159,7 +160,7 @@ fn every_kind_is_read_as_it_was_written() {
 }
 
 #[test]
-fn no_kind_takes_the_content_of_another_form_nor_is_there_an_eleventh() {
+fn no_kind_takes_the_content_of_another_form_nor_is_there_a_twelfth() {
     let (order, receipt) = (order(5), receipt(1, 1));
     let contents = events(&order, &receipt).map(|event| {
         let mut buffer = [0; 600];
@@ -171,12 +172,16 @@ fn no_kind_takes_the_content_of_another_form_nor_is_there_an_eleventh() {
         }
         reader.expect(0xA8).unwrap().value().to_vec()
     });
-    // ListLoaded, BlockListLoaded and Synced have one form: a hash and a number.
-    let form = |kind: usize| if matches!(kind, 4 | 10) { 3 } else { kind };
-    for kind in 0..=12 {
+    // ListLoaded, BlockListLoaded and Synced have one form: a hash and a number; Intent and StillOpen have an order.
+    let form = |kind: usize| match kind {
+        4 | 10 => 3,
+        11 => 6,
+        _ => kind,
+    };
+    for kind in 0..=13 {
         for (of, content) in (1..).zip(&contents) {
             let bytes = with_content(u8::try_from(kind).unwrap(), content);
-            let taken = (1..=10).contains(&kind) && form(kind) == form(of);
+            let taken = (1..=11).contains(&kind) && form(kind) == form(of);
             assert_eq!(read(&bytes).is_ok(), taken, "kind {kind}, content of {of}");
             // Nor is anything left over.
             let longer = with_content(u8::try_from(kind).unwrap(), &[content, &[0x9E, 0][..]].concat());

@@ -45,8 +45,6 @@ pub(crate) enum Flow {
     Verifying(Customer, GenuineCard),
     /// An Intent is in flash and its order is on the way.
     Disbursing(Disbursing),
-    /// The card of an open Intent is back.
-    Settling(Tap),
 }
 
 /// The PIN as it is typed, kept until it is sent. It stays in one place: what is moved is left behind unerased.
@@ -128,6 +126,7 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
                 self.flow = Flow::Naming(String::new());
             }
             b'\r' | b'\n' if self.is_handing_over() => self.handed(),
+            b'n' | b'N' if self.is_waiting() => self.go_on(),
             _ => {}
         }
     }
@@ -273,7 +272,8 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
     fn is_handing_over(&self) -> bool {
         self.log
             .as_ref()
-            .is_some_and(|log| !log.is_damaged() && log.open_intent().is_none() && !log.unhanded().is_empty())
+            .is_some_and(|log| !log.is_damaged() && !log.unhanded().is_empty())
+            && !self.is_waiting()
     }
 
     /// Is a holder being served?
@@ -292,8 +292,8 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
         if log.is_damaged() {
             return text::damaged(&mut self.out);
         }
-        if let Some(intent) = log.open_intent() {
-            return text::unsettled(&mut self.out, intent);
+        if self.is_waiting() {
+            return self.show_open();
         }
         if self.is_handing_over() {
             return text::hand_over(&mut self.out, log.unhanded());
@@ -316,6 +316,7 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
         let Some(log) = self.log.as_ref().filter(|log| !log.is_damaged()) else {
             return false;
         };
-        log.open_intent().is_some() || (self.operator.is_some() && log.unhanded().is_empty())
+        let is_anybody_expected = self.operator.is_some() || !log.open_intents().is_empty();
+        self.is_waiting() || (is_anybody_expected && log.unhanded().is_empty())
     }
 }

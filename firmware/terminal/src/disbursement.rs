@@ -3,8 +3,6 @@
 //! Intent before action: an order is in flash before it is sent, its receipt before the clerk sees "paid". Only a
 //! protected answer of the card decides (SPEC 8.3); anything else leaves the order open, for the same card to settle.
 
-use core::fmt::Write as _;
-
 use card_spec::apdu::StatusWord;
 use card_spec::command::instruction::DISBURSE;
 use card_spec::crypto::Curve;
@@ -12,25 +10,28 @@ use card_spec::journal::{EncodedOrder, EncodedReceipt, Event, Refusal, RefusalRe
 use card_spec::payment::{HolderCheckMethod, Operator, Order, ReceiptKind, Recipient};
 use card_spec::refusal::Refusal as Decision;
 use card_spec::scp03::{MAX_COMMAND_DATA, MAX_PROTECTED_RESPONSE, Reply};
+use card_spec::values::Amount;
 use embedded_storage::nor_flash::NorFlash;
 use heapless::Vec;
 use rand_core::CryptoRng;
 
 use crate::clerk::Flow;
 use crate::clock::Stamp;
-use crate::log::{Log, OpenIntent, PaidLine};
+use crate::log::{Log, OpenOrder, PaidLine};
 use crate::machine::{Machine, mark_paid};
 use crate::payment::refusal;
 use crate::payment_list::{DueLine, MAXIMUM_DUE, PaymentList};
 use crate::tap::{CardFacts, GenuineCard};
-use crate::text::{self, EN};
+use crate::text;
 
 /// An order on its way to the card.
 pub(crate) struct Disbursing {
     card: GenuineCard,
     /// Lines still to be paid, the next one last.
     due: Vec<u32, MAXIMUM_DUE>,
-    /// Bytes of the order that were sent.
+    /// The order, an open one.
+    order: OpenOrder,
+    /// Bytes of it that were sent.
     sent: usize,
 }
 
@@ -69,14 +70,23 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
         let Some(Ok(Some(line))) = line else {
             return self.give_up(line_refusal(RefusalReason::ListNotValid));
         };
-        if self.intend(&line, &facts, stamp).is_none() {
+        let Some(order) = self.intend(&line, &facts, stamp) else {
             return self.give_up(line_refusal(RefusalReason::JournalFull));
-        }
-        self.send_order(Disbursing { card, due, sent: 0 });
+        };
+        self.send_order(Disbursing {
+            card,
+            due,
+            order,
+            sent: 0,
+        });
     }
 
     /// Writes the order into flash.
-    fn intend(&mut self, line: &DueLine, facts: &CardFacts, stamp: Stamp) -> Option<()> {
+    fn intend(&mut self, line: &DueLine, facts: &CardFacts, stamp: Stamp) -> Option<OpenOrder> {
+        // The first tap has looked for one, too: of a holder there is one at most.
+        if self.open_order_of(facts).ok()?.is_some() {
+            return None;
+        }
         let mut nonce = [0; 16];
         self.random.fill_bytes(&mut nonce);
         let keys = self.keys.as_ref()?;
@@ -101,16 +111,15 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
         };
         let mut buffer = [0; Order::MAXIMUM_LENGTH];
         let order = EncodedOrder::parse(order.encode(&mut buffer).ok()?).ok()?;
+        let open = OpenOrder::new(&order)?;
         log.append(&self.curve, keys, stamp, Event::Intent(order)).ok()?;
-        Some(())
+        Some(open)
     }
 
-    /// Sends the next part of the order that is open.
+    /// Sends the next part of an order that is open.
     fn send_order(&mut self, mut disbursing: Disbursing) {
-        let Some(intent) = self.log.as_ref().and_then(Log::open_intent) else {
-            return self.end_service();
-        };
-        let rest = intent.encoding().get(disbursing.sent..).unwrap_or_default();
+        let encoding = disbursing.order.encoding();
+        let rest = encoding.get(disbursing.sent..).unwrap_or_default();
         let part = rest.get(..MAX_COMMAND_DATA).unwrap_or(rest);
         let more = part.len() < rest.len();
         disbursing.sent = disbursing.sent.saturating_add(part.len());
@@ -127,8 +136,14 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
     pub(crate) fn disbursed(&mut self, mut disbursing: Disbursing, response: Option<&[u8]>) {
         let facts = *disbursing.card.facts();
         let verdict = self.verdict(&mut disbursing, response);
-        let Some((sequence, line)) = self.open_line() else {
+        let Some(order) = disbursing.order.order() else {
             return self.end_service();
+        };
+        let order = order.order();
+        let (sequence, amount) = (order.sequence, order.amount);
+        let line = PaidLine {
+            list_root: order.list_root,
+            number: order.line_number,
         };
         let line_refusal = |reason, status: Option<StatusWord>| Refusal {
             line_number: Some(line.number),
@@ -138,7 +153,7 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
         match verdict {
             Verdict::Continue => self.send_order(disbursing),
             Verdict::Paid(receipt) => {
-                if self.keep_receipt(&receipt, line).is_none() {
+                if self.keep_receipt(&receipt, line, amount).is_none() {
                     // The order stays open, and the card will give the receipt again.
                     text::not_recorded(&mut self.out);
                     return self.end_service();
@@ -150,35 +165,30 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
                     closes_intent: Some(sequence),
                     ..line_refusal(reason, Some(status))
                 });
-                let open = self.log.as_ref().is_some_and(|log| log.open_intent().is_some());
-                if open {
+                let open = self.log.as_ref().map(Log::open_intents);
+                if open.is_some_and(|open| open.iter().any(|open| open.sequence == sequence)) {
                     return self.end_service();
                 }
                 self.remember_refusal(reason, line);
                 self.disburse_next(disbursing.card, disbursing.due);
             }
-            Verdict::Undecided(reason, status) => self.give_up(line_refusal(reason, status)),
+            Verdict::Undecided(reason, status) => {
+                self.refuse(line_refusal(reason, status));
+                if reason != RefusalReason::CardRemoved {
+                    text::still_open(&mut self.out);
+                }
+                self.end_service();
+            }
         }
     }
 
-    fn open_line(&self) -> Option<(u32, PaidLine)> {
-        let intent = self.log.as_ref()?.open_intent()?;
-        let order = intent.order()?;
-        let line = PaidLine {
-            list_root: order.order().list_root,
-            number: order.order().line_number,
-        };
-        Some((intent.sequence(), line))
-    }
-
-    /// Reads the card's answer to the open order.
+    /// Reads the card's answer to the order.
     fn verdict(&self, disbursing: &mut Disbursing, response: Option<&[u8]>) -> Verdict {
         const FORGED: Verdict = Verdict::Undecided(RefusalReason::NotGenuine, None);
         let Some(response) = response else {
             return Verdict::Undecided(RefusalReason::CardRemoved, None);
         };
-        let intent = self.log.as_ref().and_then(Log::open_intent);
-        let Some((intent, order)) = intent.and_then(|intent| Some((intent, intent.order()?))) else {
+        let Some(order) = disbursing.order.order() else {
             return FORGED;
         };
         let mut plain = [0; MAX_PROTECTED_RESPONSE];
@@ -204,7 +214,7 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
         };
         let decides = self.decides(facts, order.order());
         match status.0 {
-            0x9000 if disbursing.sent < intent.encoding().len() => Verdict::Continue,
+            0x9000 if disbursing.sent < order.encoding().len() => Verdict::Continue,
             0x9000 | 0x6340 => match receipt(data) {
                 // DATA 5.3: the standing receipt of this very order is a payment, that of another one a refusal.
                 Some((true, receipt)) => Verdict::Paid(receipt),
@@ -242,14 +252,8 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
     }
 
     /// Writes the receipt into flash; only then does the clerk see that it is paid.
-    fn keep_receipt(&mut self, receipt: &[u8], line: PaidLine) -> Option<()> {
+    fn keep_receipt(&mut self, receipt: &[u8], line: PaidLine, amount: Amount) -> Option<()> {
         let receipt = EncodedReceipt::parse(receipt).ok()?;
-        let amount = self
-            .log
-            .as_ref()
-            .and_then(Log::open_intent)
-            .and_then(OpenIntent::order)
-            .map(|order| order.order().amount)?;
         let pin_verified = receipt.signed().claimed().holder_check.pin_verified;
         self.record(Event::Paid(receipt)).ok()?;
         mark_paid(&mut self.list, line);
@@ -262,20 +266,11 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
     }
 
     /// The card is back for an open order: the same order again yields the same receipt, or the card's refusal.
-    pub(crate) fn settle(&mut self, card: GenuineCard) {
-        let same = self
-            .log
-            .as_ref()
-            .and_then(Log::open_intent)
-            .and_then(OpenIntent::order)
-            .is_some_and(|order| card.facts().may_have_had(order.order()));
-        if !same {
-            let _ = writeln!(self.out, "Thẻ khác!{EN} / Another card.");
-            return self.end_service();
-        }
+    pub(crate) fn settle(&mut self, card: GenuineCard, order: OpenOrder) {
         self.send_order(Disbursing {
             card,
             due: Vec::new(),
+            order,
             sent: 0,
         });
     }

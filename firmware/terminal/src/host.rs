@@ -199,9 +199,8 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
         let newest = self.newest_time().date().max(given.newest_day());
         let is_expired = newest.is_some_and(|day| given.expired_before(day));
         // An open order is settled with its card, whose issuer may have ended since.
-        let is_settled = self.log.as_ref().is_none_or(|log| log.open_intent().is_none());
-        let ended = newest.filter(|_| is_settled);
-        let certificates = given.merge(self.device.certificates.as_ref(), ended)?;
+        let is_settled = self.log.as_ref().is_none_or(|log| log.open_intents().is_empty());
+        let certificates = given.merge(self.device.certificates.as_ref(), newest, is_settled)?;
         let credentials = Credentials::verify(&self.curve, keys, self.image.test, &anchor, &certificates)?;
         if is_expired {
             return Err(Refusal::Expired);

@@ -64,11 +64,14 @@ impl Installation {
     }
 
     /// What the terminal will hold: an issuer's certificate stays until it has ended before `day` or another one for the
-    /// same key's name replaces it, so that no card in the field is refused because its issuer has a newer key.
+    /// same key's name replaces it, so that no card in the field is refused because its issuer has a newer key. While an
+    /// order is open, one that has ended stays as long as there is room: the order may be for a card of it. A key that is
+    /// needed for all who are to be paid goes first, and the cards of the ended one have ended before it (SPEC 3.4).
     pub(crate) fn merge(
         self,
         held: Option<&Certificates>,
         day: Option<Date>,
+        is_settled: bool,
     ) -> Result<Certificates, Refusal> {
         let mut issuers = self.issuers;
         let province = issuers.first().map(|issuer| holder(issuer)).transpose()?;
@@ -78,14 +81,21 @@ impl Installation {
                 return Err(Refusal::NotForThisTerminal);
             }
         }
+        let mut ended = IssuerCertificates::new();
         for issuer in held.iter().flat_map(|held| &held.issuers) {
             let body = claimed(issuer)?;
             let has_ended = day.is_some_and(|day| body.expiry < day);
             let is_other_province = body.holder.mnemonic() != province.mnemonic();
             let is_replaced = issuers.iter().any(|given| holder(given) == Ok(body.holder));
-            if !has_ended && !is_other_province && !is_replaced {
-                add(&mut issuers, issuer.clone())?;
+            if is_other_province || is_replaced {
+                continue;
             }
+            add(if has_ended { &mut ended } else { &mut issuers }, issuer.clone())?;
+        }
+        // Newest first, as they are held.
+        let kept = ended.into_iter().filter(|_| !is_settled);
+        for issuer in kept.take(issuers.capacity().saturating_sub(issuers.len())) {
+            add(&mut issuers, issuer)?;
         }
         // Newest first.
         issuers.sort_unstable_by_key(|issuer| core::cmp::Reverse(holder(issuer).ok()));

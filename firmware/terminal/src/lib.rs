@@ -16,6 +16,7 @@ mod installation;
 mod keys;
 mod log;
 mod machine;
+mod open_orders;
 mod outbox;
 mod payment;
 mod payment_list;

@@ -3,7 +3,9 @@
 use core::ops::Range;
 
 use card_spec::crypto::{Curve, Digest};
-use card_spec::journal::{Acknowledgement, EncodedOrder, Entry, Event, MAXIMUM_ENTRY_LENGTH, genesis};
+use card_spec::journal::{
+    Acknowledgement, EncodedOrder, Entry, Event, MAXIMUM_ENTRY_LENGTH, MAXIMUM_OPEN_INTENTS, genesis,
+};
 use card_spec::payment::Order;
 use card_spec::signed::{Signed, Verified, sign};
 use card_spec::values::{Amount, Time};
@@ -24,6 +26,8 @@ const RESERVE: u32 = 16;
 const RESERVE_TO_SETTLE: u32 = 12;
 /// Payments whose hand-over can be outstanding: those of one tap.
 pub(crate) const MAXIMUM_UNHANDED: usize = 8;
+/// Entries more for each further order that is open: Paid and Handed, each after a power cut.
+const RESERVE_EACH: u32 = 4;
 /// Flag of a Boot entry (DATA 5.2).
 const TEST: u8 = 0x80;
 
@@ -54,17 +58,27 @@ impl From<LogError> for Refusal {
     }
 }
 
-/// An order that is in flash and whose outcome is not: nothing else is paid until it is (DATA 5.3).
-#[derive(Clone, Debug)]
+/// An order that is in flash and whose outcome is not (DATA 5.3).
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct OpenIntent {
-    sequence: u32,
+    /// Sequence number of the Intent entry.
+    pub(crate) sequence: u32,
+    /// The newest entry that holds the order: the Intent, or the last StillOpen.
+    entry: u32,
+    order_hash: Digest,
+}
+
+/// The order of an open Intent.
+#[derive(Clone, Debug)]
+pub(crate) struct OpenOrder {
     encoding: Vec<u8, { Order::MAXIMUM_LENGTH }>,
 }
 
-impl OpenIntent {
-    /// Sequence number of the Intent entry.
-    pub(crate) fn sequence(&self) -> u32 {
-        self.sequence
+impl OpenOrder {
+    /// An order as the card gets it.
+    pub(crate) fn new(order: &EncodedOrder<'_>) -> Option<Self> {
+        let encoding = Vec::from_slice(order.encoding()).ok()?;
+        Some(Self { encoding })
     }
 
     /// The order as the card gets it.
@@ -84,6 +98,8 @@ pub(crate) struct Unhanded {
     /// Sequence number of the Intent entry.
     pub(crate) intent: u32,
     pub(crate) amount: Amount,
+    /// The entry that holds the order.
+    entry: u32,
 }
 
 /// A line that a Paid entry settles.
@@ -98,7 +114,9 @@ struct Standing {
     tail: Option<(u32, Digest)>,
     boot_count: u32,
     newest: Time,
-    open: Option<OpenIntent>,
+    open: Vec<OpenIntent, MAXIMUM_OPEN_INTENTS>,
+    /// The entries tell of more open orders than there can be.
+    overfull: bool,
     unhanded: Vec<Unhanded, MAXIMUM_UNHANDED>,
 }
 
@@ -108,30 +126,28 @@ impl Standing {
             tail: None,
             boot_count: 0,
             newest: Time::UNSET,
-            open: None,
+            open: Vec::new(),
+            overfull: false,
             unhanded: Vec::new(),
         }
     }
 
-    /// Takes the next entry into account; names the line that it shows to be paid.
-    fn observe(&mut self, entry: &Entry<'_>, hash: Digest) -> Option<PaidLine> {
+    /// Takes the next entry into account; names the open order that it shows to be paid.
+    fn observe(&mut self, entry: &Entry<'_>, hash: Digest) -> Option<OpenIntent> {
         self.tail = Some((entry.sequence, hash));
         self.boot_count = entry.boot_count;
         self.newest = self.newest.max(entry.time);
         match &entry.event {
-            Event::Intent(order) => {
-                self.open = Vec::from_slice(order.encoding()).ok().map(|encoding| OpenIntent {
-                    sequence: entry.sequence,
-                    encoding,
-                });
+            Event::Intent(order) | Event::StillOpen(order) => {
+                self.opened(entry.sequence, order);
                 None
             }
-            Event::Paid(receipt) => self.close_paid(receipt.signed().claimed().object_hash),
+            Event::Paid(receipt) => {
+                let paid = receipt.signed().claimed().object_hash;
+                self.close(|open| open.order_hash == paid)
+            }
             Event::Refused(refusal) => {
-                self.open = self
-                    .open
-                    .take()
-                    .filter(|open| refusal.closes_intent != Some(open.sequence));
+                self.close(|open| refusal.closes_intent == Some(open.sequence));
                 None
             }
             Event::Handed { intent } => {
@@ -142,27 +158,42 @@ impl Standing {
         }
     }
 
-    fn close_paid(&mut self, order_hash: Digest) -> Option<PaidLine> {
-        let intent = self.open.as_ref()?;
-        let order = intent.order()?;
-        if order.hash() != order_hash {
-            return None;
+    fn opened(&mut self, entry: u32, order: &EncodedOrder<'_>) {
+        let open = OpenIntent {
+            sequence: order.order().sequence,
+            entry,
+            order_hash: order.hash(),
+        };
+        let known = self
+            .open
+            .iter_mut()
+            .find(|known| known.order_hash == open.order_hash);
+        match known {
+            Some(known) => *known = open,
+            None => self.overfull |= self.open.push(open).is_err(),
         }
-        let payment = Unhanded {
-            intent: intent.sequence,
-            amount: order.order().amount,
-        };
-        let paid = PaidLine {
-            list_root: order.order().list_root,
-            number: order.order().line_number,
-        };
+    }
+
+    fn close(&mut self, is_meant: impl Fn(&OpenIntent) -> bool) -> Option<OpenIntent> {
+        let place = self.open.iter().position(is_meant)?;
+        Some(self.open.remove(place))
+    }
+
+    /// An order that was open is paid: its money is to be handed over.
+    fn paid(&mut self, open: &OpenIntent, order: &Order<'_>) -> PaidLine {
         if self.unhanded.is_full() {
             self.unhanded.remove(0);
         }
         // There is room now.
-        let _ = self.unhanded.push(payment);
-        self.open = None;
-        Some(paid)
+        let _ = self.unhanded.push(Unhanded {
+            intent: open.sequence,
+            amount: order.amount,
+            entry: open.entry,
+        });
+        PaidLine {
+            list_root: order.list_root,
+            number: order.line_number,
+        }
     }
 }
 
@@ -204,11 +235,15 @@ impl<'f, F: NorFlash> Log<'f, F> {
                     damaged = true;
                     continue;
                 };
-                if let Some(line) = standing.observe(signed.claimed(), signed.hash()) {
-                    paid(line);
+                let Some(open) = standing.observe(signed.claimed(), signed.hash()) else {
+                    continue;
+                };
+                match read_order(&mut journal, &open, &mut buffer)? {
+                    Some(order) => paid(standing.paid(&open, order.order())),
+                    None => damaged = true,
                 }
             }
-            damaged |= standing.tail.map(|(sequence, _)| sequence) != Some(tail.0);
+            damaged |= standing.overfull || standing.tail.map(|(sequence, _)| sequence) != Some(tail.0);
         }
         Ok(Self {
             journal,
@@ -279,6 +314,9 @@ impl<'f, F: NorFlash> Log<'f, F> {
         stamp: Stamp,
         event: Event<'_>,
     ) -> Result<u32, LogError> {
+        if matches!(event, Event::Intent(_)) && self.standing.open.is_full() {
+            return Err(LogError::Full);
+        }
         if is_repeatable(&event) && !self.has_room_beside_order()? {
             return Err(LogError::Full);
         }
@@ -346,18 +384,33 @@ impl<'f, F: NorFlash> Log<'f, F> {
         if record.0 != entry.sequence {
             return Err(LogError::Failed);
         }
-        self.standing.observe(&entry, signed.hash());
+        if let Some(open) = self.standing.observe(&entry, signed.hash()) {
+            let mut buffer = [0; MAX_RECORD];
+            let order = read_order(&mut self.journal, &open, &mut buffer)?;
+            // Without the order nobody can say what is to be handed over: what the entries say is not known any more.
+            self.damaged |= order.is_none();
+            let order = order.ok_or(LogError::Failed)?;
+            self.standing.paid(&open, order.order());
+        }
         Ok(entry.sequence)
     }
 
     /// Is there room for a payment with all that may follow it?
     pub(crate) fn has_room(&mut self) -> Result<bool, LogError> {
-        Ok(self.journal.free_records(MAXIMUM_ENTRY_LENGTH)? >= RESERVE)
+        let open = u32::try_from(self.standing.open.len()).unwrap_or(u32::MAX);
+        self.has_free(RESERVE.saturating_add(open.saturating_mul(RESERVE_EACH)))
     }
 
     /// Is there room for an entry that settles nothing?
     pub(crate) fn has_room_beside_order(&mut self) -> Result<bool, LogError> {
-        Ok(self.journal.free_records(MAXIMUM_ENTRY_LENGTH)? >= RESERVE_TO_SETTLE)
+        let more = u32::try_from(self.standing.open.len())
+            .unwrap_or(u32::MAX)
+            .saturating_sub(1);
+        self.has_free(RESERVE_TO_SETTLE.saturating_add(more.saturating_mul(RESERVE_EACH)))
+    }
+
+    fn has_free(&mut self, entries: u32) -> Result<bool, LogError> {
+        Ok(self.journal.free_records(MAXIMUM_ENTRY_LENGTH)? >= entries)
     }
 
     /// Sequence number of the next entry, once [`Self::boot`] is done.
@@ -390,9 +443,18 @@ impl<'f, F: NorFlash> Log<'f, F> {
         self.standing.newest
     }
 
-    /// The order whose outcome is not known.
-    pub(crate) fn open_intent(&self) -> Option<&OpenIntent> {
-        self.standing.open.as_ref()
+    /// The orders whose outcome is not known, oldest first.
+    pub(crate) fn open_intents(&self) -> &Vec<OpenIntent, MAXIMUM_OPEN_INTENTS> {
+        &self.standing.open
+    }
+
+    /// The order of an open Intent, from flash.
+    pub(crate) fn order(&mut self, open: &OpenIntent) -> Result<OpenOrder, LogError> {
+        let mut buffer = [0; MAX_RECORD];
+        let order = read_order(&mut self.journal, open, &mut buffer)?;
+        order
+            .and_then(|order| OpenOrder::new(&order))
+            .ok_or(LogError::Failed)
     }
 
     /// Payments whose hand-over is not confirmed.
@@ -441,19 +503,18 @@ impl<'f, F: NorFlash> Log<'f, F> {
         if !same {
             return Err(Refusal::UnknownEntry);
         }
-        // An open order stays: it will be sent to its card again. So does a payment whose money is not handed over: the
-        // next start asks for it.
-        let open = self.open_intent().map(OpenIntent::sequence);
-        let unhanded = self.unhanded().iter().map(|payment| payment.intent);
-        let kept_from = unhanded.chain(open).min().unwrap_or(u32::MAX);
         Ok(Acknowledged {
-            last: RecordId(acknowledgement.sequence.min(kept_from.saturating_sub(1))),
+            last: RecordId(acknowledgement.sequence),
             sequence: acknowledgement.sequence,
             hash: acknowledgement.hash(),
         })
     }
 
     /// Gives the acknowledged space free, and says so in an entry. Again for the same entries: nothing happens.
+    ///
+    /// An order that is still open is told once more before its space is given free: it will be sent to its card again,
+    /// whenever that comes. Where there is no room for it the space stays. So does that of a payment whose money is not
+    /// handed over: the next start asks for it.
     pub(crate) fn release(
         &mut self,
         curve: &impl Curve,
@@ -461,10 +522,33 @@ impl<'f, F: NorFlash> Log<'f, F> {
         stamp: Stamp,
         acknowledged: &Acknowledged,
     ) -> Result<(), LogError> {
-        if acknowledged.last.0 <= self.acknowledged() {
+        let unhanded = self.unhanded().iter().map(|payment| payment.entry).min();
+        let last = acknowledged.last_before(unhanded);
+        if last.0 <= self.acknowledged() {
             return Ok(());
         }
-        self.journal.release_until(acknowledged)?;
+        for open in self.standing.open.clone() {
+            if open.entry > last.0 {
+                continue;
+            }
+            let order = self.order(&open)?;
+            let order = order.order().ok_or(LogError::Failed)?;
+            match self.append(curve, keys, stamp, Event::StillOpen(order)) {
+                Ok(_) => {}
+                Err(LogError::Full) => break,
+                Err(error) => return Err(error),
+            }
+        }
+        let open = self.standing.open.iter().map(|open| open.entry);
+        let last = acknowledged.last_before(unhanded.into_iter().chain(open).min());
+        if last.0 <= self.acknowledged() {
+            return Ok(());
+        }
+        let acknowledged = Acknowledged {
+            last,
+            ..*acknowledged
+        };
+        self.journal.release_until(&acknowledged)?;
         let event = Event::Synced {
             acknowledgement: acknowledged.hash,
             sequence: acknowledged.sequence,
@@ -472,6 +556,24 @@ impl<'f, F: NorFlash> Log<'f, F> {
         self.append(curve, keys, stamp, event)?;
         Ok(())
     }
+}
+
+/// The order of an open Intent; `None` if the flash has lost it.
+fn read_order<'b, F: NorFlash>(
+    journal: &mut Journal<Shared<'_, F>>,
+    open: &OpenIntent,
+    buffer: &'b mut journal::Buffer,
+) -> Result<Option<EncodedOrder<'b>>, LogError> {
+    let Item::Record { bytes, .. } = journal.read(RecordId(open.entry), buffer)? else {
+        return Ok(None);
+    };
+    let order = Signed::<Entry<'_>>::parse(bytes)
+        .ok()
+        .and_then(|entry| match entry.claimed().event {
+            Event::Intent(order) | Event::StillOpen(order) => Some(order),
+            _ => None,
+        });
+    Ok(order.filter(|order| order.hash() == open.order_hash))
 }
 
 /// Can it come any number of times while an order is open?
@@ -488,6 +590,13 @@ pub(crate) struct Acknowledged {
     last: RecordId,
     sequence: u32,
     hash: Digest,
+}
+
+impl Acknowledged {
+    /// The last entry that may be given free, if those from `kept` on may not.
+    fn last_before(&self, kept: Option<u32>) -> RecordId {
+        RecordId(self.sequence.min(kept.unwrap_or(u32::MAX).saturating_sub(1)))
+    }
 }
 
 impl HostAcknowledgement for Acknowledged {

@@ -74,6 +74,8 @@ pub(crate) struct Machine<'f, F, R, C> {
     pub(crate) last_key: u8,
     /// When the clerk's silence ends what was begun, in milliseconds since power-on.
     pub(crate) deadline: Option<u64>,
+    /// Sequence number of the newest open Intent that the clerk has put aside in this start.
+    pub(crate) put_aside: u32,
     /// A card that comes into the field is a new tap: none has been lying there since the last one.
     pub(crate) armed: bool,
     pub(crate) out: Outbox,
@@ -115,6 +117,7 @@ impl<'f, F: NorFlash, R: CryptoRng, C: Curve> Machine<'f, F, R, C> {
             pin: PinEntry::default(),
             last_key: 0,
             deadline: None,
+            put_aside: 0,
             armed: true,
             out: Outbox::new(),
         };

@@ -66,13 +66,16 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
 
     fn first_tap(&mut self) {
         text::new_page(&mut self.out);
-        let settles = self.log.as_ref().is_some_and(|log| log.open_intent().is_some());
-        if !settles && let Err(reason) = self.may_pay() {
+        // Whether the card is one that settles an open order only its session tells, and that needs nothing else.
+        let may_settle = self
+            .log
+            .as_ref()
+            .is_some_and(|log| !log.open_intents().is_empty());
+        if !may_settle && let Err(reason) = self.may_pay() {
             self.refuse(refusal(reason, None));
             return self.end_service();
         }
         match Tap::begin(self.out.command()) {
-            Some(tap) if settles => self.flow = Flow::Settling(tap),
             Some(tap) => self.flow = Flow::Identifying(tap),
             None => self.end_service(),
         }
@@ -114,11 +117,6 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
             },
             Flow::Verifying(customer, card) => self.verified(customer, card, response),
             Flow::Disbursing(disbursing) => self.disbursed(disbursing, response),
-            Flow::Settling(tap) => match self.advance(tap, None, response) {
-                Ok(Progress::Next(tap)) => self.flow = Flow::Settling(tap),
-                Ok(Progress::Genuine(card)) => self.settle(card),
-                Err(refusal) => self.give_up(refusal),
-            },
             flow => self.flow = flow,
         }
         self.wish_field();
@@ -161,8 +159,24 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
         self.await_card(customer);
     }
 
-    /// First tap, genuine card: is anything due?
+    /// First tap, genuine card: an order that is open comes first; else, is anything due?
     fn identified(&mut self, mut card: GenuineCard) {
+        match self.open_order_of(card.facts()) {
+            Ok(Some(order)) => return self.settle(card, order),
+            Ok(None) if self.is_waiting() => return self.refuse_other_card(),
+            Ok(None) => {}
+            // It may be the very card of an open order.
+            Err(_) => {
+                text::not_recorded(&mut self.out);
+                return self.end_service();
+            }
+        }
+        if self.operator.is_none() {
+            return self.end_service();
+        }
+        if let Err(reason) = self.may_pay() {
+            return self.give_up(refusal(reason, Some(card.facts())));
+        }
         if let Err(refusal) = self.may_be_paid(card.facts()) {
             return self.give_up(refusal);
         }

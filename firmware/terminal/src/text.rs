@@ -4,10 +4,10 @@ use core::fmt::{self, Write};
 
 use card_spec::journal::{Refusal, RefusalReason};
 use card_spec::list::ListLine;
-use card_spec::payment::LineType;
+use card_spec::payment::{LineType, Order};
 use card_spec::values::{Amount, CardNumber, Date, Programme};
 
-use crate::log::{OpenIntent, Unhanded};
+use crate::log::Unhanded;
 use crate::outbox::Outbox;
 use crate::words::InWords;
 
@@ -111,17 +111,51 @@ pub(crate) fn unsettled(out: &mut Outbox, intent: &OpenIntent) {
         out,
         "CHƯA RÕ KẾT QUẢ – KHÔNG ĐƯA TIỀN{EN} / OUTCOME UNKNOWN – HAND OVER NOTHING"
     );
-    if let Some(order) = intent.order() {
-        let order = order.order();
-        say!(
+}
+
+pub(crate) fn open_order(out: &mut Outbox, order: &Order<'_>) {
+    say!(
+        out,
+        "Dòng{EN} / line{VI} {}: {}, {}",
+        order.line_number,
+        Dong(order.amount),
+        order.time
+    );
+}
+
+pub(crate) fn tap_same_card(out: &mut Outbox, full: bool) {
+    say!(out, "Chạm lại cùng thẻ.{EN} / Tap the same card again.");
+    if full {
+        return say!(
             out,
-            "Dòng{EN} / line{VI} {}: {}, {}",
-            order.line_number,
-            Dong(order.amount),
-            order.time
+            "Quá nhiều khoản chưa rõ: chưa trả cho ai khác được.{EN} / Too many are unknown: nobody else can be paid before one of \
+             them is settled."
         );
     }
-    say!(out, "Chạm lại cùng thẻ.{EN} / Tap the same card again.");
+    say!(
+        out,
+        "Người đó đã đi: bấm n để trả người tiếp theo; thẻ và khoản của người đó bị giữ lại ở máy này.{EN} / The holder has left: \
+         press n to go on with the next person; that card and line stay locked here."
+    );
+}
+
+pub(crate) fn another_card(out: &mut Outbox) {
+    say!(out, "Thẻ khác!{EN} / Another card.");
+}
+
+pub(crate) fn put_aside(out: &mut Outbox) {
+    say!(
+        out,
+        "Để lại. Khi thẻ đó trở lại, chạm thẻ trước tiên.{EN} / Put aside: when that card comes back, tap it first."
+    );
+}
+
+pub(crate) fn still_open(out: &mut Outbox) {
+    say!(
+        out,
+        "Khoản này chưa rõ đã trả hay chưa, nên máy này không trả lại. Đem thẻ đến nơi cấp thẻ để đọc biên nhận.{EN} / Whether it \
+         was paid is still unknown, so this terminal does not pay it again: the issuing station reads the card's receipts."
+    );
 }
 
 pub(crate) fn hand_over(out: &mut Outbox, payments: &[Unhanded]) {

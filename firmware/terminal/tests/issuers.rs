@@ -463,6 +463,28 @@ fn an_ended_certificate_makes_room() {
 }
 
 #[test]
+fn a_fifth_key_takes_the_place_of_an_ended_one_under_an_open_order() {
+    let flash = chip();
+    let mut host = usual();
+    let mut bench = ending(&flash, &mut host);
+    let mut first = card(&plan());
+    bench.tear(&mut first, true);
+    bench.type_keys("n");
+    let more = [("VNISS7900003", 21), ("VNISS7900004", 22)].map(|(holder, seed)| certificate(holder, seed));
+    install(&mut bench, &more.concat()).unwrap();
+    let fifth = certificate("VNISS7900005", 23);
+    // As long as the first is valid its cards are, too.
+    assert_eq!(install(&mut bench, &fifth), Err(Refusal::TooManyIssuers));
+    (host.office.issuer, host.issuer_name) = (secret(22), "VNISS7900004");
+    host.set_time(&mut bench, tomorrow()).unwrap();
+    install(&mut bench, &fifth).unwrap();
+    // Nothing is said against the card, and its order stays open.
+    bench.tap(&mut first);
+    let story = told(&mut bench, &host);
+    assert_eq!((story.refused.last(), story.all_open.len()), (Some(&16), 1));
+}
+
+#[test]
 fn a_fifth_key_shows_by_its_own_date_that_the_first_has_ended() {
     let flash = chip();
     let mut host = usual();

@@ -154,8 +154,10 @@ codes! {
     /// A Synced entry does not fit the journal or the acknowledgements.
     Synced = "synced",
 
-    /// An Intent while another one was open (DATA 5.3).
+    /// An Intent while one of the same holder was open, or as many as can be (DATA 5.3).
     IntentOpen = "intent-open",
+    /// A StillOpen entry for an order that is not open (DATA 5.3).
+    StillOpen = "still-open-without-intent",
     /// An order names another terminal, sequence number or log head than its entry (DATA 5.2).
     OrderPlace = "order-place",
     /// An order's list is not among the files.
@@ -174,7 +176,7 @@ codes! {
     BlockedCard = "blocked-card-paid",
     /// A payment without a block list, or with one older than 35 days (DATA 4).
     BlockListStale = "block-list-stale",
-    /// A Paid entry whose receipt does not answer the open Intent.
+    /// A Paid entry whose receipt does not answer an open Intent.
     PaidWithoutIntent = "paid-without-intent",
     /// A Handed entry for what was not paid, or was handed before.
     Handed = "handed-without-paid",

@@ -74,7 +74,7 @@ pub(crate) struct Journal {
     /// Hashes of the entries that acknowledgements name.
     pub(crate) acknowledged: HashMap<u32, Digest>,
     pub(crate) place: Option<Place>,
-    pub(crate) open_intent: Option<u32>,
+    pub(crate) open_intents: Vec<u32>,
     /// Receipts that answer no Intent at hand: no payments, but links of their cards' chains.
     pub(crate) stray_receipts: Vec<(Place, Receipt, Digest)>,
 }
@@ -87,9 +87,10 @@ pub(crate) struct Pass<'a, V> {
     pub(crate) journal: Journal,
     pub(crate) lists: HashSet<usize>,
     pub(crate) block_list: Option<&'a BlockList>,
-    pub(crate) open: Option<OpenIntent>,
-    /// Entries may have been lost just before: an Intent among them is no contradiction.
-    pub(crate) lost: bool,
+    /// Orders whose outcome is not known yet, oldest first.
+    pub(crate) open: Vec<OpenIntent>,
+    /// First and last of each range of entries that are missing: an Intent among them is no contradiction.
+    pub(crate) lost: Vec<(u32, u32)>,
     /// Entries are missing or damaged somewhere before.
     pub(crate) damage_before: bool,
     /// The block list in force is not among the files: whom it blocks is not known.
@@ -178,8 +179,8 @@ impl<'a, V: Verify> Pass<'a, V> {
             journal,
             lists: HashSet::new(),
             block_list: None,
-            open: None,
-            lost: false,
+            open: Vec::new(),
+            lost: Vec::new(),
             damage_before: false,
             block_list_lost: false,
             newest_list: 0,
@@ -350,9 +351,11 @@ impl<'a, V: Verify> Pass<'a, V> {
             let text = format!("entries {expected} to {} are missing", entry.sequence - 1);
             self.find(Code::EntryGap, place, text);
         }
-        self.lost |= missing > 0;
-        self.damage_before |= missing > 0;
         if missing > 0 {
+            self.lost.push((expected, entry.sequence - 1));
+            self.damage_before = true;
+            // Whatever was open may have been settled there.
+            self.open.iter_mut().for_each(|open| open.settled_unseen = true);
             return true;
         }
         let follows = self.previous == Some(entry.previous);
@@ -394,6 +397,7 @@ impl<'a, V: Verify> Pass<'a, V> {
             Event::ListLoaded { header, number } => self.list_loaded(header, *number, place),
             Event::BlockListLoaded { header, number } => self.block_list_loaded(header, *number, place),
             Event::Intent(order) => self.intent(entry, order, genuine, place),
+            Event::StillOpen(order) => self.still_open(order, place),
             Event::Paid(receipt) => self.paid(receipt, genuine, place),
             Event::Handed { intent } => self.handed(*intent, place),
             Event::Refused(refusal) => self.refused(refusal, place),
@@ -503,7 +507,7 @@ impl<'a, V: Verify> Pass<'a, V> {
 
     fn finish(mut self) -> Journal {
         self.settle_doubtful();
-        self.journal.open_intent = self.open.map(|open| open.sequence);
+        self.journal.open_intents = self.open.iter().map(|open| open.sequence).collect();
         self.journal
     }
 }

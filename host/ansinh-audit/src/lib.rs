@@ -144,7 +144,7 @@ pub fn audit(folders: &[PathBuf], root: &PublicKey, jobs: NonZero<usize>) -> Res
             head: journal.head.map(hex::encode),
             unbroken: journal.unbroken,
             acknowledged: acknowledged.get(terminal).copied(),
-            open_intent: journal.open_intent,
+            open_intents: journal.open_intents.clone(),
         })
         .collect();
     report.issuers = issuers;

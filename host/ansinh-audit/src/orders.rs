@@ -3,7 +3,7 @@
 use card_spec::apdu::StatusWord;
 use card_spec::crypto::{Digest, Verify};
 use card_spec::cso::HolderCheckPolicy;
-use card_spec::journal::{EncodedOrder, EncodedReceipt, Entry, Refusal};
+use card_spec::journal::{EncodedOrder, EncodedReceipt, Entry, MAXIMUM_OPEN_INTENTS, Refusal};
 use card_spec::list::{BLOCK_LIST_MAXIMUM_AGE_DAYS, ListLine};
 use card_spec::payment::{HolderCheckMethod, LineKey, Order, Receipt, ReceiptKind, Recipient};
 use card_spec::refusal::Refusal as Decision;
@@ -25,8 +25,18 @@ pub(crate) struct OpenIntent {
     month: Option<Period>,
     /// Number and version of the card that the order names.
     card: Option<(CardNumber, u16)>,
+    cso_hash: Digest,
     method: HolderCheckMethod,
     proven: bool,
+    /// Entries after it are missing that may have settled it.
+    pub(crate) settled_unseen: bool,
+}
+
+impl OpenIntent {
+    /// Is an order for the same card, or for a line of the same person (DATA 5.3)?
+    fn same_holder(&self, order: &Order<'_>) -> bool {
+        self.cso_hash == order.cso_hash || self.line_key.parts().person == order.line_key.parts().person
+    }
 }
 
 impl<'a, V: Verify> Pass<'a, V> {
@@ -37,12 +47,8 @@ impl<'a, V: Verify> Pass<'a, V> {
         genuine: bool,
         place: &Place,
     ) {
-        if let Some(open) = self.open.filter(|_| !self.lost) {
-            let text = format!("intent {} is still open", open.sequence);
-            self.find(Code::IntentOpen, place, text);
-        }
-        self.lost = false;
         let order = encoded.order();
+        self.check_others_open(order, place);
         if order.terminal != entry.terminal
             || order.sequence != entry.sequence
             || order.log_head != entry.previous
@@ -65,9 +71,11 @@ impl<'a, V: Verify> Pass<'a, V> {
         }
         self.check_terminal_certificate(order, place);
         self.check_block_list(order, card, place);
-        self.open = Some(OpenIntent {
+        self.open.push(OpenIntent {
             sequence: entry.sequence,
             order_hash: encoded.hash(),
+            cso_hash: order.cso_hash,
+            settled_unseen: false,
             line_key: order.line_key,
             amount: order.amount.vnd(),
             month: order.time.date().map(Date::period),
@@ -75,6 +83,49 @@ impl<'a, V: Verify> Pass<'a, V> {
             method: order.method,
             proven: genuine && on_list && allowed,
         });
+    }
+
+    /// Of a holder one order is open at most, and so many of all (DATA 5.3). What may have been settled unseen is taken to be
+    /// settled by the next order that could not be there otherwise.
+    fn check_others_open(&mut self, order: &Order<'_>, place: &Place) {
+        let settled = |open: &OpenIntent| open.settled_unseen && open.same_holder(order);
+        self.open.retain(|open| !settled(open));
+        if let Some(open) = self.open.iter().find(|open| open.same_holder(order)) {
+            let text = format!("intent {} of the same holder is still open", open.sequence);
+            self.find(Code::IntentOpen, place, text);
+        }
+        if self.open.len() < MAXIMUM_OPEN_INTENTS {
+            return;
+        }
+        match self.open.iter().position(|open| open.settled_unseen) {
+            Some(settled) => drop(self.open.remove(settled)),
+            None => {
+                let text = format!("{MAXIMUM_OPEN_INTENTS} intents are still open");
+                self.find(Code::IntentOpen, place, text);
+                self.open.remove(0);
+            }
+        }
+    }
+
+    /// An order that is told once more, because the space of its Intent is given free.
+    pub(crate) fn still_open(&mut self, order: &EncodedOrder<'_>, place: &Place) {
+        let hash = order.hash();
+        if self.open.iter().any(|open| open.order_hash == hash) || self.is_lost(order.order().sequence) {
+            return;
+        }
+        self.find(Code::StillOpen, place, "repeats an order that no open intent announces");
+    }
+
+    /// Is the entry of this number among the missing ones?
+    fn is_lost(&self, sequence: u32) -> bool {
+        let before = self.lost.partition_point(|(first, _)| *first <= sequence);
+        let range = before.checked_sub(1).and_then(|last| self.lost.get(last));
+        range.is_some_and(|(_, last)| sequence <= *last)
+    }
+
+    fn take_open(&mut self, is_meant: impl Fn(&OpenIntent) -> bool) -> Option<OpenIntent> {
+        let place = self.open.iter().position(is_meant)?;
+        Some(self.open.remove(place))
     }
 
     /// The order repeats a line of a list that this terminal had loaded; false if that is not proven.
@@ -184,11 +235,11 @@ impl<'a, V: Verify> Pass<'a, V> {
     pub(crate) fn paid(&mut self, receipt: &EncodedReceipt<'_>, genuine: bool, place: &Place) {
         let signed = receipt.signed();
         let body = *signed.claimed();
-        let Some(open) = self.open.take_if(|open| open.order_hash == body.object_hash) else {
+        let Some(open) = self.take_open(|open| open.order_hash == body.object_hash) else {
             self.find(
                 Code::PaidWithoutIntent,
                 place,
-                "its receipt does not answer the open intent",
+                "its receipt does not answer an open intent",
             );
             if !self.is_forged(&signed) {
                 let stray = (place.clone(), body, signed.hash());
@@ -196,7 +247,6 @@ impl<'a, V: Verify> Pass<'a, V> {
             }
             return;
         };
-        self.lost = false;
         let forged = self.is_forged(&signed);
         let verified = self.check_receipt(&signed, forged, &open, place);
         self.add_payment(Payment {
@@ -276,7 +326,7 @@ impl<'a, V: Verify> Pass<'a, V> {
         let Some(closed) = refusal.closes_intent else {
             return;
         };
-        if self.open.take_if(|open| open.sequence == closed).is_none() && !self.lost {
+        if self.take_open(|open| open.sequence == closed).is_none() && !self.is_lost(closed) {
             self.find(Code::RefusedIntent, place, format!("intent {closed} is not open"));
         }
         // Only a protected answer of the card is a decision about an order (SPEC 8.3).

@@ -65,8 +65,8 @@ pub struct TerminalSummary {
     pub unbroken: u32,
     /// Last entry that an acknowledgement at hand confirms.
     pub acknowledged: Option<u32>,
-    /// An Intent that is not settled: the card may have paid.
-    pub open_intent: Option<u32>,
+    /// Intents that are not settled: their cards may have paid.
+    pub open_intents: Vec<u32>,
 }
 
 /// The result of an audit.
@@ -224,7 +224,7 @@ impl fmt::Display for TerminalSummary {
             Some(sequence) => write!(f, ", acknowledged up to {sequence}")?,
             None => write!(f, ", not acknowledged")?,
         }
-        if let Some(intent) = self.open_intent {
+        for intent in &self.open_intents {
             write!(f, ", intent {intent} not settled")?;
         }
         match &self.head {

@@ -1,16 +1,18 @@
 //! Journals of terminals on their way into the ledger: every entry is verified before it is stored, in order.
 //!
-//! Checked are signature, terminal, sequence and chain of each entry (DATA 5.1), that an Intent names its own place and at
-//! most one is open (DATA 5.3), and for a payment that the card's receipt verifies and that order, receipt, card and payment
-//! list agree. The first entry that fails stops the ingestion: what is before it is committed, it and what follows is not.
+//! Checked are signature, terminal, sequence and chain of each entry (DATA 5.1), that an Intent names its own place and no
+//! more are open than may be (DATA 5.3), and for a payment that the card's receipt verifies and that order, receipt, card and
+//! payment list agree. The first entry that fails stops the ingestion: what is before it is committed, it and what follows is not.
 
 use ansinh_store::journal::{Ingestion, JournalEntry, JournalHead, Meaning, Payment};
 use ansinh_store::terminals::Terminal;
 use ansinh_store::{Store, StoreError};
 use ansinh_verifier::AwsLc;
 use card_spec::apdu::StatusWord;
-use card_spec::crypto::PublicKey;
-use card_spec::journal::{EncodedOrder, EncodedReceipt, Entry, Event, Refusal, genesis};
+use card_spec::crypto::{Digest, PublicKey};
+use card_spec::journal::{
+    EncodedOrder, EncodedReceipt, Entry, Event, MAXIMUM_OPEN_INTENTS, Refusal, genesis,
+};
 use card_spec::refusal::Refusal as Decision;
 use card_spec::signed::{Signed, Verified};
 use card_spec::tlv::{self, Reader};
@@ -36,14 +38,17 @@ pub enum EntryError {
     /// Its Intent states another place than its own.
     #[error("the order in it states another sequence number or log head than the entry's own")]
     OrderPlace,
-    /// An Intent while another one is open (DATA 5.3).
-    #[error("it is an Intent, but the one before it is not settled")]
+    /// An Intent while one of the same holder is open, or as many as can be (DATA 5.3).
+    #[error("it is an Intent, but one of the same holder, or as many as a terminal may leave open, are not settled")]
     OpenIntent,
+    /// A StillOpen entry for an order that is not open (DATA 5.3).
+    #[error("it repeats an order that no open Intent announces")]
+    NotOpen,
     /// A Refused entry that closes an Intent which is not open, or without the card's decision (DATA 5.3).
     #[error("it closes an Intent that is not open, or without a status word of the card that decides so")]
     Closing,
-    /// A Paid entry without an Intent before it, or for another order.
-    #[error("its receipt is for another order than the Intent before it")]
+    /// A Paid entry without an open Intent for its order.
+    #[error("its receipt is for no order of an open Intent")]
     NoIntent,
     /// The card is not in the ledger.
     #[error("its receipt names a card that this issuer does not know")]
@@ -112,7 +117,7 @@ pub struct JournalIngestion<'s> {
     terminal: TerminalName,
     journal_key: PublicKey,
     head: JournalHead,
-    open: Option<OpenIntent>,
+    open: Vec<OpenIntent>,
 }
 
 /// An Intent that neither a Paid nor a Refused entry has settled.
@@ -120,10 +125,18 @@ struct OpenIntent {
     sequence: u32,
     /// The order, as encoded.
     order: Vec<u8>,
+    hash: Digest,
 }
 
-/// As many entries are read at a time while looking for the last Intent.
-const PAGE: u32 = 64;
+impl OpenIntent {
+    fn new(sequence: u32, order: &EncodedOrder<'_>) -> Self {
+        Self {
+            sequence,
+            order: order.encoding().to_vec(),
+            hash: order.hash(),
+        }
+    }
+}
 
 impl<'s> JournalIngestion<'s> {
     /// Continues after the last entry in the ledger.
@@ -147,7 +160,7 @@ impl<'s> JournalIngestion<'s> {
             terminal: name,
             journal_key,
             head,
-            open: open_intent(store, name)?,
+            open: open_intents(store, name)?,
         })
     }
 
@@ -227,11 +240,18 @@ impl<'s> JournalIngestion<'s> {
                 self.check_intent(entry, order)?;
                 Meaning::Intent(line_key(order.order()))
             }
+            Event::StillOpen(order) => {
+                let hash = order.hash();
+                if !self.open.iter().any(|open| open.hash == hash) {
+                    return Err(EntryError::NotOpen.into());
+                }
+                Meaning::Record
+            }
             Event::Paid(receipt) => Meaning::Paid(self.check_payment(receipt)?),
             Event::Refused(refusal) => {
                 self.check_refusal(refusal)?;
                 match refusal.closes_intent {
-                    Some(_) => Meaning::Refused,
+                    Some(intent) => Meaning::Refused { intent },
                     None => Meaning::Record,
                 }
             }
@@ -244,13 +264,13 @@ impl<'s> JournalIngestion<'s> {
         if place != (entry.sequence, entry.previous) || order.order().terminal != self.terminal {
             return Err(EntryError::OrderPlace);
         }
-        if self.open.is_some() {
+        let same_holder = |open: &OpenIntent| {
+            EncodedOrder::parse(&open.order).is_ok_and(|open| open.order().same_holder(order.order()))
+        };
+        if self.open.len() >= MAXIMUM_OPEN_INTENTS || self.open.iter().any(same_holder) {
             return Err(EntryError::OpenIntent);
         }
-        self.open = Some(OpenIntent {
-            sequence: entry.sequence,
-            order: order.encoding().to_vec(),
-        });
+        self.open.push(OpenIntent::new(entry.sequence, order));
         Ok(())
     }
 
@@ -263,46 +283,38 @@ impl<'s> JournalIngestion<'s> {
             .status_word
             .map(StatusWord)
             .and_then(Decision::from_status);
-        let was_open = self.open.take_if(|open| open.sequence == closed).is_some();
-        if decision.is_some() && was_open {
-            Ok(())
-        } else {
-            Err(EntryError::Closing)
+        let place = self.open.iter().position(|open| open.sequence == closed);
+        match place.filter(|_| decision.is_some()) {
+            Some(place) => {
+                self.open.remove(place);
+                Ok(())
+            }
+            None => Err(EntryError::Closing),
         }
     }
 
     fn check_payment(&mut self, receipt: &EncodedReceipt<'_>) -> Result<Payment, Fault> {
-        let intent = self.open.as_ref().ok_or(EntryError::NoIntent)?;
+        let paid = receipt.signed().claimed().object_hash;
+        let place = self.open.iter().position(|open| open.hash == paid);
+        let place = place.ok_or(EntryError::NoIntent)?;
+        let intent = self.open.get(place).ok_or(EntryError::NoIntent)?;
         let order = EncodedOrder::parse(&intent.order)?;
         let payment = proven_payment(self.store, &order, &receipt.signed())?;
-        self.open = None;
+        self.open.remove(place);
         Ok(payment)
     }
 }
 
-/// The open Intent at the end of what is stored of a terminal.
-fn open_intent(store: &Store, terminal: TerminalName) -> Result<Option<OpenIntent>, StoreError> {
-    let mut before = u64::from(u32::MAX) + 1;
-    loop {
-        let page = store.journal_before(terminal.as_str(), before, PAGE)?;
-        if page.is_empty() {
-            return Ok(None);
+/// The Intents that are open at the end of what is stored of a terminal.
+fn open_intents(store: &Store, terminal: TerminalName) -> Result<Vec<OpenIntent>, StoreError> {
+    let malformed = || StoreError::Malformed("journal entry");
+    let entries = store.open_intents(terminal.as_str())?;
+    let open = entries.iter().map(|entry| {
+        let entry = Signed::<Entry<'_>>::parse(entry).map_err(|_| malformed())?;
+        match &entry.claimed().event {
+            Event::Intent(order) => Ok(OpenIntent::new(entry.claimed().sequence, order)),
+            _ => Err(malformed()),
         }
-        for entry in &page {
-            let entry =
-                Signed::<Entry<'_>>::parse(entry).map_err(|_| StoreError::Malformed("journal entry"))?;
-            before = entry.claimed().sequence.into();
-            match &entry.claimed().event {
-                Event::Intent(order) => {
-                    return Ok(Some(OpenIntent {
-                        sequence: entry.claimed().sequence,
-                        order: order.encoding().to_vec(),
-                    }));
-                }
-                Event::Paid(_) => return Ok(None),
-                Event::Refused(refusal) if refusal.closes_intent.is_some() => return Ok(None),
-                _ => {}
-            }
-        }
-    }
+    });
+    open.collect()
 }

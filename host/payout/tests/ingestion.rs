@@ -333,11 +333,11 @@ fn the_acknowledgement_names_the_last_stored_entry_and_is_the_same_when_asked_ag
 }
 
 #[test]
-fn no_second_intent_while_one_is_open() {
+fn no_second_intent_of_a_holder_while_one_is_open() {
     let mut bench = Bench::new();
     let order = bench.till.order(&bench.list, 0, &bench.cards[0]);
     let first = bench.till.intent(&order);
-    let order = bench.till.order(&bench.list, 1, &bench.cards[1]);
+    let order = bench.till.order(&bench.list, 0, &bench.cards[0]);
     let second = bench.till.intent(&order);
     let rejected = bench.take(&[first, second].concat()).unwrap_err();
     assert!(matches!(rejected.reason, EntryError::OpenIntent), "{rejected}");

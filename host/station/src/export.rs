@@ -180,14 +180,19 @@ fn write_terminal(folder: &Folder, terminal: &Terminal, entries: &[Vec<u8>]) -> 
     let key = PublicKey::from_sec1(&terminal.journal_key).with_context(|| format!("terminal {name}"))?;
     folder.write(&format!("terminal-{name}.pem"), public_key_pem(&key)?.as_bytes())?;
     folder.write(&format!("journals/{name}.journal"), &entries.concat())?;
-    let mut intent = 0;
+    let mut intents = BTreeMap::new();
     let mut receipts = BTreeMap::new();
     for entry in entries {
         let entry = Signed::<Entry<'_>>::parse(entry).with_context(|| format!("journal of {name}"))?;
         match entry.claimed().event {
-            Event::Intent(_) => intent = entry.claimed().sequence,
+            Event::Intent(order) => {
+                intents.insert(order.hash(), entry.claimed().sequence);
+            }
             Event::Paid(receipt) => {
                 let receipt = receipt.signed();
+                // Ingestion takes no other.
+                let intent = intents.remove(&receipt.claimed().object_hash);
+                let intent = intent.with_context(|| format!("journal of {name}: a receipt without its Intent"))?;
                 receipts.insert(intent, (receipt.signed_bytes(), der(receipt.signature())?));
             }
             _ => {}

@@ -40,9 +40,12 @@ pub enum Meaning {
     },
     /// An order for this line was about to be sent to a card.
     Intent(LineKey),
-    /// The open order is settled without payment.
-    Refused,
-    /// The open order is paid.
+    /// An open order is settled without payment.
+    Refused {
+        /// Sequence number of its Intent.
+        intent: u32,
+    },
+    /// An open order is paid.
     Paid(Payment),
 }
 
@@ -173,24 +176,16 @@ impl Store {
         })
     }
 
-    /// At most `limit` entries of a terminal before a sequence number, newest first.
+    /// The Intent entries of a terminal whose orders are open, in order.
     ///
     /// # Errors
     /// [`StoreError::Database`].
-    pub fn journal_before(
-        &self,
-        terminal: &str,
-        sequence: u64,
-        limit: u32,
-    ) -> Result<Vec<Vec<u8>>, StoreError> {
-        let sql = "SELECT entry FROM journal_entry WHERE terminal = $1 AND sequence < $2 ORDER BY sequence DESC LIMIT $3";
+    pub fn open_intents(&self, terminal: &str) -> Result<Vec<Vec<u8>>, StoreError> {
+        let sql = "SELECT entry FROM journal_entry JOIN open_intent ON open_intent.terminal = journal_entry.terminal
+                   AND open_intent.sequence = journal_entry.sequence WHERE journal_entry.terminal = $1
+                   ORDER BY journal_entry.sequence";
         self.read(async |connection| {
-            let rows = sqlx::query(sql)
-                .bind(terminal)
-                .bind(signed(sequence, "a sequence number")?)
-                .bind(i64::from(limit))
-                .fetch_all(connection)
-                .await?;
+            let rows = sqlx::query(sql).bind(terminal).fetch_all(connection).await?;
             rows.iter().map(|row| Ok(row.try_get("entry")?)).collect()
         })
     }
@@ -313,7 +308,7 @@ async fn store_entry(
     Ok(true)
 }
 
-/// Keeps what tells whether a terminal may still pay a line: its list in force, and the order that it left open.
+/// Keeps what tells whether a terminal may still pay a line: its list in force, and the orders that it left open.
 async fn follow(
     connection: &mut AnyConnection,
     terminal: &str,
@@ -341,8 +336,9 @@ async fn follow(
                 .bind(i64::from(key.line_type));
             query.bind(&key.period).execute(connection).await?;
         }
-        Meaning::Refused | Meaning::Paid(_) => {
-            let query = sqlx::query("DELETE FROM open_intent WHERE terminal = $1").bind(terminal);
+        Meaning::Refused { intent } | Meaning::Paid(Payment { intent, .. }) => {
+            let query = sqlx::query("DELETE FROM open_intent WHERE terminal = $1 AND sequence = $2");
+            let query = query.bind(terminal).bind(i64::from(*intent));
             query.execute(connection).await?;
         }
     }

@@ -35,6 +35,11 @@ pub(crate) fn migrations(engine: Engine) -> Migrator {
             "block list delta",
             include_str!("../migrations/0010_block_list_delta.sql"),
         ),
+        version(
+            11,
+            "parked intents",
+            include_str!("../migrations/0011_parked_intents.sql"),
+        ),
     ])
 }
 

@@ -9,7 +9,7 @@ use std::path::Path;
 use std::process::Command;
 
 use ansinh_audit::audit;
-use card_spec::journal::{Event, Refusal, RefusalReason};
+use card_spec::journal::{EncodedOrder, Event, Refusal, RefusalReason};
 use card_spec::payment::{HolderCheckMethod, LineType, Order, Receipt};
 use card_spec::values::{Amount, Period, Time};
 use vectors::{LineSpec, Person, World, date, secret, sign};
@@ -193,11 +193,20 @@ fn honest_ledgers_are_clean_for_both() {
             let order = world.order(0, 0, 3);
             world.intent(0, &order);
         }),
+        ("an order told again while it is open", &|world| {
+            let order = world.order(0, 0, 3);
+            let order = world.intent(0, &order);
+            told_again(world, &order);
+        }),
         ("an order refused by the card", &|world| {
             refuse_order(world, Some(0x6343))
         }),
     ]);
     assert_found_by(Finder::Nobody, cases);
+}
+
+fn told_again(world: &mut World, order: &[u8]) {
+    world.terminals[0].log(Event::StillOpen(EncodedOrder::parse(order).unwrap()));
 }
 
 fn refuse_order(world: &mut World, status_word: Option<u16>) {
@@ -315,6 +324,19 @@ fn broken_rules_are_found_by_both() {
         ("list of another terminal", &|world| world.load_list(0, 1)),
         ("list loaded again", &|world| world.load_list(0, 0)),
         ("two intents open", &|world| {
+            for _ in 0..2 {
+                let order = world.order(0, 0, 3);
+                world.intent(0, &order);
+            }
+        }),
+        ("a closed order told again", &|world| {
+            let order = world.order(0, 0, 3);
+            let mut buffer = [0; Order::MAXIMUM_LENGTH];
+            let order = order.encode(&mut buffer).unwrap();
+            refuse_order(world, Some(0x6343));
+            told_again(world, order);
+        }),
+        ("a second order of a holder", &|world| {
             for _ in 0..2 {
                 let order = world.order(0, 0, 3);
                 world.intent(0, &order);

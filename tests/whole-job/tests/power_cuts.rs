@@ -229,7 +229,7 @@ impl Sweep {
             "audit: {report}"
         );
         ensure!(
-            report["terminals"][0]["open_intent"] == Value::Null,
+            report["terminals"][0]["open_intents"] == json!([]),
             "audit: {report}"
         );
         Ok(())

@@ -18,8 +18,8 @@ use std::cell::RefCell;
 use card::issuer::IssuerHost;
 use card::scripts::{EXECUTE, from_issuer, script};
 use card::{Card, TestMemory, TestRandom};
-use card_spec::crypto::{Digest, PortableP256};
-use card_spec::journal::{Entry, Event, genesis};
+use card_spec::crypto::{Digest, PortableP256, sha256};
+use card_spec::journal::{EncodedOrder, Entry, Event, MAXIMUM_OPEN_INTENTS, genesis};
 use card_spec::script::Action;
 use card_spec::signed::Signed;
 use link::{Answer, FrameDecoder, MAX_ENCODED, Request, receive, send};
@@ -282,14 +282,18 @@ pub struct Story {
     pub status_words: Vec<u16>,
     /// Intents confirmed to be handed over.
     pub handed: Vec<u32>,
-    /// The Intent that is open.
+    /// The oldest Intent that is open.
     pub open: Option<u32>,
+    /// All that are.
+    pub all_open: Vec<u32>,
+    /// Intents whose orders are told once more.
+    pub still_open: Vec<u32>,
 }
 
 pub fn story(entries: &[Vec<u8>], journal_key: &card_spec::crypto::PublicKey) -> Story {
     let mut story = Story::default();
     let mut previous = genesis(journal_key);
-    let mut open = None;
+    let mut open: Vec<(u32, Vec<u8>)> = Vec::new();
     for (number, bytes) in entries.iter().enumerate() {
         let signed = Signed::<Entry<'_>>::parse(bytes).unwrap();
         let entry = signed
@@ -301,28 +305,43 @@ pub fn story(entries: &[Vec<u8>], journal_key: &card_spec::crypto::PublicKey) ->
         story.kinds.push(entry.event.kind());
         match &entry.event {
             Event::Intent(order) => {
-                assert_eq!(open, None, "one open order at most");
+                let same_holder = |open: &(u32, Vec<u8>)| {
+                    let open = EncodedOrder::parse(&open.1).unwrap();
+                    open.order().same_holder(order.order())
+                };
+                assert!(!open.iter().any(same_holder), "one open order of a holder");
+                assert!(open.len() < MAXIMUM_OPEN_INTENTS);
                 assert_eq!(order.order().sequence, entry.sequence);
                 assert_eq!(order.order().log_head, entry.previous);
-                open = Some((entry.sequence, order.order().line_number, order.hash()));
+                open.push((entry.sequence, order.encoding().to_vec()));
+            }
+            Event::StillOpen(order) => {
+                let told = (order.order().sequence, order.encoding().to_vec());
+                assert!(open.contains(&told), "only what is open is told again");
+                story.still_open.push(told.0);
             }
             Event::Paid(receipt) => {
-                let (_, line, hash) = open.take().expect("Paid follows Intent");
-                assert_eq!(receipt.signed().claimed().object_hash, hash);
-                story.paid.push(line);
+                let paid = receipt.signed().claimed().object_hash;
+                let place = open.iter().position(|(_, order)| sha256(&[order]) == paid);
+                let (_, order) = open.remove(place.expect("Paid answers an Intent"));
+                story
+                    .paid
+                    .push(EncodedOrder::parse(&order).unwrap().order().line_number);
             }
             Event::Refused(refusal) => {
                 story.refused.push(refusal.reason as u8);
                 story.status_words.extend(refusal.status_word);
                 if let Some(closed) = refusal.closes_intent {
-                    assert_eq!(open.take().map(|(sequence, ..)| sequence), Some(closed));
+                    let place = open.iter().position(|(sequence, _)| *sequence == closed);
+                    open.remove(place.expect("what is closed was open"));
                 }
             }
             Event::Handed { intent } => story.handed.push(*intent),
             _ => {}
         }
     }
-    story.open = open.map(|(sequence, ..)| sequence);
+    story.all_open = open.iter().map(|(sequence, _)| *sequence).collect();
+    story.open = story.all_open.first().copied();
     story
 }
 

@@ -207,7 +207,7 @@ fn a_line_moves_to_the_replacement_when_the_terminal_has_shown_that_it_cannot_pa
     ingest(2, Meaning::Intent(line.key.clone()));
     ingest(3, loaded(2));
     assert!(!of_new(&ledger), "list 4: the order may have been paid");
-    ingest(4, Meaning::Refused);
+    ingest(4, Meaning::Refused { intent: 2 });
     let list = ledger.next_list(&terminal);
     assert!(
         list.iter()
