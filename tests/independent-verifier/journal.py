@@ -39,6 +39,8 @@ class Journal:
         self._block_list: SimpleNamespace | None = None
         self._open: dict[bytes, SimpleNamespace] = {}
         self._unhanded: set[int] = set()
+        self._operator: str | None = None
+        self._operators = 0
         where = f"journals/{terminal}.journal"
         self.findings.check(bool(self._certificates), where, "no valid certificate of its key (SPEC 3.4)")
         previous, boot = self.key_hash, 0
@@ -69,7 +71,8 @@ class Journal:
         replay = {
             o.BOOT: self._boot, o.LIST_LOADED: self._list_loaded, o.BLOCK_LIST_LOADED: self._block_list_loaded,
             o.INTENT: self._intent, o.PAID: self._paid, o.HANDED: self._handed, o.REFUSED: self._refused,
-            o.SYNCED: self._synced, o.STILL_OPEN: self._still_open,
+            o.SYNCED: self._synced, o.STILL_OPEN: self._still_open, o.OPERATORS_LOADED: self._operators_loaded,
+            o.SHIFT_OPENED: self._shift_opened, o.SHIFT_CLOSED: self._shift_closed,
         }.get(body.kind)
         if replay:
             replay(where, content, body)
@@ -77,6 +80,18 @@ class Journal:
     def _boot(self, where: str, content: SimpleNamespace, _) -> None:
         said = all(content.flags & o.TEST == known.flags & o.TEST for known in self._certificates)
         self.findings.check(said, where, "TEST flag differs from the certificate's (DATA 8.3)")
+        self._operator = None
+
+    def _operators_loaded(self, where: str, content: SimpleNamespace, _) -> None:
+        self.findings.check(content.number > self._operators, where, "loads an older list of operators (DATA 11.1)")
+        self._operators = content.number
+
+    def _shift_opened(self, where: str, content: SimpleNamespace, _) -> None:
+        self._operator = content.operator
+
+    def _shift_closed(self, where: str, content: SimpleNamespace, _) -> None:
+        self.findings.check(content.operator == self._operator, where, "closes a shift that is not open (DATA 5.3)")
+        self._operator = None
 
     def _list_loaded(self, where: str, content: SimpleNamespace, _) -> None:
         loaded = self.issued.lists.get(content.hash)
@@ -106,6 +121,7 @@ class Journal:
         check(len(self._open) < OPEN_INTENTS, where, "while as many Intents are open as can be (DATA 5.3)")
         self._open[order.hash] = order
         check(order.terminal == self.terminal, where, "order of another terminal (SPEC 9.2)")
+        check(order.operator == self._operator, where, "order of an operator whose shift it is not (DATA 5.3)")
         here = (order.sequence, order.previous) == (body.sequence, body.previous)
         check(here, where, "order for another place in the journal (DATA 5.2)")
         day = order.time.date()

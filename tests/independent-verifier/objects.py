@@ -47,6 +47,14 @@ def exactly(size: int):
     return decode
 
 
+def kind(value: bytes) -> int:
+    """The kind of a journal entry (DATA 5.2)."""
+    number = u(1)(value)
+    if number not in CONTENT:
+        raise ValueError(f"kind {number} is none")
+    return number
+
+
 def constant(expected: str):
     """The bytes given in hexadecimal and no others."""
     def decode(value: bytes) -> bytes:
@@ -254,20 +262,20 @@ DELTA_BASE = template("FF3A", ("80", "number", u(4)), ("81", "hash_of_base", has
 UNBLOCKED = template("FF3B", ("5A", "card_number", card_number))
 ENTRY = signed(template(
     "FF26", ("80", "suite", suite), ("81", "terminal", terminal_name), ("82", "sequence", u(4, 1)), ("83", "boot", u(4)),
-    ("84", "time", time), ("85", "clock_source", u(1, 0, 2)), ("86", "previous", hash32), ("87", "kind", u(1, 1, 11)),
+    ("84", "time", time), ("85", "clock_source", u(1, 0, 2)), ("86", "previous", hash32), ("87", "kind", kind),
     ("A8", "content", raw)))
 ACKNOWLEDGEMENT = signed(template(
     "FF27", ("80", "suite", suite), ("42", "issuer", reference), ("81", "terminal", terminal_name),
     ("82", "sequence", u(4)), ("83", "entry_hash", hash32), ("84", "journal_key_hash", hash32), ("85", "time", set_time)))
 
 BOOT, LIST_LOADED, BLOCK_LIST_LOADED, INTENT, PAID, HANDED, REFUSED, SYNCED = 1, 3, 4, 6, 7, 8, 9, 10
-STILL_OPEN = 11
+STILL_OPEN, OPERATORS_LOADED, SHIFT_OPENED, SHIFT_CLOSED = 11, 20, 5, 22
 CONTENT = {kind: template("A8", *members) for kind, members in {  # DATA 5.2
     BOOT: [("80", "firmware", hash32), ("81", "flags", flags)],
     2: [("80", "time_before", time)],
     LIST_LOADED: [("80", "hash", hash32), ("81", "number", u(4))],
     BLOCK_LIST_LOADED: [("80", "hash", hash32), ("81", "number", u(4))],
-    5: [("80", "operator", an(20))],
+    SHIFT_OPENED: [("80", "operator", an(20))],
     INTENT: [("FF23", "order", ORDER)],
     PAID: [("FF24", "receipt", RECEIPT_BODY), ("5F37", "signature", exactly(64))],
     HANDED: [("80", "intent", u(4))],
@@ -275,6 +283,9 @@ CONTENT = {kind: template("A8", *members) for kind, members in {  # DATA 5.2
               ("82", "status", exactly(2), True), ("83", "intent", u(4), True)],
     SYNCED: [("80", "hash", hash32), ("81", "sequence", u(4))],
     STILL_OPEN: [("FF23", "order", ORDER)],
+    OPERATORS_LOADED: [("80", "hash", hash32), ("81", "number", u(4))],
+    21: [("80", "operator", an(20)), ("81", "attempts", u(4))],
+    SHIFT_CLOSED: [("80", "operator", an(20)), ("81", "end", u(1, 1, 3))],
 }.items()}
 
 

@@ -490,13 +490,43 @@ class Journals(Finding):
             world.entries = [world.entries[at] for at in order]
             self.assert_found(world, "does not follow the entry before it")
 
+    def test_shifts(self):
+        def closed(operator: bytes, end=b"\1"):
+            return 22, tlv("80", operator), tlv("81", end)
+        boot = 1, tlv("80", bytes(32)), tlv("81", b"\x80")
+        other_shift, not_open = "whose shift it is not", "shift that is not open"
+        cases = [([], None), ([closed(b"LAN")], other_shift), ([(5, tlv("80", b"MINH"))], other_shift),
+                 ([closed(b"MINH")], not_open), ([closed(b"LAN"), closed(b"LAN")], not_open),
+                 ([closed(b"LAN"), (5, tlv("80", b"LAN"))], None), ([boot], other_shift), ([closed(b"LAN", b"\4")], "out of range"),
+                 ([(21, tlv("80", b"LAN"), tlv("81", entries(3)))], None)]
+        for before, fault in cases:
+            with self.subTest(before=before):
+                world = ready()
+                for kind, *content in before:
+                    world.entry(kind, *content, boot=2 if kind == 1 else 1)
+                world.intent(*FIRST)
+                if fault is None:
+                    self.assertEqual(findings(world), [])
+                else:
+                    self.assert_found(world, fault)
+
+    def test_lists_of_operators_rise(self):
+        for numbers, fault in (((1, 2, 4), None), ((2, 2), "older list of operators"), ((2, 1), "older list of operators")):
+            world = ready()
+            for number in numbers:
+                world.entry(20, tlv("80", bytes([number]) * 32), tlv("81", entries(number)))
+            if fault is None:
+                self.assertEqual(findings(world), [])
+            else:
+                self.assert_found(world, fault)
+
     def test_a_boot_that_hides_the_flag(self):
         world = complete()
         world.entry(1, tlv("80", bytes(32)), tlv("81", b"\0"), boot=2)
         self.assert_found(world, "TEST flag differs from the certificate's")
 
     def test_unknown_kind_and_content(self):
-        for kind, content in ((11, tlv("80", b"x")), (5, tlv("81", b"x")), (5, tlv("80", b"x") * 2), (8, b"")):
+        for kind, content in ((12, tlv("80", b"x")), (19, tlv("80", b"x")), (23, tlv("80", b"x")), (5, tlv("81", b"x")), (5, tlv("80", b"x") * 2), (8, b"")):
             world = ready()
             world.entry(kind, content)
             self.assertNotEqual(findings(world), [])

@@ -92,6 +92,39 @@ pub enum Event<'a> {
     },
     /// The outcome of this order is not known yet, and its Intent is about to be given free: it is told once more.
     StillOpen(EncodedOrder<'a>),
+    /// From now on these operators may work here.
+    OperatorsLoaded {
+        /// Hash of the list's body.
+        list: Digest,
+        /// Its number.
+        number: u32,
+    },
+    /// Somebody typed a wrong PIN for an operator, not for the first time.
+    OperatorRefused {
+        /// For whom.
+        operator: Operator<'a>,
+        /// Wrong PINs since a shift was opened last.
+        attempts: u32,
+    },
+    /// A clerk's work has ended.
+    ShiftClosed {
+        /// The clerk.
+        operator: Operator<'a>,
+        /// How.
+        end: ShiftEnd,
+    },
+}
+
+byte_enum! {
+    /// How a shift ended (DATA 5.2).
+    pub enum ShiftEnd {
+        /// The clerk closed it.
+        Closed = 1,
+        /// Nobody had touched the terminal for a while.
+        Idle = 2,
+        /// Another list of operators was loaded.
+        OperatorsChanged = 3,
+    }
 }
 
 /// An order as received, with its content.
@@ -226,6 +259,9 @@ impl Event<'_> {
             Self::Refused(_) => 9,
             Self::Synced { .. } => 10,
             Self::StillOpen(_) => 11,
+            Self::OperatorsLoaded { .. } => 20,
+            Self::OperatorRefused { .. } => 21,
+            Self::ShiftClosed { .. } => 22,
         }
     }
 }
@@ -266,6 +302,18 @@ impl<'a> Event<'a> {
                 sequence: Field::read(&mut members, 0x81)?,
             },
             11 => Self::StillOpen(EncodedOrder::read_next(&mut members)?),
+            20 => Self::OperatorsLoaded {
+                list: Field::read(&mut members, 0x80)?,
+                number: Field::read(&mut members, 0x81)?,
+            },
+            21 => Self::OperatorRefused {
+                operator: Field::read(&mut members, 0x80)?,
+                attempts: Field::read(&mut members, 0x81)?,
+            },
+            22 => Self::ShiftClosed {
+                operator: Field::read(&mut members, 0x80)?,
+                end: Field::read(&mut members, 0x81)?,
+            },
             _ => return Err(Error::Value(0x87)),
         };
         members.finish()?;
@@ -292,6 +340,13 @@ impl<'a> Event<'a> {
             } => acknowledgement
                 .write(w, 0x80)
                 .and_then(|()| sequence.write(w, 0x81)),
+            Self::OperatorsLoaded { list, number } => {
+                list.write(w, 0x80).and_then(|()| number.write(w, 0x81))
+            }
+            Self::OperatorRefused { operator, attempts } => {
+                operator.write(w, 0x80).and_then(|()| attempts.write(w, 0x81))
+            }
+            Self::ShiftClosed { operator, end } => operator.write(w, 0x80).and_then(|()| end.write(w, 0x81)),
             Self::Refused(_) => Ok(()),
         })
     }

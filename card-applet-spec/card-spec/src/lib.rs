@@ -18,6 +18,7 @@
 //! | [`script`] | SPEC 13: issuer scripts |
 //! | [`merkle`], [`list`], [`block_delta`] | DATA 3 and 4: payment and block lists |
 //! | [`journal`] | DATA 5 to 7: journal entries, acknowledgements, time statements |
+//! | [`operators`] | DATA 11: who may work at a terminal |
 #![no_std]
 
 pub mod apdu;
@@ -30,6 +31,7 @@ pub mod groups;
 pub mod journal;
 pub mod list;
 pub mod merkle;
+pub mod operators;
 pub mod payment;
 pub mod refusal;
 pub mod reversal;

@@ -8,7 +8,7 @@
 )]
 
 use card_spec::crypto::{SecretKey, sha256};
-use card_spec::journal::{EncodedOrder, EncodedReceipt, Entry, Event, Refusal, RefusalReason};
+use card_spec::journal::{EncodedOrder, EncodedReceipt, Entry, Event, Refusal, RefusalReason, ShiftEnd};
 use card_spec::payment::{
     ClockSource, HolderCheckMethod, HolderCheckOutcome, LineKey, LineKeyParts, LineType, Order, Receipt,
     ReceiptKind, Recipient,
@@ -111,7 +111,7 @@ fn with_content(kind: u8, content: &[u8]) -> Vec<u8> {
 }
 
 /// One event of each kind, in the order of DATA 5.2.
-fn events<'a>(order: &'a [u8], receipt: &'a [u8]) -> [Event<'a>; 11] {
+fn events<'a>(order: &'a [u8], receipt: &'a [u8]) -> [Event<'a>; 14] {
     [
         Event::Boot {
             firmware: [1; 32],
@@ -144,14 +144,29 @@ fn events<'a>(order: &'a [u8], receipt: &'a [u8]) -> [Event<'a>; 11] {
             sequence: 10,
         },
         Event::StillOpen(EncodedOrder::parse(order).unwrap()),
+        Event::OperatorsLoaded {
+            list: [11; 32],
+            number: 12,
+        },
+        Event::OperatorRefused {
+            operator: Ascii::new("clerk").unwrap(),
+            attempts: 3,
+        },
+        Event::ShiftClosed {
+            operator: Ascii::new("clerk").unwrap(),
+            end: ShiftEnd::Idle,
+        },
     ]
 }
+
+/// Their bytes.
+const KINDS: [usize; 14] = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 20, 21, 22];
 
 #[test]
 fn every_kind_is_read_as_it_was_written() {
     let (order, receipt) = (order(5), receipt(1, 1));
-    for (kind, event) in (1..).zip(events(&order, &receipt)) {
-        assert_eq!(event.kind(), kind);
+    for (kind, event) in KINDS.into_iter().zip(events(&order, &receipt)) {
+        assert_eq!(usize::from(event.kind()), kind);
         let entry = entry(event);
         let mut buffer = [0; 600];
         let bytes = encode_body(&entry, &mut buffer).unwrap();
@@ -160,7 +175,7 @@ fn every_kind_is_read_as_it_was_written() {
 }
 
 #[test]
-fn no_kind_takes_the_content_of_another_form_nor_is_there_a_twelfth() {
+fn no_kind_takes_the_content_of_another_form_nor_is_there_another_one() {
     let (order, receipt) = (order(5), receipt(1, 1));
     let contents = events(&order, &receipt).map(|event| {
         let mut buffer = [0; 600];
@@ -172,16 +187,16 @@ fn no_kind_takes_the_content_of_another_form_nor_is_there_a_twelfth() {
         }
         reader.expect(0xA8).unwrap().value().to_vec()
     });
-    // ListLoaded, BlockListLoaded and Synced have one form: a hash and a number; Intent and StillOpen have an order.
+    // ListLoaded, BlockListLoaded, Synced and OperatorsLoaded have one form: a hash and a number; Intent and StillOpen have an order.
     let form = |kind: usize| match kind {
-        4 | 10 => 3,
+        4 | 10 | 20 => 3,
         11 => 6,
         _ => kind,
     };
-    for kind in 0..=13 {
-        for (of, content) in (1..).zip(&contents) {
+    for kind in 0..=24 {
+        for (of, content) in KINDS.into_iter().zip(&contents) {
             let bytes = with_content(u8::try_from(kind).unwrap(), content);
-            let taken = (1..=11).contains(&kind) && form(kind) == form(of);
+            let taken = KINDS.contains(&kind) && form(kind) == form(of);
             assert_eq!(read(&bytes).is_ok(), taken, "kind {kind}, content of {of}");
             // Nor is anything left over.
             let longer = with_content(u8::try_from(kind).unwrap(), &[content, &[0x9E, 0][..]].concat());

@@ -86,6 +86,11 @@ pub enum Request<'b> {
         /// Hash of the body `FF25` of the list in force.
         base: [u8; 32],
     },
+    /// Who may work at this terminal, from now on.
+    Operators {
+        /// Signed `FF2E` (DATA 11).
+        signed: &'b [u8],
+    },
 }
 
 /// What the terminal answers.

@@ -1,11 +1,11 @@
-//! What the clerk does: opens a shift, types the holder's PIN, confirms the money handed over, cancels.
+//! What the clerk does for a holder: types the PIN, confirms the money handed over, cancels. Shifts are in
+//! [`crate::shift`].
 
 use core::fmt::Write as _;
 
 use card_spec::command::Pin;
 use card_spec::crypto::Curve;
 use card_spec::journal::{Event, Refusal, RefusalReason};
-use card_spec::payment::Operator;
 use embedded_storage::nor_flash::NorFlash;
 use heapless::{String, Vec};
 use rand_core::CryptoRng;
@@ -15,15 +15,16 @@ use crate::disbursement::Disbursing;
 use crate::log::{Log, Unhanded};
 use crate::machine::Machine;
 use crate::payment::Customer;
+use crate::shift_text;
 use crate::tap::{GenuineCard, Tap};
 use crate::text::{self, EN, VI};
 
 /// Milliseconds that the clerk may be silent while a holder is served: then the PIN is forgotten.
-const PATIENCE: u64 = 120_000;
+pub(crate) const PATIENCE: u64 = 120_000;
 
-const BACKSPACE: u8 = 0x08;
-const DELETE: u8 = 0x7F;
-const ESCAPE: u8 = 0x1B;
+pub(crate) const BACKSPACE: u8 = 0x08;
+pub(crate) const DELETE: u8 = 0x7F;
+pub(crate) const ESCAPE: u8 = 0x1B;
 
 /// Where the service of a holder is.
 pub(crate) enum Flow {
@@ -31,6 +32,8 @@ pub(crate) enum Flow {
     Idle,
     /// The clerk types a name.
     Naming(String<20>),
+    /// The clerk of this name types the PIN.
+    TypingOperatorPin(String<20>),
     /// First tap.
     Identifying(Tap),
     /// First tap: reading data group 1.
@@ -47,15 +50,24 @@ pub(crate) enum Flow {
     Disbursing(Disbursing),
 }
 
-/// The PIN as it is typed, kept until it is sent. It stays in one place: what is moved is left behind unerased.
-#[derive(Default)]
-pub(crate) struct PinEntry {
-    digits: Zeroizing<[u8; 6]>,
+/// A PIN of at most `N` digits as it is typed, kept until it is used. It stays in one place: what is moved is left behind
+/// unerased.
+pub(crate) struct PinEntry<const N: usize> {
+    digits: Zeroizing<[u8; N]>,
     length: usize,
 }
 
-impl PinEntry {
-    fn push(&mut self, digit: u8) -> bool {
+impl<const N: usize> Default for PinEntry<N> {
+    fn default() -> Self {
+        Self {
+            digits: Zeroizing::new([0; N]),
+            length: 0,
+        }
+    }
+}
+
+impl<const N: usize> PinEntry<N> {
+    pub(crate) fn push(&mut self, digit: u8) -> bool {
         let Some(place) = self.digits.get_mut(self.length) else {
             return false;
         };
@@ -64,20 +76,27 @@ impl PinEntry {
         true
     }
 
-    fn pop(&mut self) -> bool {
+    pub(crate) fn pop(&mut self) -> bool {
         let any = self.length > 0;
         self.length = self.length.saturating_sub(1);
         any
     }
 
-    /// The PIN, if all of it is there.
-    pub(crate) fn pin(&self) -> Option<Pin> {
-        self.digits.get(..self.length).and_then(Pin::new)
+    /// What was typed so far.
+    pub(crate) fn digits(&self) -> &[u8] {
+        self.digits.get(..self.length).unwrap_or_default()
     }
 
     pub(crate) fn erase(&mut self) {
         self.digits.zeroize();
         self.length = 0;
+    }
+}
+
+impl PinEntry<6> {
+    /// The holder's PIN, if all of it is there.
+    pub(crate) fn pin(&self) -> Option<Pin> {
+        Pin::new(self.digits())
     }
 }
 
@@ -88,12 +107,14 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
         if core::mem::replace(&mut self.last_key, key) == b'\r' && key == b'\n' {
             return;
         }
+        self.shift.touch(self.clock.milliseconds());
         self.deadline = self
             .deadline
             .map(|_| self.clock.milliseconds().saturating_add(PATIENCE));
         match core::mem::replace(&mut self.flow, Flow::Idle) {
             Flow::Idle => self.idle_key(key),
             Flow::Naming(name) => self.naming_key(name, key),
+            Flow::TypingOperatorPin(name) => self.operator_pin_key(name, key),
             Flow::TypingPin(customer) => self.pin_key(customer, key),
             Flow::Awaiting(customer) if matches!(key, b'c' | b'C' | ESCAPE) => self.cancel(&customer),
             // While a card is in the field, keys have no meaning.
@@ -105,6 +126,14 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
     /// Ends what the clerk left lying.
     pub(crate) fn tick(&mut self, now: u64) {
         self.clock.tick(now);
+        if self.is_serving() {
+            self.shift.touch(now);
+        }
+        self.end_idle_service();
+        self.end_idle_shift();
+    }
+
+    fn end_idle_service(&mut self) {
         if self
             .deadline
             .is_none_or(|deadline| self.clock.milliseconds() < deadline)
@@ -114,6 +143,7 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
         self.deadline = None;
         match core::mem::replace(&mut self.flow, Flow::Idle) {
             Flow::TypingPin(customer) | Flow::Awaiting(customer) => self.cancel(&customer),
+            Flow::TypingOperatorPin(_) => self.forget_operator_pin(),
             flow => self.flow = flow,
         }
         self.wish_field();
@@ -121,60 +151,18 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
 
     fn idle_key(&mut self, key: u8) {
         match key {
-            b'o' | b'O' if self.log.as_ref().is_some_and(|log| !log.is_damaged()) => {
-                let _ = write!(self.out, "Tên người trả{EN} / Operator{VI}: ");
-                self.flow = Flow::Naming(String::new());
-            }
+            b'o' | b'O' if self.log.as_ref().is_some_and(|log| !log.is_damaged()) => self.ask_operator(),
+            b'x' | b'X' => self.close_shift(),
             b'\r' | b'\n' if self.is_handing_over() => self.handed(),
             b'n' | b'N' if self.is_waiting() => self.go_on(),
             _ => {}
         }
     }
 
-    fn naming_key(&mut self, mut name: String<20>, key: u8) {
-        match key {
-            b'\r' | b'\n' if !name.trim().is_empty() => return self.open_shift(&name),
-            ESCAPE => {
-                let _ = writeln!(self.out);
-                return self.prompt();
-            }
-            BACKSPACE | DELETE => {
-                let erased = name.pop().is_some();
-                self.echo(erased, "\x08 \x08");
-            }
-            0x20..=0x7E => {
-                let taken = name.push(char::from(key)).is_ok();
-                self.echo(
-                    taken,
-                    name.get(name.len().saturating_sub(1)..).unwrap_or_default(),
-                );
-            }
-            _ => {}
-        }
-        self.flow = Flow::Naming(name);
-    }
-
-    fn echo(&mut self, changed: bool, text: &str) {
+    pub(crate) fn echo(&mut self, changed: bool, text: &str) {
         if changed {
             let _ = self.out.write_str(text);
         }
-    }
-
-    fn open_shift(&mut self, name: &str) {
-        let _ = writeln!(self.out);
-        let Some((operator, kept)) = Operator::new(name.trim()).zip(String::try_from(name.trim()).ok())
-        else {
-            return self.prompt();
-        };
-        match self.record(Event::ShiftOpened { operator }) {
-            Ok(_) => {
-                self.operator = Some(kept);
-                self.armed = true;
-                let _ = writeln!(self.out, "Mở ca: {name}{EN} / Shift opened");
-            }
-            Err(_) => text::not_recorded(&mut self.out),
-        }
-        self.prompt();
     }
 
     fn pin_key(&mut self, customer: Customer, key: u8) {
@@ -269,7 +257,7 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
         self.prompt();
     }
 
-    fn is_handing_over(&self) -> bool {
+    pub(crate) fn is_handing_over(&self) -> bool {
         self.log
             .as_ref()
             .is_some_and(|log| !log.is_damaged() && !log.unhanded().is_empty())
@@ -278,7 +266,10 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
 
     /// Is a holder being served?
     pub(crate) fn is_serving(&self) -> bool {
-        !matches!(self.flow, Flow::Idle | Flow::Naming(_))
+        !matches!(
+            self.flow,
+            Flow::Idle | Flow::Naming(_) | Flow::TypingOperatorPin(_)
+        )
     }
 
     /// Says what comes next when nobody is served.
@@ -299,13 +290,16 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
             return text::hand_over(&mut self.out, log.unhanded());
         }
         text::idle(&mut self.out, self.operator.is_some(), self.clock.today());
+        if self.operator.is_none() && self.device.operators.is_none() {
+            shift_text::unprotected(&mut self.out);
+        }
     }
 
     /// Tells the board whether cards are wanted.
     pub(crate) fn wish_field(&mut self) {
         let wanted = match &self.flow {
             Flow::Idle => self.wants_first_tap(),
-            Flow::Naming(_) | Flow::TypingPin(..) => false,
+            Flow::Naming(_) | Flow::TypingOperatorPin(_) | Flow::TypingPin(..) => false,
             _ => true,
         };
         self.out.field(wanted);

@@ -4,6 +4,7 @@
 use core::ops::Range;
 
 use card_spec::certificate::Reference;
+use card_spec::operators::OperatorList;
 use embedded_storage::nor_flash::NorFlash;
 use heapless::Vec;
 use journal::{Error, Item, Journal, RecordId};
@@ -35,6 +36,17 @@ pub(crate) struct Device {
     pub(crate) time: [u8; 7],
     /// The newest block list of the keys before.
     pub(crate) block_list_floor: Option<BlockListFloor>,
+    /// Who may work here; without one, anybody.
+    pub(crate) operators: Option<OperatorsInForce>,
+}
+
+/// The list of operators in force.
+#[derive(Clone, Serialize, Deserialize)]
+pub(crate) struct OperatorsInForce {
+    /// The signed object as received.
+    pub(crate) object: Object<{ OperatorList::MAXIMUM_LENGTH }>,
+    /// Sequence number of the journal entry that says so: if the journal is shorter, the power was cut before it.
+    pub(crate) entry: u32,
 }
 
 /// A block list that was in force: older ones of its issuer are taken no more.
@@ -76,8 +88,8 @@ pub(crate) struct InForce {
     pub(crate) entry: u32,
 }
 
-/// Longest encoding: seven certificates, anchor, two headers, keys, and some.
-const MAXIMUM_LENGTH: usize = 3_200;
+/// Longest encoding: seven certificates, anchor, two headers, operators, keys, and some.
+const MAXIMUM_LENGTH: usize = 4_000;
 /// Bytes of the encoding in one record.
 const PART: usize = 1_000;
 /// Generation (4), number of the part, number of parts.

@@ -18,6 +18,7 @@ use crate::log::Log;
 use crate::machine::{Loading, Machine, Payload, block_list_loaded, free_place, list_loaded};
 use crate::payment_list::ListLoading;
 use crate::primitives::Signer;
+use crate::shift::Shift;
 
 /// Milliseconds for which a nonce is good: a statement that is held back would set the clock behind by as much.
 const NONCE_LIFE: u64 = 30_000;
@@ -87,6 +88,7 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
             Request::ListEnd => self.list_end()?,
             Request::BlockEnd => self.block_end()?,
             Request::Acknowledge { signed } => self.acknowledge(signed)?,
+            Request::Operators { signed } => self.load_operators(signed)?,
         }
         Ok(Answer::Done)
     }
@@ -182,6 +184,7 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
         self.block_list = None;
         self.loading = Loading::Nothing;
         self.operator = None;
+        self.shift = Shift::default();
         self.nonce = None;
     }
 
@@ -374,7 +377,7 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
     }
 
     /// Sequence number of the next entry. This start's Boot entry is written before, so that it stays the next.
-    fn next_entry(&mut self) -> Result<u32, Refusal> {
+    pub(crate) fn next_entry(&mut self) -> Result<u32, Refusal> {
         let (Some(log), Some(keys)) = (&mut self.log, &self.keys) else {
             return Err(Refusal::OutOfOrder);
         };

@@ -118,6 +118,8 @@ struct Standing {
     /// The entries tell of more open orders than there can be.
     overfull: bool,
     unhanded: Vec<Unhanded, MAXIMUM_UNHANDED>,
+    /// Wrong PINs of operators since a shift was opened last, as far as entries tell.
+    wrong_pins: u32,
 }
 
 impl Standing {
@@ -129,6 +131,7 @@ impl Standing {
             open: Vec::new(),
             overfull: false,
             unhanded: Vec::new(),
+            wrong_pins: 0,
         }
     }
 
@@ -152,6 +155,14 @@ impl Standing {
             }
             Event::Handed { intent } => {
                 self.unhanded.retain(|payment| payment.intent != *intent);
+                None
+            }
+            Event::OperatorRefused { attempts, .. } => {
+                self.wrong_pins = *attempts;
+                None
+            }
+            Event::ShiftOpened { .. } => {
+                self.wrong_pins = 0;
                 None
             }
             _ => None,
@@ -462,6 +473,11 @@ impl<'f, F: NorFlash> Log<'f, F> {
         &self.standing.unhanded
     }
 
+    /// Wrong PINs of operators since a shift was opened last, as far as entries tell.
+    pub(crate) fn wrong_pins(&self) -> u32 {
+        self.standing.wrong_pins
+    }
+
     /// Whole entries from a sequence number on, as many as fit. Damaged ones are left out: the chain shows the gap.
     pub(crate) fn entries(&mut self, from: u32, out: &mut Vec<u8, MAX_BYTES>) -> Result<(), LogError> {
         let mut buffer = [0; MAX_RECORD];
@@ -580,7 +596,10 @@ fn read_order<'b, F: NorFlash>(
 fn is_repeatable(event: &Event<'_>) -> bool {
     match event {
         Event::Refused(refusal) => refusal.closes_intent.is_none(),
-        Event::ShiftOpened { .. } | Event::ClockSet { .. } => true,
+        Event::ShiftOpened { .. }
+        | Event::ShiftClosed { .. }
+        | Event::OperatorRefused { .. }
+        | Event::ClockSet { .. } => true,
         _ => false,
     }
 }

@@ -17,9 +17,11 @@ use crate::device::{Device, DeviceStore, InForce};
 use crate::flash::{Area, Shared};
 use crate::keys::{Credentials, Keys};
 use crate::log::{Log, LogError, PaidLine};
+use crate::operators::operators_loaded;
 use crate::outbox::Outbox;
 use crate::payment_list::{ListLoading, PaymentList};
 use crate::primitives::Marked;
+use crate::shift::Shift;
 use crate::tap::{Context, Ephemeral};
 use crate::text::{self, EN, VI};
 use crate::{Image, Layout, StartError};
@@ -66,11 +68,12 @@ pub(crate) struct Machine<'f, F, R, C> {
     pub(crate) nonce: Option<([u8; 16], u64)>,
     /// Who works here since power-on.
     pub(crate) operator: Option<String<20>>,
+    pub(crate) shift: Shift,
     pub(crate) flow: Flow,
     /// For the second tap of the holder who is served, made while the card is away.
     pub(crate) ephemeral: Option<SecretKey>,
     /// Of the holder who is served.
-    pub(crate) pin: PinEntry,
+    pub(crate) pin: PinEntry<6>,
     pub(crate) last_key: u8,
     /// When the clerk's silence ends what was begun, in milliseconds since power-on.
     pub(crate) deadline: Option<u64>,
@@ -112,6 +115,7 @@ impl<'f, F: NorFlash, R: CryptoRng, C: Curve> Machine<'f, F, R, C> {
             other_version: false,
             nonce: None,
             operator: None,
+            shift: Shift::default(),
             flow: Flow::Idle,
             ephemeral: None,
             pin: PinEntry::default(),
@@ -175,11 +179,13 @@ impl<'f, F: NorFlash, R: CryptoRng, C: Curve> Machine<'f, F, R, C> {
         // known by its number, so nothing may come before it. There was room for it (`next_entry`).
         let stamp = self.clock.stamp();
         let list = self.device.list.as_ref().zip(self.list.as_ref());
-        let list = list.map(|(in_force, list)| (in_force, list_loaded(list)));
+        let list = list.map(|(in_force, list)| (in_force.entry, list_loaded(list)));
         let blocks = self.device.block_list.as_ref().zip(self.block_list.as_ref());
-        let blocks = blocks.map(|(in_force, list)| (in_force, block_list_loaded(list)));
-        for (in_force, event) in list.into_iter().chain(blocks) {
-            if log.tail_sequence() < in_force.entry {
+        let blocks = blocks.map(|(in_force, list)| (in_force.entry, block_list_loaded(list)));
+        let operators = self.device.operators.as_ref();
+        let operators = operators.and_then(|in_force| Some((in_force.entry, operators_loaded(in_force)?)));
+        for (entry, event) in list.into_iter().chain(blocks).chain(operators) {
+            if log.tail_sequence() < entry {
                 log.append_owed(&self.curve, keys, stamp, event)
                     .map_err(|_| StartError::Journal)?;
             }
@@ -188,6 +194,7 @@ impl<'f, F: NorFlash, R: CryptoRng, C: Curve> Machine<'f, F, R, C> {
         if log.has_room_beside_order().map_err(|_| StartError::Journal)? {
             tolerate_full(log.boot(&self.curve, keys, stamp))?;
         }
+        self.shift = Shift::resume(log.wrong_pins(), self.clock.milliseconds());
         self.log = Some(log);
         Ok(())
     }

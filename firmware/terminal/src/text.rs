@@ -97,7 +97,7 @@ pub(crate) fn idle(out: &mut Outbox, shift: bool, today: Option<Date>) {
         );
     }
     if shift {
-        say!(out, "Chạm thẻ{EN} / Tap card");
+        say!(out, "Chạm thẻ, x = kết ca{EN} / Tap card, x = close shift");
     } else {
         say!(
             out,

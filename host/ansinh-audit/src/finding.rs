@@ -158,6 +158,12 @@ codes! {
     IntentOpen = "intent-open",
     /// A StillOpen entry for an order that is not open (DATA 5.3).
     StillOpen = "still-open-without-intent",
+    /// A list of operators whose number does not rise (DATA 11.1).
+    OperatorsLoaded = "operators-loaded",
+    /// A ShiftClosed entry for a shift that is not open.
+    ShiftClosed = "shift-closed-without-open",
+    /// An order names another operator than the one whose shift it is (DATA 5.3).
+    OrderOperator = "order-operator",
     /// An order names another terminal, sequence number or log head than its entry (DATA 5.2).
     OrderPlace = "order-place",
     /// An order's list is not among the files.

@@ -21,6 +21,7 @@ use crate::finding::{Code, Findings, Place};
 use crate::issued::Issued;
 use crate::orders::OpenIntent;
 use crate::records::{Record, Records};
+use crate::shifts::Shifts;
 use crate::trust::{JournalKey, Trust};
 
 /// Fewest bytes of an entry with its signature: how many entries damaged bytes can have been.
@@ -95,6 +96,7 @@ pub(crate) struct Pass<'a, V> {
     pub(crate) damage_before: bool,
     /// The block list in force is not among the files: whom it blocks is not known.
     pub(crate) block_list_lost: bool,
+    pub(crate) shifts: Shifts,
     newest_list: u32,
     previous: Option<Digest>,
     doubtful: Option<Doubtful>,
@@ -183,6 +185,7 @@ impl<'a, V: Verify> Pass<'a, V> {
             lost: Vec::new(),
             damage_before: false,
             block_list_lost: false,
+            shifts: Shifts::default(),
             newest_list: 0,
             previous: key.map(|key| genesis(&key.key)),
             doubtful: None,
@@ -354,6 +357,7 @@ impl<'a, V: Verify> Pass<'a, V> {
         if missing > 0 {
             self.lost.push((expected, entry.sequence - 1));
             self.damage_before = true;
+            self.shifts.entries_are_missing();
             // Whatever was open may have been settled there.
             self.open.iter_mut().for_each(|open| open.settled_unseen = true);
             return true;
@@ -393,10 +397,16 @@ impl<'a, V: Verify> Pass<'a, V> {
     fn event(&mut self, entry: &Entry<'_>, genuine: bool, place: &Place) {
         match &entry.event {
             Event::Boot { flags, .. } => self.boot(*flags, place),
-            Event::ClockSet { .. } | Event::ShiftOpened { .. } => {}
+            Event::ClockSet { .. } | Event::OperatorRefused { .. } => {}
+            Event::ShiftOpened { operator } => self.shifts.opened(operator.as_str()),
+            Event::ShiftClosed { operator, .. } => self.shift_closed(operator.as_str(), place),
+            Event::OperatorsLoaded { number, .. } => self.operators_loaded(*number, place),
             Event::ListLoaded { header, number } => self.list_loaded(header, *number, place),
             Event::BlockListLoaded { header, number } => self.block_list_loaded(header, *number, place),
-            Event::Intent(order) => self.intent(entry, order, genuine, place),
+            Event::Intent(order) => {
+                self.check_operator(order.order(), place);
+                self.intent(entry, order, genuine, place);
+            }
             Event::StillOpen(order) => self.still_open(order, place),
             Event::Paid(receipt) => self.paid(receipt, genuine, place),
             Event::Handed { intent } => self.handed(*intent, place),
@@ -411,6 +421,7 @@ impl<'a, V: Verify> Pass<'a, V> {
     }
 
     fn boot(&mut self, flags: u8, place: &Place) {
+        self.shifts.boot();
         let production = |key: &JournalKey| {
             key.certificates
                 .iter()

@@ -20,6 +20,7 @@ mod pem;
 mod receipts;
 mod records;
 mod report;
+mod shifts;
 mod trust;
 
 use std::collections::BTreeMap;

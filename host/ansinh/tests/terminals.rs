@@ -767,3 +767,74 @@ fn run(program: &str, package: &str, arguments: &[&str]) -> Output {
     let output = Command::new(program).args(arguments).output();
     output.unwrap_or_else(|_| panic!("{program} is missing: apt-get install {package}"))
 }
+
+#[test]
+fn operators_are_named_at_the_desk_and_known_to_the_terminal() {
+    let desk = Desk::new();
+    let port = powered::at_a_port();
+    desk.succeed(&["terminal", "provision", "--port", &port]);
+    std::fs::write(desk.path("pin"), "314159\n").unwrap();
+    let set = |number: &'static str, name: &'static str, pin: &'static str| {
+        let who = [
+            "terminal",
+            "operators",
+            "set",
+            "--terminal",
+            "VNT0000001",
+            "--number",
+            number,
+        ];
+        [&who[..], &["--name", name, "--role", "clerk", "--pin-file", pin]].concat()
+    };
+    let send = ["terminal", "operators", "send", "--port", &port];
+    assert!(desk.fail(1, &send).contains("nobody is to work"));
+    let named = desk.succeed(&set("7", "lan", "pin"));
+    assert_eq!(
+        (&named["name"], &named["roles"]),
+        (&json!("lan"), &json!(["clerk"]))
+    );
+    for wrong in ["12345", "1234567890123", "12345a", ""] {
+        std::fs::write(desk.path("wrong"), wrong).unwrap();
+        let told = desk.fail(1, &set("8", "minh", "wrong"));
+        assert!(told.contains("6 to 12 digits"), "{told}");
+        assert!(wrong.is_empty() || !told.contains(wrong), "{told}");
+    }
+    assert!(
+        desk.fail(1, &set("8", "LAN", "pin"))
+            .contains("registered already")
+    );
+
+    let entries = || {
+        let status = desk.succeed(&["terminal", "status", "--port", &port]);
+        status["journal_tail"].as_u64().unwrap()
+    };
+    let (before, sent) = (entries(), desk.succeed(&send));
+    assert_eq!(sent["operator_list"], 1);
+    // The clock, and the operators; again: the clock.
+    assert_eq!(entries(), before + 2);
+    assert_eq!(desk.succeed(&send), sent);
+    assert_eq!(entries(), before + 3);
+    // What has changed since goes along whenever the terminal is loaded.
+    desk.succeed(&set("8", "minh", "pin"));
+    desk.succeed(&["terminal", "load", "--port", &port]);
+    assert_eq!(desk.succeed(&send)["operator_list"], 2);
+    let remove = [
+        "terminal",
+        "operators",
+        "remove",
+        "--terminal",
+        "VNT0000001",
+        "--number",
+        "7",
+    ];
+    desk.succeed(&remove);
+    assert!(desk.fail(1, &remove).contains("not in the store"));
+    let listed = desk.succeed(&["terminal", "operators", "list", "--terminal", "VNT0000001"]);
+    assert_eq!((&listed["number"], &listed["name"]), (&json!(8), &json!("minh")));
+    // The journal tells of both lists, and the auditor knows such entries.
+    desk.succeed(&["terminal", "sync", "--port", &port]);
+    desk.succeed(&["export", "--out", "out"]);
+    let root = ansinh_audit::read_root_key(desk.path("out/root.pem")).unwrap();
+    let report = ansinh_audit::audit(&[desk.path("out")], &root, NonZero::<usize>::MIN).unwrap();
+    assert!(report.clean, "{:?}", report.findings);
+}

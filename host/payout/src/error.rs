@@ -4,6 +4,7 @@ use ansinh_store::StoreError;
 use card_spec::certificate::CertificateError;
 use card_spec::signed::SignError;
 use card_spec::tlv;
+use card_spec::values::TerminalName;
 
 /// Why a list, certificate or acknowledgement could not be made.
 #[derive(Debug, thiserror::Error)]
@@ -16,6 +17,11 @@ pub enum PayoutError {
         "no line is due for this terminal: nobody waits for money on an active card, or all lines are on lists of other terminals or for earlier cards. No list was made"
     )]
     NothingDue,
+    /// A list of nobody would lock the terminal.
+    #[error(
+        "nobody is to work at {0}: a list without operators would lock it. Name one with `ansinh terminal operators set`; nothing was signed"
+    )]
+    NoOperators(TerminalName),
     /// A value does not fit the type of its data object.
     #[error("{0} does not fit the format of DATA.md; nothing was signed")]
     Value(&'static str),

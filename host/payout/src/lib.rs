@@ -7,6 +7,7 @@ mod block_lists;
 mod error;
 mod ingestion;
 mod lists;
+mod operators;
 mod proof;
 mod provisioning;
 mod statements;
@@ -15,6 +16,7 @@ pub use block_lists::{FULL_EVERY_DAYS, Publication, WholeBlockList, make_block_l
 pub use error::PayoutError;
 pub use ingestion::{EntryError, IngestionError, JournalIngestion, Rejected};
 pub use lists::{ListTerms, MadeList, make_payment_list};
+pub use operators::operator_list;
 pub use proof::carried_payment;
 pub use provisioning::{
     HeldCertificates, TERMINAL_DAYS, TERMINAL_ISSUERS, TerminalAuthority, TerminalCertificates,

@@ -12,6 +12,7 @@
 //! | [`TerminalLink::install`] | the same certificates once more change nothing |
 //! | [`TerminalLink::set_time`] | begins with a new nonce |
 //! | [`TerminalLink::load_list`], [`TerminalLink::load_block_list`], [`TerminalLink::load_block_delta`] | begin anew, unless Hello names the number already |
+//! | [`TerminalLink::load_operators`] | the list in force once more changes nothing |
 //! | [`TerminalLink::acknowledge`] | unless Hello says it is acknowledged already |
 
 use std::collections::VecDeque;
@@ -283,6 +284,14 @@ impl<L: AsyncRead + AsyncWrite + Unpin> TerminalLink<L> {
             }
             link.done(&Request::BlockEnd)
         })
+    }
+
+    /// Sends the signed list of who may work at the terminal.
+    ///
+    /// # Errors
+    /// [`LinkError::Refused`] and those of the line; the operators before them stay then.
+    pub fn load_operators(&mut self, signed: &[u8]) -> Result<(), LinkError> {
+        self.repeat(|link| link.done(&Request::Operators { signed }))
     }
 
     /// Whole journal entries from one on, oldest first; empty if there are no more.

@@ -25,6 +25,7 @@
 //! | [`lists`] | payment lists |
 //! | [`block_lists`] | block lists, in full and as changes |
 //! | [`terminals`] | terminals, their acknowledgements |
+//! | [`terminal_operators`] | who may work at a terminal |
 //! | [`journal`] | ingested journal entries and payments |
 //! | [`batches`] | who is to get a card, under four eyes |
 //! | [`operators`] | who may act, and their tokens |
@@ -56,6 +57,7 @@ pub mod people;
 mod personalization;
 pub mod stock;
 mod store;
+pub mod terminal_operators;
 pub mod terminals;
 mod turn;
 

@@ -40,6 +40,11 @@ pub(crate) fn migrations(engine: Engine) -> Migrator {
             "parked intents",
             include_str!("../migrations/0011_parked_intents.sql"),
         ),
+        version(
+            12,
+            "terminal operators",
+            include_str!("../migrations/0012_terminal_operators.sql"),
+        ),
     ])
 }
 

@@ -3,6 +3,7 @@
 mod certificates;
 mod fleet;
 mod load;
+mod operators;
 mod provision;
 mod sync;
 
@@ -28,6 +29,9 @@ pub(crate) enum Terminal {
     Load(load::Load),
     /// Take in the journal: verify, store, acknowledge
     Sync(sync::Sync),
+    /// Say who may open shifts at a terminal, and send it there
+    #[command(subcommand)]
+    Operators(operators::Operators),
     /// Show who is at the port
     Status(Status),
 }
@@ -38,6 +42,7 @@ impl Terminal {
             Self::Provision(provision) => provision.run(options),
             Self::Load(load) => load.run(options),
             Self::Sync(sync) => sync.run(options),
+            Self::Operators(operators) => operators.run(options),
             Self::Status(status) => status.run(options),
         }
     }

@@ -35,4 +35,5 @@ mod opening;
 mod operators;
 mod personalization;
 mod server;
+mod terminal_operators;
 mod terminals;

@@ -1,12 +1,13 @@
 //! Journals: entries changed, removed, swapped, repeated, cut off; several journals of one terminal.
 
 use ansinh_audit::Code;
-use card_spec::journal::{Event, Refusal, RefusalReason};
+use card_spec::journal::{Event, Refusal, RefusalReason, ShiftEnd};
+use card_spec::payment::Operator;
 use card_spec::payment::{ClockSource, LineType};
 use card_spec::values::{Date, Time};
 use vectors::{LineSpec, World, secret, sign};
 
-use crate::{Files, JOURNAL, assert_found, audit_folders, codes, november, world_gives, write};
+use crate::{Files, JOURNAL, assert_found, audit_files, audit_folders, codes, november, world_gives, write};
 
 fn entries(change: impl FnOnce(&mut Vec<Vec<u8>>)) -> Files {
     let mut world = World::standard();
@@ -332,4 +333,87 @@ fn every_flipped_byte_of_a_journal_is_found() {
             .any(|finding| finding.place.file.ends_with(JOURNAL));
         assert!(named, "byte {place}: the journal is not named: {report}");
     }
+}
+
+fn operator(name: &str) -> Operator<'_> {
+    Operator::new(name).unwrap()
+}
+
+/// An honest payment after `before`, which may lack the shift for it.
+fn paid_after(before: &[Event<'_>], expected: &[Code]) {
+    world_gives(
+        |world| {
+            world.issue_list(1, &[LineSpec::new(0, november(), LineType::OneOff, 1_000)]);
+            world.load_list(1, 2);
+            world.open_shift(1);
+            for event in before {
+                world.terminal(1).log(*event);
+            }
+            world.pay(1, 2, 1);
+        },
+        expected,
+    );
+}
+
+#[test]
+fn an_order_names_the_operator_whose_shift_it_is() {
+    let clerk = operator("clerk-01");
+    let closed = |operator| Event::ShiftClosed {
+        operator,
+        end: ShiftEnd::Idle,
+    };
+    let boot = Event::Boot {
+        firmware: [1; 32],
+        flags: 0x80,
+    };
+    let opened = Event::ShiftOpened { operator: clerk };
+    let other = Event::ShiftOpened {
+        operator: operator("MINH"),
+    };
+    let wrong = Event::OperatorRefused {
+        operator: clerk,
+        attempts: 3,
+    };
+    paid_after(&[], &[]);
+    paid_after(&[wrong, closed(clerk), opened], &[]);
+    paid_after(&[other, closed(operator("MINH")), opened], &[]);
+    paid_after(&[closed(clerk)], &[Code::OrderOperator]);
+    paid_after(&[other], &[Code::OrderOperator]);
+    paid_after(&[boot], &[Code::OrderOperator]);
+    paid_after(&[closed(operator("MINH")), opened], &[Code::ShiftClosed]);
+    paid_after(&[closed(clerk), closed(clerk), opened], &[Code::ShiftClosed]);
+    paid_after(&[boot, closed(clerk), opened], &[Code::ShiftClosed]);
+}
+
+#[test]
+fn nothing_is_said_of_shifts_where_entries_are_missing() {
+    let missing = |number: usize| {
+        let mut world = World::standard();
+        world.terminals[0].entries.remove(number);
+        let report = audit_files(&world.all_files());
+        assert!(
+            !codes(&report).contains(&Code::OrderOperator.as_str()),
+            "{report}"
+        );
+    };
+    (1..5).for_each(missing);
+}
+
+#[test]
+fn lists_of_operators_rise() {
+    let loaded = |number| Event::OperatorsLoaded {
+        list: [number; 32],
+        number: number.into(),
+    };
+    let load = |numbers: &[u8], expected: &[Code]| {
+        let events = numbers.iter().map(|number| loaded(*number));
+        world_gives(
+            |world| events.for_each(|event| world.terminal(1).log(event)),
+            expected,
+        );
+    };
+    load(&[1, 2, 5], &[]);
+    load(&[2, 2], &[Code::OperatorsLoaded]);
+    load(&[2, 1], &[Code::OperatorsLoaded]);
+    load(&[2, 1, 3], &[Code::OperatorsLoaded]);
 }

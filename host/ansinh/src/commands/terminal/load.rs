@@ -11,13 +11,13 @@ use serde_json::json;
 
 use super::certificates::{install_issuers, renew};
 use super::fleet::{Ports, Progress, Told};
-use super::{Line, Options, Signing, known_terminal, set_clock, sync};
+use super::{Line, Options, Signing, known_terminal, operators, set_clock, sync};
 
 #[derive(Args)]
 #[command(after_help = "\
 First the journal is taken in, as by `terminal sync`: nothing is loaded if it does not verify. What is in force already is not
 sent again. A terminal pays nothing without a block list of the last 35 days, and with certificates of its own that are over: they
-last five weeks and are renewed here and by `terminal sync`.
+last five weeks and are renewed here and by `terminal sync`. One that has operators gets the newest (`terminal operators`).
 
 Examples:
   ansinh terminal load --port /dev/ttyUSB0
@@ -46,6 +46,7 @@ fn load((mut link, hello): (Line, Hello), signing: &Signing, progress: &Progress
     let certified_until = renew(&mut link, signing, terminal)?;
     let block_list = load_block_list(&mut link, signing, &hello)?;
     let list = load_list(&mut link, signing, &hello, terminal)?;
+    operators::renew(&mut link, signing, terminal)?;
     signing
         .store
         .log_operation(&signing.actor, "terminal-loaded", terminal.as_str())?;

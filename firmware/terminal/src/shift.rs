@@ -1,0 +1,237 @@
+//! Shifts: a clerk says who it is, proves it by a PIN where the issuer has sent operators (DATA 11), works, and ends.
+
+use core::fmt::Write as _;
+
+use card_spec::crypto::Curve;
+use card_spec::journal::{Event, ShiftEnd};
+use card_spec::operators::{PIN_DIGITS, Roles};
+use card_spec::payment::Operator;
+use embedded_storage::nor_flash::NorFlash;
+use heapless::String;
+use rand_core::CryptoRng;
+
+use crate::clerk::{BACKSPACE, DELETE, ESCAPE, Flow, PATIENCE, PinEntry};
+use crate::machine::Machine;
+use crate::operators::{Known, Lookup};
+use crate::{shift_text, text};
+
+/// Milliseconds after which a shift ends by itself when nobody has touched the terminal.
+const IDLE: u64 = 900_000;
+/// From the third wrong PIN in a row on each is kept in the journal, and so outlives the power.
+const RECORDED_FROM: u32 = 3;
+/// Longest wait after a wrong PIN in milliseconds: twelve guesses an hour.
+const LONGEST_WAIT: u64 = 300_000;
+
+/// What shifts need to remember since power-on.
+#[derive(Default)]
+pub(crate) struct Shift {
+    /// The operator's PIN as it is typed.
+    pin: PinEntry<{ *PIN_DIGITS.end() }>,
+    /// Wrong PINs since a shift was opened last.
+    wrong: u32,
+    /// Nobody can type a PIN before, in milliseconds since power-on.
+    locked_until: u64,
+    /// When the terminal was touched last, in milliseconds since power-on.
+    touched: u64,
+}
+
+impl Shift {
+    /// After power-on, with the wrong PINs that the journal tells of: the wait begins anew, or it would end with the power.
+    pub(crate) fn resume(wrong: u32, now: u64) -> Self {
+        Self {
+            wrong,
+            locked_until: now.saturating_add(wait(wrong)),
+            touched: now,
+            ..Self::default()
+        }
+    }
+
+    pub(crate) fn touch(&mut self, now: u64) {
+        self.touched = now;
+    }
+}
+
+/// Milliseconds to wait after so many wrong PINs in a row: 2, 4, 8 … seconds.
+fn wait(wrong: u32) -> u64 {
+    if wrong == 0 {
+        return 0;
+    }
+    let doubled = 1_000_u64.checked_shl(wrong.min(16)).unwrap_or(LONGEST_WAIT);
+    doubled.min(LONGEST_WAIT)
+}
+
+/// Somebody who may open a shift: the PIN was right, or there is no list of operators.
+struct Identified(String<20>);
+
+impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
+    /// Asks who wants to work.
+    pub(crate) fn ask_operator(&mut self) {
+        let now = self.clock.milliseconds();
+        if now < self.shift.locked_until {
+            let left = self.shift.locked_until.saturating_sub(now).div_ceil(1_000);
+            return shift_text::wait_after_wrong_pin(&mut self.out, left);
+        }
+        shift_text::ask_operator(&mut self.out, self.device.operators.is_some());
+        self.flow = Flow::Naming(String::new());
+    }
+
+    pub(crate) fn naming_key(&mut self, mut name: String<20>, key: u8) {
+        match key {
+            b'\r' | b'\n' if !name.trim().is_empty() => return self.named(name.trim()),
+            ESCAPE => {
+                let _ = writeln!(self.out);
+                return self.prompt();
+            }
+            BACKSPACE | DELETE => {
+                let erased = name.pop().is_some();
+                self.echo(erased, "\x08 \x08");
+            }
+            0x20..=0x7E => {
+                let taken = name.push(char::from(key)).is_ok();
+                self.echo(
+                    taken,
+                    name.get(name.len().saturating_sub(1)..).unwrap_or_default(),
+                );
+            }
+            _ => {}
+        }
+        self.flow = Flow::Naming(name);
+    }
+
+    fn named(&mut self, typed: &str) {
+        let _ = writeln!(self.out);
+        match self.find_operator(typed) {
+            Lookup::Unprotected => {
+                if let Ok(name) = String::try_from(typed) {
+                    self.open_shift(Identified(name));
+                }
+            }
+            Lookup::Operator(known) if known.roles.has(Roles::CLERK) => {
+                shift_text::ask_operator_pin(&mut self.out);
+                self.shift.pin.erase();
+                self.deadline = Some(self.clock.milliseconds().saturating_add(PATIENCE));
+                self.flow = Flow::TypingOperatorPin(known.name);
+            }
+            Lookup::Operator(_) | Lookup::Nobody => {
+                shift_text::no_operator(&mut self.out);
+                self.prompt();
+            }
+        }
+    }
+
+    pub(crate) fn operator_pin_key(&mut self, name: String<20>, key: u8) {
+        match key {
+            b'0'..=b'9' => {
+                let taken = self.shift.pin.push(key);
+                self.echo(taken, "*");
+            }
+            BACKSPACE | DELETE => {
+                let erased = self.shift.pin.pop();
+                self.echo(erased, "\x08 \x08");
+            }
+            b'c' | b'C' | ESCAPE => return self.forget_operator_pin(),
+            b'\r' | b'\n' => return self.operator_pin_typed(&name),
+            _ => {}
+        }
+        self.flow = Flow::TypingOperatorPin(name);
+    }
+
+    /// Nobody opens a shift after all.
+    pub(crate) fn forget_operator_pin(&mut self) {
+        self.shift.pin.erase();
+        self.deadline = None;
+        let _ = writeln!(self.out);
+        self.prompt();
+    }
+
+    fn operator_pin_typed(&mut self, name: &str) {
+        self.deadline = None;
+        let _ = writeln!(self.out);
+        // Operators may have been loaded since the name was typed.
+        let Lookup::Operator(known) = self.find_operator(name) else {
+            return self.forget_operator_pin();
+        };
+        match self.identify(known) {
+            Ok(identified) => self.open_shift(identified),
+            Err(name) => self.wrong_operator_pin(&name),
+        }
+    }
+
+    fn identify(&mut self, known: Known) -> Result<Identified, String<20>> {
+        let is_right = known.pin.accepts(self.shift.pin.digits());
+        self.shift.pin.erase();
+        if is_right {
+            Ok(Identified(known.name))
+        } else {
+            Err(known.name)
+        }
+    }
+
+    /// Something that is no PIN at all counts, too: it was an attempt, and to say more would help a stranger only.
+    fn wrong_operator_pin(&mut self, name: &str) {
+        let wrong = self.shift.wrong.saturating_add(1);
+        self.shift.wrong = wrong;
+        self.shift.locked_until = self.clock.milliseconds().saturating_add(wait(wrong));
+        shift_text::wrong_operator_pin(&mut self.out, wait(wrong).div_ceil(1_000));
+        if let Some(operator) = Operator::new(name).filter(|_| wrong >= RECORDED_FROM) {
+            let attempts = wrong;
+            // A full journal keeps no attempt; the wait stands all the same.
+            if self
+                .record(Event::OperatorRefused { operator, attempts })
+                .is_err()
+            {
+                text::not_recorded(&mut self.out);
+            }
+        }
+        self.prompt();
+    }
+
+    fn open_shift(&mut self, Identified(name): Identified) {
+        let Some(operator) = Operator::new(&name) else {
+            return self.prompt();
+        };
+        match self.record(Event::ShiftOpened { operator }) {
+            Ok(_) => {
+                shift_text::opened(&mut self.out, &name, self.device.operators.is_some());
+                self.operator = Some(name);
+                self.shift.wrong = 0;
+                self.shift.touched = self.clock.milliseconds();
+                self.armed = true;
+            }
+            Err(_) => text::not_recorded(&mut self.out),
+        }
+        self.prompt();
+    }
+
+    /// The clerk goes home. Money that was not handed over is asked for first.
+    pub(crate) fn close_shift(&mut self) {
+        if self.is_handing_over() {
+            return self.prompt();
+        }
+        self.end_shift(ShiftEnd::Closed);
+        self.prompt();
+    }
+
+    /// Ends the shift, if there is one. Without room in the journal it ends without an entry.
+    pub(crate) fn end_shift(&mut self, end: ShiftEnd) {
+        let Some(name) = self.operator.take() else {
+            return;
+        };
+        let recorded = Operator::new(&name).map(|operator| self.record(Event::ShiftClosed { operator, end }));
+        shift_text::closed(&mut self.out, &name, end);
+        if !matches!(recorded, Some(Ok(_))) {
+            text::not_recorded(&mut self.out);
+        }
+    }
+
+    /// Ends a shift that nobody works in any more.
+    pub(crate) fn end_idle_shift(&mut self) {
+        let idle = self.clock.milliseconds().saturating_sub(self.shift.touched);
+        if self.operator.is_some() && idle >= IDLE {
+            self.flow = Flow::Idle;
+            self.end_shift(ShiftEnd::Idle);
+            self.prompt();
+            self.wish_field();
+        }
+    }
+}

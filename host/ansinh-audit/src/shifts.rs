@@ -1,0 +1,72 @@
+//! Who worked at a terminal: its lists of operators, shifts, and that orders name whoever had the shift (DATA 5.3, 11).
+
+use card_spec::crypto::Verify;
+use card_spec::payment::Order;
+
+use crate::finding::{Code, Place};
+use crate::journal::Pass;
+
+/// What is known of shifts between two entries.
+#[derive(Default)]
+pub(crate) struct Shifts {
+    open: Shift,
+    /// Number of the newest list of operators.
+    newest_list: u32,
+}
+
+#[derive(Default)]
+enum Shift {
+    #[default]
+    Closed,
+    Open(String),
+    /// Entries are missing that may have opened or closed one.
+    Unknown,
+}
+
+impl Shifts {
+    /// A start ends what was open.
+    pub(crate) fn boot(&mut self) {
+        self.open = Shift::Closed;
+    }
+
+    pub(crate) fn opened(&mut self, operator: &str) {
+        self.open = Shift::Open(operator.to_owned());
+    }
+
+    pub(crate) fn entries_are_missing(&mut self) {
+        self.open = Shift::Unknown;
+    }
+}
+
+impl<V: Verify> Pass<'_, V> {
+    pub(crate) fn operators_loaded(&mut self, number: u32, place: &Place) {
+        let before = self.shifts.newest_list;
+        if number <= before {
+            let text = format!("list of operators {number}, {before} was loaded before");
+            self.find(Code::OperatorsLoaded, place, text);
+        }
+        self.shifts.newest_list = before.max(number);
+    }
+
+    pub(crate) fn shift_closed(&mut self, operator: &str, place: &Place) {
+        let is_open = match std::mem::take(&mut self.shifts.open) {
+            Shift::Open(open) => open == operator,
+            Shift::Unknown => true,
+            Shift::Closed => false,
+        };
+        if !is_open {
+            self.find(Code::ShiftClosed, place, format!("{operator} has no open shift"));
+        }
+    }
+
+    /// An order names the operator whose shift it is.
+    pub(crate) fn check_operator(&mut self, order: &Order<'_>, place: &Place) {
+        let operator = order.operator.as_str();
+        let text = match &self.shifts.open {
+            Shift::Open(open) if open != operator => format!("names {operator} in a shift of {open}"),
+            Shift::Closed => format!("names {operator}, and no shift is open"),
+            Shift::Open(_) | Shift::Unknown => return,
+        };
+        self.find(Code::OrderOperator, place, text);
+    }
+}

@@ -1,0 +1,227 @@
+//! Who may work at which terminal, and the signed lists that tell it so (DATA.md 11).
+
+use card_spec::operators::{MAXIMUM_OPERATOR_NUMBER, MAXIMUM_OPERATORS, PinVerifier, Roles};
+use sqlx::any::AnyRow;
+use sqlx::{AnyConnection, Row as _};
+
+use crate::lists::next_number;
+use crate::operations::log;
+use crate::operators::{Actor, Role};
+use crate::store::{is_duplicate, now, number, octets};
+use crate::{Store, StoreError, terminals};
+
+/// An operator of one terminal.
+#[derive(Clone, PartialEq, Eq)]
+pub struct TerminalOperator {
+    /// What is typed where there are digits only, 1 to 9999.
+    pub number: u16,
+    /// The name that orders and journal entries state: 1 to 20 letters, digits, dots, hyphens, not digits alone.
+    pub name: String,
+    /// What the operator may do there.
+    pub roles: Roles,
+    /// What the PIN is compared with.
+    pub pin: PinVerifier,
+}
+
+/// A stored list of operators.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OperatorList {
+    /// Its number.
+    pub number: u32,
+    /// The signed object.
+    pub object: Vec<u8>,
+}
+
+impl Store {
+    /// Lets somebody work at a terminal from its next list on, or gives an operator another name, PIN or roles.
+    ///
+    /// # Errors
+    /// [`StoreError::NotAllowed`] for anybody but an administrator; [`StoreError::NotFound`] without the terminal;
+    /// [`StoreError::BadName`]; [`StoreError::OutOfRange`] for the number, or for one operator too many; [`StoreError::Exists`]
+    /// if another one there has the name.
+    pub fn set_terminal_operator(
+        &self,
+        actor: &Actor,
+        terminal: &str,
+        operator: &TerminalOperator,
+    ) -> Result<(), StoreError> {
+        actor.demand(Role::Administrator)?;
+        check(operator)?;
+        self.write(async |connection| {
+            terminals::demand(connection, terminal).await?;
+            delete(connection, terminal, operator.number).await?;
+            insert(connection, terminal, operator).await?;
+            if read(connection, terminal).await?.len() > MAXIMUM_OPERATORS {
+                return Err(StoreError::OutOfRange(
+                    "the number of operators of one terminal (eight at most)",
+                ));
+            }
+            let subject = format!("{terminal} {} {}", operator.number, operator.name);
+            log(connection, actor, "terminal-operator-set", &subject).await
+        })
+    }
+
+    /// Lets an operator work at a terminal no more, from its next list on.
+    ///
+    /// # Errors
+    /// [`StoreError::NotAllowed`] for anybody but an administrator; [`StoreError::NotFound`].
+    pub fn remove_terminal_operator(
+        &self,
+        actor: &Actor,
+        terminal: &str,
+        number: u16,
+    ) -> Result<(), StoreError> {
+        actor.demand(Role::Administrator)?;
+        self.write(async |connection| {
+            if delete(connection, terminal, number).await? == 0 {
+                return Err(StoreError::NotFound {
+                    what: "terminal operator",
+                    name: format!("{terminal} {number}"),
+                });
+            }
+            let subject = format!("{terminal} {number}");
+            log(connection, actor, "terminal-operator-removed", &subject).await
+        })
+    }
+
+    /// Who may work at a terminal, by number.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`].
+    pub fn terminal_operators(&self, terminal: &str) -> Result<Vec<TerminalOperator>, StoreError> {
+        self.read(async |connection| read(connection, terminal).await)
+    }
+
+    /// The newest list that was signed for a terminal.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`].
+    pub fn newest_operator_list(&self, terminal: &str) -> Result<Option<OperatorList>, StoreError> {
+        self.read(async |connection| newest(connection, terminal).await)
+    }
+
+    /// The list for a terminal: the newest one if `is_current` says that it still tells of these operators, else the one that `make`
+    /// signs under the next number.
+    ///
+    /// # Errors
+    /// Whatever `make` answers; [`StoreError::NotFound`] without the terminal; [`StoreError::Database`].
+    pub fn operator_list<E: From<StoreError>>(
+        &self,
+        actor: &Actor,
+        terminal: &str,
+        is_current: impl FnOnce(&OperatorList, &[TerminalOperator]) -> bool,
+        make: impl FnOnce(u32, &[TerminalOperator]) -> Result<Vec<u8>, E>,
+    ) -> Result<OperatorList, E> {
+        self.write(async |connection| {
+            terminals::demand(connection, terminal).await?;
+            let operators = read(connection, terminal).await?;
+            if let Some(newest) = newest(connection, terminal).await?
+                && is_current(&newest, &operators)
+            {
+                return Ok(newest);
+            }
+            let list_number = next_number(connection, "terminal-operator-list").await?;
+            let object = make(list_number, &operators)?;
+            let sql = "INSERT INTO terminal_operator_list (number, terminal, object, signed_at) VALUES ($1, $2, $3, $4)";
+            sqlx::query(sql)
+                .bind(i64::from(list_number))
+                .bind(terminal)
+                .bind(&object)
+                .bind(now())
+                .execute(&mut *connection)
+                .await
+                .map_err(StoreError::from)?;
+            let subject = format!("{terminal} {list_number}");
+            log(connection, actor, "terminal-operators-signed", &subject).await?;
+            Ok(OperatorList {
+                number: list_number,
+                object,
+            })
+        })
+    }
+}
+
+fn check(operator: &TerminalOperator) -> Result<(), StoreError> {
+    if !(1..=MAXIMUM_OPERATOR_NUMBER).contains(&operator.number) {
+        return Err(StoreError::OutOfRange("the operator's number (1 to 9999)"));
+    }
+    let name = &operator.name;
+    let fits = (1..=20).contains(&name.len())
+        && name
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b".-_".contains(&byte));
+    // A number is typed for whoever has it.
+    let is_number = name.bytes().all(|byte| byte.is_ascii_digit());
+    if !fits || is_number {
+        return Err(StoreError::BadName(name.clone()));
+    }
+    Ok(())
+}
+
+async fn delete(connection: &mut AnyConnection, terminal: &str, number: u16) -> Result<u64, StoreError> {
+    let sql = "DELETE FROM terminal_operator WHERE terminal = $1 AND number = $2";
+    let query = sqlx::query(sql).bind(terminal).bind(i64::from(number));
+    Ok(query.execute(connection).await?.rows_affected())
+}
+
+async fn insert(
+    connection: &mut AnyConnection,
+    terminal: &str,
+    operator: &TerminalOperator,
+) -> Result<(), StoreError> {
+    let sql = "INSERT INTO terminal_operator (terminal, number, name, folded, roles, salt, derived)
+               VALUES ($1, $2, $3, $4, $5, $6, $7)";
+    sqlx::query(sql)
+        .bind(terminal)
+        .bind(i64::from(operator.number))
+        .bind(&operator.name)
+        .bind(operator.name.to_ascii_lowercase())
+        .bind(i64::from(operator.roles.to_byte()))
+        .bind(operator.pin.salt.to_vec())
+        .bind(operator.pin.derived.to_vec())
+        .execute(connection)
+        .await
+        .map_err(|error| {
+            if is_duplicate(&error) {
+                StoreError::Exists {
+                    what: "terminal operator",
+                    name: format!("{terminal} {}", operator.name),
+                }
+            } else {
+                error.into()
+            }
+        })?;
+    Ok(())
+}
+
+async fn read(connection: &mut AnyConnection, terminal: &str) -> Result<Vec<TerminalOperator>, StoreError> {
+    let rows = sqlx::query("SELECT * FROM terminal_operator WHERE terminal = $1 ORDER BY number")
+        .bind(terminal)
+        .fetch_all(connection)
+        .await?;
+    rows.iter().map(operator_from).collect()
+}
+
+async fn newest(connection: &mut AnyConnection, terminal: &str) -> Result<Option<OperatorList>, StoreError> {
+    let sql = "SELECT * FROM terminal_operator_list WHERE terminal = $1 ORDER BY number DESC LIMIT 1";
+    let row = sqlx::query(sql).bind(terminal).fetch_optional(connection).await?;
+    row.map(|row| {
+        Ok(OperatorList {
+            number: number(&row, "number")?,
+            object: row.try_get("object")?,
+        })
+    })
+    .transpose()
+}
+
+fn operator_from(row: &AnyRow) -> Result<TerminalOperator, StoreError> {
+    Ok(TerminalOperator {
+        number: number(row, "number")?,
+        name: row.try_get("name")?,
+        roles: Roles::from_byte(number(row, "roles")?).ok_or(StoreError::Malformed("terminal operator"))?,
+        pin: PinVerifier {
+            salt: octets(row, "salt")?,
+            derived: octets(row, "derived")?,
+        },
+    })
+}

@@ -1,0 +1,162 @@
+//! Who may work at a terminal.
+
+use ansinh_store::StoreError;
+use ansinh_store::operators::Role;
+use ansinh_store::terminal_operators::TerminalOperator;
+use card_spec::operators::{MAXIMUM_OPERATORS, PinVerifier, Roles};
+
+use crate::fixture::*;
+
+on_each_engine!(
+    operators_of_a_terminal_are_set_changed_and_removed,
+    what_is_no_operator_is_refused_and_changes_nothing,
+    only_an_administrator_says_who_works_where,
+    a_list_is_signed_once_for_the_same_operators,
+);
+
+fn clerk(number: u16, name: &str) -> TerminalOperator {
+    TerminalOperator {
+        number,
+        name: name.to_owned(),
+        roles: Roles::from_byte(Roles::CLERK).unwrap(),
+        pin: PinVerifier {
+            salt: [number as u8; 16],
+            derived: [7; 32],
+        },
+    }
+}
+
+fn names(ledger: &Ledger, terminal: &str) -> Vec<(u16, String)> {
+    let operators = ledger.store.terminal_operators(terminal).unwrap().into_iter();
+    operators
+        .map(|operator| (operator.number, operator.name))
+        .collect()
+}
+
+fn operators_of_a_terminal_are_set_changed_and_removed(engine: Engine) {
+    let ledger = Ledger::new(engine, 1, 1);
+    let (one, other) = (ledger.terminal(0), ledger.terminal(1));
+    let set = |terminal: &str, operator| {
+        ledger
+            .store
+            .set_terminal_operator(&ledger.officer, terminal, &operator)
+            .unwrap();
+    };
+    set(&one, clerk(7, "lan"));
+    set(&one, clerk(3, "minh.2"));
+    set(&other, clerk(7, "lan"));
+    let expected = [(3, "minh.2".to_owned()), (7, "lan".to_owned())];
+    assert_eq!(names(&ledger, &one), expected);
+    // The same number again is the same operator.
+    let supervisor = TerminalOperator {
+        roles: Roles::from_byte(3).unwrap(),
+        ..clerk(7, "Lan")
+    };
+    set(&one, supervisor.clone());
+    assert!(ledger.store.terminal_operators(&one).unwrap()[1] == supervisor);
+    ledger
+        .store
+        .remove_terminal_operator(&ledger.officer, &one, 3)
+        .unwrap();
+    assert_eq!(names(&ledger, &one), [(7, "Lan".to_owned())]);
+    assert_eq!(names(&ledger, &other), [(7, "lan".to_owned())]);
+    let again = ledger.store.remove_terminal_operator(&ledger.officer, &one, 3);
+    assert!(matches!(again, Err(StoreError::NotFound { .. })));
+}
+
+fn what_is_no_operator_is_refused_and_changes_nothing(engine: Engine) {
+    let ledger = Ledger::new(engine, 1, 1);
+    let terminal = ledger.terminal(0);
+    let set = |terminal: &str, operator: TerminalOperator| {
+        ledger
+            .store
+            .set_terminal_operator(&ledger.officer, terminal, &operator)
+    };
+    set(&terminal, clerk(7, "lan")).unwrap();
+    for name in ["", "7", "2024", "a name", "lân", "abcdefghijklmnopqrstu", "a\nb"] {
+        let refused = set(&terminal, clerk(8, name));
+        assert!(matches!(refused, Err(StoreError::BadName(_))), "{name}");
+    }
+    for number in [0, 10_000, u16::MAX] {
+        let refused = set(&terminal, clerk(number, "minh"));
+        assert!(matches!(refused, Err(StoreError::OutOfRange(_))), "{number}");
+    }
+    for name in ["lan", "LAN", "Lan"] {
+        let refused = set(&terminal, clerk(8, name));
+        assert!(matches!(refused, Err(StoreError::Exists { .. })), "{name}");
+    }
+    let nowhere = set("VNT0009999", clerk(8, "minh"));
+    assert!(matches!(nowhere, Err(StoreError::NotFound { .. })));
+    assert_eq!(names(&ledger, &terminal), [(7, "lan".to_owned())]);
+    for number in 100..100 + u16::try_from(MAXIMUM_OPERATORS).unwrap() - 1 {
+        set(&terminal, clerk(number, &format!("clerk-{number}"))).unwrap();
+    }
+    let ninth = set(&terminal, clerk(999, "ninth"));
+    assert!(matches!(ninth, Err(StoreError::OutOfRange(_))));
+    assert_eq!(names(&ledger, &terminal).len(), MAXIMUM_OPERATORS);
+    set(&terminal, clerk(100, "another-name")).unwrap();
+}
+
+fn only_an_administrator_says_who_works_where(engine: Engine) {
+    let ledger = Ledger::new(engine, 1, 1);
+    let terminal = ledger.terminal(0);
+    let roles = [Role::Operator, Role::Approver, Role::Auditor]
+        .into_iter()
+        .collect();
+    let token = ledger
+        .store
+        .add_operator(&ledger.officer, "other", roles)
+        .unwrap();
+    let other = ledger.store.authenticate(&token).unwrap();
+    let set = ledger
+        .store
+        .set_terminal_operator(&other, &terminal, &clerk(7, "lan"));
+    assert!(matches!(set, Err(StoreError::NotAllowed { .. })));
+    ledger
+        .store
+        .set_terminal_operator(&ledger.officer, &terminal, &clerk(7, "lan"))
+        .unwrap();
+    let removed = ledger.store.remove_terminal_operator(&other, &terminal, 7);
+    assert!(matches!(removed, Err(StoreError::NotAllowed { .. })));
+    assert_eq!(names(&ledger, &terminal).len(), 1);
+}
+
+fn a_list_is_signed_once_for_the_same_operators(engine: Engine) {
+    let ledger = Ledger::new(engine, 1, 1);
+    let (one, other) = (ledger.terminal(0), ledger.terminal(1));
+    ledger
+        .store
+        .set_terminal_operator(&ledger.officer, &one, &clerk(7, "lan"))
+        .unwrap();
+    let list = |terminal: &str, is_current: bool| {
+        let made = ledger.store.operator_list(
+            &ledger.officer,
+            terminal,
+            |_, operators| {
+                assert_eq!(operators.len(), 1);
+                is_current
+            },
+            |number, _| Ok::<_, StoreError>(vec![u8::try_from(number).unwrap()]),
+        );
+        made.unwrap().object
+    };
+    assert_eq!(ledger.store.newest_operator_list(&one).unwrap(), None);
+    assert_eq!(list(&one, true), [1]);
+    assert_eq!(list(&one, true), [1]);
+    assert_eq!(list(&one, false), [2]);
+    assert_eq!(list(&one, true), [2]);
+    assert_eq!(ledger.store.newest_operator_list(&other).unwrap(), None);
+    assert_eq!(
+        ledger.store.newest_operator_list(&one).unwrap().unwrap().number,
+        2
+    );
+    // One that cannot be signed leaves nothing.
+    let failed = ledger.store.operator_list(
+        &ledger.officer,
+        &one,
+        |_, _| false,
+        |_, _| Err(StoreError::Random),
+    );
+    assert!(matches!(failed, Err(StoreError::Random)));
+    assert_eq!(list(&one, true), [2]);
+}
