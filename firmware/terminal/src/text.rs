@@ -106,7 +106,7 @@ pub(crate) fn idle(out: &mut Outbox, shift: bool, today: Option<Date>) {
     }
 }
 
-pub(crate) fn unsettled(out: &mut Outbox, intent: &OpenIntent) {
+pub(crate) fn unsettled(out: &mut Outbox) {
     say!(
         out,
         "CHƯA RÕ KẾT QUẢ – KHÔNG ĐƯA TIỀN{EN} / OUTCOME UNKNOWN – HAND OVER NOTHING"
