@@ -188,6 +188,12 @@ pub trait Curve: Verify {
     /// Draws a key uniformly from the whole range.
     fn generate(&self, random: &mut impl CryptoRng) -> SecretKey;
 
+    /// Takes a stored key, as [`SecretKey::from_bytes`] does.
+    ///
+    /// # Errors
+    /// [`InvalidSecretKey`] if the integer is zero or not below the group order.
+    fn load(&self, octets: &[u8; 32]) -> Result<SecretKey, InvalidSecretKey>;
+
     /// Signs SHA-256 of `message`, by RFC 6979, 3.2.
     fn sign(&self, key: &SecretKey, message: &[u8]) -> Signature;
 
@@ -212,6 +218,10 @@ impl Verify for PortableP256 {
 impl Curve for PortableP256 {
     fn generate(&self, random: &mut impl CryptoRng) -> SecretKey {
         SecretKey::generate(random)
+    }
+
+    fn load(&self, octets: &[u8; 32]) -> Result<SecretKey, InvalidSecretKey> {
+        SecretKey::from_bytes(octets)
     }
 
     fn sign(&self, key: &SecretKey, message: &[u8]) -> Signature {

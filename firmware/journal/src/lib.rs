@@ -35,7 +35,7 @@
 //! |---|---|---|
 //! | 0 | 4 | number of the record; in a release mark that of the last released record; 0: a summary |
 //! | 4 | 2 | offset of the payload in the block |
-//! | 6 | 2 | length of the payload, 1 to 1024, of a summary 1 to 256; 0: a release mark |
+//! | 6 | 2 | length of the payload, 1 to 1024, of a summary 1 to 640; 0: a release mark |
 //! | 8 | 4 | CRC over the payload |
 //! | 12 | 4 | CRC over the block's sequence number (4 bytes) and bytes 0..12 |
 //! | 16 | W | first commit word, all zero bits |
@@ -93,7 +93,7 @@ use region::{CommitWord, Region, Walk};
 pub const MAX_RECORD: usize = 1024;
 
 /// The longest summary, in bytes.
-pub const MAX_SUMMARY: usize = 256;
+pub const MAX_SUMMARY: usize = 640;
 
 /// The number of a slot that holds a summary: records are numbered from 1.
 const SUMMARY: u32 = 0;

@@ -2,6 +2,11 @@
 //!
 //! A new list goes into the place that is not in use, in full or merged from the list in force and its changes: so a delta leaves
 //! a full list, looked up and proven like any other, and a power cut leaves the list before it.
+//!
+//! The flash need not be trusted (decision 24): entries lie in groups of [`GROUP`], each with a tag behind it, HMAC-SHA256 of its
+//! number and entries, cut to 16 bytes. The key is random, made for this loading, and kept with the header once the issuer's root
+//! was found in what had come in. A look-up believes only groups whose tag is right, and that a card is not listed only if the
+//! entries on both sides of its place are.
 
 use card_spec::block_delta::{BlockChange, BlockMerge, DeltaError};
 use card_spec::crypto::Digest;
@@ -11,7 +16,9 @@ use card_spec::signed::{Signed, Verified};
 use card_spec::tlv::{Field as _, Reader, Writer};
 use card_spec::values::{CardNumber, Time};
 use embedded_storage::nor_flash::NorFlash;
+use hmac::{Hmac, KeyInit as _, Mac as _};
 use link::Refusal;
+use sha2::Sha256;
 
 use crate::device::{MAXIMUM_HEADER, Object};
 use crate::flash::{Area, FlashError};
@@ -19,6 +26,31 @@ use crate::flash::{Area, FlashError};
 /// Bytes of flash for each entry: the entry itself.
 const STRIDE: u32 = 16;
 const _: () = assert!(BlockEntry::LENGTH == STRIDE as usize);
+/// Entries under one tag: a look-up reads and hashes so many, and the tags take a sixty-fourth of the room.
+const GROUP: u32 = 64;
+/// Bytes of a tag: what a thief of the flash would have to guess.
+const TAG: u32 = 16;
+
+/// Bytes of flash for a list of so many entries.
+const fn space(entries: u32) -> Option<u32> {
+    match entries.checked_mul(STRIDE) {
+        Some(bytes) => bytes.checked_add(entries.div_ceil(GROUP).saturating_mul(TAG)),
+        None => None,
+    }
+}
+
+/// Of the tags of one list.
+pub(crate) type TagKey = [u8; 32];
+
+/// The flash fails, or does not hold any more what was verified when the list came in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Altered;
+
+impl From<FlashError> for Altered {
+    fn from(_: FlashError) -> Self {
+        Self
+    }
+}
 
 /// What a verified header says.
 #[derive(Clone, Copy, Debug)]
@@ -46,6 +78,7 @@ impl Facts {
 pub(crate) struct BlockList<'f, F> {
     area: Area<'f, F>,
     facts: Facts,
+    key: TagKey,
 }
 
 impl<F> Clone for BlockList<'_, F> {
@@ -53,28 +86,30 @@ impl<F> Clone for BlockList<'_, F> {
         Self {
             area: self.area.clone(),
             facts: self.facts,
+            key: self.key,
         }
     }
 }
 
+/// Entries whose tag is right.
+struct Group {
+    bytes: [u8; (GROUP * STRIDE) as usize],
+    length: usize,
+}
+
+impl Group {
+    fn entries(&self) -> impl Iterator<Item = Result<BlockEntry, Altered>> {
+        let (entries, _) = self.bytes.as_chunks::<{ STRIDE as usize }>();
+        entries.iter().take(self.length).map(parse)
+    }
+}
+
 impl<'f, F: NorFlash> BlockList<'f, F> {
-    /// A list that was put in force before; its header was verified then and kept by the device. `None` if the flash has
-    /// lost it.
-    pub(crate) fn open(area: Area<'f, F>, header: &[u8]) -> Option<Self> {
+    /// A list that was put in force before: header and entries were verified then, and header and key kept by the device.
+    pub(crate) fn open(area: Area<'f, F>, header: &[u8], key: TagKey) -> Option<Self> {
         let header = Signed::<BlockListHeader>::parse(header).ok()?;
         let facts = Facts::of(header.claimed(), header.hash());
-        Self { area, facts }.proven()
-    }
-
-    /// The list as it lies in flash, if it still is what the issuer signed: a binary search would not find an entry
-    /// behind one that has changed.
-    fn proven(self) -> Option<Self> {
-        let mut root = RootBuilder::new();
-        for index in 0..self.facts.count {
-            let entry = self.area.read::<{ STRIDE as usize }>(offset(index)).ok()?;
-            root.push(leaf_hash(&entry), |_, _, _| {});
-        }
-        (root.root() == self.facts.root).then_some(self)
+        Some(Self { area, facts, key })
     }
 
     /// What its header says.
@@ -82,28 +117,100 @@ impl<'f, F: NorFlash> BlockList<'f, F> {
         &self.facts
     }
 
-    /// Why the card is blocked, if it is: a binary search. An entry that cannot be read counts as the card's: the
-    /// flash has lost it, and what it said is unknown.
-    pub(crate) fn reason(&self, card: CardNumber) -> Result<Option<BlockReason>, FlashError> {
-        let (mut low, mut high) = (0, self.facts.count);
-        while low < high {
-            let middle = low.midpoint(high);
-            let bytes = self.area.read::<{ STRIDE as usize }>(offset(middle))?;
-            let Ok(entry) = BlockEntry::read(&mut Reader::new(&bytes), BlockEntry::TAG) else {
-                return Ok(Some(BlockReason::Lost));
-            };
-            match entry.card_number.cmp(&card) {
-                core::cmp::Ordering::Equal => return Ok(Some(entry.reason)),
-                core::cmp::Ordering::Less => low = middle.saturating_add(1),
-                core::cmp::Ordering::Greater => high = middle,
+    /// Of its tags.
+    pub(crate) fn key(&self) -> TagKey {
+        self.key
+    }
+
+    /// Why the card is blocked, if it is.
+    pub(crate) fn reason(&self, card: CardNumber) -> Result<Option<BlockReason>, Altered> {
+        if self.facts.count == 0 {
+            return Ok(None);
+        }
+        let number = self.group_of(card)?;
+        let mut entries = self.proven(number)?;
+        let first = entries.entries().next().ok_or(Altered)??;
+        if number > 0 && card < first.card_number {
+            return Err(Altered);
+        }
+        for entry in entries.entries() {
+            let entry = entry?;
+            if entry.card_number >= card {
+                return Ok((entry.card_number == card).then_some(entry.reason));
+            }
+        }
+        // It is above all of its group, so it has to be below the next one.
+        let next = number.saturating_add(1);
+        if next < self.facts.count.div_ceil(GROUP) {
+            entries = self.proven(next)?;
+            let above = entries.entries().next().ok_or(Altered)??;
+            if above.card_number <= card {
+                return Err(Altered);
             }
         }
         Ok(None)
     }
+
+    /// Is all of it what was verified? A base that is not leads nowhere, however often changes to it are sent.
+    pub(crate) fn is_whole(&self) -> bool {
+        (0..self.facts.count.div_ceil(GROUP)).all(|group| self.proven(group).is_ok())
+    }
+
+    /// The last group that begins at or below the card, or the first one: as the flash has it, which proves nothing.
+    fn group_of(&self, card: CardNumber) -> Result<u32, Altered> {
+        let (mut low, mut high) = (0, self.facts.count.div_ceil(GROUP));
+        while low < high {
+            let middle = low.midpoint(high);
+            let bytes = self.area.read(offset(middle.saturating_mul(GROUP)))?;
+            if parse(&bytes)?.card_number <= card {
+                low = middle.saturating_add(1);
+            } else {
+                high = middle;
+            }
+        }
+        Ok(low.saturating_sub(1))
+    }
+
+    /// A group, if it is what was verified.
+    fn proven(&self, number: u32) -> Result<Group, Altered> {
+        let first = number.saturating_mul(GROUP);
+        let length = self.facts.count.saturating_sub(first).min(GROUP);
+        let mut group = Group {
+            bytes: [0; (GROUP * STRIDE) as usize],
+            length: usize::try_from(length).map_err(|_| Altered)?,
+        };
+        let size = usize::try_from(length.saturating_mul(STRIDE)).map_err(|_| Altered)?;
+        let bytes = group.bytes.get_mut(..size).ok_or(Altered)?;
+        self.area.read_into(offset(first), bytes)?;
+        let tag = self
+            .area
+            .read::<{ TAG as usize }>(tag_offset(first.saturating_add(length)))?;
+        let mut expected = begin_tag(&self.key, number).ok_or(Altered)?;
+        expected.update(bytes);
+        expected.verify_truncated_left(&tag).map_err(|_| Altered)?;
+        Ok(group)
+    }
 }
 
+fn parse(bytes: &[u8; STRIDE as usize]) -> Result<BlockEntry, Altered> {
+    BlockEntry::read(&mut Reader::new(bytes), BlockEntry::TAG).map_err(|_| Altered)
+}
+
+fn begin_tag(key: &TagKey, group: u32) -> Option<Hmac<Sha256>> {
+    let mut tag = Hmac::<Sha256>::new_from_slice(key).ok()?;
+    tag.update(&group.to_be_bytes());
+    Some(tag)
+}
+
+/// Where an entry lies: behind all before it and the tags of their groups.
 fn offset(index: u32) -> u32 {
-    index.saturating_mul(STRIDE)
+    let tags = index.checked_div(GROUP).unwrap_or(0).saturating_mul(TAG);
+    index.saturating_mul(STRIDE).saturating_add(tags)
+}
+
+/// Where the tag lies of the group that ends before entry `end`: behind its last entry.
+fn tag_offset(end: u32) -> u32 {
+    offset(end.saturating_sub(1)).saturating_add(STRIDE)
 }
 
 /// A block list on its way into the area that is not in use.
@@ -114,14 +221,16 @@ pub(crate) struct BlockLoading<'f, F> {
 }
 
 impl<'f, F: NorFlash> BlockLoading<'f, F> {
-    /// Erases the area for a block list with this header: with all its entries to come, or the changes to `base`.
+    /// Erases the area for a block list with this header: with all its entries to come, or the changes to `base`. `key` is
+    /// random and was never used.
     pub(crate) fn begin(
         mut area: Area<'f, F>,
         header: &Verified<'_, BlockListHeader>,
         base: Option<BlockList<'f, F>>,
+        key: TagKey,
     ) -> Result<Self, Refusal> {
         let facts = Facts::of(header, header.hash());
-        let length = facts.count.checked_mul(STRIDE).ok_or(Refusal::TooLarge)?;
+        let length = space(facts.count).ok_or(Refusal::TooLarge)?;
         if length > area.size() {
             return Err(Refusal::TooLarge);
         }
@@ -134,7 +243,9 @@ impl<'f, F: NorFlash> BlockLoading<'f, F> {
             draft: Draft {
                 area,
                 facts,
-                entries: 0,
+                key,
+                root: RootBuilder::new(),
+                tag: None,
                 last: None,
             },
             base: base.map(|list| Base {
@@ -169,14 +280,7 @@ impl<'f, F: NorFlash> BlockLoading<'f, F> {
         if let Some(base) = self.base {
             base.finish(&mut self.draft)?;
         }
-        let Draft {
-            area, facts, entries, ..
-        } = self.draft;
-        if entries != facts.count {
-            return Err(Refusal::Incomplete);
-        }
-        let list = BlockList { area, facts };
-        Ok((self.header, list.proven().ok_or(Refusal::Incomplete)?))
+        Ok((self.header, self.draft.finish()?))
     }
 }
 
@@ -184,14 +288,18 @@ impl<'f, F: NorFlash> BlockLoading<'f, F> {
 struct Draft<'f, F> {
     area: Area<'f, F>,
     facts: Facts,
-    entries: u32,
+    key: TagKey,
+    root: RootBuilder,
+    /// Of the group that is not full.
+    tag: Option<Hmac<Sha256>>,
     last: Option<CardNumber>,
 }
 
-impl<F: NorFlash> Draft<'_, F> {
+impl<'f, F: NorFlash> Draft<'f, F> {
     fn push(&mut self, entry: BlockEntry) -> Result<(), Refusal> {
+        let index = self.root.leaves();
         let ascending = self.last.is_none_or(|last| last < entry.card_number);
-        if !ascending || self.entries >= self.facts.count {
+        if !ascending || index >= self.facts.count {
             return Err(Refusal::Incomplete);
         }
         let mut encoding = [0; STRIDE as usize];
@@ -199,11 +307,41 @@ impl<F: NorFlash> Draft<'_, F> {
             .write(&mut Writer::new(&mut encoding), BlockEntry::TAG)
             .map_err(|_| Refusal::Malformed)?;
         self.area
-            .write(offset(self.entries), &encoding)
+            .write(offset(index), &encoding)
             .map_err(|_| Refusal::Storage)?;
         self.last = Some(entry.card_number);
-        self.entries = self.entries.saturating_add(1);
+        self.root.push(leaf_hash(&encoding), |_, _, _| {});
+        let group = index.checked_div(GROUP).unwrap_or(0);
+        let begun = self.tag.take().or_else(|| begin_tag(&self.key, group));
+        let tag = self.tag.insert(begun.ok_or(Refusal::Storage)?);
+        tag.update(&encoding);
+        if self.root.leaves().is_multiple_of(GROUP) {
+            self.end_group()?;
+        }
         Ok(())
+    }
+
+    fn end_group(&mut self) -> Result<(), Refusal> {
+        let Some(tag) = self.tag.take() else {
+            return Ok(());
+        };
+        let tag = tag.finalize().into_bytes();
+        let tag = tag.first_chunk::<{ TAG as usize }>().ok_or(Refusal::Storage)?;
+        self.area
+            .write(tag_offset(self.root.leaves()), tag)
+            .map_err(|_| Refusal::Storage)
+    }
+
+    fn finish(mut self) -> Result<BlockList<'f, F>, Refusal> {
+        if self.root.leaves() != self.facts.count || self.root.root() != self.facts.root {
+            return Err(Refusal::Incomplete);
+        }
+        self.end_group()?;
+        Ok(BlockList {
+            area: self.area,
+            facts: self.facts,
+            key: self.key,
+        })
     }
 }
 
@@ -255,10 +393,9 @@ fn next<F: NorFlash>(list: &BlockList<'_, F>, taken: &mut u32) -> Result<Option<
     }
     let bytes = list
         .area
-        .read::<{ STRIDE as usize }>(offset(*taken))
+        .read(offset(*taken))
         .map_err(|_| Stopped(Refusal::Storage))?;
-    let entry =
-        BlockEntry::read(&mut Reader::new(&bytes), BlockEntry::TAG).map_err(|_| Stopped(Refusal::Storage))?;
+    let entry = parse(&bytes).map_err(|_| Stopped(Refusal::Storage))?;
     *taken = taken.saturating_add(1);
     Ok(Some(entry))
 }

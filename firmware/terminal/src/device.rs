@@ -11,6 +11,7 @@ use journal::{Error, Item, Journal, RecordId};
 use serde::{Deserialize, Serialize};
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
+use crate::block_list::TagKey;
 use crate::flash::{FlashError, Shared};
 
 /// An encoded object.
@@ -32,6 +33,8 @@ pub(crate) struct Device {
     pub(crate) certificates: Option<Certificates>,
     pub(crate) list: Option<InForce>,
     pub(crate) block_list: Option<InForce>,
+    /// Of the tags in the place of the block list in force: says that its entries were verified.
+    pub(crate) block_list_key: TagKey,
     /// The newest time seen when entries were last released: time never falls behind it.
     pub(crate) time: [u8; 7],
     /// The newest block list of the keys before.

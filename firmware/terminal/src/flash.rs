@@ -109,12 +109,17 @@ impl<'f, F: NorFlash> Area<'f, F> {
     }
 
     pub(crate) fn read<const N: usize>(&self, offset: u32) -> Result<[u8; N], FlashError> {
-        const { assert!(N.is_multiple_of(UNIT) && UNIT.is_multiple_of(F::READ_SIZE)) }
-        let address = self.address(offset, u32::try_from(N).unwrap_or(u32::MAX))?;
+        const { assert!(N.is_multiple_of(UNIT)) }
         let mut bytes = [0; N];
-        let mut flash = self.flash;
-        flash.read(address, &mut bytes)?;
+        self.read_into(offset, &mut bytes)?;
         Ok(bytes)
+    }
+
+    pub(crate) fn read_into(&self, offset: u32, bytes: &mut [u8]) -> Result<(), FlashError> {
+        const { assert!(UNIT.is_multiple_of(F::READ_SIZE)) }
+        let address = self.address(offset, u32::try_from(bytes.len()).unwrap_or(u32::MAX))?;
+        let mut flash = self.flash;
+        flash.read(address, bytes)
     }
 
     fn address(&self, offset: u32, length: u32) -> Result<u32, FlashError> {

@@ -10,7 +10,7 @@ use embedded_storage::nor_flash::NorFlash;
 use link::{Answer, Hello, Refusal, Request, TerminalState, VERSION, receive};
 use rand_core::CryptoRng;
 
-use crate::block_list::BlockLoading;
+use crate::block_list::{BlockLoading, TagKey};
 use crate::device::{BlockListFloor, Device, InForce, Object};
 use crate::installation::Installation;
 use crate::keys::{Credentials, Keys, request};
@@ -150,7 +150,7 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
     }
 
     /// The newest block list that was in force, also one that the flash has lost.
-    fn newest_block_list(&self) -> Option<BlockListFloor> {
+    pub(crate) fn newest_block_list(&self) -> Option<BlockListFloor> {
         let header = self.device.block_list.as_ref().map(|in_force| &in_force.header);
         let Some(header) = header.and_then(|header| Signed::<BlockListHeader>::parse(header).ok()) else {
             return self.device.block_list_floor.clone();
@@ -347,8 +347,14 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
         let base = base
             .map(|base| in_force(base).cloned().ok_or(Refusal::OtherBase))
             .transpose()?;
+        if base.as_ref().is_some_and(|list| !list.is_whole()) {
+            self.lose_block_list();
+            return Err(Refusal::OtherBase);
+        }
         let place = free_place(self.device.block_list.as_ref());
-        let loading = BlockLoading::begin(self.block_list_area(place), &header, base)?;
+        let mut key = TagKey::default();
+        self.random.fill_bytes(&mut key);
+        let loading = BlockLoading::begin(self.block_list_area(place), &header, base, key)?;
         self.loading = Loading::Blocks(place, loading);
         Ok(())
     }
@@ -365,6 +371,7 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
         };
         let device = Device {
             block_list: Some(in_force),
+            block_list_key: list.key(),
             ..self.device.clone()
         };
         self.store.save(&device).map_err(|_| Refusal::Storage)?;

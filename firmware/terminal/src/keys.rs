@@ -5,7 +5,7 @@ use core::fmt::Write as _;
 use card_spec::certificate::{
     Certificate, CertificateKey, Certified, Flags, Reference, Request, Role, TrustAnchor,
 };
-use card_spec::crypto::{PublicKey, SecretKey, Verify};
+use card_spec::crypto::{Curve, PublicKey, SecretKey, Verify};
 use card_spec::signed::{Body, Signed, Verified};
 use card_spec::tlv::{Field as _, Reader};
 use card_spec::values::{Date, TerminalName};
@@ -23,11 +23,11 @@ pub(crate) struct Keys {
 
 impl Keys {
     /// The keys as kept; `None` if they are none.
-    pub(crate) fn load(stored: &StoredKeys) -> Option<Self> {
+    pub(crate) fn load(curve: &impl Curve, stored: &StoredKeys) -> Option<Self> {
         Some(Self {
             name: TerminalName::from_bytes(stored.name)?,
-            agreement: SecretKey::from_bytes(&stored.agreement).ok()?,
-            journal: SecretKey::from_bytes(&stored.journal).ok()?,
+            agreement: curve.load(&stored.agreement).ok()?,
+            journal: curve.load(&stored.journal).ok()?,
         })
     }
 

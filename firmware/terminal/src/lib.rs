@@ -27,6 +27,7 @@ mod shift_text;
 mod tap;
 mod text;
 mod words;
+mod summary;
 
 use core::cell::RefCell;
 use core::fmt;
@@ -40,6 +41,7 @@ use rand_core::CryptoRng;
 use crate::flash::Shared;
 use crate::machine::Machine;
 
+use crate::device::DeviceStore;
 /// Where things lie on the flash. All ranges are in bytes and begin and end with an erase block.
 #[derive(Clone, Debug)]
 pub struct Layout {
@@ -47,10 +49,9 @@ pub struct Layout {
     pub device: Range<u32>,
     /// Two places for payment lists, each [`LIST_SPACE`] bytes.
     pub lists: [Range<u32>; 2],
-    /// Two places for block lists; their size bounds the entries (16 bytes each). The one that is not in use takes the next list,
-    /// in full or merged from the list in force and its changes, so deltas need no place of their own. For 200,000 cards:
-    /// 782 blocks of 4,096 bytes each, 6.4 MB for both. With the rest of [`Layout::from_start`] that leaves 192 blocks for the journal
-    /// on a chip of 8 MiB and 2,240 on one of 16 MiB. A list is hashed anew at each start: 600,000 blocks of SHA-256 for 200,000 cards.
+    /// Two places for block lists; their size bounds the entries (16 bytes each, and 16 for the tag of 64). The one that is not in
+    /// use takes the next list, in full or merged from the list in force and its changes, so deltas need no place of their own.
+    /// For 200,000 cards: 794 blocks of 4,096 bytes each, 6.5 MB for both.
     pub block_lists: [Range<u32>; 2],
     /// The journal: at least two blocks. Nine of the longest entries fit 4,096 bytes, on average twice as many.
     pub journal: Range<u32>,
@@ -60,7 +61,7 @@ pub struct Layout {
 pub const LIST_SPACE: u32 = payment_list::SPACE;
 
 impl Layout {
-    /// The parts one after the other from `start` in blocks of 4,096 bytes: block lists of 16,384 entries each, and a
+    /// The parts one after the other from `start` in blocks of 4,096 bytes: block lists of 16,131 entries each, and a
     /// journal of `journal` bytes.
     pub const fn from_start(start: u32, journal: u32) -> Self {
         const DEVICE: u32 = 0x4000;
@@ -159,11 +160,10 @@ pub struct Terminal<'f, F, R, C> {
 }
 
 impl<'f, F: NorFlash, R: CryptoRng, C: Curve> Terminal<'f, F, R, C> {
-    /// Starts up on its flash: a flash that holds no terminal becomes one without keys. `now` is in milliseconds since
-    /// power-on, here and in [`Self::tick`].
+    /// [`Self::start_in`] where memory is no concern.
     ///
     /// # Errors
-    /// [`StartError`]; the board shows it and stops.
+    /// [`StartError`].
     pub fn start(
         flash: &'f RefCell<F>,
         layout: Layout,
@@ -175,12 +175,31 @@ impl<'f, F: NorFlash, R: CryptoRng, C: Curve> Terminal<'f, F, R, C> {
         if !layout.fits(Shared(flash).capacity()) {
             return Err(StartError::Flash);
         }
-        let machine = Machine::start(Shared(flash), layout, random, curve, image, now)?;
-        let mut terminal = Self {
+        let mut place = None;
+        Self::start_in(&mut place, flash, layout, random, curve, image, now)?;
+        place.ok_or(StartError::Flash)
+    }
+
+    /// Starts up on its flash: a flash that holds no terminal becomes one without keys. `now` is in milliseconds since
+    /// power-on, here and in [`Self::tick`]. The terminal stays in `place`: a board's stack has no room for one.
+    ///
+    /// # Errors
+    /// [`StartError`]; the board shows it and stops.
+    pub fn start_in<'t>(
+        place: &'t mut Option<Self>,
+        flash: &'f RefCell<F>,
+        layout: Layout,
+        random: R,
+        curve: C,
+        image: Image,
+        now: u64,
+    ) -> Result<&'t mut Self, StartError> {
+        let kept = DeviceStore::open(Shared(flash), layout.device.clone()).map_err(|_| StartError::Flash)?;
+        let terminal = place.insert(Self {
             decoder: FrameDecoder::new(),
-            machine,
-        };
-        terminal.machine.wish_field();
+            machine: Machine::new(Shared(flash), layout, random, curve, image, kept, now),
+        });
+        terminal.machine.begin()?;
         Ok(terminal)
     }
 

@@ -13,12 +13,14 @@ use embedded_storage::nor_flash::NorFlash;
 use heapless::Vec;
 use journal::{Error, HostAcknowledgement, Item, Journal, MAX_RECORD, RecordId};
 use link::{MAX_BYTES, Refusal};
+use serde::{Deserialize, Serialize};
 
 use crate::Image;
 use crate::clock::Stamp;
 use crate::flash::{FlashError, Shared};
 use crate::keys::Keys;
 use crate::primitives::Signer;
+use crate::summary;
 
 /// Entries for which there must be room before an order is begun: Intent, Paid, Handed, and after power cuts Boots.
 const RESERVE: u32 = 16;
@@ -59,7 +61,7 @@ impl From<LogError> for Refusal {
 }
 
 /// An order that is in flash and whose outcome is not (DATA 5.3).
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(crate) struct OpenIntent {
     /// Sequence number of the Intent entry.
     pub(crate) sequence: u32,
@@ -93,10 +95,11 @@ impl OpenOrder {
 }
 
 /// A payment in flash whose money the clerk has not confirmed to have handed over.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Unhanded {
     /// Sequence number of the Intent entry.
     pub(crate) intent: u32,
+    #[serde(with = "summary::amount")]
     pub(crate) amount: Amount,
     /// The entry that holds the order.
     entry: u32,
@@ -109,10 +112,13 @@ pub(crate) struct PaidLine {
     pub(crate) number: u32,
 }
 
-/// What the entries so far say together.
-struct Standing {
+/// What the entries so far say together. The journal keeps it at the beginning of each block (`summary`).
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Standing {
+    #[serde(skip)]
     tail: Option<(u32, Digest)>,
     boot_count: u32,
+    #[serde(with = "summary::time")]
     newest: Time,
     open: Vec<OpenIntent, MAXIMUM_OPEN_INTENTS>,
     /// The entries tell of more open orders than there can be.
@@ -136,8 +142,7 @@ impl Standing {
     }
 
     /// Takes the next entry into account; names the open order that it shows to be paid.
-    fn observe(&mut self, entry: &Entry<'_>, hash: Digest) -> Option<OpenIntent> {
-        self.tail = Some((entry.sequence, hash));
+    fn observe(&mut self, entry: &Entry<'_>) -> Option<OpenIntent> {
         self.boot_count = entry.boot_count;
         self.newest = self.newest.max(entry.time);
         match &entry.event {
@@ -221,7 +226,8 @@ pub(crate) struct Log<'f, F> {
 }
 
 impl<'f, F: NorFlash> Log<'f, F> {
-    /// Opens the journal and reads the entries that no host has acknowledged; `paid` sees each line that they settle.
+    /// Opens the journal and reads what its newest summary does not know of, which is less than a block; `paid` sees each line
+    /// that these entries settle.
     pub(crate) fn open(
         flash: Shared<'f, F>,
         range: Range<u32>,
@@ -230,28 +236,31 @@ impl<'f, F: NorFlash> Log<'f, F> {
         mut paid: impl FnMut(PaidLine),
     ) -> Result<Self, LogError> {
         let mut journal = Journal::open(flash, range)?;
-        let mut standing = Standing::new();
+        let (mut standing, first) = recall(&mut journal)?;
         let mut damaged = false;
-        let mut buffer = [0; MAX_RECORD];
         if let Some(tail) = journal.tail() {
-            let released = journal.released().map_or(0, |released| released.0);
-            // The last one is read even if it is released: the next one is chained to it.
-            let first = released.saturating_add(1).min(tail.0);
-            let mut cursor = journal.iter_from(RecordId(first))?;
+            let (mut buffer, mut other) = ([0; MAX_RECORD], [0; MAX_RECORD]);
+            // The last one is read even if nothing is new: the next one is chained to it.
+            let mut cursor = journal.iter_from(first.min(tail))?;
             while let Some(item) = journal.next(&mut cursor, &mut buffer)? {
-                let Item::Record { bytes, .. } = item else {
+                let Item::Record { id, bytes } = item else {
                     continue;
                 };
                 let Ok(signed) = Signed::<Entry<'_>>::parse(bytes) else {
                     damaged = true;
                     continue;
                 };
-                let Some(open) = standing.observe(signed.claimed(), signed.hash()) else {
+                if id == tail {
+                    standing.tail = Some((signed.claimed().sequence, signed.hash()));
+                }
+                if id < first {
                     continue;
-                };
-                match read_order(&mut journal, &open, &mut buffer)? {
-                    Some(order) => paid(standing.paid(&open, order.order())),
-                    None => damaged = true,
+                }
+                if let Some(open) = standing.observe(signed.claimed()) {
+                    match read_order(&mut journal, &open, &mut other)? {
+                        Some(order) => paid(standing.paid(&open, order.order())),
+                        None => damaged = true,
+                    }
                 }
             }
             damaged |= standing.overfull || standing.tail.map(|(sequence, _)| sequence) != Some(tail.0);
@@ -391,11 +400,13 @@ impl<'f, F: NorFlash> Log<'f, F> {
         };
         let encoding = sign(&entry, &signer, &mut buffer).map_err(|_| LogError::Failed)?;
         let signed = Signed::<Entry<'_>>::parse(encoding).map_err(|_| LogError::Failed)?;
-        let record = self.journal.append(encoding)?;
+        let summary = summary::encode(&self.standing);
+        let record = self.journal.append_after(&summary, encoding)?;
         if record.0 != entry.sequence {
             return Err(LogError::Failed);
         }
-        if let Some(open) = self.standing.observe(&entry, signed.hash()) {
+        self.standing.tail = Some((entry.sequence, signed.hash()));
+        if let Some(open) = self.standing.observe(&entry) {
             let mut buffer = [0; MAX_RECORD];
             let order = read_order(&mut self.journal, &open, &mut buffer)?;
             // Without the order nobody can say what is to be handed over: what the entries say is not known any more.
@@ -590,6 +601,17 @@ fn read_order<'b, F: NorFlash>(
             _ => None,
         });
     Ok(order.filter(|order| order.hash() == open.order_hash))
+}
+
+/// What the newest summary says, and the first entry that it does not know of: without one all that no host has acknowledged.
+fn recall<F: NorFlash>(journal: &mut Journal<Shared<'_, F>>) -> Result<(Standing, RecordId), LogError> {
+    let mut buffer = [0; MAX_RECORD];
+    let known = journal.summary(&mut buffer)?;
+    let known = known.and_then(|found| Some((summary::decode(found.bytes)?, found.next)));
+    Ok(known.unwrap_or_else(|| {
+        let released = journal.released().map_or(0, |released| released.0);
+        (Standing::new(), RecordId(released.saturating_add(1)))
+    }))
 }
 
 /// Can it come any number of times while an order is open?

@@ -10,7 +10,7 @@ use embedded_storage::nor_flash::NorFlash;
 use heapless::{String, Vec};
 use rand_core::CryptoRng;
 
-use crate::block_list::{BlockList, BlockLoading};
+use crate::block_list::{BlockList, BlockLoading, TagKey};
 use crate::clerk::{Flow, PinEntry};
 use crate::clock::{Clock, Stamp};
 use crate::device::{Device, DeviceStore, InForce};
@@ -85,23 +85,24 @@ pub(crate) struct Machine<'f, F, R, C> {
 }
 
 impl<'f, F: NorFlash, R: CryptoRng, C: Curve> Machine<'f, F, R, C> {
-    pub(crate) fn start(
+    /// The machine before [`Self::begin`].
+    pub(crate) fn new(
         flash: Shared<'f, F>,
         layout: Layout,
         random: R,
         curve: C,
         image: Image,
+        (store, device): (DeviceStore<'f, F>, Device),
         now: u64,
-    ) -> Result<Self, StartError> {
-        let (store, device) =
-            DeviceStore::open(flash, layout.device.clone()).map_err(|_| StartError::Flash)?;
-        let keys = device.keys.as_ref().and_then(Keys::load);
-        let mut machine = Self {
+    ) -> Self {
+        let curve = Marked(curve);
+        let keys = device.keys.as_ref().and_then(|stored| Keys::load(&curve, stored));
+        Self {
             flash,
             layout,
             image,
             random,
-            curve: Marked(curve),
+            curve,
             store,
             device,
             keys,
@@ -124,11 +125,16 @@ impl<'f, F: NorFlash, R: CryptoRng, C: Curve> Machine<'f, F, R, C> {
             put_aside: 0,
             armed: true,
             out: Outbox::new(),
-        };
-        machine.restore()?;
-        machine.greet();
-        machine.prompt();
-        Ok(machine)
+        }
+    }
+
+    /// Takes up what the flash holds, and greets.
+    pub(crate) fn begin(&mut self) -> Result<(), StartError> {
+        self.restore()?;
+        self.greet();
+        self.prompt();
+        self.wish_field();
+        Ok(())
     }
 
     /// Takes up what the flash holds.
@@ -157,8 +163,26 @@ impl<'f, F: NorFlash, R: CryptoRng, C: Curve> Machine<'f, F, R, C> {
         }
         if let Some(in_force) = &self.device.block_list {
             let area = self.block_list_area(in_force.place);
-            self.block_list = BlockList::open(area, &in_force.header);
+            self.block_list = BlockList::open(area, &in_force.header, self.device.block_list_key);
         }
+    }
+
+    /// The flash has lost the block list: nobody is paid until the host has sent it again, in full. Only its number is
+    /// remembered, so that no older one comes.
+    pub(crate) fn lose_block_list(&mut self) {
+        self.block_list = None;
+        if self.device.block_list.is_none() {
+            return;
+        }
+        let device = Device {
+            block_list: None,
+            block_list_key: TagKey::default(),
+            block_list_floor: self.newest_block_list(),
+            ..self.device.clone()
+        };
+        // If that is not kept, the next start finds out again.
+        let _ = self.store.save(&device);
+        self.device = device;
     }
 
     /// Opens the journal, finds what it leaves open, and completes what a power cut left out.

@@ -206,12 +206,15 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
         if facts.policy.methods & HolderCheckPolicy::PIN == 0 {
             return Err(refusal(RefusalReason::RefusedByCard, Some(facts)));
         }
-        // A block list that cannot be read blocks.
-        let blocked = self.block_list.as_ref().map(|list| list.reason(facts.number));
-        if !matches!(blocked, Some(Ok(None))) {
-            return Err(refusal(RefusalReason::CardBlocked, Some(facts)));
+        match self.block_list.as_ref().map(|list| list.reason(facts.number)) {
+            Some(Ok(None)) => Ok(()),
+            Some(Ok(Some(_))) => Err(refusal(RefusalReason::CardBlocked, Some(facts))),
+            // Who is blocked is unknown.
+            Some(Err(_)) | None => {
+                self.lose_block_list();
+                Err(refusal(RefusalReason::BlockListStale, Some(facts)))
+            }
         }
-        Ok(())
     }
 
     /// Data group 1 comes in; once it is there, shows who it is and what is due.

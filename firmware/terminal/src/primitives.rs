@@ -4,7 +4,7 @@
 use core::convert::Infallible;
 
 use card_spec::crypto::{
-    Curve, InvalidSignature, PublicKey, SecretKey, SharedSecret, Sign, Signature, Verify,
+    Curve, InvalidSecretKey, InvalidSignature, PublicKey, SecretKey, SharedSecret, Sign, Signature, Verify,
 };
 use rand_core::CryptoRng;
 
@@ -20,6 +20,10 @@ impl<C: Verify> Verify for Marked<C> {
 impl<C: Curve> Curve for Marked<C> {
     fn generate(&self, random: &mut impl CryptoRng) -> SecretKey {
         ansinh_mark_generate(&self.0, random)
+    }
+
+    fn load(&self, octets: &[u8; 32]) -> Result<SecretKey, InvalidSecretKey> {
+        self.0.load(octets)
     }
 
     fn sign(&self, key: &SecretKey, message: &[u8]) -> Signature {

@@ -240,11 +240,11 @@ fn without_a_list_in_force_there_is_nothing_to_change() {
     let first = bench::layout().block_lists[0].start as usize;
     flash.borrow_mut().bytes[first + 10] ^= 0x01;
     let mut bench = Bench::power_on(&flash).unwrap();
-    assert_eq!(bench.hello().block_list_number, 0);
     host.set_time(&mut bench, noon()).unwrap();
     let (base, next) = (header(1, &[4, 6]), header(2, &[1, 4, 6]));
     let refused = delta(&mut bench, &host, (&next, &base), &[on(1)]);
     assert_eq!(refused, Err(Refusal::OtherBase));
+    assert_eq!(bench.hello().block_list_number, 0);
 }
 
 #[test]
@@ -253,13 +253,25 @@ fn a_base_that_the_flash_loses_on_the_way_counts_for_nothing() {
     let (mut bench, host) = terminal(&flash, &[4, 6]);
     let (base, next) = (header(1, &[4, 6]), header(2, &[4, 6, 9]));
     let first = bench::layout().block_lists[0].start as usize;
+    let signed_header = signed(&next, host.issuer());
+    bench
+        .done(&Request::BlockDelta {
+            header: &signed_header,
+            base: hash(&host, &base),
+        })
+        .unwrap();
     flash.borrow_mut().bytes[first + 16 + 10] ^= 0x01;
-    let refused = delta(&mut bench, &host, (&next, &base), &[on(9)]);
+    let sent = bench.done(&Request::BlockEntries { bytes: &on(9) });
+    let refused = sent.and_then(|()| bench.done(&Request::BlockEnd));
     assert!(
         matches!(refused, Err(Refusal::Storage | Refusal::Incomplete)),
         "{refused:?}"
     );
     assert_eq!(bench.hello().block_list_number, 1);
+    // The next changes to it find out: the host sends all of the list then.
+    let refused = delta(&mut bench, &host, (&next, &base), &[on(9)]);
+    assert_eq!(refused, Err(Refusal::OtherBase));
+    assert_eq!(bench.hello().block_list_number, 0);
 }
 
 /// One kind of tear at each operation, another one at the next; with `ALL_TEARS` set in the environment, all at each.

@@ -59,7 +59,8 @@ fn a_line_anywhere_in_a_list_of_any_size_is_found_and_proven() {
 fn a_block_list_that_fills_its_space() {
     let flash = chip();
     let mut host = Host::new(vec![line(1, 1, 500_000)]);
-    host.blocked = (2..=257)
+    // Three groups with their tags, and 60 entries with theirs: 4,096 bytes.
+    host.blocked = (2..=253)
         .map(|serial| CardNumber::new(79, serial).unwrap())
         .collect();
     let mut bench = Bench::power_on(&flash).unwrap();
@@ -70,6 +71,7 @@ fn a_block_list_that_fills_its_space() {
     assert!(bench.read_screen().contains("PIN"), "it is below all of them");
     bench.type_keys("c");
     host.blocked.insert(0, plan().number);
+    assert_eq!(host.load_blocks(&mut bench, 2, noon()), Err(Refusal::TooLarge));
     host.blocked.pop();
     host.load_blocks(&mut bench, 2, noon()).unwrap();
     bench.tap(&mut card);

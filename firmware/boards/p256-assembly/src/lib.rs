@@ -6,7 +6,7 @@
 #![no_std]
 
 use card_spec::crypto::{
-    Curve, InvalidSignature, PortableP256, PublicKey, SecretKey, SharedSecret, Signature, Verify, sha256,
+    Curve, InvalidSecretKey, InvalidSignature, PortableP256, PublicKey, SecretKey, SharedSecret, Signature, Verify, sha256,
 };
 use p256_cortex_m4_sys::{p256_ecdh_calc_shared_secret, p256_keygen, p256_sign, p256_verify};
 use rand_core::CryptoRng;
@@ -52,11 +52,15 @@ impl Curve for AssemblyP256 {
         let mut octets = Zeroizing::new([0; 32]);
         loop {
             random.fill_bytes(octets.as_mut());
-            let key = public_key(&octets).and_then(|public| SecretKey::with_public_key(&octets, public).ok());
-            if let Some(key) = key {
+            if let Ok(key) = self.load(&octets) {
                 return key;
             }
         }
+    }
+
+    fn load(&self, octets: &[u8; 32]) -> Result<SecretKey, InvalidSecretKey> {
+        let public = public_key(octets).ok_or(InvalidSecretKey)?;
+        SecretKey::with_public_key(octets, public)
     }
 
     fn sign(&self, key: &SecretKey, message: &[u8]) -> Signature {

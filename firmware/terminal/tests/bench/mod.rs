@@ -80,13 +80,23 @@ impl<'f> Bench<'f> {
     }
 
     pub fn with(flash: &'f RefCell<Chip>, test: bool, seed: u64) -> Result<Self, StartError> {
+        Self::laid_out(flash, layout(), test, seed)
+    }
+
+    /// With other places on the flash, for instance a board's.
+    pub fn laid_out(
+        flash: &'f RefCell<Chip>,
+        layout: Layout,
+        test: bool,
+        seed: u64,
+    ) -> Result<Self, StartError> {
         let image = Image {
             firmware: FIRMWARE,
             test,
         };
         let operations = flash.borrow().operations;
         let random = TestRandom(seed << 40 | operations);
-        let terminal = Terminal::start(flash, layout(), random, PortableP256, image, 0)?;
+        let terminal = Terminal::start(flash, layout, random, PortableP256, image, 0)?;
         let mut bench = Self {
             flash,
             terminal,
