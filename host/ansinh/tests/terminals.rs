@@ -23,7 +23,9 @@ use ansinh_store::cards::BlockReason;
 use ansinh_store::operators::{Actor, Token};
 use card_spec::certificate::{Certificate, Certified};
 use card_spec::crypto::PortableP256;
+use card_spec::journal::Entry;
 use card_spec::signed::Signed;
+use card_spec::tlv::Reader;
 use common::{Card, Till, days_from_now, time, two_cards};
 use link::{Answer, Refusal, Request};
 use serde_json::{Value, json};
@@ -399,6 +401,116 @@ fn a_terminal_is_visited_whenever_it_is_plugged_in() {
 }
 
 #[test]
+fn a_journal_comes_home_as_a_file_once() {
+    let desk = Desk::new();
+    let port = powered::at_a_port();
+    desk.succeed(&["terminal", "provision", "--port", &port]);
+    let file = desk.path("VNT0000001.journal");
+    let file = file.to_str().unwrap();
+    // Without the station: far away, on another computer.
+    let elsewhere = tempfile::tempdir().unwrap();
+    let export = ["terminal", "export", "--json", "--port", &port, "--out", file];
+    let output = ansinh(elsewhere.path(), &export).output().unwrap();
+    assert!(output.status.success(), "{}", printed(&output));
+    let exported: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let last = exported["last"].as_u64().unwrap();
+    assert_eq!(exported["first"], 1);
+    assert!(
+        desk.fail(1, &["terminal", "export", "--port", &port, "--out", file])
+            .contains("already")
+    );
+
+    let imported = desk.succeed(&["terminal", "import", file]);
+    assert_eq!(
+        (&imported["entries"], &imported["up_to"]),
+        (&json!(last), &json!(last))
+    );
+    assert_eq!(desk.succeed(&["terminal", "import", file])["entries"], 0);
+    let status = desk.succeed(&["terminal", "status", "--port", &port]);
+    assert_eq!(
+        (&status["stored"], &status["acknowledged"]),
+        (&json!(last), &json!(0))
+    );
+    // Only the clock that is set at the beginning is new.
+    let synced = desk.succeed(&["terminal", "sync", "--port", &port]);
+    assert_eq!(
+        (&synced["entries"], &synced["acknowledged"]),
+        (&json!(1), &json!(last + 1))
+    );
+}
+
+#[test]
+fn a_file_that_is_no_journal_of_a_known_terminal_changes_nothing() {
+    let desk = Desk::new();
+    let other = Desk::new();
+    let port = powered::at_a_port();
+    desk.succeed(&["terminal", "provision", "--port", &port]);
+    let file = desk.path("VNT0000001.journal");
+    let export = [
+        "terminal",
+        "export",
+        "--port",
+        &port,
+        "--out",
+        file.to_str().unwrap(),
+    ];
+    desk.succeed(&export);
+    let good = std::fs::read(&file).unwrap();
+    let import = |desk: &Desk, code: i32, bytes: &[u8]| {
+        std::fs::write(&file, bytes).unwrap();
+        desk.fail(code, &["terminal", "import", file.to_str().unwrap()])
+    };
+    assert!(import(&desk, 65, &[]).contains("empty"));
+    assert!(import(&desk, 65, b"not a journal").contains("not a journal"));
+    assert!(import(&other, 1, &good).contains("VNT0000001"));
+    let mut forged = good.clone();
+    *forged.last_mut().unwrap() ^= 1;
+    assert!(import(&desk, 1, &forged).contains("quarantine"));
+    let cut_off = good.get(..good.len() - 1).unwrap();
+    assert!(import(&desk, 1, cut_off).contains("quarantine"));
+    desk.succeed(&["terminal", "sync", "--port", &port]);
+    // The ledger has this entry with another signature.
+    let mut second = good.clone();
+    let first = Signed::<Entry<'_>>::read_next(&mut Reader::new(&good))
+        .unwrap()
+        .encoding()
+        .len();
+    *second.get_mut(first - 1).unwrap() ^= 1;
+    assert!(import(&desk, 1, &second).contains("entry 1 differs"));
+}
+
+#[test]
+fn a_lost_terminals_lines_go_to_its_successor_and_it_gets_nothing_more() {
+    let desk = Desk::new();
+    let [lost, successor]: [String; 2] = std::array::from_fn(|_| powered::at_a_port());
+    for port in [&lost, &successor] {
+        desk.succeed(&["terminal", "provision", "--port", port]);
+    }
+    assert_eq!(desk.succeed(&MAKE_LIST)["lines"], 2);
+    desk.succeed(&["block", "publish"]);
+    desk.succeed(&["terminal", "load", "--port", &lost]);
+    let for_successor = MAKE_LIST.map(|word| if word == "VNT0000001" { "VNT0000002" } else { word });
+    assert!(desk.fail(1, &for_successor).contains("no line is due"));
+
+    let declare = ["terminal", "lost", "VNT0000001"];
+    assert!(desk.fail(1, &declare).contains("--yes"));
+    desk.fail(1, &["terminal", "lost", "VNT0000009", "--yes"]);
+    desk.succeed(&[declare.as_slice(), &["--yes"]].concat());
+    assert_eq!(desk.succeed(&for_successor)["lines"], 2);
+    assert!(desk.fail(1, &MAKE_LIST).contains("declared lost"));
+
+    // It is found: its journal comes home, it gets no list and no certificates, but new keys and another name.
+    assert!(
+        desk.fail(65, &["terminal", "load", "--port", &lost])
+            .contains("declared lost")
+    );
+    let synced = desk.succeed(&["terminal", "sync", "--port", &lost]);
+    assert_eq!(synced["certified_until"], Value::Null);
+    let anew = desk.succeed(&["terminal", "provision", "--port", &lost, "--anew"]);
+    assert_eq!(anew["terminal"], "VNT0000003");
+}
+
+#[test]
 fn a_terminal_keeps_its_keys_unless_new_ones_are_asked_for_and_nothing_is_left_to_tell() {
     let desk = Desk::new();
     let port = powered::at_a_port();
@@ -618,6 +730,7 @@ fn desk_with_payments() -> Desk {
     let blocks = make_block_list(&keys.store, &keys.lan, &keys.issuer(), time(), Publication::Full).unwrap();
     let mut entries = till.boot();
     entries.extend(till.load(&list, &blocks).concat());
+    entries.extend(till.open_shift());
     for (line, card) in desk.cards.iter().enumerate() {
         entries.extend(till.pay(&list, line, card, 1).concat());
     }
@@ -641,11 +754,11 @@ fn openssl_verifies_every_exported_signature_and_nothing_else() {
     let exported = desk.succeed(&["export", "--out", "out"]);
     assert_eq!(
         (&exported["cards"], &exported["receipts"], &exported["entries"]),
-        (&json!(2), &json!(2), &json!(7))
+        (&json!(2), &json!(2), &json!(8))
     );
     let out = desk.path("out");
     let issuer = out.join("issuer.pem");
-    for (card, sequence) in desk.cards.iter().zip([4, 6]) {
+    for (card, sequence) in desk.cards.iter().zip([5, 7]) {
         let card = out.join("cards").join(card.number.to_string());
         let cso = [card.join("cso.sig.der"), card.join("cso.signed.bin")];
         assert!(openssl_verifies(&issuer, &cso));
@@ -664,7 +777,7 @@ fn openssl_verifies_every_exported_signature_and_nothing_else() {
         "blocklists/1.blocklist",
         "blocklists/2.blocklist",
         "blocklists/3.blockdelta",
-        "acks/VNT0000009-7.ack",
+        "acks/VNT0000009-8.ack",
     ] {
         assert!(out.join(file).is_file(), "{file}");
     }

@@ -39,7 +39,9 @@ pub enum EntryError {
     #[error("the order in it states another sequence number or log head than the entry's own")]
     OrderPlace,
     /// An Intent while one of the same holder is open, or as many as can be (DATA 5.3).
-    #[error("it is an Intent, but one of the same holder, or as many as a terminal may leave open, are not settled")]
+    #[error(
+        "it is an Intent, but one of the same holder, or as many as a terminal may leave open, are not settled"
+    )]
     OpenIntent,
     /// A StillOpen entry for an order that is not open (DATA 5.3).
     #[error("it repeats an order that no open Intent announces")]

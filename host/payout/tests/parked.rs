@@ -14,7 +14,10 @@ impl Bench {
     /// As in a synchronization of its own.
     fn take(&self, bytes: &[u8]) -> Result<Ingestion, EntryError> {
         let terminal = self.store.terminal(self.till.name.as_str()).unwrap();
-        match JournalIngestion::resume(&self.store, &terminal).unwrap().take(bytes) {
+        match JournalIngestion::resume(&self.store, &terminal)
+            .unwrap()
+            .take(bytes)
+        {
             Ok(taken) => Ok(taken),
             Err(IngestionError::Rejected(rejected)) => Err(rejected.reason),
             Err(IngestionError::Store(error)) => panic!("{error}"),

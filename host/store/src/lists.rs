@@ -76,13 +76,13 @@ impl Store {
     ///
     /// Due is what may be paid in cash on cards: lines of an active card, unpaid, no recovery, and not held by another terminal
     /// or for another card. A terminal that was not synchronised may have paid such a line, and no card refuses what another one
-    /// paid. It holds the line no more once its committed journal shows a later list without it, and no open order for it
-    /// (DATA.md 3.4).
+    /// paid. It holds the line no more once its committed journal shows a later list without it, and no open order for it; one that
+    /// was declared lost holds it for other cards only (DATA.md 3.4).
     ///
     /// `representatives_on` (`yyyymmdd`): authorizations that ended before this day do not count.
     ///
     /// # Errors
-    /// [`StoreError::NotFound`] for an unknown terminal; whatever `make` answers.
+    /// [`StoreError::NotFound`] for an unknown terminal, [`StoreError::WrongState`] for a lost one; whatever `make` answers.
     pub fn add_payment_list<E: From<StoreError>>(
         &self,
         actor: &Actor,
@@ -92,7 +92,7 @@ impl Store {
         make: impl FnOnce(Vec<DueLine>, u32, Position) -> Result<NewPaymentList, E>,
     ) -> Result<PaymentList, E> {
         self.write(async |connection| {
-            crate::terminals::demand(connection, terminal).await?;
+            crate::terminals::demand_not_lost(connection, terminal).await?;
             let due = due_lines(connection, terminal, representatives_on).await?;
             let list_number = next_number(connection, "payment-list").await?;
             let mut made = None;
@@ -197,7 +197,9 @@ async fn due_lines(
                    AND representative.valid_to >= $2) AS representatives
         FROM unpaid_line AS line JOIN person ON person.reference = line.person
         WHERE NOT EXISTS (SELECT 1 FROM line_held
-              WHERE (line_held.terminal <> $1 OR line_held.card <> line.card) AND line_held.person = line.person
+              WHERE (line_held.card <> line.card OR (line_held.terminal <> $1
+                  AND NOT EXISTS (SELECT 1 FROM lost_terminal WHERE lost_terminal.terminal = line_held.terminal)))
+              AND line_held.person = line.person
               AND line_held.programme = line.programme AND line_held.entitlement = line.entitlement
               AND line_held.line_type = line.line_type AND line_held.period = line.period)
         ORDER BY person.position, line.programme, line.entitlement, line.line_type, line.period";

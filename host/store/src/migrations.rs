@@ -45,6 +45,11 @@ pub(crate) fn migrations(engine: Engine) -> Migrator {
             "terminal operators",
             include_str!("../migrations/0012_terminal_operators.sql"),
         ),
+        version(
+            13,
+            "lost terminals",
+            include_str!("../migrations/0013_lost_terminals.sql"),
+        ),
     ])
 }
 

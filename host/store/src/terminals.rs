@@ -60,7 +60,8 @@ impl Store {
     /// Keeps further certificates of a terminal's keys.
     ///
     /// # Errors
-    /// [`StoreError::NotFound`] if there is no such terminal, [`StoreError::Exists`] if the reference of a certificate is taken.
+    /// [`StoreError::NotFound`] if there is no such terminal, [`StoreError::WrongState`] if it is lost, [`StoreError::Exists`] if the
+    /// reference of a certificate is taken.
     pub fn renew_terminal(
         &self,
         actor: &Actor,
@@ -68,12 +69,41 @@ impl Store {
         certificates: &[NewCertificate<'_>],
     ) -> Result<(), StoreError> {
         self.write(async |connection| {
-            demand(connection, name).await?;
+            demand_not_lost(connection, name).await?;
             for certificate in certificates {
                 insert_certificate(connection, certificate).await?;
             }
             log(connection, actor, "terminal-renewed", name).await
         })
+    }
+
+    /// Declares a terminal lost or destroyed, for ever: it gets no list and no certificate any more, and other terminals may pay its
+    /// lines to the same cards. Once more changes nothing.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`].
+    pub fn declare_lost(&self, actor: &Actor, name: &str) -> Result<(), StoreError> {
+        self.write(async |connection| {
+            demand(connection, name).await?;
+            if is_lost(connection, name).await? {
+                return Ok(());
+            }
+            sqlx::query("INSERT INTO lost_terminal (terminal, declared_at, declared_by) VALUES ($1, $2, $3)")
+                .bind(name)
+                .bind(now())
+                .bind(actor.name())
+                .execute(&mut *connection)
+                .await?;
+            log(connection, actor, "terminal-lost", name).await
+        })
+    }
+
+    /// Whether a terminal was declared lost.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`].
+    pub fn is_terminal_lost(&self, name: &str) -> Result<bool, StoreError> {
+        self.read(async |connection| is_lost(connection, name).await)
     }
 
     /// A terminal by name.
@@ -105,6 +135,31 @@ pub(crate) async fn demand(connection: &mut AnyConnection, name: &str) -> Result
         what: "terminal",
         name: name.to_owned(),
     })
+}
+
+/// The terminal, which was not declared lost.
+pub(crate) async fn demand_not_lost(
+    connection: &mut AnyConnection,
+    name: &str,
+) -> Result<Terminal, StoreError> {
+    let terminal = demand(connection, name).await?;
+    if is_lost(connection, name).await? {
+        return Err(StoreError::WrongState {
+            what: "terminal",
+            name: name.to_owned(),
+            state: "declared lost".to_owned(),
+            needed: "a terminal in use: synchronise it, then provision it anew",
+        });
+    }
+    Ok(terminal)
+}
+
+async fn is_lost(connection: &mut AnyConnection, name: &str) -> Result<bool, StoreError> {
+    let row = sqlx::query("SELECT 1 FROM lost_terminal WHERE terminal = $1")
+        .bind(name)
+        .fetch_optional(connection)
+        .await?;
+    Ok(row.is_some())
 }
 
 async fn insert_terminal(connection: &mut AnyConnection, terminal: &Terminal) -> Result<(), StoreError> {

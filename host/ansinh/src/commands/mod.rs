@@ -60,6 +60,7 @@ A month of payment:
   ansinh block publish
   ansinh terminal load --port /dev/ttyUSB0
   ansinh terminal sync --port /dev/ttyUSB0
+  ansinh terminal sync --all --watch          (each terminal that is plugged in)
   ansinh export --out audit-2026-11
 
 Who acts is known by an operator's token, from --token-file, else from the environment variable ANSINH_TOKEN, else from a

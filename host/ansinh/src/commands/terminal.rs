@@ -2,7 +2,9 @@
 
 mod certificates;
 mod fleet;
+mod journal_file;
 mod load;
+mod lost;
 mod operators;
 mod provision;
 mod sync;
@@ -32,6 +34,12 @@ pub(crate) enum Terminal {
     /// Say who may open shifts at a terminal, and send it there
     #[command(subcommand)]
     Operators(operators::Operators),
+    /// Write what a terminal has to tell into a file, without its station
+    Export(journal_file::Export),
+    /// Take in a journal from a file
+    Import(journal_file::Import),
+    /// Declare a terminal lost or destroyed: others pay its lines
+    Lost(lost::Lost),
     /// Show who is at the port
     Status(Status),
 }
@@ -43,6 +51,9 @@ impl Terminal {
             Self::Load(load) => load.run(options),
             Self::Sync(sync) => sync.run(options),
             Self::Operators(operators) => operators.run(options),
+            Self::Export(export) => export.run(options),
+            Self::Import(import) => import.run(options),
+            Self::Lost(lost) => lost.run(options),
             Self::Status(status) => status.run(options),
         }
     }

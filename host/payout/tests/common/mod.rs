@@ -528,6 +528,12 @@ impl Till {
         })
     }
 
+    /// The shift of whoever its orders name.
+    pub(crate) fn open_shift(&mut self) -> Vec<u8> {
+        let operator = Operator::new("lan").unwrap();
+        self.entry(Event::ShiftOpened { operator })
+    }
+
     /// Intent and Paid for a line of a list.
     pub(crate) fn pay(&mut self, list: &PaymentList, line: usize, card: &Card, counter: u32) -> [Vec<u8>; 2] {
         let order = self.order(list, line, card);

@@ -274,24 +274,30 @@ pub(crate) fn approved(
 
 /// Makes the next list of a terminal from everything that is due.
 pub(crate) fn next_list(store: &Store, officer: &Actor, terminal: &str) -> Vec<DueLine> {
+    try_next_list(store, officer, terminal).unwrap()
+}
+
+pub(crate) fn try_next_list(
+    store: &Store,
+    officer: &Actor,
+    terminal: &str,
+) -> Result<Vec<DueLine>, StoreError> {
     let mut listed = Vec::new();
-    store
-        .add_payment_list(officer, terminal, "20261101", ISSUER, |due, number, position| {
-            listed.clone_from(&due);
-            let object = [b"list".as_slice(), &position.sequence.to_be_bytes()].concat();
-            let header = SignedObject {
-                body_hash: hash(&object),
-                object,
-            };
-            Ok::<_, StoreError>(NewPaymentList {
-                header,
-                list_id: number.to_string(),
-                root: [1; 32],
-                lines: due.into_iter().map(|line| (line, vec![1])).collect(),
-            })
+    store.add_payment_list(officer, terminal, "20261101", ISSUER, |due, number, position| {
+        listed.clone_from(&due);
+        let object = [b"list".as_slice(), &position.sequence.to_be_bytes()].concat();
+        let header = SignedObject {
+            body_hash: hash(&object),
+            object,
+        };
+        Ok::<_, StoreError>(NewPaymentList {
+            header,
+            list_id: number.to_string(),
+            root: [1; 32],
+            lines: due.into_iter().map(|line| (line, vec![1])).collect(),
         })
-        .unwrap();
-    listed
+    })?;
+    Ok(listed)
 }
 
 pub(crate) fn entry(sequence: u32, mark: u8, payment: Option<Payment>) -> JournalEntry {

@@ -3,11 +3,11 @@
 use std::collections::HashSet;
 use std::thread;
 
-use ansinh_store::Store;
 use ansinh_store::cards::BlockReason;
 use ansinh_store::import::{ApprovedList, ImportMode, ListKind};
 use ansinh_store::lists::DueLine;
 use ansinh_store::people::Representative;
+use ansinh_store::{Store, StoreError};
 
 use crate::fixture::*;
 
@@ -16,6 +16,7 @@ on_each_engine!(
     a_line_listed_for_a_lost_card_is_not_listed_for_its_replacement_while_it_may_be_paid,
     lists_made_at_once_for_many_terminals_share_no_line,
     an_authorization_that_ended_before_the_list_begins_gives_nobody_the_money,
+    a_lost_terminals_lines_are_paid_by_another_one_to_the_same_cards_only,
 );
 
 fn only_active_cards_unpaid_cash_lines_and_one_terminal_are_due(engine: Engine) {
@@ -72,6 +73,49 @@ fn a_line_listed_for_a_lost_card_is_not_listed_for_its_replacement_while_it_may_
         (due[0].card, due[0].key.period.as_str()),
         (replacement.number, "202612")
     );
+}
+
+fn a_lost_terminals_lines_are_paid_by_another_one_to_the_same_cards_only(engine: Engine) {
+    let ledger = Ledger::new(engine, 2, 3);
+    let lost_card = ledger.active(0);
+    let card = ledger.active(1);
+    let (lost, successor) = (ledger.terminal(0), ledger.terminal(1));
+    let listed = ledger.next_list(&lost);
+    assert_eq!(listed.len(), 2);
+    ledger
+        .store
+        .block(&ledger.officer, &lost_card.number, BlockReason::Lost)
+        .unwrap();
+    ledger.approve_everybody();
+    ledger.active(2);
+    assert_eq!(ledger.next_list(&successor), [], "a line of a terminal in use");
+
+    assert!(!ledger.store.is_terminal_lost(&lost).unwrap());
+    let declare = |name: &str| ledger.store.declare_lost(&ledger.officer, name);
+    declare(&lost).unwrap();
+    declare(&lost).unwrap();
+    assert!(ledger.store.is_terminal_lost(&lost).unwrap());
+    assert!(matches!(declare("VNT0000099"), Err(StoreError::NotFound { .. })));
+    let due = ledger.next_list(&successor);
+    assert_eq!(
+        due.len(),
+        1,
+        "a line moved to another card, or none to the same one"
+    );
+    assert_eq!(due[0].card, card.number);
+
+    // It gets nothing more, and its journal is taken in all the same.
+    let refused = try_next_list(&ledger.store, &ledger.officer, &lost);
+    assert!(matches!(refused, Err(StoreError::WrongState { .. })));
+    let renewed = ledger.store.renew_terminal(&ledger.officer, &lost, &[]);
+    assert!(matches!(renewed, Err(StoreError::WrongState { .. })));
+    let paid = listed.iter().find(|line| line.card == card.number).unwrap();
+    let entries = [entry(1, 1, None), entry(2, 2, Some(payment(paid, 1, 1)))];
+    assert_eq!(ledger.store.ingest(&lost, &entries).unwrap().booked, 1);
+    assert_eq!(ledger.next_list(&successor), [], "a paid line is due again");
+    let declared = ledger.store.operations().unwrap();
+    let declared = declared.iter().filter(|line| line.action == "terminal-lost");
+    assert_eq!(declared.count(), 1);
 }
 
 fn lists_made_at_once_for_many_terminals_share_no_line(engine: Engine) {

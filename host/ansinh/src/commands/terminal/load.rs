@@ -11,7 +11,7 @@ use serde_json::json;
 
 use super::certificates::{install_issuers, renew};
 use super::fleet::{Ports, Progress, Told};
-use super::{Line, Options, Signing, known_terminal, operators, set_clock, sync};
+use super::{Line, Options, Refused, Signing, known_terminal, operators, set_clock, sync};
 
 #[derive(Args)]
 #[command(after_help = "\
@@ -38,6 +38,13 @@ impl Load {
 
 fn load((mut link, hello): (Line, Hello), signing: &Signing, progress: &Progress) -> Result<Told> {
     let terminal = known_terminal(signing, &hello)?;
+    if signing.store.is_terminal_lost(terminal.as_str())? {
+        return Err(Refused(format!(
+            "thiết bị {terminal} đã báo mất / {terminal} was declared lost, and others pay its lines: nothing was sent to it. Take its journal in \
+             (ansinh terminal sync), then give it new keys (ansinh terminal provision --anew)"
+        ))
+        .into());
+    }
     install_issuers(&mut link, signing)?;
     set_clock(&mut link, &signing.issuer()?, terminal)?;
     // A new list comes into force over payments that the ledger knows.

@@ -107,8 +107,11 @@ fn sync((mut link, hello): (Line, Hello), signing: &Signing, progress: &Progress
         (Err(error), Err(cause)) => bail!("{cause:#}. Sau đó / Then: {error:#}"),
         (outcome, _) => outcome?,
     };
-    let renewed = clock.and_then(|()| renew(&mut link, signing, terminal));
-    let until = renewed.as_ref().ok().copied();
+    let renewed = clock.and_then(|()| {
+        let lost = signing.store.is_terminal_lost(terminal.as_str())?;
+        (!lost).then(|| renew(&mut link, signing, terminal)).transpose()
+    });
+    let until = renewed.as_ref().ok().copied().flatten();
     let fault = outcome.demand_paid_once().and(renewed.map(drop)).err();
     Ok(outcome.told(until, fault))
 }
@@ -141,14 +144,7 @@ pub(super) fn synchronise(
         if bytes.is_empty() {
             break;
         }
-        match ingestion.take(&bytes) {
-            Ok(part) => add(&mut taken, part),
-            Err(IngestionError::Store(error)) => return Err(error.into()),
-            Err(IngestionError::Rejected(rejected)) => {
-                add(&mut taken, rejected.taken.clone());
-                return Err(quarantine(&signing.home, name, &rejected, &taken, &bytes)?);
-            }
-        }
+        take(&signing.home, name, &mut ingestion, &bytes, &mut taken)?;
     }
     let key = *ingestion.journal_key();
     let acknowledgement = acknowledge(&signing.store, &signing.issuer()?, name, &key, vietnam_time()?)?;
@@ -170,7 +166,26 @@ pub(super) fn synchronise(
     })
 }
 
-fn paid_twice(terminal: TerminalName, taken: &Ingestion) -> Option<String> {
+/// Takes entries in, or keeps what was rejected as evidence and says so.
+pub(super) fn take(
+    home: &Home,
+    name: TerminalName,
+    ingestion: &mut JournalIngestion<'_>,
+    bytes: &[u8],
+    taken: &mut Ingestion,
+) -> Result<()> {
+    match ingestion.take(bytes) {
+        Ok(part) => add(taken, part),
+        Err(IngestionError::Store(error)) => return Err(error.into()),
+        Err(IngestionError::Rejected(rejected)) => {
+            add(taken, rejected.taken.clone());
+            return Err(quarantine(home, name, &rejected, taken, bytes)?);
+        }
+    }
+    Ok(())
+}
+
+pub(super) fn paid_twice(terminal: TerminalName, taken: &Ingestion) -> Option<String> {
     let orders = &taken.paid_twice;
     (!orders.is_empty()).then(|| {
         format!(

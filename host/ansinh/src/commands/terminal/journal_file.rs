@@ -1,0 +1,200 @@
+//! `ansinh terminal export` and `import`: a journal that comes home as a file, because the terminal is far from its station, or
+//! about to die.
+
+use std::path::PathBuf;
+
+use ansinh_keys::write_new;
+use ansinh_payout::JournalIngestion;
+use ansinh_store::journal::Ingestion;
+use anyhow::{Context as _, Result, bail};
+use card_spec::journal::Entry;
+use card_spec::signed::Signed;
+use card_spec::tlv::Reader;
+use card_spec::values::TerminalName;
+use clap::Args;
+use serde_json::json;
+
+use super::sync::{paid_twice, take};
+use super::{Options, Refused, open, provisioned_name};
+
+#[derive(Args)]
+#[command(after_help = "\
+Needs neither a station nor its keys: the entries are signed by the terminal and say nothing of anybody but card numbers. The terminal keeps
+them until its station has acknowledged them at a synchronisation.
+
+Example:
+  ansinh terminal export --port /dev/ttyUSB0 --out VNT0000001.journal")]
+pub(crate) struct Export {
+    #[command(flatten)]
+    port: super::Port,
+    /// File that is written; it must not be there yet
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
+}
+
+impl Export {
+    pub(crate) fn run(&self, options: &Options) -> Result<()> {
+        if self.out.exists() {
+            bail!(
+                "{}: tệp đã có / the file is there already; nothing was read. Name another one",
+                self.out.display()
+            );
+        }
+        let (mut link, hello) = open(&self.port.port)?;
+        let name = provisioned_name(&hello)?;
+        let mut journal = Vec::new();
+        // What was acknowledged may have been overwritten, and is in the ledger.
+        let first = hello.acknowledged + 1;
+        let mut next = first;
+        loop {
+            let bytes = link.read_journal(next)?;
+            if bytes.is_empty() {
+                break;
+            }
+            for entry in Entries::of(&bytes) {
+                next = entry?.1 + 1;
+            }
+            journal.extend(bytes);
+        }
+        let last = next - 1;
+        if last < hello.journal_tail {
+            bail!(
+                "{name}: nhật ký chưa đọc được đến cuối / the terminal shows {} journal entries but gave only those up to {last}; nothing was written. Run the command again, and if it stays keep the terminal apart and start an investigation",
+                hello.journal_tail
+            );
+        }
+        write_new(&self.out, &journal)?;
+        if options.json {
+            let report = json!({ "terminal": name.as_str(), "first": first, "last": last, "file": self.out });
+            println!("{report}");
+            return Ok(());
+        }
+        println!(
+            "Thiết bị / Terminal {name}: mục nhật ký / journal entries {first} – {last}
+  Tiếp theo, ở trạm / Next, at the station: ansinh terminal import {}",
+            self.out.display()
+        );
+        Ok(())
+    }
+}
+
+#[derive(Args)]
+#[command(after_help = "\
+Entries are verified and stored as by `terminal sync`. Those that the ledger has already must be the same. Nothing is acknowledged: the
+terminal, if there still is one, learns at its next synchronisation that they are safe.
+
+Example:
+  ansinh terminal import VNT0000001.journal")]
+pub(crate) struct Import {
+    /// File that `terminal export` has written, or journals/<terminal>.journal of an export
+    file: PathBuf,
+}
+
+impl Import {
+    pub(crate) fn run(&self, options: &Options) -> Result<()> {
+        let home = options.home();
+        let store = home.open_store()?;
+        let actor = options.actor(&store)?;
+        let bytes =
+            std::fs::read(&self.file).with_context(|| format!("{}: cannot be read", self.file.display()))?;
+        let refused = |why: &str| {
+            Refused(format!(
+                "{}: {why}; nothing was stored. Export the journal anew",
+                self.file.display()
+            ))
+        };
+        let Some(first) = Entries::of(&bytes).next() else {
+            return Err(refused("tệp rỗng / the file is empty").into());
+        };
+        let (name, _, _) = first.map_err(|_| refused("không phải nhật ký / not a journal"))?;
+        let terminal = store.terminal(name.as_str())?;
+        let mut ingestion = JournalIngestion::resume(&store, &terminal)?;
+        let stored = store.journal(name.as_str())?;
+        let mut known = 0;
+        for entry in Entries::of(&bytes) {
+            let Ok((_, sequence, encoding)) = entry else { break };
+            if sequence >= ingestion.next_sequence() {
+                break;
+            }
+            let held = usize::try_from(sequence - 1)
+                .ok()
+                .and_then(|index| stored.get(index));
+            if held.is_none_or(|held| held != encoding) {
+                bail!(
+                    "{name}: mục {sequence} khác với sổ / entry {sequence} differs from the one in the ledger: the terminal's key has signed two. Keep the file, keep the terminal apart and start an investigation; nothing was stored"
+                );
+            }
+            known += encoding.len();
+        }
+        let mut taken = Ingestion::default();
+        take(
+            &home,
+            name,
+            &mut ingestion,
+            bytes.get(known..).unwrap_or_default(),
+            &mut taken,
+        )?;
+        store.log_operation(&actor, "terminal-journal-imported", name.as_str())?;
+        report(options, name, &taken, ingestion.next_sequence() - 1);
+        match paid_twice(name, &taken) {
+            Some(found) => bail!(found),
+            None => Ok(()),
+        }
+    }
+}
+
+fn report(options: &Options, name: TerminalName, taken: &Ingestion, up_to: u32) {
+    if options.json {
+        let report = json!({
+            "terminal": name.as_str(),
+            "entries": taken.stored,
+            "payments": taken.booked,
+            "payments_known_from_cards": taken.carried,
+            "total_vnd": taken.booked_amount,
+            "paid_twice": taken.paid_twice,
+            "up_to": up_to,
+        });
+        println!("{report}");
+        return;
+    }
+    println!(
+        "Thiết bị / Terminal {name}
+  mục nhật ký mới / new journal entries   {}
+  khoản chi trả / payments                {}
+  tổng số tiền / total                    {} VND
+  trong sổ đến / in the ledger up to      {up_to}",
+        taken.stored, taken.booked, taken.booked_amount
+    );
+}
+
+/// Concatenated entries: terminal and sequence number as claimed, and encoding. Nothing is verified here.
+struct Entries<'a>(Reader<'a>);
+
+impl<'a> Entries<'a> {
+    fn of(bytes: &'a [u8]) -> Self {
+        Self(Reader::new(bytes))
+    }
+}
+
+impl<'a> Iterator for Entries<'a> {
+    type Item = Result<(TerminalName, u32, &'a [u8])>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.0.rest().is_empty() {
+            return None;
+        }
+        let entry = Signed::<Entry<'_>>::read_next(&mut self.0)
+            .map(|signed| {
+                (
+                    signed.claimed().terminal,
+                    signed.claimed().sequence,
+                    signed.encoding(),
+                )
+            })
+            .context("an entry of the journal");
+        if entry.is_err() {
+            self.0 = Reader::new(&[]);
+        }
+        Some(entry)
+    }
+}
