@@ -137,11 +137,11 @@ class World:
         origin = tlv("FF3A", tlv("80", (named or base).to_bytes(4, "big")), tlv("81", base_body))
         self.files[f"blocklists/{number}.blockdelta"] = header + origin + b"".join(changes)
 
-    def entry(self, kind: int, *content: bytes, boot=1, time="20261122090000", signer: Key | None = None) -> None:
+    def entry(self, kind: int, *content: bytes, boot=1, time="20261122090000", source=b"\2", signer: Key | None = None) -> None:
         """Appends a journal entry."""
         body = tlv("FF26", tlv("80", b"\1"), tlv("81", TERMINAL), tlv("82", (len(self.entries) + 1).to_bytes(4, "big")),
                    tlv("83", boot.to_bytes(4, "big")), tlv("84", bytes.fromhex(time)),
-                   tlv("85", b"\2" if int(time) else b"\0"), tlv("86", self.head), tlv("87", bytes([kind])),
+                   tlv("85", source if int(time) else b"\0"), tlv("86", self.head), tlv("87", bytes([kind])),
                    tlv("A8", *content))
         self.entries.append((signer or self.journal).sign("FF20", body))
         self.head = sha256(body)

@@ -1,6 +1,7 @@
 """The terminals' journals, replayed entry by entry (DATA 5), and the receipts of each card in its own order (SPEC 9)."""
 from __future__ import annotations
 
+from datetime import datetime
 from types import SimpleNamespace
 from typing import NamedTuple
 
@@ -41,6 +42,7 @@ class Journal:
         self._unhanded: set[int] = set()
         self._operator: str | None = None
         self._operators = 0
+        self._newest: datetime | None = None
         where = f"journals/{terminal}.journal"
         self.findings.check(bool(self._certificates), where, "no valid certificate of its key (SPEC 3.4)")
         previous, boot = self.key_hash, 0
@@ -73,9 +75,12 @@ class Journal:
             o.INTENT: self._intent, o.PAID: self._paid, o.HANDED: self._handed, o.REFUSED: self._refused,
             o.SYNCED: self._synced, o.STILL_OPEN: self._still_open, o.OPERATORS_LOADED: self._operators_loaded,
             o.SHIFT_OPENED: self._shift_opened, o.SHIFT_CLOSED: self._shift_closed,
+            o.CLOCK_SET_BY_OPERATOR: self._clock_set_by_operator,
         }.get(body.kind)
         if replay:
             replay(where, content, body)
+        if body.time is not None:
+            self._newest = body.time if self._newest is None else max(self._newest, body.time)
 
     def _boot(self, where: str, content: SimpleNamespace, _) -> None:
         said = all(content.flags & o.TEST == known.flags & o.TEST for known in self._certificates)
@@ -85,6 +90,11 @@ class Journal:
     def _operators_loaded(self, where: str, content: SimpleNamespace, _) -> None:
         self.findings.check(content.number > self._operators, where, "loads an older list of operators (DATA 11.1)")
         self._operators = content.number
+
+    def _clock_set_by_operator(self, where: str, _, body: SimpleNamespace) -> None:
+        self.findings.check(body.clock_source == 1, where, "another clock source than an operator (DATA 7)")
+        behind = body.time is not None and self._newest is not None and body.time < self._newest
+        self.findings.check(not behind, where, "a clock set behind an entry (DATA 7)")
 
     def _shift_opened(self, where: str, content: SimpleNamespace, _) -> None:
         self._operator = content.operator

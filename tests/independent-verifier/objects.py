@@ -269,7 +269,7 @@ ACKNOWLEDGEMENT = signed(template(
     ("82", "sequence", u(4)), ("83", "entry_hash", hash32), ("84", "journal_key_hash", hash32), ("85", "time", set_time)))
 
 BOOT, LIST_LOADED, BLOCK_LIST_LOADED, INTENT, PAID, HANDED, REFUSED, SYNCED = 1, 3, 4, 6, 7, 8, 9, 10
-STILL_OPEN, OPERATORS_LOADED, SHIFT_OPENED, SHIFT_CLOSED = 11, 20, 5, 22
+STILL_OPEN, OPERATORS_LOADED, SHIFT_OPENED, SHIFT_CLOSED, CLOCK_SET_BY_OPERATOR = 11, 20, 5, 22, 23
 CONTENT = {kind: template("A8", *members) for kind, members in {  # DATA 5.2
     BOOT: [("80", "firmware", hash32), ("81", "flags", flags)],
     2: [("80", "time_before", time)],
@@ -286,6 +286,7 @@ CONTENT = {kind: template("A8", *members) for kind, members in {  # DATA 5.2
     OPERATORS_LOADED: [("80", "hash", hash32), ("81", "number", u(4))],
     21: [("80", "operator", an(20)), ("81", "attempts", u(4))],
     SHIFT_CLOSED: [("80", "operator", an(20)), ("81", "end", u(1, 1, 3))],
+    CLOCK_SET_BY_OPERATOR: [("80", "time_before", time), ("81", "operator", an(20))],
 }.items()}
 
 

@@ -510,6 +510,18 @@ class Journals(Finding):
                 else:
                     self.assert_found(world, fault)
 
+    def test_a_clock_set_by_an_operator(self):
+        cases = [("20261122090000", b"\1", None), ("20261122090001", b"\1", None), ("20261122085959", b"\1", "set behind an entry"),
+                 ("20261122090000", b"\2", "another clock source"), ("0" * 14, b"\0", "another clock source")]
+        for time, source, fault in cases:
+            with self.subTest(time=time, source=source):
+                world = ready()
+                world.entry(23, tlv("80", bytes(7)), tlv("81", b"HOA"), time=time, source=source)
+                if fault is None:
+                    self.assertEqual(findings(world), [])
+                else:
+                    self.assert_found(world, fault)
+
     def test_lists_of_operators_rise(self):
         for numbers, fault in (((1, 2, 4), None), ((2, 2), "older list of operators"), ((2, 1), "older list of operators")):
             world = ready()
@@ -526,7 +538,7 @@ class Journals(Finding):
         self.assert_found(world, "TEST flag differs from the certificate's")
 
     def test_unknown_kind_and_content(self):
-        for kind, content in ((12, tlv("80", b"x")), (19, tlv("80", b"x")), (23, tlv("80", b"x")), (5, tlv("81", b"x")), (5, tlv("80", b"x") * 2), (8, b"")):
+        for kind, content in ((12, tlv("80", b"x")), (19, tlv("80", b"x")), (24, tlv("80", b"x")), (5, tlv("81", b"x")), (5, tlv("80", b"x") * 2), (8, b"")):
             world = ready()
             world.entry(kind, content)
             self.assertNotEqual(findings(world), [])

@@ -48,7 +48,7 @@ pub enum Event<'a> {
         /// `80`: TEST.
         flags: u8,
     },
-    /// The clock was set to this entry's time.
+    /// A host has set the clock to this entry's time.
     ClockSet {
         /// What it showed before.
         before: Time,
@@ -112,6 +112,13 @@ pub enum Event<'a> {
         operator: Operator<'a>,
         /// How.
         end: ShiftEnd,
+    },
+    /// A supervisor has set the clock to this entry's time.
+    ClockSetByOperator {
+        /// What it showed before.
+        before: Time,
+        /// The supervisor.
+        operator: Operator<'a>,
     },
 }
 
@@ -262,6 +269,7 @@ impl Event<'_> {
             Self::OperatorsLoaded { .. } => 20,
             Self::OperatorRefused { .. } => 21,
             Self::ShiftClosed { .. } => 22,
+            Self::ClockSetByOperator { .. } => 23,
         }
     }
 }
@@ -314,6 +322,10 @@ impl<'a> Event<'a> {
                 operator: Field::read(&mut members, 0x80)?,
                 end: Field::read(&mut members, 0x81)?,
             },
+            23 => Self::ClockSetByOperator {
+                before: Field::read(&mut members, 0x80)?,
+                operator: Field::read(&mut members, 0x81)?,
+            },
             _ => return Err(Error::Value(0x87)),
         };
         members.finish()?;
@@ -347,6 +359,9 @@ impl<'a> Event<'a> {
                 operator.write(w, 0x80).and_then(|()| attempts.write(w, 0x81))
             }
             Self::ShiftClosed { operator, end } => operator.write(w, 0x80).and_then(|()| end.write(w, 0x81)),
+            Self::ClockSetByOperator { before, operator } => {
+                before.write(w, 0x80).and_then(|()| operator.write(w, 0x81))
+            }
             Self::Refused(_) => Ok(()),
         })
     }

@@ -111,7 +111,7 @@ fn with_content(kind: u8, content: &[u8]) -> Vec<u8> {
 }
 
 /// One event of each kind, in the order of DATA 5.2.
-fn events<'a>(order: &'a [u8], receipt: &'a [u8]) -> [Event<'a>; 14] {
+fn events<'a>(order: &'a [u8], receipt: &'a [u8]) -> [Event<'a>; 15] {
     [
         Event::Boot {
             firmware: [1; 32],
@@ -156,11 +156,15 @@ fn events<'a>(order: &'a [u8], receipt: &'a [u8]) -> [Event<'a>; 14] {
             operator: Ascii::new("clerk").unwrap(),
             end: ShiftEnd::Idle,
         },
+        Event::ClockSetByOperator {
+            before: time(),
+            operator: Ascii::new("head").unwrap(),
+        },
     ]
 }
 
 /// Their bytes.
-const KINDS: [usize; 14] = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 20, 21, 22];
+const KINDS: [usize; 15] = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 20, 21, 22, 23];
 
 #[test]
 fn every_kind_is_read_as_it_was_written() {

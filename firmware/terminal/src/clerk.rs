@@ -11,10 +11,12 @@ use heapless::{String, Vec};
 use rand_core::CryptoRng;
 use zeroize::{Zeroize as _, Zeroizing};
 
+use crate::clock_setting::TimeEntry;
 use crate::disbursement::Disbursing;
 use crate::log::{Log, Unhanded};
 use crate::machine::Machine;
 use crate::payment::Customer;
+use crate::shift::Wish;
 use crate::shift_text;
 use crate::tap::{GenuineCard, Tap};
 use crate::text::{self, EN, VI};
@@ -34,6 +36,8 @@ pub(crate) enum Flow {
     Naming(String<20>),
     /// The clerk of this name types the PIN.
     TypingOperatorPin(String<20>),
+    /// A supervisor types the time.
+    TypingTime(TimeEntry),
     /// First tap.
     Identifying(Tap),
     /// First tap: reading data group 1.
@@ -115,6 +119,7 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
             Flow::Idle => self.idle_key(key),
             Flow::Naming(name) => self.naming_key(name, key),
             Flow::TypingOperatorPin(name) => self.operator_pin_key(name, key),
+            Flow::TypingTime(entry) => self.time_key(entry, key),
             Flow::TypingPin(customer) => self.pin_key(customer, key),
             Flow::Awaiting(customer) if matches!(key, b'c' | b'C' | ESCAPE) => self.cancel(&customer),
             // While a card is in the field, keys have no meaning.
@@ -143,7 +148,7 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
         self.deadline = None;
         match core::mem::replace(&mut self.flow, Flow::Idle) {
             Flow::TypingPin(customer) | Flow::Awaiting(customer) => self.cancel(&customer),
-            Flow::TypingOperatorPin(_) => self.forget_operator_pin(),
+            Flow::TypingOperatorPin(_) | Flow::TypingTime(_) => self.forget_operator_pin(),
             flow => self.flow = flow,
         }
         self.wish_field();
@@ -151,7 +156,10 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
 
     fn idle_key(&mut self, key: u8) {
         match key {
-            b'o' | b'O' if self.log.as_ref().is_some_and(|log| !log.is_damaged()) => self.ask_operator(),
+            b'o' | b'O' if self.log.as_ref().is_some_and(|log| !log.is_damaged()) => {
+                self.ask_operator(Wish::Shift);
+            }
+            b'g' | b'G' if self.log.as_ref().is_some_and(|log| !log.is_damaged()) => self.ask_clock(),
             b'x' | b'X' => self.close_shift(),
             b'\r' | b'\n' if self.is_handing_over() => self.handed(),
             b'n' | b'N' if self.is_waiting() => self.go_on(),
@@ -268,7 +276,7 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
     pub(crate) fn is_serving(&self) -> bool {
         !matches!(
             self.flow,
-            Flow::Idle | Flow::Naming(_) | Flow::TypingOperatorPin(_)
+            Flow::Idle | Flow::Naming(_) | Flow::TypingOperatorPin(_) | Flow::TypingTime(_)
         )
     }
 
@@ -293,13 +301,16 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
         if self.operator.is_none() && self.device.operators.is_none() {
             shift_text::unprotected(&mut self.out);
         }
+        if self.device.operators.is_some() {
+            shift_text::clock_source(&mut self.out, self.clock.stamp().source);
+        }
     }
 
     /// Tells the board whether cards are wanted.
     pub(crate) fn wish_field(&mut self) {
         let wanted = match &self.flow {
             Flow::Idle => self.wants_first_tap(),
-            Flow::Naming(_) | Flow::TypingOperatorPin(_) | Flow::TypingPin(..) => false,
+            Flow::Naming(_) | Flow::TypingOperatorPin(_) | Flow::TypingTime(_) | Flow::TypingPin(..) => false,
             _ => true,
         };
         self.out.field(wanted);

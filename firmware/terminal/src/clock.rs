@@ -17,8 +17,8 @@ pub(crate) struct Stamp {
 pub(crate) struct Clock {
     /// Milliseconds since power-on.
     now: u64,
-    /// A time, and when it was set.
-    set: Option<(DateTime, u64)>,
+    /// A time, when it was set, and by whom.
+    set: Option<(DateTime, u64, ClockSource)>,
 }
 
 impl Clock {
@@ -35,18 +35,15 @@ impl Clock {
         self.now
     }
 
-    /// Sets the clock to a host's time; nothing happens for [`Time::UNSET`].
-    pub(crate) fn set(&mut self, time: Time) {
-        self.set = to_civil(time).map(|time| (time, self.now)).or(self.set);
+    /// Sets the clock to the time of a host or an operator; nothing happens for [`Time::UNSET`].
+    pub(crate) fn set(&mut self, time: Time, source: ClockSource) {
+        self.set = to_civil(time).map(|time| (time, self.now, source)).or(self.set);
     }
 
     /// The present time and its source; unset beyond the year 2099, too.
     pub(crate) fn stamp(&self) -> Stamp {
         match self.present() {
-            Some(time) => Stamp {
-                time,
-                source: ClockSource::Host,
-            },
+            Some((time, source)) => Stamp { time, source },
             None => Stamp {
                 time: Time::UNSET,
                 source: ClockSource::Unset,
@@ -59,10 +56,11 @@ impl Clock {
         self.stamp().time.date()
     }
 
-    fn present(&self) -> Option<Time> {
-        let (time, at) = self.set?;
+    fn present(&self) -> Option<(Time, ClockSource)> {
+        let (time, at, source) = self.set?;
         let elapsed = i64::try_from(self.now.saturating_sub(at)).ok()?;
-        from_civil(time.checked_add(SignedDuration::from_millis(elapsed)).ok()?)
+        let time = from_civil(time.checked_add(SignedDuration::from_millis(elapsed)).ok()?)?;
+        Some((time, source))
     }
 }
 

@@ -4,6 +4,7 @@ use card_spec::certificate::Reference;
 use card_spec::crypto::{Curve, Digest};
 use card_spec::journal::{Acknowledgement, Event, TimeStatement};
 use card_spec::list::{BlockListHeader, ListHeader};
+use card_spec::payment::ClockSource;
 use card_spec::signed::{Signed, sign};
 use card_spec::values::{TerminalName, Time};
 use embedded_storage::nor_flash::NorFlash;
@@ -272,7 +273,7 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
         }
         let before = self.clock.stamp().time;
         let kept = self.clock.clone();
-        self.clock.set(statement.time);
+        self.clock.set(statement.time, ClockSource::Host);
         self.record(Event::ClockSet { before })
             .inspect_err(|_| self.clock = kept)?;
         self.prompt();

@@ -8,6 +8,7 @@
 mod block_list;
 mod clerk;
 mod clock;
+mod clock_setting;
 mod device;
 mod disbursement;
 mod flash;

@@ -6,7 +6,7 @@ use card_spec::crypto::{Curve, Digest};
 use card_spec::journal::{
     Acknowledgement, EncodedOrder, Entry, Event, MAXIMUM_ENTRY_LENGTH, MAXIMUM_OPEN_INTENTS, genesis,
 };
-use card_spec::payment::Order;
+use card_spec::payment::{ClockSource, Order};
 use card_spec::signed::{Signed, Verified, sign};
 use card_spec::values::{Amount, Time};
 use embedded_storage::nor_flash::NorFlash;
@@ -118,8 +118,12 @@ pub(crate) struct Standing {
     #[serde(skip)]
     tail: Option<(u32, Digest)>,
     boot_count: u32,
+    /// Of the entries whose time a host had set.
     #[serde(with = "summary::time")]
     newest: Time,
+    /// Of all entries.
+    #[serde(with = "summary::time")]
+    newest_stated: Time,
     open: Vec<OpenIntent, MAXIMUM_OPEN_INTENTS>,
     /// The entries tell of more open orders than there can be.
     overfull: bool,
@@ -134,6 +138,7 @@ impl Standing {
             tail: None,
             boot_count: 0,
             newest: Time::UNSET,
+            newest_stated: Time::UNSET,
             open: Vec::new(),
             overfull: false,
             unhanded: Vec::new(),
@@ -144,7 +149,11 @@ impl Standing {
     /// Takes the next entry into account; names the open order that it shows to be paid.
     fn observe(&mut self, entry: &Entry<'_>) -> Option<OpenIntent> {
         self.boot_count = entry.boot_count;
-        self.newest = self.newest.max(entry.time);
+        self.newest_stated = self.newest_stated.max(entry.time);
+        // What an operator states never keeps a host's time out.
+        if entry.clock == ClockSource::Host {
+            self.newest = self.newest.max(entry.time);
+        }
         match &entry.event {
             Event::Intent(order) | Event::StillOpen(order) => {
                 self.opened(entry.sequence, order);
@@ -460,9 +469,14 @@ impl<'f, F: NorFlash> Log<'f, F> {
         self.journal.released().map_or(0, |released| released.0)
     }
 
-    /// The newest time in the entries that were read or written since power-on.
+    /// The newest time that a host has set, in all entries that are known.
     pub(crate) fn newest_time(&self) -> Time {
         self.standing.newest
+    }
+
+    /// The newest time in all entries that are known, also of a clock that an operator had set.
+    pub(crate) fn newest_stated_time(&self) -> Time {
+        self.standing.newest_stated
     }
 
     /// The orders whose outcome is not known, oldest first.
@@ -621,6 +635,7 @@ fn is_repeatable(event: &Event<'_>) -> bool {
         Event::ShiftOpened { .. }
         | Event::ShiftClosed { .. }
         | Event::OperatorRefused { .. }
+        | Event::ClockSetByOperator { .. }
         | Event::ClockSet { .. } => true,
         _ => false,
     }

@@ -25,6 +25,8 @@ const LONGEST_WAIT: u64 = 300_000;
 /// What shifts need to remember since power-on.
 #[derive(Default)]
 pub(crate) struct Shift {
+    /// What the operator wants who types name and PIN.
+    wish: Wish,
     /// The operator's PIN as it is typed.
     pin: PinEntry<{ *PIN_DIGITS.end() }>,
     /// Wrong PINs since a shift was opened last.
@@ -60,12 +62,36 @@ fn wait(wrong: u32) -> u64 {
     doubled.min(LONGEST_WAIT)
 }
 
-/// Somebody who may open a shift: the PIN was right, or there is no list of operators.
-struct Identified(String<20>);
+/// What an operator wants who says who it is.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum Wish {
+    #[default]
+    Shift,
+    Clock,
+}
+
+impl Wish {
+    fn role(self) -> u8 {
+        match self {
+            Self::Shift => Roles::CLERK,
+            Self::Clock => Roles::SUPERVISOR,
+        }
+    }
+}
+
+/// Somebody who has the role for what is wished: the PIN was right, or there is no list of operators.
+pub(crate) struct Identified(String<20>);
+
+impl Identified {
+    pub(crate) fn name(&self) -> &str {
+        &self.0
+    }
+}
 
 impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
-    /// Asks who wants to work.
-    pub(crate) fn ask_operator(&mut self) {
+    /// Asks who wants to work, or to set the clock.
+    pub(crate) fn ask_operator(&mut self, wish: Wish) {
+        self.shift.wish = wish;
         let now = self.clock.milliseconds();
         if now < self.shift.locked_until {
             let left = self.shift.locked_until.saturating_sub(now).div_ceil(1_000);
@@ -101,18 +127,18 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
     fn named(&mut self, typed: &str) {
         let _ = writeln!(self.out);
         match self.find_operator(typed) {
-            Lookup::Unprotected => {
+            Lookup::Unprotected if self.shift.wish == Wish::Shift => {
                 if let Ok(name) = String::try_from(typed) {
                     self.open_shift(Identified(name));
                 }
             }
-            Lookup::Operator(known) if known.roles.has(Roles::CLERK) => {
+            Lookup::Operator(known) if known.roles.has(self.shift.wish.role()) => {
                 shift_text::ask_operator_pin(&mut self.out);
                 self.shift.pin.erase();
                 self.deadline = Some(self.clock.milliseconds().saturating_add(PATIENCE));
                 self.flow = Flow::TypingOperatorPin(known.name);
             }
-            Lookup::Operator(_) | Lookup::Nobody => {
+            _ => {
                 shift_text::no_operator(&mut self.out);
                 self.prompt();
             }
@@ -148,12 +174,17 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
         self.deadline = None;
         let _ = writeln!(self.out);
         // Operators may have been loaded since the name was typed.
+        let wish = self.shift.wish;
         let Lookup::Operator(known) = self.find_operator(name) else {
             return self.forget_operator_pin();
         };
-        match self.identify(known) {
-            Ok(identified) => self.open_shift(identified),
-            Err(name) => self.wrong_operator_pin(&name),
+        if !known.roles.has(wish.role()) {
+            return self.forget_operator_pin();
+        }
+        match (self.identify(known), wish) {
+            (Ok(identified), Wish::Shift) => self.open_shift(identified),
+            (Ok(identified), Wish::Clock) => self.ask_time(identified),
+            (Err(name), _) => self.wrong_operator_pin(&name),
         }
     }
 

@@ -3,7 +3,10 @@
 use core::fmt::Write as _;
 
 use card_spec::journal::ShiftEnd;
+use card_spec::payment::ClockSource;
+use card_spec::values::Time;
 
+use crate::clock_setting::WrongTime;
 use crate::outbox::Outbox;
 use crate::text::{EN, VI};
 
@@ -83,4 +86,63 @@ pub(crate) fn closed(out: &mut Outbox, name: &str, end: ShiftEnd) {
         ),
     };
     say!(out, "Kết ca: {name}{vietnamese}{EN} / Shift closed{english}");
+}
+
+/// Whose time it is, where a supervisor may set it.
+pub(crate) fn clock_source(out: &mut Outbox, source: ClockSource) {
+    match source {
+        ClockSource::Host => {}
+        ClockSource::Operator => say!(
+            out,
+            "Giờ do người phụ trách đặt.{EN} / A supervisor has set the clock."
+        ),
+        ClockSource::Unset => say!(
+            out,
+            "Không có máy chủ: người phụ trách bấm g để đặt giờ.{EN} / No host: a supervisor presses g to set the clock."
+        ),
+    }
+}
+
+pub(crate) fn host_clock(out: &mut Outbox) {
+    say!(
+        out,
+        "Giờ do máy chủ đặt, giữ nguyên.{EN} / A host has set the clock: it stays."
+    );
+}
+
+pub(crate) fn nobody_sets_clock(out: &mut Outbox) {
+    say!(
+        out,
+        "Chưa có danh sách người trả: chỉ máy chủ đặt được giờ.{EN} / No operators loaded: only a host sets the clock."
+    );
+}
+
+/// The digits follow on the same line.
+pub(crate) fn ask_time(out: &mut Outbox) {
+    let _ = write!(
+        out,
+        "Năm tháng ngày giờ phút, 12 chữ số, c = hủy{EN} / Year month day hour minute, 12 digits, c = cancel{VI}: "
+    );
+}
+
+pub(crate) fn wrong_time(out: &mut Outbox, wrong: WrongTime) {
+    let (vietnamese, english) = match wrong {
+        WrongTime::NoTime => (
+            "Không phải ngày giờ. Ví dụ 202611220830.",
+            "No day and time. For example 202611220830.",
+        ),
+        WrongTime::Behind => (
+            "Giờ này sớm hơn giờ mới nhất thiết bị đã biết. Đồng hồ giữ nguyên.",
+            "Earlier than what the terminal has seen. The clock is unchanged.",
+        ),
+        WrongTime::Beyond => (
+            "Chứng thư thiết bị không có hiệu lực ngày này. Đồng hồ giữ nguyên; hãy đồng bộ với máy chủ.",
+            "The terminal's certificates are not valid on that day. The clock is unchanged: sync with the host.",
+        ),
+    };
+    say!(out, "{vietnamese}{EN} / {english}");
+}
+
+pub(crate) fn clock_set(out: &mut Outbox, time: Time, name: &str) {
+    say!(out, "Đã đặt giờ {time} ({name}).{EN} / The clock is set.");
 }

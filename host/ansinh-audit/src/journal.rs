@@ -394,6 +394,17 @@ impl<'a, V: Verify> Pass<'a, V> {
         }
     }
 
+    fn clock_set_by_operator(&mut self, entry: &Entry<'_>, place: &Place) {
+        let host = self.times.get(&ClockSource::Host).copied().unwrap_or(Time::UNSET);
+        if entry.clock != ClockSource::Operator || entry.time < host {
+            let text = format!(
+                "{} by clock source {}, after {host}",
+                entry.time, entry.clock as u8
+            );
+            self.find(Code::ClockSetByOperator, place, text);
+        }
+    }
+
     fn event(&mut self, entry: &Entry<'_>, genuine: bool, place: &Place) {
         match &entry.event {
             Event::Boot { flags, .. } => self.boot(*flags, place),
@@ -401,6 +412,7 @@ impl<'a, V: Verify> Pass<'a, V> {
             Event::ShiftOpened { operator } => self.shifts.opened(operator.as_str()),
             Event::ShiftClosed { operator, .. } => self.shift_closed(operator.as_str(), place),
             Event::OperatorsLoaded { number, .. } => self.operators_loaded(*number, place),
+            Event::ClockSetByOperator { .. } => self.clock_set_by_operator(entry, place),
             Event::ListLoaded { header, number } => self.list_loaded(header, *number, place),
             Event::BlockListLoaded { header, number } => self.block_list_loaded(header, *number, place),
             Event::Intent(order) => {

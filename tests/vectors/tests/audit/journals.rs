@@ -417,3 +417,25 @@ fn lists_of_operators_rise() {
     load(&[2, 1], &[Code::OperatorsLoaded]);
     load(&[2, 1, 3], &[Code::OperatorsLoaded]);
 }
+
+#[test]
+fn a_clock_set_by_an_operator_says_so_and_is_not_behind_a_hosts() {
+    let set = |hour: u8, clock: ClockSource, expected: &[Code]| {
+        world_gives(
+            |world| {
+                let day = Date::new(2026, 11, 5).unwrap();
+                let mut entry = world.terminals[1].next_entry(Event::ClockSetByOperator {
+                    before: Time::UNSET,
+                    operator: operator("HOA"),
+                });
+                entry.time = Time::new(day, hour, 30, 0).unwrap();
+                entry.clock = clock;
+                world.terminals[1].append(&entry, &secret("VNT0000002 journal"));
+            },
+            expected,
+        );
+    };
+    set(23, ClockSource::Operator, &[]);
+    set(7, ClockSource::Operator, &[Code::ClockSetByOperator]);
+    set(23, ClockSource::Host, &[Code::ClockSetByOperator]);
+}
