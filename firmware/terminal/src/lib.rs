@@ -23,6 +23,8 @@ mod outbox;
 mod payment;
 mod payment_list;
 mod primitives;
+#[cfg(test)]
+mod screens;
 mod shift;
 mod shift_text;
 mod tap;
@@ -195,13 +197,28 @@ impl<'f, F: NorFlash, R: CryptoRng, C: Curve> Terminal<'f, F, R, C> {
         image: Image,
         now: u64,
     ) -> Result<&'t mut Self, StartError> {
-        let kept = DeviceStore::open(Shared(flash), layout.device.clone()).map_err(|_| StartError::Flash)?;
-        let terminal = place.insert(Self {
-            decoder: FrameDecoder::new(),
-            machine: Machine::new(Shared(flash), layout, random, curve, image, kept, now),
-        });
+        let terminal = Self::put(place, flash, layout, random, curve, image, now)?;
         terminal.machine.begin()?;
         Ok(terminal)
+    }
+
+    // By itself: its stack, with a whole terminal on it, is given back before anything goes deeper.
+    #[inline(never)]
+    fn put<'t>(
+        place: &'t mut Option<Self>,
+        flash: &'f RefCell<F>,
+        layout: Layout,
+        random: R,
+        curve: C,
+        image: Image,
+        now: u64,
+    ) -> Result<&'t mut Self, StartError> {
+        let kept = DeviceStore::open(Shared(flash), layout.device.clone()).map_err(|_| StartError::Flash)?;
+        let machine = Machine::new(Shared(flash), layout, random, curve, image, kept, now);
+        Ok(place.insert(Self {
+            decoder: FrameDecoder::new(),
+            machine,
+        }))
     }
 
     /// Tells the time: at least once a second, and before any other input that came later than the last call.

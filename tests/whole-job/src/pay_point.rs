@@ -7,7 +7,7 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use rig::{Machine, QemuTerminal};
+use rig::{Image, Machine, QemuTerminal};
 use virtual_card::{Chip, Control, Holder, ReferenceCard, pn532};
 
 use crate::issuing::Issued;
@@ -162,6 +162,17 @@ impl PayPoint {
     pub fn cut_power(&mut self) -> Result<()> {
         self.lift();
         self.terminal.take().context("the terminal is off")?.kill()
+    }
+
+    /// Bytes of stack that the firmware has used at most since it was switched on.
+    ///
+    /// # Errors
+    /// When the terminal is off, or its stack has run over.
+    pub fn stack_used(&self, image: &Image) -> Result<u32> {
+        self.terminal
+            .as_ref()
+            .context("the terminal is off")?
+            .stack_used(image)
     }
 
     /// The port of the host link, for `ansinh terminal --port`.

@@ -47,8 +47,9 @@ async fn terminal() {
     let flash = RefCell::new(parts.terminal);
     let layout = Layout::from_start(0, JOURNAL);
     let now = Instant::now().as_millis();
-    match Terminal::start(&flash, layout, random, CURVE, image, now) {
-        Ok(mut terminal) => {
+    let mut place = None;
+    match Terminal::start_in(&mut place, &flash, layout, random, CURVE, image, now) {
+        Ok(terminal) => {
             let (keys, screen) = console.split();
             let parts = Parts {
                 host,
@@ -57,7 +58,7 @@ async fn terminal() {
                 card_reader,
             };
             // This machine has no watchdog.
-            runner::run(&mut terminal, parts, || ()).await
+            runner::run(terminal, parts, || ()).await
         }
         Err(reason) => stop(&mut console, &reason).await,
     }

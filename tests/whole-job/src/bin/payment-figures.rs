@@ -140,12 +140,14 @@ fn main() -> Result<()> {
     pay_point.lift();
     pay_point.press("\r")?;
     handed += &pay_point.wait_for(screen::TAP)?;
+    let stack = pay_point.stack_used(&Image::open(&arguments.image)?)?;
     eprintln!("The screen:\n{identified}{asked}{paid}{handed}\n");
 
     if arguments.json {
         println!("{}", serde_json::to_string_pretty(&[first, second])?);
     } else {
         print!("{first}\n{second}");
+        println!("\nstack since the start: {stack} bytes at most");
     }
     Ok(())
 }

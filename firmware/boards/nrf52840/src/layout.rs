@@ -1,0 +1,37 @@
+//! Where things lie on the board's 8 MiB of serial flash.
+//!
+//! | blocks | what |
+//! |---|---|
+//! | 4 | keys, certificates, which lists are in force |
+//! | 2 × `LIST_SPACE` | payment lists of 4,000 lines |
+//! | 2 × 256 | block lists of some 64,000 cards |
+//! | the rest | the journal |
+//! | 1 | the self-test's |
+
+use board_parts::serial_flash::SECTOR;
+use terminal::{LIST_SPACE, Layout};
+
+const CHIP: u32 = 8 << 20;
+const BLOCK: u32 = SECTOR as u32;
+const BLOCK_LIST: u32 = 256 * BLOCK;
+
+const LISTS: u32 = 4 * BLOCK;
+const BLOCK_LISTS: u32 = LISTS + 2 * LIST_SPACE;
+const JOURNAL: u32 = BLOCK_LISTS + 2 * BLOCK_LIST;
+
+/// The sector that the self-test has to itself.
+pub(crate) const SELF_TEST: u32 = CHIP - BLOCK;
+
+/// The places.
+pub(crate) const LAYOUT: Layout = Layout {
+    device: 0..LISTS,
+    lists: [LISTS..LISTS + LIST_SPACE, LISTS + LIST_SPACE..BLOCK_LISTS],
+    block_lists: [
+        BLOCK_LISTS..BLOCK_LISTS + BLOCK_LIST,
+        BLOCK_LISTS + BLOCK_LIST..JOURNAL,
+    ],
+    journal: JOURNAL..SELF_TEST,
+};
+
+/// A list of 4,000 lines, three entries for each, 18 entries in a block: it can be paid without a host in between.
+const _: () = assert!(SELF_TEST > JOURNAL && (SELF_TEST - JOURNAL) / BLOCK > 4_000 * 3 / 18);

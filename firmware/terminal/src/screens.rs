@@ -1,0 +1,250 @@
+//! What the clerk sees on the panel of 128 × 64 pixels, for everything that [`crate::text`] says: pictures in `screens/`, to
+//! be looked at, and the panel must draw exactly those.
+//!
+//! After a text has changed: `SCREENS=write cargo test -p terminal screens`, and look at them.
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test may panic"
+)]
+
+extern crate std;
+
+use std::format;
+use std::fs::File;
+use std::io::{BufReader, BufWriter};
+use std::path::{Path, PathBuf};
+use std::string::{String, ToString as _};
+use std::vec::Vec;
+
+use card_spec::journal::{Refusal, RefusalReason};
+use card_spec::values::Amount;
+use screen::oled::Frame;
+use screen::{HEIGHT, LANGUAGE_KEY, PAGE_KEY, Panel, WIDTH};
+
+use crate::Output;
+use crate::outbox::Outbox;
+use crate::text;
+
+const COLUMNS: usize = 4;
+const GAP: usize = 4;
+const TILE: (usize, usize) = (WIDTH as usize + GAP, HEIGHT as usize + GAP);
+
+/// A screen and what it is of.
+struct Tile {
+    name: String,
+    frame: Frame,
+}
+
+fn draw(panel: &Panel) -> Frame {
+    let mut frame = Frame::default();
+    let Ok(()) = panel.draw(&mut frame);
+    frame
+}
+
+/// A panel that shows what the core says.
+fn panel(say: impl FnOnce(&mut Outbox)) -> Panel {
+    let mut out = Outbox::new();
+    say(&mut out);
+    let mut panel = Panel::default();
+    if let Some(Output::Screen(text)) = out.next() {
+        panel.append(text);
+    }
+    panel
+}
+
+fn tile(name: &str, say: impl FnOnce(&mut Outbox)) -> Tile {
+    Tile {
+        name: name.to_string(),
+        frame: draw(&panel(say)),
+    }
+}
+
+/// Rows of pixels: true is lit. Between the tiles all is lit.
+fn sheet(tiles: &[Tile]) -> Vec<Vec<bool>> {
+    let rows = tiles.len().div_ceil(COLUMNS);
+    let mut pixels = std::vec![std::vec![true; COLUMNS * TILE.0 + GAP]; rows * TILE.1 + GAP];
+    for (index, tile) in tiles.iter().enumerate() {
+        let (left, top) = corner(index);
+        for y in 0..HEIGHT as usize {
+            for x in 0..WIDTH as usize {
+                pixels[top + y][left + x] = tile.frame.is_lit(x, y);
+            }
+        }
+    }
+    pixels
+}
+
+fn corner(index: usize) -> (usize, usize) {
+    (GAP + index % COLUMNS * TILE.0, GAP + index / COLUMNS * TILE.1)
+}
+
+fn write(path: &Path, pixels: &[Vec<bool>]) {
+    let file = BufWriter::new(File::create(path).expect("the picture can be written"));
+    let mut encoder = png::Encoder::new(file, pixels[0].len() as u32, pixels.len() as u32);
+    encoder.set_depth(png::BitDepth::One);
+    let bytes: Vec<u8> = pixels
+        .iter()
+        .flat_map(|row| {
+            row.chunks(8).map(|eight| {
+                let byte = eight.iter().fold(0_u8, |byte, lit| byte << 1 | u8::from(*lit));
+                byte << (8 - eight.len())
+            })
+        })
+        .collect();
+    let mut writer = encoder.write_header().expect("a header");
+    writer.write_image_data(&bytes).expect("pixels");
+}
+
+fn read(path: &Path) -> Vec<Vec<bool>> {
+    let file = File::open(path).unwrap_or_else(|_| panic!("{} is missing", path.display()));
+    let mut reader = png::Decoder::new(BufReader::new(file))
+        .read_info()
+        .expect("a picture");
+    let width = reader.info().width as usize;
+    let mut bytes = std::vec![0; reader.output_buffer_size().expect("small")];
+    reader.next_frame(&mut bytes).expect("pixels");
+    bytes
+        .chunks(width.div_ceil(8))
+        .map(|row| (0..width).map(|x| row[x / 8] << (x % 8) & 0x80 != 0).collect())
+        .collect()
+}
+
+/// The tiles are as they were looked at.
+#[track_caller]
+fn look(name: &str, tiles: &[Tile]) {
+    let path: PathBuf = [env!("CARGO_MANIFEST_DIR"), "screens", &format!("{name}.png")]
+        .iter()
+        .collect();
+    let drawn = sheet(tiles);
+    if std::env::var_os("SCREENS").is_some() {
+        return write(&path, &drawn);
+    }
+    let kept = read(&path);
+    for (index, tile) in tiles.iter().enumerate() {
+        let (left, top) = corner(index);
+        let same = (top..top + HEIGHT as usize).all(|y| {
+            let part = |pixels: &[Vec<bool>]| {
+                pixels
+                    .get(y)?
+                    .get(left..left + WIDTH as usize)
+                    .map(<[bool]>::to_vec)
+            };
+            part(&drawn) == part(&kept)
+        });
+        assert!(same, "{name}: the screen of {:?} is another", tile.name);
+    }
+    assert!(drawn == kept, "{name}: there are screens too many or too few");
+}
+
+fn dong(vnd: u64) -> Amount {
+    Amount::new(vnd).expect("an amount")
+}
+
+#[test]
+fn each_state() {
+    let day = card_spec::values::Date::new(2026, 11, 5);
+    assert!(day.is_some());
+    look(
+        "states",
+        &[
+            tile("not provisioned", text::not_provisioned),
+            tile("damaged", text::damaged),
+            tile("no shift", |out| text::idle(out, false, day)),
+            tile("idle", |out| text::idle(out, true, day)),
+            tile("clock unset", |out| text::idle(out, true, None)),
+            tile("unsettled", text::unsettled),
+            tile("same card", |out| text::tap_same_card(out, false)),
+            tile("too many unknown", |out| text::tap_same_card(out, true)),
+            tile("another card", text::another_card),
+            tile("put aside", text::put_aside),
+            tile("still open", text::still_open),
+            tile("tap again", text::tap_again),
+            tile("tries left", |out| text::tries_left(out, 2)),
+            tile("total", |out| text::total(out, dong(1_500_000), false)),
+            tile("longest amount", |out| {
+                text::total(out, dong(999_999_999_999), true)
+            }),
+            tile("paid", |out| text::paid(out, 4_000, dong(999_999_999_999))),
+            tile("without PIN", text::without_pin),
+            tile("not recorded", text::not_recorded),
+        ],
+    );
+}
+
+fn refused(reason: RefusalReason, status_word: Option<u16>) -> Refusal {
+    Refusal {
+        reason,
+        card_number: None,
+        line_number: None,
+        status_word,
+        closes_intent: None,
+    }
+}
+
+#[test]
+fn each_refusal() {
+    let reasons = (0..=u8::MAX).filter_map(RefusalReason::from_byte);
+    let tiles: Vec<Tile> = reasons
+        .map(|reason| {
+            tile(&format!("{reason:?}"), |out| {
+                text::refusal(out, &refused(reason, None))
+            })
+        })
+        .collect();
+    assert!(tiles.len() >= 16, "{}", tiles.len());
+    look("refusals", &tiles);
+    let tiles: Vec<Tile> = (0x6340..=0x634F)
+        .map(|status| {
+            let refusal = refused(RefusalReason::RefusedByCard, Some(status));
+            tile(&format!("{status:04X}"), |out| text::refusal(out, &refusal))
+        })
+        .collect();
+    look("decisions", &tiles);
+}
+
+/// One holder from tap to hand-over, with the keys that page and change the language.
+#[test]
+fn a_service() {
+    let mut panel = panel(|out| {
+        text::new_page(out);
+        text::total(out, dong(1), false);
+    });
+    let mut tiles = Vec::new();
+    let mut keep = |name: &str, panel: &Panel| {
+        tiles.push(Tile {
+            name: name.to_string(),
+            frame: draw(panel),
+        });
+    };
+    panel.append("\u{0C}Thẻ\u{1F} / card\u{1E} 1234 5678 9012: NGUYỄN THỊ HƯƠNG GIANG\n");
+    panel.append(
+        "   1. Trợ cấp hưu trí xã hội\u{1F} / social pension\u{1E}, hằng tháng\u{1F} / monthly\u{1E} 11/2026: 500.000 đồng\n   2. Cứu \
+         trợ đột xuất\u{1F} / sudden relief\u{1E}, một lần\u{1F} / once\u{1E} 11/2026: 1.000.000 đồng\n",
+    );
+    let mut out = Outbox::new();
+    text::total(&mut out, dong(1_500_000), false);
+    if let Some(Output::Screen(text)) = out.next() {
+        panel.append(text);
+    }
+    panel.append("Nhập PIN rồi Enter, c = hủy\u{1F} / Enter PIN, c = cancel\u{1E}: ");
+    keep("PIN asked", &panel);
+    panel.append("****");
+    panel.append("\u{08} \u{08}");
+    keep("PIN typed", &panel);
+    for page in 1..=3 {
+        assert!(panel.key(PAGE_KEY));
+        keep(&format!("{page} pages back"), &panel);
+    }
+    assert!(panel.key(LANGUAGE_KEY));
+    keep("with English", &panel);
+    assert!(panel.key(PAGE_KEY) && panel.key(PAGE_KEY));
+    keep("with English, two pages back", &panel);
+    assert!(!panel.key(b'1') && !panel.key(b'\r'));
+    panel.append("\u{0C}Chạm thẻ\n");
+    assert!(!panel.key(b'c'));
+    keep("the next holder", &panel);
+    look("service", &tiles);
+}
