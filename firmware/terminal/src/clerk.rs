@@ -46,8 +46,10 @@ pub(crate) enum Flow {
     TypingPin(Customer),
     /// The card is to come back.
     Awaiting(Customer),
-    /// Second tap.
+    /// Second tap, as if by the card of the first one.
     Returning(Customer, Tap),
+    /// Second tap of a card that is not the one of the first tap as it was then: who is it?
+    Comparing(Customer, Tap),
     /// Second tap: VERIFY was sent.
     Verifying(Customer, GenuineCard),
     /// An Intent is in flash and its order is on the way.

@@ -27,10 +27,10 @@ mod primitives;
 mod screens;
 mod shift;
 mod shift_text;
+mod summary;
 mod tap;
 mod text;
 mod words;
-mod summary;
 
 use core::cell::RefCell;
 use core::fmt;

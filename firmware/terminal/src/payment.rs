@@ -107,19 +107,28 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
             Flow::Returning(customer, tap) => match self.advance(tap, Some(&customer.card), response) {
                 Ok(Progress::Next(tap)) => self.flow = Flow::Returning(customer, tap),
                 Ok(Progress::Genuine(card)) => self.returned(customer, card),
-                Err(refusal) => {
-                    let refusal = Refusal {
-                        card_number: Some(customer.card.facts.number),
-                        ..refusal
-                    };
-                    self.come_back(customer, refusal);
-                }
+                Err(refusal) if refusal.reason == RefusalReason::NotGenuine => self.compare(customer),
+                Err(refusal) => self.come_back(customer, refusal),
+            },
+            Flow::Comparing(customer, tap) => match self.advance(tap, None, response) {
+                Ok(Progress::Next(tap)) => self.flow = Flow::Comparing(customer, tap),
+                Ok(Progress::Genuine(card)) => self.returned(customer, card),
+                Err(refusal) => self.come_back(customer, refusal),
             },
             Flow::Verifying(customer, card) => self.verified(customer, card, response),
             Flow::Disbursing(disbursing) => self.disbursed(disbursing, response),
             flow => self.flow = flow,
         }
         self.wish_field();
+    }
+
+    /// What answers is not the card of the first tap as it was then: another one, one that was updated since, or a forged one. Only
+    /// its CSO tells.
+    fn compare(&mut self, customer: Customer) {
+        match Tap::begin(self.out.command()) {
+            Some(tap) => self.flow = Flow::Comparing(customer, tap),
+            None => self.end_service(),
+        }
     }
 
     /// Takes the next step of a session; the refusal says why there is none.
@@ -152,7 +161,10 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
     /// The card was torn away before anything was decided: it may come back with the PIN still known.
     fn come_back(&mut self, customer: Customer, refusal: Refusal) {
         let removed = refusal.reason == RefusalReason::CardRemoved;
-        self.refuse(refusal);
+        self.refuse(Refusal {
+            card_number: Some(customer.card.facts.number),
+            ..refusal
+        });
         if !removed {
             return self.end_service();
         }

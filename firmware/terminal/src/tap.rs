@@ -43,7 +43,8 @@ pub(crate) struct Context<'t, C> {
     pub(crate) keys: &'t Keys,
     pub(crate) credentials: &'t Credentials,
     pub(crate) certificates: &'t Certificates,
-    /// The card of the first tap, at the second.
+    /// The card of the first tap, at the second: it need not show its CSO again, for it signs the hash of it in each session (SPEC
+    /// 7.6). Another card fails at the key agreement, one that was updated at that signature.
     pub(crate) known: Option<&'t KnownCard>,
 }
 
@@ -207,7 +208,10 @@ impl Tap {
                 response.ok().map_err(TapError::Refused)?;
                 match present(&context.certificates.agreement, sent, LAST, out) {
                     Some(sent) => Some(Self::PresentingAgreement { sent }),
-                    None => read_cso(0, out).map(|()| Self::Reading(Vec::new())),
+                    None => match context.known {
+                        Some(known) => begin_agreement(context.curve, ephemeral, known.facts, out),
+                        None => read_cso(0, out).map(|()| Self::Reading(Vec::new())),
+                    },
                 }
             }
             Self::Reading(cso) => Some(read_on(context, ephemeral, cso, &response, out)?),
@@ -261,24 +265,24 @@ fn read_on(
         .credentials
         .issuer(signed.claimed().issuer)
         .ok_or(TapError::UnknownIssuer)?;
-    let facts = match context.known {
-        Some(known) if known.facts.cso_hash == signed.hash() => known.facts,
-        _ => {
-            let verified = cso::verify(context.curve, issuer, signed).map_err(|_| TapError::NotGenuine)?;
-            CardFacts::of(&verified)
-        }
-    };
-    let agreement = TerminalAgreement::new(ephemeral.take(context.curve));
+    let verified = cso::verify(context.curve, issuer, signed).map_err(|_| TapError::NotGenuine)?;
+    begin_agreement(context.curve, ephemeral, CardFacts::of(&verified), out).ok_or(TapError::NotGenuine)
+}
+
+fn begin_agreement(
+    curve: &impl Curve,
+    ephemeral: Ephemeral<'_, impl CryptoRng>,
+    facts: CardFacts,
+    out: &mut CommandBuffer,
+) -> Option<Tap> {
+    let agreement = TerminalAgreement::new(ephemeral.take(curve));
     let parameters = [TRUST_ANCHOR, KEY_IDENTIFIER];
-    let command = command(
-        PROPRIETARY,
-        MUTUAL_AUTHENTICATE,
-        parameters,
-        agreement.command_data(),
-        true,
-    );
-    send(&command, out).ok_or(TapError::NotGenuine)?;
-    Ok(Tap::Agreeing(facts, agreement))
+    let data = agreement.command_data();
+    send(
+        &command(PROPRIETARY, MUTUAL_AUTHENTICATE, parameters, data, true),
+        out,
+    )?;
+    Some(Tap::Agreeing(facts, agreement))
 }
 
 /// Appends a part of a file that is one data object; true when the object is complete. A part that is not as long as
@@ -309,8 +313,8 @@ fn agree(
 ) -> Result<Tap, TapError> {
     let data = response.ok().map_err(|_| TapError::NotGenuine)?;
     let fixed = match context.known {
-        Some(known) if known.facts.cso_hash == facts.cso_hash => known.fixed.clone(),
-        _ => context.curve.agree(&context.keys.agreement, &facts.agreement_key),
+        Some(known) => known.fixed.clone(),
+        None => context.curve.agree(&context.keys.agreement, &facts.agreement_key),
     };
     let (mut channel, receipt) = agreement
         .finish_with(context.curve, &fixed, data)

@@ -60,6 +60,41 @@ fn two_lines_are_paid_with_one_pin_and_never_again() {
     assert_eq!(told.kinds, [1, 2, 3, 4, 5, 6, 7, 6, 7, 8, 8, 9]);
 }
 
+/// Exchanges with the card that one payment takes at most, and bytes in both directions.
+const EXCHANGES: usize = 10;
+const BYTES: usize = 2_000;
+
+#[test]
+fn a_payment_takes_few_exchanges_and_reads_no_cso_twice() {
+    let flash = chip();
+    let mut bench = Bench::power_on(&flash).unwrap();
+    let mut host = Host::new(vec![line(1, 1, 500_000)]);
+    host.prepare(&mut bench).unwrap();
+    let mut card = card(&plan());
+    bench.type_keys("oLan\n");
+    let reads_cso = |command: &[u8]| command[..2] == [0x00, 0xB0];
+    let mut read = 0;
+    bench.tap_with(&mut card, &mut |_, command, answer| {
+        read += usize::from(reads_cso(command));
+        Some(answer)
+    });
+    assert!(read > 0, "the first tap reads it");
+    bench.type_keys("271828\n");
+    let mut bytes = 0;
+    bench.tap_with(&mut card, &mut |_, command, answer| {
+        assert!(!reads_cso(command));
+        bytes += command.len() + answer.len();
+        Some(answer)
+    });
+    assert_eq!(story(&bench.journal(), &host.journal_key.unwrap()).paid, [1]);
+    println!("{} exchanges, {bytes} bytes", bench.commands);
+    assert!(
+        bench.commands <= EXCHANGES && bytes <= BYTES,
+        "{} exchanges, {bytes} bytes",
+        bench.commands
+    );
+}
+
 #[test]
 fn a_line_feed_after_enter_confirms_nothing() {
     let flash = chip();

@@ -117,7 +117,10 @@ impl<'f> Bench<'f> {
         while let Some(output) = self.terminal.poll() {
             match output {
                 // As a console shows it.
-                Output::Screen(text) => self.screen.extend(text.chars().filter(|letter| !matches!(letter, '\u{0C}' | '\u{1E}' | '\u{1F}'))),
+                Output::Screen(text) => self.screen.extend(
+                    text.chars()
+                        .filter(|letter| !matches!(letter, '\u{0C}' | '\u{1E}' | '\u{1F}')),
+                ),
                 Output::Host(bytes) => {
                     for byte in bytes {
                         if let Some(message) = decoder.feed(*byte) {
