@@ -483,7 +483,7 @@ fn new_keys_need_an_acknowledged_journal_and_a_new_name() {
 }
 
 #[test]
-fn an_open_order_is_never_released() {
+fn an_open_order_is_told_again_before_it_is_released() {
     let flash = chip();
     let mut bench = Bench::power_on(&flash).unwrap();
     let mut host = usual();
@@ -498,7 +498,9 @@ fn an_open_order_is_never_released() {
     let entries = bench.journal();
     let open = story(&entries, &host.journal_key.unwrap()).open.unwrap();
     host.acknowledge(&mut bench, entries.last().unwrap()).unwrap();
-    assert_eq!(hello(&mut bench).acknowledged, open - 1);
+    assert_eq!(hello(&mut bench).acknowledged as usize, entries.len());
+    let told = story(&bench.journal(), &host.journal_key.unwrap());
+    assert_eq!((told.still_open, told.open), (vec![open], Some(open)));
     drop(bench);
     let mut bench = Bench::power_on(&flash).unwrap();
     assert!(bench.read_screen().contains("CHƯA RÕ KẾT QUẢ"));
