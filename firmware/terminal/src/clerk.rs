@@ -6,6 +6,7 @@ use core::fmt::Write as _;
 use card_spec::command::Pin;
 use card_spec::crypto::Curve;
 use card_spec::journal::{Event, Refusal, RefusalReason};
+use card_spec::payment::HolderCheckMethod;
 use embedded_storage::nor_flash::NorFlash;
 use heapless::{String, Vec};
 use rand_core::CryptoRng;
@@ -16,10 +17,11 @@ use crate::disbursement::Disbursing;
 use crate::log::{Log, Unhanded};
 use crate::machine::Machine;
 use crate::payment::Customer;
+use crate::recipient::MAXIMUM_REPRESENTATIVES;
 use crate::shift::Wish;
 use crate::shift_text;
 use crate::tap::{GenuineCard, Tap};
-use crate::text::{self, EN, VI};
+use crate::text::{self, EN};
 
 /// Milliseconds that the clerk may be silent while a holder is served: then the PIN is forgotten.
 pub(crate) const PATIENCE: u64 = 120_000;
@@ -42,7 +44,9 @@ pub(crate) enum Flow {
     Identifying(Tap),
     /// First tap: reading data group 1.
     Greeting(GenuineCard, Zeroizing<Vec<u8, 384>>),
-    /// The card is away and the holder's PIN is typed.
+    /// First tap: reading data group 5.
+    Representing(GenuineCard, Zeroizing<Vec<u8, MAXIMUM_REPRESENTATIVES>>),
+    /// The card is away: the holder's PIN is typed, or the clerk looks at a document.
     TypingPin(Customer),
     /// The card is to come back.
     Awaiting(Customer),
@@ -176,8 +180,9 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
     }
 
     fn pin_key(&mut self, customer: Customer, key: u8) {
+        let by_document = customer.taker.method == HolderCheckMethod::PhotoDocument;
         match key {
-            b'0'..=b'9' => {
+            b'0'..=b'9' if !by_document => {
                 let taken = self.pin.push(key);
                 self.echo(taken, "*");
             }
@@ -186,9 +191,10 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
                 self.echo(erased, "\x08 \x08");
             }
             b'c' | b'C' | ESCAPE => return self.cancel(&customer),
+            letter if letter.is_ascii_alphabetic() => return self.choose(customer, letter),
             b'\r' | b'\n' => {
                 let _ = writeln!(self.out);
-                if self.pin.pin().is_none() {
+                if !by_document && self.pin.pin().is_none() {
                     return self.ask_pin(customer, "Mã PIN có 6 chữ số.\u{1F} / A PIN has 6 digits.");
                 }
                 // The clerk's Enter is what asks for the second tap, so a card that lies there already will do.
@@ -200,15 +206,15 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
         self.flow = Flow::TypingPin(customer);
     }
 
-    /// Asks for the holder's PIN, after a line of explanation.
+    /// Asks for the holder's PIN or for a document, after a line of explanation.
     pub(crate) fn ask_pin(&mut self, customer: Customer, explanation: &str) {
         if !explanation.is_empty() {
             let _ = writeln!(self.out, "{explanation}");
         }
-        let _ = write!(
-            self.out,
-            "Nhập PIN rồi Enter, c = hủy{EN} / Enter PIN, c = cancel{VI}: "
-        );
+        match customer.taker.method {
+            HolderCheckMethod::Pin => text::enter_pin(&mut self.out),
+            HolderCheckMethod::PhotoDocument => text::look_at_document(&mut self.out),
+        }
         self.deadline = Some(self.clock.milliseconds().saturating_add(PATIENCE));
         self.pin.erase();
         self.flow = Flow::TypingPin(customer);

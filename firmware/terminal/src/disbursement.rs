@@ -7,7 +7,7 @@ use card_spec::apdu::StatusWord;
 use card_spec::command::instruction::DISBURSE;
 use card_spec::crypto::Curve;
 use card_spec::journal::{EncodedOrder, EncodedReceipt, Event, Refusal, RefusalReason};
-use card_spec::payment::{HolderCheckMethod, Operator, Order, ReceiptKind, Recipient};
+use card_spec::payment::{HolderCheckMethod, Operator, Order, ReceiptKind};
 use card_spec::refusal::Refusal as Decision;
 use card_spec::scp03::{MAX_COMMAND_DATA, MAX_PROTECTED_RESPONSE, Reply};
 use card_spec::values::Amount;
@@ -20,15 +20,20 @@ use crate::clock::Stamp;
 use crate::log::{Log, OpenOrder, PaidLine};
 use crate::machine::{Machine, mark_paid};
 use crate::payment::refusal;
-use crate::payment_list::{DueLine, MAXIMUM_DUE, PaymentList};
+use crate::payment_list::{DueLine, MAXIMUM_DUE, PaymentList, may_take};
+use crate::recipient::Taker;
 use crate::tap::{CardFacts, GenuineCard};
 use crate::text;
+
+/// The card's decision that the holder check does not suffice (SPEC 9.3).
+const HOLDER_CHECK: u16 = 0x6346;
 
 /// An order on its way to the card.
 pub(crate) struct Disbursing {
     card: GenuineCard,
     /// Lines still to be paid, the next one last.
     due: Vec<u32, MAXIMUM_DUE>,
+    taker: Taker,
     /// The order, an open one.
     order: OpenOrder,
     /// Bytes of it that were sent.
@@ -53,7 +58,7 @@ enum Verdict {
 
 impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
     /// Begins the next order, if a line is left: Intent into flash, then DISBURSE.
-    pub(crate) fn disburse_next(&mut self, card: GenuineCard, mut due: Vec<u32, MAXIMUM_DUE>) {
+    pub(crate) fn disburse_next(&mut self, card: GenuineCard, mut due: Vec<u32, MAXIMUM_DUE>, taker: Taker) {
         let Some(number) = due.pop() else {
             return self.end_service();
         };
@@ -70,19 +75,23 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
         let Some(Ok(Some(line))) = line else {
             return self.give_up(line_refusal(RefusalReason::ListNotValid));
         };
-        let Some(order) = self.intend(&line, &facts, stamp) else {
+        if !may_take(line.line(), taker.recipient) {
+            return self.give_up(line_refusal(RefusalReason::ListNotValid));
+        }
+        let Some(order) = self.intend(&line, &facts, taker, stamp) else {
             return self.give_up(line_refusal(RefusalReason::JournalFull));
         };
         self.send_order(Disbursing {
             card,
             due,
+            taker,
             order,
             sent: 0,
         });
     }
 
     /// Writes the order into flash.
-    fn intend(&mut self, line: &DueLine, facts: &CardFacts, stamp: Stamp) -> Option<OpenOrder> {
+    fn intend(&mut self, line: &DueLine, facts: &CardFacts, taker: Taker, stamp: Stamp) -> Option<OpenOrder> {
         // The first tap has looked for one, too: of a holder there is one at most.
         if self.open_order_of(facts).ok()?.is_some() {
             return None;
@@ -101,8 +110,8 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
             line_number: line.line().number,
             line_key: line.line().line_key,
             amount: line.line().amount,
-            recipient: Recipient::Holder,
-            method: HolderCheckMethod::Pin,
+            recipient: taker.recipient,
+            method: taker.method,
             operator: Operator::new(self.operator.as_ref()?)?,
             second_operator: None,
             time: stamp.time,
@@ -140,7 +149,7 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
             return self.end_service();
         };
         let order = order.order();
-        let (sequence, amount) = (order.sequence, order.amount);
+        let (sequence, amount, method) = (order.sequence, order.amount, order.method);
         let line = PaidLine {
             list_root: order.list_root,
             number: order.line_number,
@@ -153,12 +162,12 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
         match verdict {
             Verdict::Continue => self.send_order(disbursing),
             Verdict::Paid(receipt) => {
-                if self.keep_receipt(&receipt, line, amount).is_none() {
+                if self.keep_receipt(&receipt, line, amount, method).is_none() {
                     // The order stays open, and the card will give the receipt again.
                     text::not_recorded(&mut self.out);
                     return self.end_service();
                 }
-                self.disburse_next(disbursing.card, disbursing.due);
+                self.disburse_next(disbursing.card, disbursing.due, disbursing.taker);
             }
             Verdict::Refused(reason, status) => {
                 self.refuse(Refusal {
@@ -169,8 +178,11 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
                 if open.is_some_and(|open| open.iter().any(|open| open.sequence == sequence)) {
                     return self.end_service();
                 }
+                if status.0 == HOLDER_CHECK && method == HolderCheckMethod::PhotoDocument {
+                    text::document_not_enough(&mut self.out);
+                }
                 self.remember_refusal(reason, line);
-                self.disburse_next(disbursing.card, disbursing.due);
+                self.disburse_next(disbursing.card, disbursing.due, disbursing.taker);
             }
             Verdict::Undecided(reason, status) => {
                 self.refuse(line_refusal(reason, status));
@@ -252,13 +264,19 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
     }
 
     /// Writes the receipt into flash; only then does the clerk see that it is paid.
-    fn keep_receipt(&mut self, receipt: &[u8], line: PaidLine, amount: Amount) -> Option<()> {
+    fn keep_receipt(
+        &mut self,
+        receipt: &[u8],
+        line: PaidLine,
+        amount: Amount,
+        method: HolderCheckMethod,
+    ) -> Option<()> {
         let receipt = EncodedReceipt::parse(receipt).ok()?;
         let pin_verified = receipt.signed().claimed().holder_check.pin_verified;
         self.record(Event::Paid(receipt)).ok()?;
         mark_paid(&mut self.list, line);
         text::paid(&mut self.out, line.number, amount);
-        if !pin_verified {
+        if method == HolderCheckMethod::Pin && !pin_verified {
             // The card has paid, so the money is the holder's; that it did so without a PIN is the auditor's.
             text::without_pin(&mut self.out);
         }
@@ -267,9 +285,21 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
 
     /// The card is back for an open order: the same order again yields the same receipt, or the card's refusal.
     pub(crate) fn settle(&mut self, card: GenuineCard, order: OpenOrder) {
+        let Some(parsed) = order.order() else {
+            return self.end_service();
+        };
+        let taker = Taker {
+            recipient: parsed.order().recipient,
+            method: parsed.order().method,
+        };
+        if taker.method == HolderCheckMethod::PhotoDocument {
+            // The card may pay only now, and whoever holds it need not be who was seen.
+            text::look_again(&mut self.out);
+        }
         self.send_order(Disbursing {
             card,
             due: Vec::new(),
+            taker,
             order,
             sent: 0,
         });

@@ -23,6 +23,7 @@ mod outbox;
 mod payment;
 mod payment_list;
 mod primitives;
+mod recipient;
 #[cfg(test)]
 mod screens;
 mod shift;

@@ -5,9 +5,9 @@ use card_spec::apdu::StatusWord;
 use card_spec::command::instruction::VERIFY;
 use card_spec::command::{PIN_REFERENCE, VerifyData};
 use card_spec::crypto::{Curve, ct_eq, sha256};
-use card_spec::cso::HolderCheckPolicy;
 use card_spec::groups::Holder;
 use card_spec::journal::{Refusal, RefusalReason};
+use card_spec::payment::{HolderCheckMethod, Recipient};
 use card_spec::scp03::{MAX_PROTECTED_RESPONSE, Reply};
 use card_spec::tlv::{Field as _, Reader};
 use card_spec::values::Amount;
@@ -20,6 +20,7 @@ use crate::CardLost;
 use crate::clerk::Flow;
 use crate::machine::Machine;
 use crate::payment_list::{Entitlements, MAXIMUM_DUE};
+use crate::recipient::{Choices, Taker, allows_documents};
 use crate::tap::{CardFacts, Context, GenuineCard, KnownCard, Progress, Tap, TapError};
 use crate::text;
 
@@ -30,6 +31,13 @@ const HOLDER_TAG: u16 = 0xFF31;
 /// Somebody who was identified, and what is due.
 pub(crate) struct Customer {
     pub(crate) card: KnownCard,
+    pub(crate) bill: Bill,
+    pub(crate) taker: Taker,
+    pub(crate) choices: Choices,
+}
+
+/// What is due to a recipient.
+pub(crate) struct Bill {
     /// Line numbers, the next one last.
     due: Vec<u32, MAXIMUM_DUE>,
     total: Amount,
@@ -104,6 +112,7 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
                 Err(refusal) => self.give_up(refusal),
             },
             Flow::Greeting(card, file) => self.holder_read(card, file, response),
+            Flow::Representing(card, file) => self.representatives_read(card, file, response),
             Flow::Returning(customer, tap) => match self.advance(tap, Some(&customer.card), response) {
                 Ok(Progress::Next(tap)) => self.flow = Flow::Returning(customer, tap),
                 Ok(Progress::Genuine(card)) => self.returned(customer, card),
@@ -214,10 +223,6 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
         if !today.is_some_and(|today| facts.effective <= today && today <= facts.expiry) {
             return Err(refusal(RefusalReason::CardExpired, Some(facts)));
         }
-        // SPEC 4.1: it would refuse the PIN, the only check that this terminal knows.
-        if facts.policy.methods & HolderCheckPolicy::PIN == 0 {
-            return Err(refusal(RefusalReason::RefusedByCard, Some(facts)));
-        }
         match self.block_list.as_ref().map(|list| list.reason(facts.number)) {
             Some(Ok(None)) => Ok(()),
             Some(Ok(Some(_))) => Err(refusal(RefusalReason::CardBlocked, Some(facts))),
@@ -229,7 +234,8 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
         }
     }
 
-    /// Data group 1 comes in; once it is there, shows who it is and what is due.
+    /// Data group 1 comes in; once it is there, shows who it is. If somebody else may take the money data group 5 follows, else
+    /// what is due.
     fn holder_read(
         &mut self,
         mut card: GenuineCard,
@@ -251,23 +257,32 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
             return self.give_up(refusal(RefusalReason::NotGenuine, Some(&facts)));
         };
         text::holder(&mut self.out, facts.number, holder.name.as_str());
-        match self.customer(card.into_known()) {
-            Ok(customer) => self.ask_pin(customer, ""),
+        if allows_documents(&facts) {
+            text::personal_id(&mut self.out, holder.personal_id.as_str());
+        }
+        match self.found(&facts, Recipient::Holder) {
+            Ok(found) if found.for_representative => self.read_representatives(card),
+            Ok(found) => self.offer(card.into_known(), [false; 2], Some(found)),
             Err(refusal) => self.give_up(refusal),
         }
     }
 
-    /// What is due, checked line by line and shown.
-    fn customer(&mut self, card: KnownCard) -> Result<Customer, Refusal> {
-        let facts = card.facts;
-        let unreadable = refusal(RefusalReason::ListNotValid, Some(&facts));
+    /// What the list in force has for this card and recipient.
+    pub(crate) fn found(&self, facts: &CardFacts, recipient: Recipient) -> Result<Entitlements, Refusal> {
+        let unreadable = refusal(RefusalReason::ListNotValid, Some(facts));
         let list = self.list.as_ref().ok_or(unreadable)?;
         // One PIN authorizes so many orders (SPEC 4.1, policy).
         let most = usize::from(facts.policy.orders_per_verify);
-        let found: Entitlements = list
-            .entitlements(facts.number, most, &self.declined)
-            .map_err(|_| unreadable)?;
-        let Entitlements { mut due, paid, more } = found;
+        list.entitlements(facts.number, recipient, most, &self.declined)
+            .map_err(|_| unreadable)
+    }
+
+    /// What is due of what was found, checked line by line and shown.
+    pub(crate) fn bill(&mut self, facts: &CardFacts, found: Entitlements) -> Result<Bill, Refusal> {
+        let unreadable = refusal(RefusalReason::ListNotValid, Some(facts));
+        let Entitlements {
+            mut due, paid, more, ..
+        } = found;
         if due.is_empty() {
             let reason = match paid {
                 Some(_) => RefusalReason::AlreadyPaid,
@@ -275,9 +290,10 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
             };
             return Err(Refusal {
                 line_number: paid,
-                ..refusal(reason, Some(&facts))
+                ..refusal(reason, Some(facts))
             });
         }
+        let list = self.list.as_ref().ok_or(unreadable)?;
         let mut total = Amount::default();
         for number in &due {
             let line = list
@@ -293,7 +309,7 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
         }
         text::total(&mut self.out, total, more);
         due.reverse();
-        Ok(Customer { card, due, total })
+        Ok(Bill { due, total })
     }
 
     /// Second tap, genuine card: is it the one from before?
@@ -307,14 +323,17 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
         if let Err(refusal) = self.may_be_paid(card.facts()) {
             return self.give_up(refusal);
         }
+        if customer.taker.method == HolderCheckMethod::PhotoDocument {
+            return self.disburse_next(card, customer.bill.due, customer.taker);
+        }
         let Some(pin) = self.pin.pin() else {
             return self.ask_pin(customer, "");
         };
         self.pin.erase();
         let claim = VerifyData {
             pin,
-            orders: u8::try_from(customer.due.len()).unwrap_or(u8::MAX),
-            total: customer.total,
+            orders: u8::try_from(customer.bill.due.len()).unwrap_or(u8::MAX),
+            total: customer.bill.total,
         };
         let mut buffer = Zeroizing::new([0; 64]);
         let sent = claim
@@ -345,7 +364,7 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
             ..refusal(reason, Some(&facts))
         };
         match (protected, status, status.tries()) {
-            (true, StatusWord::SUCCESS, _) => self.disburse_next(card, customer.due),
+            (true, StatusWord::SUCCESS, _) => self.disburse_next(card, customer.bill.due, customer.taker),
             (true, _, Some(tries)) if tries > 0 => {
                 self.refuse(refused(RefusalReason::WrongPin));
                 text::tries_left(&mut self.out, tries);

@@ -11,7 +11,7 @@
 use card_spec::crypto::Digest;
 use card_spec::list::{ListHeader, ListLine, MAXIMUM_LINES};
 use card_spec::merkle::{RootBuilder, leaf_hash, root_from_leaf};
-use card_spec::payment::{LineKey, LineType};
+use card_spec::payment::{LineKey, LineType, Recipient};
 use card_spec::signed::{Signed, Verified};
 use card_spec::tlv::{Field as _, Reader};
 use card_spec::values::{Amount, CardNumber, Date};
@@ -92,6 +92,8 @@ pub(crate) struct Entitlements {
     pub(crate) paid: Option<u32>,
     /// More lines are due than one tap pays.
     pub(crate) more: bool,
+    /// A line that is not paid may be taken by a representative.
+    pub(crate) for_representative: bool,
 }
 
 /// The list in force.
@@ -113,11 +115,12 @@ impl<'f, F: NorFlash> PaymentList<'f, F> {
         &self.facts
     }
 
-    /// Looks for the lines of a card, those that it has `declined` after all others. Nothing is trusted yet:
-    /// [`Self::due_line`] checks each.
+    /// Looks for the lines of a card that this recipient may take, those that it has `declined` after all others. Nothing is
+    /// trusted yet: [`Self::due_line`] checks each.
     pub(crate) fn entitlements(
         &self,
         card: CardNumber,
+        recipient: Recipient,
         most: usize,
         declined: &[u32],
     ) -> Result<Entitlements, FlashError> {
@@ -132,6 +135,10 @@ impl<'f, F: NorFlash> PaymentList<'f, F> {
             };
             if self.is_paid(line.number)? {
                 found.paid = Some(line.number);
+                continue;
+            }
+            found.for_representative |= may_take(&line, Recipient::FirstRepresentative);
+            if !may_take(&line, recipient) {
                 continue;
             }
             let taken = if declined.contains(&line.number) {
@@ -202,13 +209,23 @@ impl<'f, F: NorFlash> PaymentList<'f, F> {
     }
 }
 
-/// Bit of the holder in a line's recipients (DATA 3.2): this terminal pays nobody else (SPEC 12).
+/// Bits of a line's recipients (DATA 3.2).
 const HOLDER: u8 = 0x01;
+const REPRESENTATIVE: u8 = 0x02;
+
+/// Does the issuer let this recipient take the line?
+pub(crate) fn may_take(line: &ListLine, recipient: Recipient) -> bool {
+    let bit = match recipient {
+        Recipient::Holder => HOLDER,
+        Recipient::FirstRepresentative | Recipient::SecondRepresentative => REPRESENTATIVE,
+    };
+    line.recipients & bit != 0
+}
 
 /// Nobody pays a recovery, and an order over nothing is refused (DATA 1, SPEC 9.2).
 fn payable(line: &ListLine) -> bool {
     line.amount.vnd() > 0
-        && line.recipients & HOLDER != 0
+        && line.recipients & (HOLDER | REPRESENTATIVE) != 0
         && line.line_key.parts().line_type != LineType::Recovery
 }
 

@@ -74,6 +74,7 @@ pub(crate) struct CardFacts {
     pub(crate) expiry: Date,
     pub(crate) policy: HolderCheckPolicy,
     pub(crate) holder_digest: Digest,
+    pub(crate) representatives_digest: Digest,
     /// Whose key signed it.
     pub(crate) issuer: Reference,
     person: PersonReference,
@@ -91,6 +92,7 @@ impl CardFacts {
             expiry: cso.expiry,
             policy: cso.policy,
             holder_digest: cso.digests.holder,
+            representatives_digest: cso.digests.representatives,
             issuer: cso.issuer,
             person: cso.person,
             version: cso.version,

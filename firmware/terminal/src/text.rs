@@ -2,13 +2,15 @@
 
 use core::fmt::{self, Write};
 
+use card_spec::groups::Representative;
 use card_spec::journal::{Refusal, RefusalReason};
 use card_spec::list::ListLine;
-use card_spec::payment::{LineType, Order};
-use card_spec::values::{Amount, CardNumber, Date, Programme};
+use card_spec::payment::{LineType, Order, Recipient};
+use card_spec::values::{Amount, CardNumber, Date, Digits, Programme};
 
 use crate::log::Unhanded;
 use crate::outbox::Outbox;
+use crate::recipient::Choices;
 use crate::words::InWords;
 
 /// Begins English: see [`crate::Output::Screen`].
@@ -176,6 +178,118 @@ fn in_words(out: &mut Outbox, amount: Amount) {
 
 pub(crate) fn holder(out: &mut Outbox, card: CardNumber, name: &str) {
     say!(out, "Thẻ{EN} / card{VI} {card}: {name}");
+}
+
+pub(crate) fn personal_id(out: &mut Outbox, number: &str) {
+    say!(out, "Số định danh{EN} / personal ID{VI}: {number}");
+}
+
+/// A representative on the card; `may_take`: the authorization lasts today.
+pub(crate) fn representative(out: &mut Outbox, key: char, person: &Representative<'_>, may_take: bool) {
+    let (relation, english) = relation(person.relation);
+    say!(
+        out,
+        "{key} = {relation}{EN} / {english}{VI}: {}, {}",
+        person.name.as_str(),
+        person.personal_id.as_str()
+    );
+    if !may_take {
+        say!(
+            out,
+            "    hết hạn {}: KHÔNG được nhận{EN} / the authorization has ended",
+            person.expiry
+        );
+    }
+}
+
+/// A representative's relation to the holder (DATA 1).
+fn relation(relation: Digits<2>) -> (&'static str, &'static str) {
+    match &relation.to_bytes() {
+        b"01" => ("vợ/chồng", "spouse"),
+        b"02" => ("con", "child"),
+        b"03" => ("cha/mẹ", "parent"),
+        b"04" => ("anh chị em", "sibling"),
+        b"05" => ("cháu", "grandchild"),
+        b"06" => ("người giám hộ", "guardian"),
+        _ => ("người đại diện", "representative"),
+    }
+}
+
+/// Who takes the money.
+pub(crate) fn taker(out: &mut Outbox, recipient: Recipient) {
+    match recipient {
+        Recipient::Holder => say!(out, "Chủ thẻ nhận tiền.{EN} / The holder takes the money."),
+        Recipient::FirstRepresentative => {
+            say!(
+                out,
+                "Người đại diện a nhận tiền.{EN} / Representative a takes the money."
+            );
+        }
+        Recipient::SecondRepresentative => {
+            say!(
+                out,
+                "Người đại diện b nhận tiền.{EN} / Representative b takes the money."
+            );
+        }
+    }
+}
+
+/// The keys besides the PIN's.
+pub(crate) fn choices(out: &mut Outbox, choices: &Choices) {
+    if choices.has_representative() {
+        say!(
+            out,
+            "h = chủ thẻ, a/b = người đại diện nhận{EN} / h = the holder, a/b = a representative takes the money"
+        );
+    }
+    if choices.pin && choices.document {
+        say!(
+            out,
+            "d = xem giấy tờ, p = PIN{EN} / d = a photo document is seen, p = PIN"
+        );
+    }
+}
+
+pub(crate) fn end_line(out: &mut Outbox) {
+    say!(out, "");
+}
+
+pub(crate) fn not_to_be_chosen(out: &mut Outbox) {
+    say!(
+        out,
+        "Người này không nhận được khoản nào bằng cách đó.{EN} / Nothing is due that way."
+    );
+}
+
+pub(crate) fn enter_pin(out: &mut Outbox) {
+    let _ = write!(
+        out,
+        "Nhập PIN rồi Enter, c = hủy{EN} / Enter PIN, c = cancel{VI}: "
+    );
+}
+
+pub(crate) fn look_at_document(out: &mut Outbox) {
+    say!(
+        out,
+        "Xem giấy tờ có ảnh của người nhận. Đúng người và đúng số thì Enter, c = hủy{EN} / Look at the recipient's photo \
+         document: Enter if person and number are right, c = cancel"
+    );
+}
+
+pub(crate) fn look_again(out: &mut Outbox) {
+    say!(
+        out,
+        "Trả theo giấy tờ: xem lại giấy tờ trước khi đưa tiền.{EN} / Paid on a document: look at it again before you hand over \
+         the money."
+    );
+}
+
+pub(crate) fn document_not_enough(out: &mut Outbox) {
+    say!(
+        out,
+        "PIN của thẻ đã khóa: máy này không trả theo giấy tờ được. Nơi cấp thẻ mở PIN.{EN} / The card's PIN is blocked: this \
+         terminal cannot pay on a document; the issuing station unblocks the PIN."
+    );
 }
 
 pub(crate) fn due_line(out: &mut Outbox, line: &ListLine) {

@@ -234,26 +234,3 @@ fn a_card_that_was_blocked_while_its_order_was_open() {
         assert_eq!(told(&mut bench, &host).paid, paid);
     }
 }
-
-#[test]
-fn a_line_for_a_representative_only_is_not_due_to_the_holder() {
-    let flash = chip();
-    let mut host = Host::new(vec![ListLine {
-        recipients: 0b10,
-        ..line(1, 1, 500_000)
-    }]);
-    let mut bench = ready(&flash, &mut host);
-    let mut card = card(&plan());
-    bench.tap_with(&mut card, &mut |_, command, answer| {
-        assert!(!matches!(command[1], 0x20 | 0x54), "no PIN and no order");
-        Some(answer)
-    });
-    assert!(bench.read_screen().contains("KHÔNG TRẢ"));
-    let story = told(&mut bench, &host);
-    assert_eq!((story.refused, story.open), (vec![1], None));
-    assert!(!story.kinds.contains(&6), "no Intent");
-    // Nor does a PIN that is typed all the same bring anything.
-    bench.type_keys("271828\n");
-    bench.tap(&mut card);
-    assert!(!told(&mut bench, &host).kinds.contains(&6));
-}

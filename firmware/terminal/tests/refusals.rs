@@ -148,16 +148,6 @@ fn a_card_that_is_expired_or_not_yet_valid() {
 }
 
 #[test]
-fn a_card_whose_policy_knows_no_pin() {
-    let flash = chip();
-    let mut host = usual();
-    let mut bench = ready(&flash, &mut host);
-    let mut other = plan();
-    other.policy.methods = 2;
-    first_tap(&mut bench, &host, &mut card(&other), 12);
-}
-
-#[test]
 fn a_line_that_is_paid_is_known_after_a_restart_and_after_a_sync() {
     let flash = chip();
     let mut host = usual();

@@ -62,6 +62,11 @@ impl<const N: usize> Digits<N> {
     pub fn from_bytes(bytes: [u8; N]) -> Option<Self> {
         bytes.iter().all(u8::is_ascii_digit).then_some(Self(bytes))
     }
+
+    /// The digits in ASCII.
+    pub fn to_bytes(&self) -> [u8; N] {
+        self.0
+    }
 }
 
 impl<const N: usize> fmt::Debug for Digits<N> {
