@@ -1,7 +1,7 @@
 /* A plugin for QEMU's TCG: counts the instructions of the guest, in all and inside chosen functions, and cuts the power at
- * the n-th execution of an address.
+ * the n-th execution of an address, or at the n-th instruction.
  *
- *   -plugin FILE,counters=PATH[,function=GROUP:ADDRESS]...[,cut=ADDRESS:N]
+ *   -plugin FILE,counters=PATH[,function=GROUP:ADDRESS]...[,cut=ADDRESS:N][,cut=N]
  *
  * PATH holds 32 counters of 64 bits in the machine's byte order: [0] is all instructions, [GROUP] (1 to 15) those from
  * entering a function of that group to its return, whatever it calls, [16 + GROUP] how often one was entered. The outermost
@@ -35,7 +35,7 @@ static struct { uint32_t address, group; } functions[FUNCTIONS];
 static size_t function_count;
 static uint64_t *counters;
 static uint32_t cut_address = UINT32_MAX, inside;
-static uint64_t cut_in;
+static uint64_t cut_in, cut_instruction = UINT64_MAX;
 /* Where the calls under way will return to. Kept here, because a function reached by a jump at another's end (a tail call)
  * returns to that one's caller. */
 static uint32_t returns[DEPTH];
@@ -54,7 +54,7 @@ static void executed(unsigned int cpu, void *data)
     uintptr_t packed = (uintptr_t)data;
     uint32_t address = (uint32_t)packed, group = packed >> 40;
     (void)cpu;
-    if (packed >> 37 & 1 && --cut_in == 0)
+    if ((packed >> 37 & 1 && --cut_in == 0) || counters[0] + 1 == cut_instruction)
         kill(getpid(), SIGKILL);
     if (depth && address == returns[depth - 1])
         depth--;
@@ -111,6 +111,8 @@ static bool understand(const char *argument)
     uint32_t address, group;
     if (strncmp(argument, "counters=", 9) == 0)
         return map_counters(argument + 9);
+    if (strncmp(argument, "cut=", 4) == 0 && !strchr(argument, ':'))
+        return sscanf(argument, "cut=%lu", &cut_instruction) == 1 && cut_instruction > 0;
     if (sscanf(argument, "cut=%x:%lu", &cut_address, &cut_in) == 2)
         return cut_in > 0;
     if (sscanf(argument, "function=%u:%x", &group, &address) != 2 || group < 1 || group >= GROUPS

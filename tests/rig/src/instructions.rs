@@ -79,6 +79,11 @@ impl Instructions {
         Ok(())
     }
 
+    /// Kills QEMU when the `number`-th instruction since its start (from 1) is about to be carried out.
+    pub fn cut_power_at_instruction(&mut self, number: u64) {
+        self.settings.push(format!("cut={number}"));
+    }
+
     /// Arguments for [`Machine::arguments`](crate::Machine::arguments).
     #[must_use]
     pub fn arguments(&self) -> [String; 2] {

@@ -1,14 +1,15 @@
 //! QEMU killed at each journal write of one payment: the power of the terminal is cut before every write of its flash from
-//! the second tap to the money handed over, inside of these writes, and before some of the writes from switching it on.
-//! Each time the same card comes back, and in the end it was paid exactly once, the money was handed over exactly once, and
+//! the second tap to the money handed over, inside of these writes, and before some of the writes from switching it on; and
+//! at instructions evenly spread over that payment, whatever the terminal is doing there. Each time the same card comes back, and in the end it was paid exactly once, the money was handed over exactly once, and
 //! the auditor has nothing to find.
 //!
-//! `ANSINH_ALL_CUTS=1` cuts before every single word of flash from the boot entry on; that takes most of an hour. The cuts
-//! and what became of them are listed in `power-cuts.txt` in cargo's folder for tests, `target/tmp`.
+//! `ANSINH_ALL_CUTS=1` cuts before every single word of flash from the boot entry on; that takes most of an hour.
+//! `ANSINH_INSTRUCTION_CUTS=500` cuts at so many instructions. The cuts and what became of them are listed in `power-cuts.txt` in cargo's folder for tests, `target/tmp`.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 use std::fs;
+use std::ops::Range;
 use std::path::Path;
 use std::process::Command;
 
@@ -32,6 +33,8 @@ const WORDS_OF_SEED_PAGE: u64 = 1042;
 const STRIDE_OF_WORDS: usize = 29;
 /// Every so many writes before the payment: boot, clock and shift.
 const STRIDE_BEFORE: usize = 8;
+/// Instructions of the payment at which the power is cut, if `ANSINH_INSTRUCTION_CUTS` does not say otherwise.
+const INSTRUCTIONS: u64 = 70;
 const PEOPLE: usize = 3;
 /// What changes: the station's folder, the cards' memories, the terminal's flash.
 const PARTS: [&str; 3] = ["station", "blank-cards", "terminal.flash"];
@@ -55,6 +58,24 @@ fn keeps(promised: Option<&str>, (found, done): Course) -> bool {
     }
 }
 
+/// Where the power goes.
+#[derive(Clone, Copy)]
+enum Cut {
+    /// Before a function is entered for the n-th time.
+    Before(&'static str, u64),
+    /// Before the n-th instruction since switching on.
+    Instruction(u64),
+}
+
+impl fmt::Display for Cut {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Before(place, time) => write!(f, "{place} {time}"),
+            Self::Instruction(number) => write!(f, "instruction {number}"),
+        }
+    }
+}
+
 struct Sweep {
     scene: Scene,
     image: Image,
@@ -74,12 +95,14 @@ impl Sweep {
         })
     }
 
-    /// Plays until the power is cut before `place` is reached for the `time`-th time, and sees it through. Nothing when the
-    /// payment was over before.
-    fn cut(&mut self, place: &str, time: u64) -> Result<Option<Course>> {
+    /// Plays until the power is cut, and sees it through. Nothing when the payment was over before.
+    fn cut(&mut self, cut: &Cut) -> Result<Option<Course>> {
         self.restore()?;
         let mut instructions = Instructions::new()?;
-        instructions.cut_power_at(&self.image, place, time)?;
+        match cut {
+            Cut::Before(place, time) => instructions.cut_power_at(&self.image, place, *time)?,
+            Cut::Instruction(number) => instructions.cut_power_at_instruction(*number),
+        }
         self.scene.pay_point.switch_on_with(instructions.arguments())?;
         let mut promised = None;
         let played = self.play(&mut promised);
@@ -114,12 +137,24 @@ impl Sweep {
         let group = instructions.count_inside(&self.image, place)?;
         self.scene.pay_point.switch_on_with(instructions.arguments())?;
         self.begin()?;
-        self.scene
-            .pay_point
-            .identify(&self.card, pin_of(&self.card.number))?;
+        self.identify()?;
         let times = instructions.read()?.calls(group);
         self.scene.pay_point.cut_power()?;
         Ok(times)
+    }
+
+    /// The instructions since switching on at which the second tap begins and at which the money is handed over.
+    fn payment(&mut self) -> Result<Range<u64>> {
+        self.restore()?;
+        let instructions = Instructions::new()?;
+        self.scene.pay_point.switch_on_with(instructions.arguments())?;
+        self.begin()?;
+        self.identify()?;
+        let start = instructions.read()?.all();
+        self.pay(&mut None)?;
+        let end = instructions.read()?.all();
+        self.scene.pay_point.cut_power()?;
+        Ok(start..end)
     }
 
     fn restore(&self) -> Result<()> {
@@ -129,8 +164,20 @@ impl Sweep {
     /// A payment; `promised` is the last that the screen said of it.
     fn play(&mut self, promised: &mut Option<&'static str>) -> Result<()> {
         self.begin()?;
+        self.identify()?;
+        self.pay(promised)
+    }
+
+    /// The first tap, and the PIN.
+    fn identify(&mut self) -> Result<()> {
+        let pin = pin_of(&self.card.number);
+        self.scene.pay_point.identify(&self.card, pin)?;
+        Ok(())
+    }
+
+    /// The second tap, and the money handed over.
+    fn pay(&mut self, promised: &mut Option<&'static str>) -> Result<()> {
         let pay_point = &mut self.scene.pay_point;
-        pay_point.identify(&self.card, pin_of(&self.card.number))?;
         pay_point.tap(&self.card)?;
         pay_point.wait_for(screen::PAID)?;
         *promised = Some(screen::PAID);
@@ -268,16 +315,29 @@ struct Report {
 
 impl Report {
     /// Cuts at `place`, time after time, until the payment is over before the cut.
-    fn sweep(&mut self, sweep: &mut Sweep, place: &str, times: impl Iterator<Item = u64>) -> Result<()> {
+    fn sweep(
+        &mut self,
+        sweep: &mut Sweep,
+        place: &'static str,
+        times: impl Iterator<Item = u64>,
+    ) -> Result<()> {
         for time in times {
-            let cut = sweep.cut(place, time);
-            let Some(course) = cut.with_context(|| format!("cut before {place}, time {time}"))? else {
+            if !self.cut(sweep, Cut::Before(place, time))? {
                 return Ok(());
-            };
-            writeln!(self.cuts, "{place} {time}: {}; {}", course.0, course.1)?;
-            *self.courses.entry(course).or_default() += 1;
+            }
         }
         bail!("the sweep has no end")
+    }
+
+    /// Cuts; false when the payment was over before.
+    fn cut(&mut self, sweep: &mut Sweep, cut: Cut) -> Result<bool> {
+        let course = sweep.cut(&cut).with_context(|| format!("cut before {cut}"))?;
+        let Some(course) = course else {
+            return Ok(false);
+        };
+        writeln!(self.cuts, "{cut}: {}; {}", course.0, course.1)?;
+        *self.courses.entry(course).or_default() += 1;
+        Ok(true)
     }
 
     fn publish(&self) -> Result<()> {
@@ -300,6 +360,18 @@ fn cut_everywhere(readers: &[(String, u16)]) -> Result<Report> {
     report.sweep(&mut scene, WRITE, some.chain(before + 1..))?;
     let before = scene.times_before_payment(WORD)?;
     report.sweep(&mut scene, WORD, (before + 1..).step_by(STRIDE_OF_WORDS))?;
+    let cuts = match std::env::var("ANSINH_INSTRUCTION_CUTS") {
+        Ok(cuts) => cuts.parse().context("ANSINH_INSTRUCTION_CUTS")?,
+        Err(_) => INSTRUCTIONS,
+    };
+    let payment = scene.payment()?;
+    let mut made = 0;
+    for index in 0..cuts {
+        let number = payment.start + (payment.end - payment.start) * index / cuts;
+        made += u64::from(report.cut(&mut scene, Cut::Instruction(number))?);
+    }
+    // No two runs wait equally long: the last of the cuts may come too late.
+    ensure!(made * 10 >= cuts * 9, "{made} of {cuts} cuts came before the end");
     Ok(report)
 }
 
