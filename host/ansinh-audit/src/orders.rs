@@ -113,7 +113,11 @@ impl<'a, V: Verify> Pass<'a, V> {
         if self.open.iter().any(|open| open.order_hash == hash) || self.is_lost(order.order().sequence) {
             return;
         }
-        self.find(Code::StillOpen, place, "repeats an order that no open intent announces");
+        self.find(
+            Code::StillOpen,
+            place,
+            "repeats an order that no open intent announces",
+        );
     }
 
     /// Is the entry of this number among the missing ones?

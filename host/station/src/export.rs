@@ -192,7 +192,8 @@ fn write_terminal(folder: &Folder, terminal: &Terminal, entries: &[Vec<u8>]) -> 
                 let receipt = receipt.signed();
                 // Ingestion takes no other.
                 let intent = intents.remove(&receipt.claimed().object_hash);
-                let intent = intent.with_context(|| format!("journal of {name}: a receipt without its Intent"))?;
+                let intent =
+                    intent.with_context(|| format!("journal of {name}: a receipt without its Intent"))?;
                 receipts.insert(intent, (receipt.signed_bytes(), der(receipt.signature())?));
             }
             _ => {}

@@ -8,6 +8,7 @@ mod files;
 mod issuer;
 mod journals;
 mod operations;
+mod parked;
 mod payments;
 mod versions;
 

@@ -2,7 +2,7 @@
 
 use ansinh_audit::Code;
 use card_spec::crypto::{Sign as _, sha256};
-use card_spec::journal::{EncodedOrder, Event, Refusal, RefusalReason};
+use card_spec::journal::{Event, Refusal, RefusalReason};
 use card_spec::list::ListHeader;
 use card_spec::payment::{HolderCheckMethod, HolderCheckOutcome, LineType, ReceiptKind, Recipient};
 use card_spec::signed::Signed;
@@ -480,56 +480,6 @@ fn two_receipts_with_one_counter() {
     );
 }
 
-/// Two holders' orders are open at a time; the second is settled first.
-fn orders_put_aside_are_settled_by_themselves() {
-    let put_aside = |world: &mut World, settle: &dyn Fn(&mut World, [Vec<u8>; 2], [u32; 2])| {
-        let lines = [0, 2].map(|card| LineSpec::new(card, november(), LineType::OneOff, 1_000));
-        let list = world.issue_list(0, &lines);
-        world.load_list(0, list);
-        let open = [1, 2].map(|line| {
-            let order = world.order(0, list, line);
-            (world.intent(0, &order), world.terminals[0].sequence)
-        });
-        for (order, _) in &open {
-            world.terminals[0].log(Event::StillOpen(EncodedOrder::parse(order).unwrap()));
-        }
-        let [(one, first), (other, second)] = open;
-        settle(world, [one, other], [first, second]);
-    };
-    let pay = |world: &mut World, card: usize, order: &[u8], intent: u32| {
-        let receipt = world.receipt(card, order);
-        let receipt = sign(&receipt, &world.cards[card].signing);
-        world.paid(0, intent, &receipt);
-        world.terminals[0].log(Event::Handed { intent });
-    };
-    let report = world_gives(
-        |world| {
-            put_aside(world, &|world, [_, other], [_, second]| pay(world, 2, &other, second));
-        },
-        &[],
-    );
-    assert_eq!(report.terminals[0].open_intents.len(), 1);
-    let report = world_gives(
-        |world| {
-            put_aside(world, &|world, [one, other], [first, second]| {
-                pay(world, 2, &other, second);
-                pay(world, 0, &one, first);
-            });
-        },
-        &[],
-    );
-    assert!(report.terminals[0].open_intents.is_empty());
-    world_gives(
-        |world| {
-            put_aside(world, &|world, [one, _], [first, _]| {
-                pay(world, 0, &one, first);
-                world.terminals[0].log(Event::StillOpen(EncodedOrder::parse(&one).unwrap()));
-            });
-        },
-        &[Code::StillOpen],
-    );
-}
-
 #[test]
 fn intents_stay_open_until_they_are_settled() {
     let report = world_gives(
@@ -549,7 +499,6 @@ fn intents_stay_open_until_they_are_settled() {
         },
         &[Code::IntentOpen],
     );
-    orders_put_aside_are_settled_by_themselves();
     let close = |status_word: Option<u16>, expected: &[Code]| {
         world_gives(
             |world| {
