@@ -572,7 +572,10 @@ impl<'f, F: NorFlash> Log<'f, F> {
             if open.entry > last.0 {
                 continue;
             }
-            let order = self.order(&open)?;
+            // One that the flash has lost cannot be told again: its space stays, and what is before it goes.
+            let Ok(order) = self.order(&open) else {
+                continue;
+            };
             let order = order.order().ok_or(LogError::Failed)?;
             match self.append(curve, keys, stamp, Event::StillOpen(order)) {
                 Ok(_) => {}

@@ -357,6 +357,34 @@ fn each_open_order_keeps_the_room_to_settle_it() {
     assert_eq!((story.paid.len(), story.open, story.handed.len()), (4, None, 4));
 }
 
+#[test]
+fn an_order_that_the_flash_has_lost_stops_payments_and_no_acknowledgement() {
+    let flash = chip();
+    let mut host = host(2);
+    let mut bench = ready(&flash, &mut host);
+    let (mut first, mut second) = (card(&holder(1)), card(&holder(2)));
+    bench.tear(&mut first, true);
+    bench.type_keys("n");
+    let entries = bench.journal();
+    let open = told(&mut bench, &host).open.unwrap();
+    {
+        let lost = &entries[open as usize - 1];
+        let bytes = &mut flash.borrow_mut().bytes;
+        let place = bytes.windows(lost.len()).position(|part| part == lost).unwrap();
+        bytes[place + lost.len() / 2] ^= 0x01;
+    }
+    // The second holder may be the very one: nobody can tell any more.
+    bench.read_screen();
+    bench.tap(&mut second);
+    let screen = bench.read_screen();
+    assert!(
+        screen.contains("Không ghi được nhật ký") && !screen.contains("Nhập PIN"),
+        "{screen}"
+    );
+    host.acknowledge(&mut bench, entries.last().unwrap()).unwrap();
+    assert_eq!(bench.hello().acknowledged, open - 1);
+}
+
 /// The first holder's order is put aside, the second is paid, the host acknowledges, the first comes back.
 fn afternoon(bench: &mut Bench<'_>, host: &Host, cards: &mut [Card; 2]) -> Option<()> {
     bench.type_keys("oLan\nn");
