@@ -40,6 +40,8 @@ pub(crate) enum Flow {
     TypingOperatorPin(String<20>),
     /// A supervisor types the time.
     TypingTime(TimeEntry),
+    /// The clerk reads unpaid lines, up to this one so far.
+    Listing(u32),
     /// First tap.
     Identifying(Tap),
     /// First tap: reading data group 1.
@@ -126,6 +128,7 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
             Flow::Naming(name) => self.naming_key(name, key),
             Flow::TypingOperatorPin(name) => self.operator_pin_key(name, key),
             Flow::TypingTime(entry) => self.time_key(entry, key),
+            Flow::Listing(after) => self.listing_key(after, key),
             Flow::TypingPin(customer) => self.pin_key(customer, key),
             Flow::Awaiting(customer) if matches!(key, b'c' | b'C' | ESCAPE) => self.cancel(&customer),
             // While a card is in the field, keys have no meaning.
@@ -155,6 +158,7 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
         match core::mem::replace(&mut self.flow, Flow::Idle) {
             Flow::TypingPin(customer) | Flow::Awaiting(customer) => self.cancel(&customer),
             Flow::TypingOperatorPin(_) | Flow::TypingTime(_) => self.forget_operator_pin(),
+            Flow::Listing(_) => self.end_service(),
             flow => self.flow = flow,
         }
         self.wish_field();
@@ -167,8 +171,14 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
             }
             b'g' | b'G' if self.log.as_ref().is_some_and(|log| !log.is_damaged()) => self.ask_clock(),
             b'x' | b'X' => self.close_shift(),
+            b't' | b'T' if self.is_in_shift() => {
+                self.show_totals();
+                self.prompt();
+            }
+            b'l' | b'L' if self.is_in_shift() => self.show_unpaid(0),
             b'\r' | b'\n' if self.is_handing_over() => self.handed(),
             b'n' | b'N' if self.is_waiting() => self.go_on(),
+            b'2' if self.operator.is_some() => self.ask_operator(Wish::Second),
             _ => {}
         }
     }
@@ -248,6 +258,7 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
         self.deadline = None;
         self.pin.erase();
         self.ephemeral = None;
+        self.second = None;
         self.flow = Flow::Idle;
         self.prompt();
     }
@@ -284,7 +295,11 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
     pub(crate) fn is_serving(&self) -> bool {
         !matches!(
             self.flow,
-            Flow::Idle | Flow::Naming(_) | Flow::TypingOperatorPin(_) | Flow::TypingTime(_)
+            Flow::Idle
+                | Flow::Naming(_)
+                | Flow::TypingOperatorPin(_)
+                | Flow::TypingTime(_)
+                | Flow::Listing(_)
         )
     }
 
@@ -318,7 +333,11 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
     pub(crate) fn wish_field(&mut self) {
         let wanted = match &self.flow {
             Flow::Idle => self.wants_first_tap(),
-            Flow::Naming(_) | Flow::TypingOperatorPin(_) | Flow::TypingTime(_) | Flow::TypingPin(..) => false,
+            Flow::Naming(_)
+            | Flow::TypingOperatorPin(_)
+            | Flow::TypingTime(_)
+            | Flow::Listing(_)
+            | Flow::TypingPin(..) => false,
             _ => true,
         };
         self.out.field(wanted);

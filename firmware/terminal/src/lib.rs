@@ -31,6 +31,7 @@ mod shift_text;
 mod summary;
 mod tap;
 mod text;
+mod totals;
 mod words;
 
 use core::cell::RefCell;

@@ -21,6 +21,7 @@ use crate::flash::{FlashError, Shared};
 use crate::keys::Keys;
 use crate::primitives::Signer;
 use crate::summary;
+use crate::totals::Totals;
 
 /// Entries for which there must be room before an order is begun: Intent, Paid, Handed, and after power cuts Boots.
 const RESERVE: u32 = 16;
@@ -130,6 +131,7 @@ pub(crate) struct Standing {
     unhanded: Vec<Unhanded, MAXIMUM_UNHANDED>,
     /// Wrong PINs of operators since a shift was opened last, as far as entries tell.
     wrong_pins: u32,
+    totals: Totals,
 }
 
 impl Standing {
@@ -143,6 +145,7 @@ impl Standing {
             overfull: false,
             unhanded: Vec::new(),
             wrong_pins: 0,
+            totals: Totals::default(),
         }
     }
 
@@ -164,19 +167,28 @@ impl Standing {
                 self.close(|open| open.order_hash == paid)
             }
             Event::Refused(refusal) => {
+                self.totals.refused();
                 self.close(|open| refusal.closes_intent == Some(open.sequence));
                 None
             }
             Event::Handed { intent } => {
-                self.unhanded.retain(|payment| payment.intent != *intent);
+                let is_meant = |payment: &Unhanded| payment.intent == *intent;
+                if let Some(place) = self.unhanded.iter().position(is_meant) {
+                    self.totals.handed(self.unhanded.remove(place).amount);
+                }
                 None
             }
             Event::OperatorRefused { attempts, .. } => {
                 self.wrong_pins = *attempts;
                 None
             }
-            Event::ShiftOpened { .. } => {
+            Event::ShiftOpened { operator } => {
                 self.wrong_pins = 0;
+                self.totals.shift_opened(operator.as_str());
+                None
+            }
+            Event::ShiftClosed { .. } => {
+                self.totals.shift_closed();
                 None
             }
             _ => None,
@@ -209,6 +221,7 @@ impl Standing {
         if self.unhanded.is_full() {
             self.unhanded.remove(0);
         }
+        self.totals.paid(order.amount);
         // There is room now.
         let _ = self.unhanded.push(Unhanded {
             intent: open.sequence,
@@ -503,6 +516,11 @@ impl<'f, F: NorFlash> Log<'f, F> {
         self.standing.wrong_pins
     }
 
+    /// What the shift has done.
+    pub(crate) fn totals(&self) -> &Totals {
+        &self.standing.totals
+    }
+
     /// Whole entries from a sequence number on, as many as fit. Damaged ones are left out: the chain shows the gap.
     pub(crate) fn entries(&mut self, from: u32, out: &mut Vec<u8, MAX_BYTES>) -> Result<(), LogError> {
         let mut buffer = [0; MAX_RECORD];
@@ -620,15 +638,13 @@ fn read_order<'b, F: NorFlash>(
     Ok(order.filter(|order| order.hash() == open.order_hash))
 }
 
-/// What the newest summary says, and the first entry that it does not know of: without one all that no host has acknowledged.
+/// What the newest summary says, and the first entry that it does not know of. The first block has none, so all that there is is
+/// read: also acknowledged entries count for a shift.
 fn recall<F: NorFlash>(journal: &mut Journal<Shared<'_, F>>) -> Result<(Standing, RecordId), LogError> {
     let mut buffer = [0; MAX_RECORD];
     let known = journal.summary(&mut buffer)?;
     let known = known.and_then(|found| Some((summary::decode(found.bytes)?, found.next)));
-    Ok(known.unwrap_or_else(|| {
-        let released = journal.released().map_or(0, |released| released.0);
-        (Standing::new(), RecordId(released.saturating_add(1)))
-    }))
+    Ok(known.unwrap_or_else(|| (Standing::new(), RecordId(1))))
 }
 
 /// Can it come any number of times while an order is open?

@@ -45,7 +45,7 @@ pub(crate) struct Facts {
     pub(crate) number: u32,
     pub(crate) effective: Date,
     pub(crate) expiry: Date,
-    lines: u32,
+    pub(crate) lines: u32,
     pub(crate) root: Digest,
     total: Amount,
 }
@@ -185,6 +185,18 @@ impl<'f, F: NorFlash> PaymentList<'f, F> {
             }
         }
         Ok(false)
+    }
+
+    /// The first line after line `after` that can be paid and is not known to be. Nothing is trusted yet.
+    pub(crate) fn next_unpaid(&self, after: u32) -> Result<Option<ListLine>, FlashError> {
+        for number in after.saturating_add(1)..=self.facts.lines {
+            let line = parse_line(&self.encoding(number)?);
+            let line = line.filter(|line| line.number == number && payable(line));
+            if line.is_some() && !self.is_paid(number)? {
+                return Ok(line);
+            }
+        }
+        Ok(None)
     }
 
     /// Remembers that a line is paid. The journal's Paid entry comes first: this is only to find it quickly.

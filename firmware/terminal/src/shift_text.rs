@@ -3,12 +3,14 @@
 use core::fmt::Write as _;
 
 use card_spec::journal::ShiftEnd;
+use card_spec::list::ListLine;
 use card_spec::payment::ClockSource;
 use card_spec::values::Time;
 
 use crate::clock_setting::WrongTime;
 use crate::outbox::Outbox;
-use crate::text::{EN, VI};
+use crate::text::{Dong, EN, VI};
+use crate::totals::{Sum, Totals};
 
 /// Writes a line; an outbox that is full cuts it off.
 macro_rules! say {
@@ -145,4 +147,64 @@ pub(crate) fn wrong_time(out: &mut Outbox, wrong: WrongTime) {
 
 pub(crate) fn clock_set(out: &mut Outbox, time: Time, name: &str) {
     say!(out, "Đã đặt giờ {time} ({name}).{EN} / The clock is set.");
+}
+
+pub(crate) fn totals(out: &mut Outbox, totals: &Totals) {
+    let Totals {
+        paid,
+        handed,
+        refused,
+        ..
+    } = totals;
+    say!(
+        out,
+        "Ca này: thẻ đã trả {}, {}{EN} / This shift: paid by cards",
+        paid.number,
+        Dong(paid.amount())
+    );
+    say!(
+        out,
+        "  đã giao {}, {}{EN} / handed over",
+        handed.number,
+        Dong(handed.amount())
+    );
+    say!(out, "  từ chối {refused}{EN} / refused");
+}
+
+pub(crate) fn list_totals(out: &mut Outbox, number: u32, lines: u32, left: Sum) {
+    say!(
+        out,
+        "Danh sách {number}: còn {} trong {lines} khoản, {}{EN} / List: lines left, sum",
+        left.number,
+        Dong(left.amount())
+    );
+}
+
+pub(crate) fn unpaid_line(out: &mut Outbox, line: &ListLine) {
+    say!(
+        out,
+        "{:>4}. {} {}",
+        line.number,
+        line.card_number,
+        Dong(line.amount)
+    );
+}
+
+pub(crate) fn next_page(out: &mut Outbox) {
+    say!(out, "Enter = tiếp, c = thôi{EN} / Enter = next, c = end");
+}
+
+pub(crate) fn no_more_unpaid(out: &mut Outbox) {
+    say!(out, "Hết khoản chưa trả.{EN} / No more unpaid lines.");
+}
+
+pub(crate) fn no_list(out: &mut Outbox) {
+    say!(out, "Chưa có danh sách chi trả.{EN} / No payment list yet.");
+}
+
+pub(crate) fn unreadable_list(out: &mut Outbox) {
+    say!(
+        out,
+        "Không đọc được danh sách. Hãy đồng bộ với máy chủ.{EN} / The list cannot be read: sync with the host."
+    );
 }

@@ -29,7 +29,7 @@ macro_rules! say {
 }
 
 /// An amount with its thousands apart, as on Vietnamese money orders.
-struct Dong(Amount);
+pub(crate) struct Dong(pub(crate) Amount);
 
 impl fmt::Display for Dong {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -99,7 +99,9 @@ pub(crate) fn idle(out: &mut Outbox, shift: bool, today: Option<Date>) {
         );
     }
     if shift {
-        say!(out, "Chạm thẻ, x = kết ca{EN} / Tap card, x = close shift");
+        say!(out, "Chạm thẻ{EN} / Tap card");
+        say!(out, "t tổng, l còn lại{EN} / t totals, l unpaid");
+        say!(out, "x kết ca{EN} / x close shift");
     } else {
         say!(
             out,
@@ -250,6 +252,21 @@ pub(crate) fn choices(out: &mut Outbox, choices: &Choices) {
     }
 }
 
+pub(crate) fn second_operator(out: &mut Outbox, name: &str) {
+    say!(
+        out,
+        "Người thứ hai: {name}, cho một lượt trả.{EN} / Second operator: {name}, for one service."
+    );
+}
+
+pub(crate) fn no_second_operator(out: &mut Outbox) {
+    say!(
+        out,
+        "Người thứ hai phải là người khác, tên không quá 11 chữ.{EN} / The second operator must be another one, with a name of at \
+         most 11 letters."
+    );
+}
+
 pub(crate) fn end_line(out: &mut Outbox) {
     say!(out, "");
 }
@@ -287,8 +304,8 @@ pub(crate) fn look_again(out: &mut Outbox) {
 pub(crate) fn document_not_enough(out: &mut Outbox) {
     say!(
         out,
-        "PIN của thẻ đã khóa: máy này không trả theo giấy tờ được. Nơi cấp thẻ mở PIN.{EN} / The card's PIN is blocked: this \
-         terminal cannot pay on a document; the issuing station unblocks the PIN."
+        "PIN của thẻ đã khóa: trả theo giấy tờ cần người trả thứ hai, bấm 2 rồi chạm lại; hoặc nơi cấp thẻ mở PIN.{EN} / The \
+         card's PIN is blocked: a document needs a second operator, press 2 and tap again; or the issuing station unblocks it."
     );
 }
 
