@@ -178,6 +178,7 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
             b'l' | b'L' if self.is_in_shift() => self.show_unpaid(0),
             b'\r' | b'\n' if self.is_handing_over() => self.handed(),
             b'n' | b'N' if self.is_waiting() => self.go_on(),
+            b'2' if self.operator.is_some() => self.ask_operator(Wish::Second),
             _ => {}
         }
     }
@@ -257,6 +258,7 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
         self.deadline = None;
         self.pin.erase();
         self.ephemeral = None;
+        self.second = None;
         self.flow = Flow::Idle;
         self.prompt();
     }

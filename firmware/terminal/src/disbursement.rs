@@ -7,7 +7,7 @@ use card_spec::apdu::StatusWord;
 use card_spec::command::instruction::DISBURSE;
 use card_spec::crypto::Curve;
 use card_spec::journal::{EncodedOrder, EncodedReceipt, Event, Refusal, RefusalReason};
-use card_spec::payment::{HolderCheckMethod, Operator, Order, ReceiptKind};
+use card_spec::payment::{HolderCheckMethod, Operator, Order, ReceiptKind, SecondOperator};
 use card_spec::refusal::Refusal as Decision;
 use card_spec::scp03::{MAX_COMMAND_DATA, MAX_PROTECTED_RESPONSE, Reply};
 use card_spec::values::Amount;
@@ -98,6 +98,7 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
         }
         let mut nonce = [0; 16];
         self.random.fill_bytes(&mut nonce);
+        let second = self.voucher(taker.method);
         let keys = self.keys.as_ref()?;
         let log = self.log.as_mut()?;
         log.boot(&self.curve, keys, stamp).ok()?;
@@ -113,7 +114,7 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
             recipient: taker.recipient,
             method: taker.method,
             operator: Operator::new(self.operator.as_ref()?)?,
-            second_operator: None,
+            second_operator: second.as_deref().and_then(SecondOperator::new),
             time: stamp.time,
             clock: stamp.source,
             nonce,

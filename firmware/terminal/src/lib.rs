@@ -24,6 +24,7 @@ mod payment;
 mod payment_list;
 mod primitives;
 mod recipient;
+mod second_operator;
 #[cfg(test)]
 mod screens;
 mod shift;

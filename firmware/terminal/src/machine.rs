@@ -21,6 +21,7 @@ use crate::operators::operators_loaded;
 use crate::outbox::Outbox;
 use crate::payment_list::{ListLoading, PaymentList};
 use crate::primitives::Marked;
+use crate::second_operator::SecondName;
 use crate::shift::Shift;
 use crate::tap::{Context, Ephemeral};
 use crate::text::{self, EN, VI};
@@ -69,6 +70,8 @@ pub(crate) struct Machine<'f, F, R, C> {
     /// Who works here since power-on.
     pub(crate) operator: Option<String<20>>,
     pub(crate) shift: Shift,
+    /// Who vouches for the clerk in the next service.
+    pub(crate) second: Option<SecondName>,
     pub(crate) flow: Flow,
     /// For the second tap of the holder who is served, made while the card is away.
     pub(crate) ephemeral: Option<SecretKey>,
@@ -117,6 +120,7 @@ impl<'f, F: NorFlash, R: CryptoRng, C: Curve> Machine<'f, F, R, C> {
             nonce: None,
             operator: None,
             shift: Shift::default(),
+            second: None,
             flow: Flow::Idle,
             ephemeral: None,
             pin: PinEntry::default(),

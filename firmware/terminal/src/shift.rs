@@ -68,12 +68,14 @@ pub(crate) enum Wish {
     #[default]
     Shift,
     Clock,
+    /// To vouch for the clerk in the next service ([`crate::second_operator`]).
+    Second,
 }
 
 impl Wish {
     fn role(self) -> u8 {
         match self {
-            Self::Shift => Roles::CLERK,
+            Self::Shift | Self::Second => Roles::CLERK,
             Self::Clock => Roles::SUPERVISOR,
         }
     }
@@ -184,6 +186,7 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
         match (self.identify(known), wish) {
             (Ok(identified), Wish::Shift) => self.open_shift(identified),
             (Ok(identified), Wish::Clock) => self.ask_time(identified),
+            (Ok(identified), Wish::Second) => self.second_joins(&identified),
             (Err(name), _) => self.wrong_operator_pin(&name),
         }
     }
@@ -225,6 +228,7 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
             Ok(_) => {
                 shift_text::opened(&mut self.out, &name, self.device.operators.is_some());
                 self.operator = Some(name);
+                self.second = None;
                 self.shift.wrong = 0;
                 self.shift.touched = self.clock.milliseconds();
                 self.armed = true;
@@ -248,6 +252,7 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
 
     /// Ends the shift, if there is one. Without room in the journal it ends without an entry.
     pub(crate) fn end_shift(&mut self, end: ShiftEnd) {
+        self.second = None;
         let Some(name) = self.operator.take() else {
             return;
         };

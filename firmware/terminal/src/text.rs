@@ -252,6 +252,21 @@ pub(crate) fn choices(out: &mut Outbox, choices: &Choices) {
     }
 }
 
+pub(crate) fn second_operator(out: &mut Outbox, name: &str) {
+    say!(
+        out,
+        "Người thứ hai: {name}, cho một lượt trả.{EN} / Second operator: {name}, for one service."
+    );
+}
+
+pub(crate) fn no_second_operator(out: &mut Outbox) {
+    say!(
+        out,
+        "Người thứ hai phải là người khác, tên không quá 11 chữ.{EN} / The second operator must be another one, with a name of at \
+         most 11 letters."
+    );
+}
+
 pub(crate) fn end_line(out: &mut Outbox) {
     say!(out, "");
 }
@@ -289,8 +304,8 @@ pub(crate) fn look_again(out: &mut Outbox) {
 pub(crate) fn document_not_enough(out: &mut Outbox) {
     say!(
         out,
-        "PIN của thẻ đã khóa: máy này không trả theo giấy tờ được. Nơi cấp thẻ mở PIN.{EN} / The card's PIN is blocked: this \
-         terminal cannot pay on a document; the issuing station unblocks the PIN."
+        "PIN của thẻ đã khóa: trả theo giấy tờ cần người trả thứ hai, bấm 2 rồi chạm lại; hoặc nơi cấp thẻ mở PIN.{EN} / The \
+         card's PIN is blocked: a document needs a second operator, press 2 and tap again; or the issuing station unblocks it."
     );
 }
 

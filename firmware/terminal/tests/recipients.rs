@@ -291,7 +291,7 @@ fn what_the_cards_policy_allows_is_offered_and_nothing_else() {
 }
 
 #[test]
-fn a_document_does_not_pay_a_card_whose_pin_is_blocked() {
+fn a_document_alone_does_not_pay_a_card_whose_pin_is_blocked() {
     let flash = chip();
     let mut host = Host::new(vec![line(1, 1, 500_000)]);
     let mut bench = ready(&flash, &mut host);
