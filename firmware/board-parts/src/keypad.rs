@@ -15,14 +15,24 @@ pub const SIZE: usize = 4;
 
 /// What the terminal core gets for each key ([`Keypad::scan`]), row by row.
 ///
-/// `A` is `o` (open a shift), `C` is `c` (cancel), `#` is Enter, `*` takes a digit back. `B` and `D` are for the screen.
+/// `C` is `c` (cancel), `#` is Enter, `*` takes a digit back. `B` and `D` are for the screen.
 const KEYS: [[u8; SIZE]; SIZE] = [
-    [b'1', b'2', b'3', b'o'],
+    [b'1', b'2', b'3', LETTER],
     [b'4', b'5', b'6', PAGE],
     [b'7', b'8', b'9', b'c'],
     [0x08, b'0', b'\r', LANGUAGE],
 ];
 
+/// The same after key `A`: the letters by which the terminal takes orders.
+const LETTERS: [[u8; SIZE]; SIZE] = [
+    [b'o', b'x', b'n', LETTER],
+    [b't', b'l', b'g', PAGE],
+    [b'h', b'a', b'b', b'c'],
+    [b'd', b'p', b'\r', LANGUAGE],
+];
+
+/// Key `A`: the next key is a letter. The core never sees it.
+const LETTER: u8 = 0;
 /// Key `B`: the page before. A control code that no console sends by accident (DC1).
 pub const PAGE: u8 = 0x11;
 /// Key `D`: with or without English (DC2).
@@ -34,9 +44,11 @@ pub type Contacts = [u8; SIZE];
 /// The keypad's state between scans.
 #[derive(Default)]
 pub struct Keypad {
-    candidate: Option<u8>,
+    /// Row and column.
+    candidate: Option<(usize, usize)>,
     agreed: u8,
     held: bool,
+    letter: bool,
 }
 
 impl Keypad {
@@ -62,22 +74,30 @@ impl Keypad {
             return None;
         }
         let was_held = core::mem::replace(&mut self.held, candidate.is_some());
-        candidate.filter(|_| !was_held)
+        if was_held { None } else { self.press(candidate?) }
+    }
+
+    fn press(&mut self, (row, column): (usize, usize)) -> Option<u8> {
+        let table = if self.letter { &LETTERS } else { &KEYS };
+        let key = *table.get(row)?.get(column)?;
+        self.letter = key == LETTER;
+        (!self.letter).then_some(key)
     }
 }
 
 enum Seen {
     None,
-    Key(u8),
+    Key((usize, usize)),
     Several,
 }
 
 impl Seen {
     fn of(contacts: Contacts) -> Self {
-        let mut closed = contacts.iter().zip(KEYS).flat_map(|(row, keys)| {
-            keys.into_iter()
-                .zip([1_u8, 2, 4, 8])
-                .filter_map(move |(key, column)| (row & column != 0).then_some(key))
+        let mut closed = contacts.iter().enumerate().flat_map(|(row, contacts)| {
+            [1_u8, 2, 4, 8]
+                .into_iter()
+                .enumerate()
+                .filter_map(move |(column, bit)| (contacts & bit != 0).then_some((row, column)))
         });
         match (closed.next(), closed.next()) {
             (None, _) => Self::None,
