@@ -14,12 +14,13 @@ use zeroize::{Zeroize as _, Zeroizing};
 
 use crate::clock_setting::TimeEntry;
 use crate::disbursement::Disbursing;
-use crate::log::{Log, Unhanded};
+use crate::log::Log;
 use crate::machine::Machine;
 use crate::payment::Customer;
 use crate::recipient::MAXIMUM_REPRESENTATIVES;
 use crate::shift::Wish;
 use crate::shift_text;
+use crate::standing::{MAXIMUM_UNHANDED, Unhanded};
 use crate::tap::{GenuineCard, Tap};
 use crate::text::{self, EN};
 
@@ -265,7 +266,7 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
 
     /// The clerk has handed over what was paid.
     fn handed(&mut self) {
-        let unhanded: Vec<Unhanded, { crate::log::MAXIMUM_UNHANDED }> = self
+        let unhanded: Vec<Unhanded, { MAXIMUM_UNHANDED }> = self
             .log
             .as_ref()
             .map(Log::unhanded)

@@ -17,11 +17,12 @@ use rand_core::CryptoRng;
 
 use crate::clerk::Flow;
 use crate::clock::Stamp;
-use crate::log::{Log, OpenOrder, PaidLine};
+use crate::log::Log;
 use crate::machine::{Machine, mark_paid};
 use crate::payment::refusal;
 use crate::payment_list::{DueLine, MAXIMUM_DUE, PaymentList, may_take};
 use crate::recipient::Taker;
+use crate::standing::{OpenOrder, PaidLine};
 use crate::tap::{CardFacts, GenuineCard};
 use crate::text;
 

@@ -29,6 +29,7 @@ mod second_operator;
 mod screens;
 mod shift;
 mod shift_text;
+mod standing;
 mod summary;
 mod tap;
 mod text;

@@ -7,8 +7,9 @@ use card_spec::crypto::Curve;
 use embedded_storage::nor_flash::NorFlash;
 use rand_core::CryptoRng;
 
-use crate::log::{Log, LogError, OpenOrder};
+use crate::log::{Log, LogError};
 use crate::machine::Machine;
+use crate::standing::OpenOrder;
 use crate::tap::CardFacts;
 use crate::text;
 

@@ -6,7 +6,7 @@
 use heapless::Vec;
 use journal::MAX_SUMMARY;
 
-use crate::log::Standing;
+use crate::standing::Standing;
 
 /// Another firmware may keep something else: then the entries are read one by one. A change of [`Standing`] is a new format.
 const FORMAT: u8 = 1;

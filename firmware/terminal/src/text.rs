@@ -8,9 +8,9 @@ use card_spec::list::ListLine;
 use card_spec::payment::{LineType, Order, Recipient};
 use card_spec::values::{Amount, CardNumber, Date, Digits, Programme};
 
-use crate::log::Unhanded;
 use crate::outbox::Outbox;
 use crate::recipient::Choices;
+use crate::standing::Unhanded;
 use crate::words::InWords;
 
 /// Begins English: see [`crate::Output::Screen`].

@@ -1,0 +1,188 @@
+//! What the entries of a terminal's journal say together: which orders are open, what is to be handed over.
+
+use card_spec::crypto::Digest;
+use card_spec::journal::{EncodedOrder, Entry, Event, MAXIMUM_OPEN_INTENTS};
+use card_spec::payment::{ClockSource, Order};
+use card_spec::values::{Amount, Time};
+use heapless::Vec;
+use serde::{Deserialize, Serialize};
+
+use crate::summary;
+use crate::totals::Totals;
+
+/// Payments whose hand-over can be outstanding: those of one tap.
+pub(crate) const MAXIMUM_UNHANDED: usize = 8;
+
+/// An order that is in flash and whose outcome is not (DATA 5.3).
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub(crate) struct OpenIntent {
+    /// Sequence number of the Intent entry.
+    pub(crate) sequence: u32,
+    /// The newest entry that holds the order: the Intent, or the last StillOpen.
+    pub(crate) entry: u32,
+    pub(crate) order_hash: Digest,
+}
+
+/// The order of an open Intent.
+#[derive(Clone, Debug)]
+pub(crate) struct OpenOrder {
+    encoding: Vec<u8, { Order::MAXIMUM_LENGTH }>,
+}
+
+impl OpenOrder {
+    /// An order as the card gets it.
+    pub(crate) fn new(order: &EncodedOrder<'_>) -> Option<Self> {
+        let encoding = Vec::from_slice(order.encoding()).ok()?;
+        Some(Self { encoding })
+    }
+
+    /// The order as the card gets it.
+    pub(crate) fn encoding(&self) -> &[u8] {
+        &self.encoding
+    }
+
+    /// The order; `None` never happens, for it was read before it was kept.
+    pub(crate) fn order(&self) -> Option<EncodedOrder<'_>> {
+        EncodedOrder::parse(&self.encoding).ok()
+    }
+}
+
+/// A payment in flash whose money the clerk has not confirmed to have handed over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Unhanded {
+    /// Sequence number of the Intent entry.
+    pub(crate) intent: u32,
+    #[serde(with = "summary::amount")]
+    pub(crate) amount: Amount,
+    /// The entry that holds the order.
+    pub(crate) entry: u32,
+}
+
+/// A line that a Paid entry settles.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct PaidLine {
+    pub(crate) list_root: Digest,
+    pub(crate) number: u32,
+}
+
+/// What the entries so far say together. The journal keeps it at the beginning of each block (`summary`).
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Standing {
+    #[serde(skip)]
+    pub(crate) tail: Option<(u32, Digest)>,
+    pub(crate) boot_count: u32,
+    /// Of the entries whose time a host had set.
+    #[serde(with = "summary::time")]
+    pub(crate) newest: Time,
+    /// Of all entries.
+    #[serde(with = "summary::time")]
+    pub(crate) newest_stated: Time,
+    pub(crate) open: Vec<OpenIntent, MAXIMUM_OPEN_INTENTS>,
+    /// The entries tell of more open orders than there can be.
+    pub(crate) overfull: bool,
+    pub(crate) unhanded: Vec<Unhanded, MAXIMUM_UNHANDED>,
+    /// Wrong PINs of operators since a shift was opened last, as far as entries tell.
+    pub(crate) wrong_pins: u32,
+    pub(crate) totals: Totals,
+}
+
+impl Standing {
+    pub(crate) fn new() -> Self {
+        Self {
+            tail: None,
+            boot_count: 0,
+            newest: Time::UNSET,
+            newest_stated: Time::UNSET,
+            open: Vec::new(),
+            overfull: false,
+            unhanded: Vec::new(),
+            wrong_pins: 0,
+            totals: Totals::default(),
+        }
+    }
+
+    /// Takes the next entry into account; names the open order that it shows to be paid.
+    pub(crate) fn observe(&mut self, entry: &Entry<'_>) -> Option<OpenIntent> {
+        self.boot_count = entry.boot_count;
+        self.newest_stated = self.newest_stated.max(entry.time);
+        // What an operator states never keeps a host's time out.
+        if entry.clock == ClockSource::Host {
+            self.newest = self.newest.max(entry.time);
+        }
+        match &entry.event {
+            Event::Intent(order) | Event::StillOpen(order) => {
+                self.opened(entry.sequence, order);
+                None
+            }
+            Event::Paid(receipt) => {
+                let paid = receipt.signed().claimed().object_hash;
+                self.close(|open| open.order_hash == paid)
+            }
+            Event::Refused(refusal) => {
+                self.totals.refused();
+                self.close(|open| refusal.closes_intent == Some(open.sequence));
+                None
+            }
+            Event::Handed { intent } => {
+                let is_meant = |payment: &Unhanded| payment.intent == *intent;
+                if let Some(place) = self.unhanded.iter().position(is_meant) {
+                    self.totals.handed(self.unhanded.remove(place).amount);
+                }
+                None
+            }
+            Event::OperatorRefused { attempts, .. } => {
+                self.wrong_pins = *attempts;
+                None
+            }
+            Event::ShiftOpened { operator } => {
+                self.wrong_pins = 0;
+                self.totals.shift_opened(operator.as_str());
+                None
+            }
+            Event::ShiftClosed { .. } => {
+                self.totals.shift_closed();
+                None
+            }
+            _ => None,
+        }
+    }
+
+    fn opened(&mut self, entry: u32, order: &EncodedOrder<'_>) {
+        let open = OpenIntent {
+            sequence: order.order().sequence,
+            entry,
+            order_hash: order.hash(),
+        };
+        let known = self
+            .open
+            .iter_mut()
+            .find(|known| known.order_hash == open.order_hash);
+        match known {
+            Some(known) => *known = open,
+            None => self.overfull |= self.open.push(open).is_err(),
+        }
+    }
+
+    fn close(&mut self, is_meant: impl Fn(&OpenIntent) -> bool) -> Option<OpenIntent> {
+        let place = self.open.iter().position(is_meant)?;
+        Some(self.open.remove(place))
+    }
+
+    /// An order that was open is paid: its money is to be handed over.
+    pub(crate) fn paid(&mut self, open: &OpenIntent, order: &Order<'_>) -> PaidLine {
+        if self.unhanded.is_full() {
+            self.unhanded.remove(0);
+        }
+        self.totals.paid(order.amount);
+        // There is room now.
+        let _ = self.unhanded.push(Unhanded {
+            intent: open.sequence,
+            amount: order.amount,
+            entry: open.entry,
+        });
+        PaidLine {
+            list_root: order.list_root,
+            number: order.line_number,
+        }
+    }
+}
