@@ -13,10 +13,12 @@ mod bench;
 
 use std::cell::RefCell;
 
-use bench::card::issuer::{Plan, plan};
-use bench::host::{Host, card, line, noon};
+use bench::card::issuer::{Plan, plan, signed};
+use bench::host::{Host, block_entry, block_header, card, line, noon};
 use bench::{Bench, Chip, chip, layout};
 use card_spec::values::CardNumber;
+use link::Request;
+use terminal::Layout;
 
 const ENTRY: usize = 16;
 /// Bytes of a full group with its tag.
@@ -200,4 +202,60 @@ fn the_list_before_does_not_come_back() {
     flash.bytes.copy_within(before..before + 0x1000, now);
     assert_eq!(verdict(&flash, &host, 3), Verdict::NoList);
     assert_eq!(verdict(&flash, &host, 4), Verdict::NoList);
+}
+
+/// 794 blocks of 4,096 bytes hold them; one more entry than fits is refused.
+#[test]
+fn two_hundred_thousand_cards_are_looked_up_by_the_one_group() {
+    const CARDS: u64 = 200_000;
+    const PLACE: u32 = 794 * 4_096;
+    let start = layout().journal.end;
+    let places = Layout {
+        block_lists: [start..start + PLACE, start + PLACE..start + 2 * PLACE],
+        ..layout()
+    };
+    let flash = RefCell::new(Chip::new((start + 2 * PLACE) as usize / bench::nor::BLOCK));
+    let mut host = Host::new(vec![line(1, 1, 500_000)]);
+    let mut bench = Bench::laid_out(&flash, places.clone(), true, 1).unwrap();
+    host.prepare(&mut bench).unwrap();
+    bench.type_keys("oLan\n");
+    host.blocked = (1..=CARDS).map(|index| number(2 * index)).collect();
+    let header = block_header(2, &host.blocked, noon());
+    bench
+        .done(&Request::BlockBegin {
+            header: &signed(&header, host.issuer()),
+        })
+        .unwrap();
+    for cards in host.blocked.chunks(120) {
+        let bytes: Vec<u8> = cards.iter().flat_map(|card| block_entry(*card)).collect();
+        bench.done(&Request::BlockEntries { bytes: &bytes }).unwrap();
+    }
+    bench.done(&Request::BlockEnd).unwrap();
+    drop(bench);
+    flash.borrow_mut().reads = 0;
+    let mut bench = Bench::laid_out(&flash, places, true, 2).unwrap();
+    let at_start = flash.borrow().reads;
+    host.set_time(&mut bench, noon()).unwrap();
+    bench.type_keys("oLan\n");
+    for (serial, blocked) in [
+        (1, false),
+        (2, true),
+        (2 * CARDS - 1, false),
+        (2 * CARDS, true),
+        (2 * CARDS + 1, false),
+        (200_128, true),
+        (200_129, false),
+    ] {
+        bench.read_screen();
+        let plan = Plan {
+            number: number(serial),
+            ..plan()
+        };
+        bench.tap(&mut card(&plan));
+        let screen = bench.read_screen();
+        assert_eq!(screen.contains("thẻ bị khóa"), blocked, "card {serial}: {screen}");
+        bench.type_keys("c");
+    }
+    println!("{at_start} reads of the flash at the start");
+    assert!(at_start < 300);
 }
