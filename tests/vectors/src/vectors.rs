@@ -3,7 +3,8 @@
 use card_spec::certificate::{CertificateKey, Request};
 use card_spec::command::{KeyPossession, SessionBinding};
 use card_spec::crypto::{SecretKey, sha256};
-use card_spec::journal::{Event, Refusal, RefusalReason, TimeStatement};
+use card_spec::journal::{EncodedOrder, Event, Refusal, RefusalReason, ShiftEnd, TimeStatement};
+use card_spec::payment::{ClockSource, Operator};
 use card_spec::values::Time;
 use serde_json::{Value, json};
 
@@ -304,9 +305,11 @@ fn journal_entries() -> Kind {
     let mut kind = Kind::new("journal-entry", "DATA 5");
     let mut world = World::standard();
     let order = world.order(0, 0, 3);
-    world.intent(0, &order);
+    let order = world.intent(0, &order);
     let closes_intent = Some(world.terminal(0).sequence);
     let card_number = world.cards.get(2).map(|card| card.number);
+    let order = EncodedOrder::parse(&order).expect("an order");
+    world.terminal(0).log(Event::StillOpen(order));
     world.terminal(0).log(Event::Refused(Refusal {
         reason: RefusalReason::RefusedByCard,
         card_number,
@@ -314,6 +317,7 @@ fn journal_entries() -> Kind {
         status_word: Some(0x6343),
         closes_intent,
     }));
+    shifts(&mut world);
     let terminal = world.terminals.first().expect("a terminal");
     for (sequence, entry) in (1..).zip(&terminal.entries) {
         kind.valid(
@@ -327,7 +331,8 @@ fn journal_entries() -> Kind {
         ("a terminal name with letters", 0x81, &b"VNT000000A"[..]),
         ("24 o'clock", 0x84, HOUR_24),
         ("clock source 3", 0x85, &[3]),
-        ("kind 11", 0x87, &[11]),
+        ("kind 12", 0x87, &[12]),
+        ("kind 24", 0x87, &[24]),
         ("kind 0", 0x87, &[0]),
     ];
     kind.refuse_broken(
@@ -336,6 +341,37 @@ fn journal_entries() -> Kind {
         &bad,
     );
     kind
+}
+
+/// What a terminal tells of its operators.
+fn shifts(world: &mut World) {
+    let operator = Operator::new("clerk-01").expect("an operator");
+    let events = [
+        Event::ShiftClosed {
+            operator,
+            end: ShiftEnd::Idle,
+        },
+        Event::OperatorsLoaded {
+            list: sha256(&[b"operators"]),
+            number: 1,
+        },
+        Event::OperatorRefused {
+            operator,
+            attempts: 3,
+        },
+        Event::ClockSetByOperator {
+            before: Time::UNSET,
+            operator,
+        },
+    ];
+    for event in events {
+        let mut entry = world.terminal(0).next_entry(event);
+        if matches!(event, Event::ClockSetByOperator { .. }) {
+            entry.clock = ClockSource::Operator;
+        }
+        let key = secret("VNT0000001 journal");
+        world.terminal(0).append(&entry, &key);
+    }
 }
 
 fn acknowledgement(world: &World) -> Kind {

@@ -192,7 +192,7 @@ const ENTRY: Names = &[
     (0xA8, "content"),
 ];
 
-/// Content of a journal entry by kind (DATA 5.2), kind 1 first.
+/// Content of the journal entries of kinds 1 to 10 (DATA 5.2), kind 1 first.
 const CONTENTS: [Names; 10] = [
     &[(0x80, "hash of the firmware"), (0x81, "flags")],
     &[(0x80, "time before")],
@@ -293,8 +293,20 @@ fn inside(tag: u16, entry_kind: u8) -> Names {
         0xA9 => DIGESTS,
         0xFF23 => ORDER,
         0xFF24 => RECEIPT,
-        _ => CONTENTS
-            .get(usize::from(entry_kind).wrapping_sub(1))
+        _ => content(entry_kind),
+    }
+}
+
+/// Content of a journal entry by kind (DATA 5.2).
+fn content(kind: u8) -> Names {
+    match kind {
+        11 => &[(0xFF23, "order")],
+        20 => &[(0x80, "hash of the list of operators"), (0x81, "number")],
+        21 => &[(0x80, "operator"), (0x81, "wrong PINs")],
+        22 => &[(0x80, "operator"), (0x81, "how")],
+        23 => &[(0x80, "time before"), (0x81, "supervisor")],
+        kind => CONTENTS
+            .get(usize::from(kind).wrapping_sub(1))
             .expect("a kind of entry"),
     }
 }
