@@ -399,7 +399,14 @@ fn what_the_plugin_cannot_do_is_an_error() {
     );
     assert!(instructions.read().is_err(), "never started");
     let bench = Bench::plain();
-    for wrong in ["cut=0:0", "cut=0", "cut=x", "function=0:10", "function=16:10", "nonsense=1"] {
+    for wrong in [
+        "cut=0:0",
+        "cut=0",
+        "cut=x",
+        "function=0:10",
+        "function=16:10",
+        "nonsense=1",
+    ] {
         let mut arguments = instructions.arguments();
         arguments[1] += &format!(",{wrong}");
         // QEMU announces its pty before it looks at plugins.
