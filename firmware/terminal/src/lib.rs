@@ -45,10 +45,10 @@ use embedded_storage::nor_flash::{NorFlash, ReadNorFlash as _};
 use link::FrameDecoder;
 use rand_core::CryptoRng;
 
+use crate::device::DeviceStore;
 use crate::flash::Shared;
 use crate::machine::Machine;
 
-use crate::device::DeviceStore;
 /// Where things lie on the flash. All ranges are in bytes and begin and end with an erase block.
 #[derive(Clone, Debug)]
 pub struct Layout {
@@ -179,9 +179,6 @@ impl<'f, F: NorFlash, R: CryptoRng, C: Curve> Terminal<'f, F, R, C> {
         image: Image,
         now: u64,
     ) -> Result<Self, StartError> {
-        if !layout.fits(Shared(flash).capacity()) {
-            return Err(StartError::Flash);
-        }
         let mut place = None;
         Self::start_in(&mut place, flash, layout, random, curve, image, now)?;
         place.ok_or(StartError::Flash)
@@ -201,6 +198,9 @@ impl<'f, F: NorFlash, R: CryptoRng, C: Curve> Terminal<'f, F, R, C> {
         image: Image,
         now: u64,
     ) -> Result<&'t mut Self, StartError> {
+        if !layout.fits(Shared(flash).capacity()) {
+            return Err(StartError::Flash);
+        }
         let terminal = Self::put(place, flash, layout, random, curve, image, now)?;
         terminal.machine.begin()?;
         Ok(terminal)
