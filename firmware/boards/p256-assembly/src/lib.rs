@@ -6,7 +6,8 @@
 #![no_std]
 
 use card_spec::crypto::{
-    Curve, InvalidSecretKey, InvalidSignature, PortableP256, PublicKey, SecretKey, SharedSecret, Signature, Verify, sha256,
+    Curve, InvalidSecretKey, InvalidSignature, PortableP256, PublicKey, SecretKey, SharedSecret, Signature,
+    Verify, sha256,
 };
 use p256_cortex_m4_sys::{p256_ecdh_calc_shared_secret, p256_keygen, p256_sign, p256_verify};
 use rand_core::CryptoRng;
