@@ -24,9 +24,9 @@ mod payment;
 mod payment_list;
 mod primitives;
 mod recipient;
-mod second_operator;
 #[cfg(test)]
 mod screens;
+mod second_operator;
 mod shift;
 mod shift_text;
 mod standing;
