@@ -86,7 +86,7 @@ terminal, if there still is one, learns at its next synchronisation that they ar
 Example:
   ansinh terminal import VNT0000001.journal")]
 pub(crate) struct Import {
-    /// File that `terminal export` has written, or journals/<terminal>.journal of an export
+    /// File that `terminal export` has written, or one of the journals of an export
     file: PathBuf,
 }
 
