@@ -522,6 +522,26 @@ class Journals(Finding):
                 else:
                     self.assert_found(world, fault)
 
+    def test_a_block_list_that_was_lost_is_loaded_again_and_no_other_in_its_place(self):
+        def again(world, number):
+            world.entry(4, tlv("80", world.block_bodies[number]), tlv("81", entries(number)))
+        def lost(world): again(world, 1)
+        def older(world):
+            world.block_list(number=2)
+            again(world, 1)
+        def another(world):
+            world.block_list(number=2)
+            world.block_delta([CARD], 1, blocked(CARD), number=2)
+        for change, fault in ((lost, None), (older, "older block list"), (another, "older block list")):
+            with self.subTest(change.__name__):
+                world = ready()
+                change(world)
+                if fault is None:
+                    world.paid(world.intent(*FIRST))
+                    self.assertEqual(findings(world), [])
+                else:
+                    self.assert_found(world, fault)
+
     def test_lists_of_operators_rise(self):
         for numbers, fault in (((1, 2, 4), None), ((2, 2), "older list of operators"), ((2, 1), "older list of operators")):
             world = ready()

@@ -478,7 +478,9 @@ impl<'a, V: Verify> Pass<'a, V> {
             return self.find(Code::BlockListMissing, place, text);
         };
         let before = self.block_list.map_or(0, |list| list.number);
-        if list.number != number || number <= before {
+        // A terminal that has lost its list takes the same one again (DATA 4.1).
+        let is_again = self.block_list.is_some_and(|present| present.header == *header);
+        if list.number != number || (number <= before && !is_again) {
             let text = format!(
                 "number {number}; the block list has {}, {before} was loaded before",
                 list.number

@@ -5,7 +5,7 @@ use card_spec::journal::{Event, Refusal, RefusalReason, ShiftEnd};
 use card_spec::payment::Operator;
 use card_spec::payment::{ClockSource, LineType};
 use card_spec::values::{Date, Time};
-use vectors::{LineSpec, World, secret, sign};
+use vectors::{BlockListName, LineSpec, World, secret, sign};
 
 use crate::{Files, JOURNAL, assert_found, audit_files, audit_folders, codes, november, world_gives, write};
 
@@ -267,6 +267,36 @@ fn lists_loaded_against_the_rules() {
             world.load_block_list(0, &first);
         },
         &[Code::BlockListLoaded],
+    );
+}
+
+#[test]
+fn a_block_list_that_was_lost_is_loaded_again_and_no_other_in_its_place() {
+    let again = |world: &mut World| {
+        let second = world.issue_block_list(&[4]);
+        world.load_block_list(0, &second);
+        world.load_block_list(0, &second);
+        second
+    };
+    world_gives(|world| drop(again(world)), &[]);
+    world_gives(
+        |world| {
+            let number = again(world).number + 1;
+            let header = world.issuer_previous;
+            world.load_block_list(0, &BlockListName { number, header });
+        },
+        &[Code::BlockListLoaded],
+    );
+    world_gives(
+        |world| {
+            again(world);
+            let file = world.files.remove("blocklists/2.blocklist").unwrap();
+            world.files.insert("copy/blocklists/2.blocklist".into(), file);
+            world.block_list_number -= 1;
+            let other = world.issue_block_list(&[1]);
+            world.load_block_list(0, &other);
+        },
+        &[Code::BlockListLoaded, Code::BlockListNumber],
     );
 }
 
