@@ -3,7 +3,7 @@
 
 use core::fmt::Write as _;
 
-use card_spec::crypto::Curve;
+use card_spec::crypto::{Curve, Digest};
 use card_spec::journal::Event;
 use card_spec::payment::{ClockSource, Operator};
 use card_spec::values::{Date, Time};
@@ -24,6 +24,8 @@ const DIGITS: usize = 12;
 /// A supervisor who types the time.
 pub(crate) struct TimeEntry {
     supervisor: Identified,
+    /// Hash and number of the list that the supervisor is on.
+    operators: Option<(Digest, u32)>,
     digits: String<DIGITS>,
 }
 
@@ -56,6 +58,7 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
         self.deadline = Some(self.clock.milliseconds().saturating_add(PATIENCE));
         self.flow = Flow::TypingTime(TimeEntry {
             supervisor,
+            operators: self.operators_in_force(),
             digits: String::new(),
         });
     }
@@ -82,11 +85,22 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
     fn time_typed(&mut self, entry: &TimeEntry) {
         self.deadline = None;
         let _ = writeln!(self.out);
+        self.set_typed(entry);
+        self.prompt();
+    }
+
+    /// A host may have come since the supervisor was asked, with its time, or with another list: of other supervisors or PINs.
+    fn set_typed(&mut self, entry: &TimeEntry) {
+        if self.clock.stamp().source == ClockSource::Host {
+            return shift_text::host_clock(&mut self.out);
+        }
+        if self.operators_in_force() != entry.operators {
+            return shift_text::other_supervisors(&mut self.out);
+        }
         match self.acceptable(&entry.digits) {
             Ok(time) => self.set_by(&entry.supervisor, time),
             Err(wrong) => shift_text::wrong_time(&mut self.out, wrong),
         }
-        self.prompt();
     }
 
     fn acceptable(&self, digits: &str) -> Result<Time, WrongTime> {

@@ -83,7 +83,7 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
     }
 
     /// Hash and number of the list in force.
-    fn operators_in_force(&self) -> Option<(Digest, u32)> {
+    pub(crate) fn operators_in_force(&self) -> Option<(Digest, u32)> {
         hash_and_number(self.device.operators.as_ref()?)
     }
 }

@@ -119,6 +119,14 @@ pub(crate) fn nobody_sets_clock(out: &mut Outbox) {
     );
 }
 
+pub(crate) fn other_supervisors(out: &mut Outbox) {
+    say!(
+        out,
+        "Có danh sách người trả mới. Đồng hồ giữ nguyên. Hãy bấm g lần nữa.{EN} / There is a new list of operators. The clock is \
+         unchanged: press g again."
+    );
+}
+
 /// The digits follow on the same line.
 pub(crate) fn ask_time(out: &mut Outbox) {
     let _ = write!(

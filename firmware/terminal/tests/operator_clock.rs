@@ -26,6 +26,10 @@ use link::{Refusal, Request};
 
 /// A supervisor who is also a clerk, and a clerk.
 fn load_operators(bench: &mut Bench<'_>, host: &Host) {
+    load_list(bench, host, 1, "Hoa", "161803");
+}
+
+fn load_list(bench: &mut Bench<'_>, host: &Host, number: u32, supervisor: &'static str, pin: &str) {
     let operator = |number: u16, name: &'static str, roles: u8, pin: &str| {
         let pin = PinVerifier::new(pin.as_bytes(), [3; 16]).unwrap();
         TerminalOperator {
@@ -41,9 +45,9 @@ fn load_operators(bench: &mut Bench<'_>, host: &Host) {
         format: Default::default(),
         issuer: reference(ISSUER),
         terminal: NAME.parse().unwrap(),
-        number: 1,
+        number,
         operators: heapless::Vec::from_slice(&[
-            operator(1, "Hoa", Roles::CLERK | Roles::SUPERVISOR, "161803"),
+            operator(1, supervisor, Roles::CLERK | Roles::SUPERVISOR, pin),
             operator(7, "Lan", Roles::CLERK, "314159"),
         ])
         .unwrap(),
@@ -184,6 +188,50 @@ fn a_hosts_time_stays_and_takes_the_place_of_an_operators() {
     );
     // A host's own time never goes back.
     assert_eq!(host.set_time(&mut bench, noon()), Err(Refusal::TimeNotAccepted));
+}
+
+#[test]
+fn a_hosts_time_that_comes_while_a_supervisor_types_stays() {
+    // The host comes while the time is typed, or before that, while the PIN is.
+    for (before, after) in [
+        ("g1\n161803\n202611230830", "\n"),
+        ("g1\n161803", "\n202611230830\n"),
+    ] {
+        let flash = chip();
+        let (mut bench, host) = without_time(&flash);
+        bench.type_keys(before);
+        host.set_time(&mut bench, at(22, 13, 0)).unwrap();
+        bench.read_screen();
+        bench.type_keys(after);
+        let screen = bench.read_screen();
+        assert!(screen.contains("Giờ do máy chủ đặt, giữ nguyên"), "{screen}");
+        assert_eq!(set_times(&mut bench), []);
+    }
+}
+
+#[test]
+fn a_list_that_comes_while_a_supervisor_types_asks_for_the_supervisor_anew() {
+    // Somebody else is supervisor now, or the PIN is another one.
+    for (supervisor, pin) in [("Binh", "161803"), ("Hoa", "141421")] {
+        let flash = chip();
+        let (mut bench, host) = without_time(&flash);
+        bench.type_keys("g1\n161803\n202611230830");
+        load_list(&mut bench, &host, 2, supervisor, pin);
+        bench.read_screen();
+        bench.type_keys("\n");
+        let screen = bench.read_screen();
+        assert!(screen.contains("bấm g lần nữa"), "{screen}");
+        assert_eq!(set_times(&mut bench), []);
+        bench.type_keys(&format!("g1\n{pin}\n202611230830\n"));
+        assert_eq!(set_times(&mut bench), [(at(23, 8, 30), supervisor.to_owned())]);
+    }
+    // The same list once more changes nothing.
+    let flash = chip();
+    let (mut bench, host) = without_time(&flash);
+    bench.type_keys("g1\n161803\n202611230830");
+    load_operators(&mut bench, &host);
+    bench.type_keys("\n");
+    assert_eq!(set_times(&mut bench), [(at(23, 8, 30), "Hoa".to_owned())]);
 }
 
 #[test]
