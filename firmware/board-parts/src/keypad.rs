@@ -3,10 +3,11 @@
 //! Contacts bounce for up to 20 ms (data sheets of membrane keypads say 5 to 10). A key counts once it was seen in
 //! [`STEADY`] scans in a row, and again only after no key was seen for as long. Two keys at once count as none: with a
 //! third they would show a fourth that nobody pressed, and a PIN must never hold a digit that nobody pressed.
+//! Scans must lie [`SCAN_INTERVAL`] apart at least, however late they are: scans in one go would see one bounce many times.
 
 use zeroize::Zeroize as _;
 
-/// Milliseconds between two scans.
+/// Milliseconds between two scans, at least.
 pub const SCAN_INTERVAL: u64 = 5;
 /// Scans in a row that must agree.
 pub const STEADY: u8 = 4;
@@ -52,6 +53,25 @@ pub struct Keypad {
 }
 
 impl Keypad {
+    /// No key is held, as a constant.
+    pub const fn new() -> Self {
+        Self {
+            candidate: None,
+            agreed: 0,
+            held: false,
+            letter: false,
+        }
+    }
+
+    /// Drops what was begun: a key that is held now was perhaps pressed while nobody scanned, and counts only after it was let
+    /// go. So does one that is pressed before the next [`STEADY`] scans.
+    pub fn forget(&mut self) {
+        *self = Self {
+            held: true,
+            ..Self::new()
+        };
+    }
+
     /// Takes one scan; returns a key when it has just been pressed for good.
     pub fn scan(&mut self, contacts: Contacts) -> Option<u8> {
         let seen = Seen::of(contacts);

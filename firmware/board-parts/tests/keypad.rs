@@ -55,6 +55,66 @@ fn a_key_counts_once_however_long_it_is_held() {
     assert_eq!(keys(&[(FIVE, 250)]), [b'5']);
 }
 
+/// As when the core computed meanwhile: the key was pressed at a time of which the scans know nothing, or hardly anything.
+#[test]
+fn a_key_held_while_all_is_forgotten_counts_only_after_it_was_let_go() {
+    for seen_before in 0..=10 {
+        let mut keypad = Keypad::new();
+        let scan = |keypad: &mut Keypad, contacts, count: u16| {
+            (0..count)
+                .filter_map(|_| keypad.scan(contacts))
+                .collect::<Vec<_>>()
+        };
+        scan(&mut keypad, FIVE, seen_before);
+        keypad.forget();
+        assert_eq!(scan(&mut keypad, FIVE, 1_000), [], "{seen_before}");
+        assert_eq!(scan(&mut keypad, NONE, u16::from(STEADY)), [], "{seen_before}");
+        assert_eq!(scan(&mut keypad, FIVE, 1_000), [b'5'], "{seen_before}");
+    }
+}
+
+#[test]
+fn a_bounce_after_all_is_forgotten_is_no_letting_go() {
+    let mut keypad = Keypad::new();
+    keypad.forget();
+    let scans = [
+        (FIVE, 2),
+        (NONE, STEADY - 1),
+        (FIVE, 50),
+        (NONE, STEADY - 1),
+        (FIVE, 50),
+    ];
+    for (contacts, count) in scans {
+        for _ in 0..count {
+            assert_eq!(keypad.scan(contacts), None);
+        }
+    }
+}
+
+#[test]
+fn after_all_is_forgotten_a_keypad_without_a_pressed_key_is_as_new() {
+    for scans_before in [0, 1, STEADY, 250] {
+        let mut keypad = Keypad::new();
+        (0..scans_before).for_each(|_| assert_eq!(keypad.scan(NONE), None));
+        keypad.forget();
+        (0..STEADY).for_each(|_| assert_eq!(keypad.scan(NONE), None));
+        let pressed = (0..STEADY).filter_map(|_| keypad.scan(FIVE));
+        assert_eq!(pressed.collect::<Vec<_>>(), [b'5']);
+    }
+}
+
+#[test]
+fn an_a_typed_before_all_is_forgotten_makes_no_letter() {
+    let mut keypad = Keypad::new();
+    for contacts in [only(3), NONE] {
+        (0..10).for_each(|_| assert_eq!(keypad.scan(contacts), None));
+    }
+    keypad.forget();
+    let scans = [NONE; 10].into_iter().chain([FIVE; 10]);
+    let pressed = scans.filter_map(|contacts| keypad.scan(contacts));
+    assert_eq!(pressed.collect::<Vec<_>>(), [b'5']);
+}
+
 #[test]
 fn contacts_that_bounce_make_one_key() {
     let bouncing = [(FIVE, 1), (NONE, 1), (FIVE, 2), (NONE, 2), (FIVE, 1), (NONE, 1)];

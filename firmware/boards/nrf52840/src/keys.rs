@@ -9,22 +9,22 @@ use board_parts::keypad::{KeyQueue, Keypad, SCAN_INTERVAL, SIZE};
 use critical_section::Mutex;
 use embassy_nrf::gpio::{Input, Output};
 use embassy_sync::waitqueue::AtomicWaker;
-use embassy_time::{Duration, Ticker};
+use embassy_time::Timer;
 use embedded_io_async::{ErrorType, Read};
 
 /// Cycles until a column follows its row: 2 µs for the pull-up of 13 kΩ and some 50 pF of wire.
 const SETTLED: u32 = 128;
 
+static KEYPAD: Mutex<RefCell<Keypad>> = Mutex::new(RefCell::new(Keypad::new()));
 static QUEUE: Mutex<RefCell<KeyQueue>> = Mutex::new(RefCell::new(KeyQueue::new()));
 static READER: AtomicWaker = AtomicWaker::new();
 
 /// Scans the keypad for ever: rows are pulled low one by one, and a pressed key pulls its column.
 #[embassy_executor::task]
 pub(crate) async fn scan(mut rows: [Output<'static>; SIZE], columns: [Input<'static>; SIZE]) {
-    let mut keypad = Keypad::default();
-    let mut ticker = Ticker::every(Duration::from_millis(SCAN_INTERVAL));
     loop {
-        ticker.next().await;
+        // No ticker: it would make up for what was missed while the core computed, by scans in one go.
+        Timer::after_millis(SCAN_INTERVAL).await;
         let contacts = rows.each_mut().map(|row| {
             row.set_low();
             cortex_m::asm::delay(SETTLED);
@@ -36,7 +36,8 @@ pub(crate) async fn scan(mut rows: [Output<'static>; SIZE], columns: [Input<'sta
             row.set_high();
             closed
         });
-        if let Some(key) = keypad.scan(contacts) {
+        let key = critical_section::with(|section| KEYPAD.borrow_ref_mut(section).scan(contacts));
+        if let Some(key) = key {
             critical_section::with(|section| QUEUE.borrow_ref_mut(section).push(key));
             READER.wake();
         }
@@ -61,5 +62,11 @@ impl Read for Keys {
             }
         })
         .await
+    }
+}
+
+impl runner::Keys for Keys {
+    fn forget_held(&mut self) {
+        critical_section::with(|section| KEYPAD.borrow_ref_mut(section).forget());
     }
 }

@@ -10,6 +10,7 @@ use embassy_sync::pipe::Pipe;
 use embassy_sync::waitqueue::AtomicWaker;
 use embassy_time::{Duration, Instant, Timer};
 use embedded_io_async::{ErrorType, Read, ReadExactError, Write};
+use runner::Keys;
 
 use crate::{
     interrupts::{self, Interrupt},
@@ -228,7 +229,7 @@ pub fn enable() -> Lines {
 
 impl<const N: usize> Uart<N> {
     /// What comes in, and what goes out.
-    pub fn split(self) -> (impl Read<Error = Infallible>, impl Write<Error = Infallible>) {
+    pub fn split(self) -> (impl Keys<Error = Infallible>, impl Write<Error = Infallible>) {
         (Self(self.0), self)
     }
 
@@ -267,6 +268,8 @@ impl<const N: usize> Read for Uart<N> {
         Ok(())
     }
 }
+
+impl<const N: usize> Keys for Uart<N> {}
 
 impl<const N: usize> Write for Uart<N> {
     /// Sends all of `bytes`, or drops the rest when the peer has stopped taking them: every protocol above has checksums

@@ -19,13 +19,20 @@ const IDLE: Duration = Duration::from_millis(500);
 /// How often the field is looked at while the core waits for a card, or holds one.
 const LOOK: Duration = Duration::from_millis(100);
 
+/// The clerk's keys. A read that is given up must lose none.
+pub trait Keys: Read {
+    /// A key that is held down now must not count before it was let go: it was perhaps pressed before the clerk could see what is
+    /// asked. Keys that come over a line, already typed, are not held.
+    fn forget_held(&mut self) {}
+}
+
 /// What a terminal's board is made of.
 pub struct Parts<H, D, K, S> {
     /// Frames to and from the host.
     pub host: H,
     /// The clerk's screen.
     pub screen: D,
-    /// The clerk's keys. A read that is given up must lose none.
+    /// The clerk's keys.
     pub keys: K,
     /// The PN532.
     pub card_reader: S,
@@ -43,7 +50,7 @@ where
     P: Curve,
     H: Read + Write,
     D: Screen,
-    K: Read,
+    K: Keys,
     S: Read + Write,
 {
     let mut runner = Runner {
@@ -87,7 +94,7 @@ where
     P: Curve,
     H: Read + Write,
     D: Screen,
-    K: Read,
+    K: Keys,
     S: Read + Write,
 {
     /// Waits for the next input and gives it to the core.
@@ -186,6 +193,8 @@ where
         let mut keys = Zeroizing::new([0; 8]);
         // A read that would wait ends there.
         while let Either::First(Ok(1..)) = select(self.keys.read(keys.as_mut()), ready(())).await {}
+        // While the core computed nobody scanned the keypad: a key held since then would count as new.
+        self.keys.forget_held();
     }
 
     async fn switch_field(&mut self, on: bool) {
