@@ -89,7 +89,7 @@ pub struct SerialFlash<S, D> {
 
 impl<S: SpiDevice, D: DelayNs> SerialFlash<S, D> {
     /// Wakes the chip up, lets it end what it was doing when the power went, and asks which it is. `progress` is called
-    /// after every sector erased: erasing room for a long list takes the longest of all that a terminal does.
+    /// after every sector erased and every page programmed: making a long list anew takes the longest of all that a terminal does.
     ///
     /// # Errors
     /// [`FlashError::Busy`] or [`FlashError::Silent`].
@@ -250,6 +250,7 @@ impl<S: SpiDevice, D: DelayNs> NorFlash for SerialFlash<S, D> {
         for part in core::iter::once(first).chain(rest.chunks(PAGE)) {
             if !part.is_empty() {
                 self.program(place, part)?;
+                (self.progress)();
             }
             place = place.saturating_add(length_of(part));
         }

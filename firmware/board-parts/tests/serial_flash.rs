@@ -200,16 +200,23 @@ fn a_chip_that_never_gets_ready_or_a_line_that_floats_ends_the_start() {
 }
 
 #[test]
-fn progress_is_told_for_every_sector() {
+fn progress_is_told_for_every_sector_and_every_page_of_what_was_done() {
     use std::sync::atomic::{AtomicUsize, Ordering};
-    static SECTORS: AtomicUsize = AtomicUsize::new(0);
+    static STEPS: AtomicUsize = AtomicUsize::new(0);
     let chip = Rc::new(RefCell::new(Chip::default()));
     let progress = || {
-        SECTORS.fetch_add(1, Ordering::Relaxed);
+        STEPS.fetch_add(1, Ordering::Relaxed);
     };
-    let mut flash = SerialFlash::start(Bus(chip.clone()), Clock(chip), progress).expect("started");
+    let mut flash = SerialFlash::start(Bus(chip.clone()), Clock(chip.clone()), progress).expect("started");
     flash.erase(0, 5 * SECTOR as u32).expect("erased");
-    assert_eq!(SECTORS.load(Ordering::Relaxed), 5);
+    assert_eq!(STEPS.swap(0, Ordering::Relaxed), 5);
+    // The ends of two pages, and two whole ones between.
+    flash.write(252, &[0; 4 + 2 * 256 + 4]).expect("written");
+    assert_eq!(STEPS.swap(0, Ordering::Relaxed), 4);
+    chip.borrow_mut().lazy = true;
+    assert_eq!(flash.write(1_024, &[0; 8]), Err(FlashError::Failed));
+    assert_eq!(flash.erase(0, SECTOR as u32), Err(FlashError::Failed));
+    assert_eq!(STEPS.load(Ordering::Relaxed), 0);
 }
 
 #[test]
