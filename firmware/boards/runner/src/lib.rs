@@ -38,11 +38,13 @@ pub struct Parts<H, D, K, S> {
     pub card_reader: S,
 }
 
-/// Runs the terminal for ever. `progress` is called at least every few seconds, as long as the loop goes round.
+/// Runs the terminal for ever. `progress` is called after everything that the core asked for, such as one exchange with a card, and
+/// after each turn of the loop: at least every few seconds (an exchange ends after 4 s), and within 25 s when a reader has to be
+/// set up on a line that is hardly ever quiet (10 s for that, and 4 s for each of three commands).
 pub async fn run<F, R, P, H, D, K, S>(
     terminal: &mut Terminal<'_, F, R, P>,
     parts: Parts<H, D, K, S>,
-    mut progress: impl FnMut(),
+    progress: impl FnMut(),
 ) -> !
 where
     F: NorFlash,
@@ -61,11 +63,12 @@ where
         reader: Reader::new(parts.card_reader),
         field: Field::Off,
         complaint: None,
+        progress,
     };
     loop {
         runner.carry_out().await;
         runner.wait().await;
-        progress();
+        (runner.progress)();
     }
 }
 
@@ -77,7 +80,7 @@ enum Field {
     Holding(Target),
 }
 
-struct Runner<'t, 'f, F, R, P, H, D, K, S> {
+struct Runner<'t, 'f, F, R, P, H, D, K, S, W> {
     terminal: &'t mut Terminal<'f, F, R, P>,
     host: H,
     screen: D,
@@ -85,9 +88,10 @@ struct Runner<'t, 'f, F, R, P, H, D, K, S> {
     reader: Reader<S>,
     field: Field,
     complaint: Option<ReaderError>,
+    progress: W,
 }
 
-impl<F, R, P, H, D, K, S> Runner<'_, '_, F, R, P, H, D, K, S>
+impl<F, R, P, H, D, K, S, W> Runner<'_, '_, F, R, P, H, D, K, S, W>
 where
     F: NorFlash,
     R: CryptoRng,
@@ -96,6 +100,7 @@ where
     D: Screen,
     K: Keys,
     S: Read + Write,
+    W: FnMut(),
 {
     /// Waits for the next input and gives it to the core.
     async fn wait(&mut self) {
@@ -184,6 +189,7 @@ where
                     self.drop_keys().await;
                 }
             }
+            (self.progress)();
         }
     }
 
