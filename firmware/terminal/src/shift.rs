@@ -97,7 +97,7 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
         let now = self.clock.milliseconds();
         if now < self.shift.locked_until {
             let left = self.shift.locked_until.saturating_sub(now).div_ceil(1_000);
-            return shift_text::wait_after_wrong_pin(&mut self.out, left);
+            return shift_text::wait_after_wrong_pin(&mut self.out, wish, left);
         }
         shift_text::ask_operator(&mut self.out, self.device.operators.is_some());
         self.flow = Flow::Naming(String::new());
@@ -140,8 +140,12 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
                 self.deadline = Some(self.clock.milliseconds().saturating_add(PATIENCE));
                 self.flow = Flow::TypingOperatorPin(known.name);
             }
+            Lookup::Unprotected => {
+                shift_text::nobody_vouches(&mut self.out);
+                self.prompt();
+            }
             _ => {
-                shift_text::no_operator(&mut self.out);
+                shift_text::no_operator(&mut self.out, self.shift.wish);
                 self.prompt();
             }
         }
@@ -206,7 +210,7 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
         let wrong = self.shift.wrong.saturating_add(1);
         self.shift.wrong = wrong;
         self.shift.locked_until = self.clock.milliseconds().saturating_add(wait(wrong));
-        shift_text::wrong_operator_pin(&mut self.out, wait(wrong).div_ceil(1_000));
+        shift_text::wrong_operator_pin(&mut self.out, self.shift.wish, wait(wrong).div_ceil(1_000));
         if let Some(operator) = Operator::new(name).filter(|_| wrong >= RECORDED_FROM) {
             let attempts = wrong;
             // A full journal keeps no attempt; the wait stands all the same.

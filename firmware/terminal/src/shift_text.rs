@@ -9,6 +9,7 @@ use card_spec::values::Time;
 
 use crate::clock_setting::WrongTime;
 use crate::outbox::Outbox;
+use crate::shift::Wish;
 use crate::text::{Dong, EN, VI};
 use crate::totals::{Sum, Totals};
 
@@ -31,9 +32,12 @@ pub(crate) fn unprotected(out: &mut Outbox) {
 /// What is typed follows on the same line.
 pub(crate) fn ask_operator(out: &mut Outbox, is_protected: bool) {
     let _ = if is_protected {
-        write!(out, "Tên hoặc số người trả{EN} / Operator, name or number{VI}: ")
+        write!(
+            out,
+            "Tên hoặc số người trả, ESC = hủy{EN} / Operator, name or number, ESC = cancel{VI}: "
+        )
     } else {
-        write!(out, "Tên người trả{EN} / Operator{VI}: ")
+        write!(out, "Tên người trả, ESC = hủy{EN} / Operator, ESC = cancel{VI}: ")
     };
 }
 
@@ -45,27 +49,74 @@ pub(crate) fn ask_operator_pin(out: &mut Outbox) {
     );
 }
 
-pub(crate) fn no_operator(out: &mut Outbox) {
+/// Nobody of what was typed has the role.
+pub(crate) fn no_operator(out: &mut Outbox, wish: Wish) {
+    let (vietnamese, english) = match wish {
+        Wish::Shift => (
+            "được mở ca ở đây. Hãy xem lại, hoặc báo người phụ trách.",
+            "may open a shift here: check it, or ask your supervisor.",
+        ),
+        Wish::Clock => (
+            "được đặt giờ ở đây. Đồng hồ giữ nguyên. Hãy xem lại, hoặc nhờ người phụ trách.",
+            "may set the clock here. It is unchanged: check it, or ask a supervisor.",
+        ),
+        Wish::Second => (
+            "được làm người thứ hai ở đây. Hãy xem lại, hoặc nhờ người trả khác.",
+            "may be the second operator here: check it, or ask another clerk.",
+        ),
+    };
     say!(
         out,
-        "Thiết bị không có người trả này. Chưa mở ca. Hãy xem lại tên hoặc số, hoặc báo người phụ trách.{EN} / No such \
-         operator here, no shift was opened: check name or number, or ask your supervisor."
+        "Không ai có tên hoặc số này {vietnamese}{EN} / Nobody of this name or number {english}"
     );
 }
 
-pub(crate) fn wrong_operator_pin(out: &mut Outbox, seconds: u64) {
+pub(crate) fn nobody_vouches(out: &mut Outbox) {
     say!(
         out,
-        "Sai mã PIN của người trả. Chưa mở ca. Chờ {seconds} giây rồi bấm o.{EN} / Wrong operator PIN, no shift was opened: \
-         wait {seconds} seconds, then press o."
+        "Chưa có danh sách người trả nên không ai làm người thứ hai được. Hãy nạp từ máy chủ.{EN} / No operators loaded, so nobody \
+         can be the second one: load them from the host."
     );
 }
 
-pub(crate) fn wait_after_wrong_pin(out: &mut Outbox, seconds: u64) {
+pub(crate) fn wrong_operator_pin(out: &mut Outbox, wish: Wish, seconds: u64) {
+    let (vietnamese, english) = match wish {
+        Wish::Shift => (
+            "Sai mã PIN của người trả. Chưa mở ca mới.",
+            "Wrong operator PIN, no new shift was opened",
+        ),
+        Wish::Clock => (
+            "Sai mã PIN của người phụ trách. Đồng hồ giữ nguyên.",
+            "Wrong supervisor PIN, the clock is unchanged",
+        ),
+        Wish::Second => (
+            "Sai mã PIN, không được nhận làm người thứ hai.",
+            "Wrong PIN, not taken for the second operator",
+        ),
+    };
+    let key = key(wish);
     say!(
         out,
-        "Đã nhập sai PIN. Chờ thêm {seconds} giây rồi bấm o.{EN} / After a wrong PIN: wait {seconds} more seconds, then press o."
+        "{vietnamese} Chờ {seconds} giây rồi bấm {key}.{EN} / {english}: wait {seconds} seconds, then press {key}."
     );
+}
+
+pub(crate) fn wait_after_wrong_pin(out: &mut Outbox, wish: Wish, seconds: u64) {
+    let key = key(wish);
+    say!(
+        out,
+        "Đã nhập sai PIN. Chờ thêm {seconds} giây rồi bấm {key}.{EN} / After a wrong PIN: wait {seconds} more seconds, then press \
+         {key}."
+    );
+}
+
+/// What to press for it.
+fn key(wish: Wish) -> char {
+    match wish {
+        Wish::Shift => 'o',
+        Wish::Clock => 'g',
+        Wish::Second => '2',
+    }
 }
 
 pub(crate) fn opened(out: &mut Outbox, name: &str, is_protected: bool) {

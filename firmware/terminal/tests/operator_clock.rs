@@ -235,6 +235,24 @@ fn a_list_that_comes_while_a_supervisor_types_asks_for_the_supervisor_anew() {
 }
 
 #[test]
+fn who_may_not_set_the_clock_reads_so() {
+    for (keys, said) in [
+        ("g7\n", "được đặt giờ ở đây"),
+        ("g9\n", "được đặt giờ ở đây"),
+        ("g1\n000000\n", "Đồng hồ giữ nguyên. Chờ 2 giây rồi bấm g"),
+        ("g1\n000000\ng", "Chờ thêm 2 giây rồi bấm g"),
+    ] {
+        let flash = chip();
+        let (mut bench, _) = without_time(&flash);
+        bench.read_screen();
+        bench.type_keys(keys);
+        let screen = bench.read_screen();
+        assert!(screen.contains(said), "{keys}: {screen}");
+        assert!(!screen.contains("Chưa mở ca"), "{keys}: {screen}");
+    }
+}
+
+#[test]
 fn a_supervisor_corrects_forwards_only_also_after_another_start() {
     let flash = chip();
     let (mut bench, host) = without_time(&flash);

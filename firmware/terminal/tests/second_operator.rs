@@ -154,13 +154,37 @@ fn who_does_not_vouch() {
 }
 
 #[test]
+fn who_does_not_vouch_reads_so_and_the_shift_is_no_matter() {
+    for (keys, said) in [
+        ("2Hoa\n", "được làm người thứ hai ở đây"),
+        ("2Tam\n", "được làm người thứ hai ở đây"),
+        (
+            "2minh\n000000\n",
+            "không được nhận làm người thứ hai. Chờ 2 giây rồi bấm 2",
+        ),
+        ("2minh\n000000\n2", "Chờ thêm 2 giây rồi bấm 2"),
+    ] {
+        let flash = chip();
+        let (mut bench, ..) = blocked(&flash);
+        bench.type_keys(keys);
+        let screen = bench.read_screen();
+        assert!(screen.contains(said), "{keys}: {screen}");
+        assert!(
+            !screen.contains("mở ca") && !screen.contains("bấm o"),
+            "{keys}: {screen}"
+        );
+    }
+}
+
+#[test]
 fn without_a_list_of_operators_nobody_vouches() {
     let flash = chip();
     let mut bench = Bench::power_on(&flash).unwrap();
     let mut host = Host::new(vec![line(1, 1, 500_000)]);
     host.prepare(&mut bench).unwrap();
     bench.type_keys("oLan\n2minh\n");
-    assert!(bench.read_screen().contains("không có người trả này"));
+    let screen = bench.read_screen();
+    assert!(screen.contains("Chưa có danh sách người trả nên"), "{screen}");
     by_document(&mut bench, &mut card(&plan()));
     assert_eq!(vouchers(&mut bench), [None]);
     // The PIN is not blocked: the document does.

@@ -158,6 +158,24 @@ fn nobody_else_opens_one() {
 }
 
 #[test]
+fn who_opens_no_shift_reads_so_and_how_to_leave_the_question() {
+    for (keys, said) in [
+        ("o", "ESC = hủy"),
+        ("oBinh\n", "được mở ca ở đây"),
+        ("oHoa\n", "được mở ca ở đây"),
+        ("o7\n000000\n", "Chưa mở ca mới. Chờ 2 giây rồi bấm o"),
+        ("o7\n000000\no", "Chờ thêm 2 giây rồi bấm o"),
+    ] {
+        let flash = chip();
+        let (mut bench, _) = with_staff(&flash);
+        bench.read_screen();
+        bench.type_keys(keys);
+        let screen = bench.read_screen();
+        assert!(screen.contains(said), "{keys}: {screen}");
+    }
+}
+
+#[test]
 fn wrong_pins_cost_ever_more_time_and_from_the_third_on_an_entry() {
     let flash = chip();
     let (mut bench, _) = with_staff(&flash);
