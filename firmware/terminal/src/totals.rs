@@ -123,6 +123,8 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
 
     pub(crate) fn listing_key(&mut self, after: u32, key: u8) {
         match key {
+            // Another list of operators ends a shift while its clerk reads.
+            _ if !self.is_in_shift() => self.end_service(),
             b'\r' | b'\n' | b' ' => self.show_unpaid(after),
             b'c' | b'C' | ESCAPE => self.end_service(),
             _ => self.flow = Flow::Listing(after),

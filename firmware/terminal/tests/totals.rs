@@ -13,12 +13,14 @@ mod bench;
 use std::cell::RefCell;
 
 use bench::card::Card;
-use bench::card::issuer::plan;
-use bench::host::{Host, card, line};
+use bench::card::issuer::{ISSUER, plan, reference, signed};
+use bench::host::{Host, NAME, card, line};
 use bench::nor::TEARS;
 use bench::{Bench, Chip, chip, copy, story};
 use card_spec::list::ListLine;
-use card_spec::values::CardNumber;
+use card_spec::operators::{OperatorList, PinVerifier, Roles, TerminalOperator};
+use card_spec::values::{Ascii, CardNumber};
+use link::Request;
 
 fn two_lines() -> Vec<ListLine> {
     vec![line(1, 1, 500_000), line(2, 2, 7_000)]
@@ -180,6 +182,40 @@ fn unpaid_lines_are_read_page_by_page() {
     bench.type_keys("l");
     bench.wait(120_000);
     assert!(bench.field, "a list left lying ends by itself");
+}
+
+/// Who may work here, loaded while a clerk reads, ends the shift and the reading.
+#[test]
+fn nobody_reads_on_when_the_shift_has_ended() {
+    let flash = chip();
+    let (mut bench, host) = prepared(&flash, (1..=12).map(others).collect());
+    bench.type_keys("l");
+    assert_eq!(listed(&mut bench), [1, 2, 3, 4, 5]);
+    let pin = PinVerifier::new(b"314159", [3; 16]).unwrap();
+    let lan = TerminalOperator {
+        number: 1,
+        name: Ascii::new("Lan").unwrap(),
+        roles: Roles::from_byte(Roles::CLERK).unwrap(),
+        salt: pin.salt,
+        derived: pin.derived,
+    };
+    let list = OperatorList {
+        suite: Default::default(),
+        format: Default::default(),
+        issuer: reference(ISSUER),
+        terminal: NAME.parse().unwrap(),
+        number: 1,
+        operators: heapless::Vec::from_slice(&[lan]).unwrap(),
+    };
+    let signed = &signed(&list, &host.office.issuer);
+    bench.done(&Request::Operators { signed }).unwrap();
+    bench.read_screen();
+    bench.type_keys("\n");
+    assert_eq!(listed(&mut bench), []);
+    bench.type_keys("\n l");
+    assert_eq!(listed(&mut bench), []);
+    bench.type_keys("o1\n314159\n");
+    assert!(bench.read_screen().contains("Mở ca: Lan"));
 }
 
 #[test]
