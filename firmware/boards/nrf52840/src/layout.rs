@@ -7,6 +7,9 @@
 //! | 2 × 256 | block lists of some 64,000 cards |
 //! | the rest | the journal |
 //! | 1 | the self-test's |
+//!
+//! The keys are not safe here: they lie on the chip that they protect. Whoever can read and write it can take a card out of a block list
+//! and make the list's tag anew (decision 24, README.md "Debug port").
 
 use board_parts::serial_flash::SECTOR;
 use terminal::{LIST_SPACE, Layout};
@@ -33,5 +36,11 @@ pub(crate) const LAYOUT: Layout = Layout {
     journal: JOURNAL..SELF_TEST,
 };
 
-/// A list of 4,000 lines, three entries for each, 18 entries in a block: it can be paid without a host in between.
-const _: () = assert!(SELF_TEST > JOURNAL && (SELF_TEST - JOURNAL) / BLOCK > 4_000 * 3 / 18);
+/// A payment's entries: Intent, Paid, Handed.
+const ENTRIES: u32 = 3;
+
+// What can be paid without a host in between: a list of 4,000 lines with entries as long as they are on average, 13 in a block; if
+// every entry were as long as the longest, 7 in a block, 2,800 lines.
+const _: () = assert!(SELF_TEST > JOURNAL);
+const _: () = assert!((SELF_TEST - JOURNAL) / BLOCK * 13 > 4_000 * ENTRIES);
+const _: () = assert!((SELF_TEST - JOURNAL) / BLOCK * 7 > 2_800 * ENTRIES);

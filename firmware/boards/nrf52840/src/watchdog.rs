@@ -5,7 +5,7 @@ use embassy_nrf::pac::wdt::vals::Rr;
 
 /// 30 s in ticks of 32,768 Hz. It is fed for each turn of the loop and each exchange with a card (`runner::run` says how long they
 /// take), and for each sector of the flash erased and each page programmed: making a block list anew from its changes takes
-/// longer than 30 s. What feeds nothing is shorter: even reading the whole chip would take 8.4 s (8 MiB at 8 MHz).
+/// longer than that if it is long. What feeds nothing is shorter: even reading the whole chip would take 8.4 s (8 MiB at 8 MHz).
 const TICKS: u32 = 30 * 32_768 - 1;
 
 /// Starts it; nothing but a reset stops it (product specification 6.36.1).

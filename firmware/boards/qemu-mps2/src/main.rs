@@ -15,7 +15,7 @@ use qemu_mps2::{clock, executor, flash, image, seed, uart};
 use runner::{Console, Parts};
 use terminal::{Image, Layout, Terminal};
 
-/// Room for some 4,600 journal entries.
+/// Room for some 6,600 journal entries, 3,500 if every one were as long as the longest.
 const JOURNAL: u32 = 2 << 20;
 
 #[entry]
