@@ -32,6 +32,7 @@ use embassy_nrf::{Peri, bind_interrupts, pac, uarte};
 use embassy_time::{Delay, Duration, Instant, Timer, with_timeout};
 use embedded_hal_bus::spi::ExclusiveDevice;
 use heapless::String;
+use link::MAX_ENCODED;
 use runner::Parts;
 use screen::Screen as _;
 use static_cell::ConstStaticCell;
@@ -54,8 +55,11 @@ const NOISE_WITHIN: Duration = Duration::from_secs(2);
 /// How long a failure before this start is shown.
 const FAILURE_SHOWN: Duration = Duration::from_secs(10);
 
-/// From the host: the longest frame and more. To it: sent while the core goes on.
-static HOST_IN: ConstStaticCell<[u8; 2_048]> = ConstStaticCell::new([0; 2_048]);
+/// The longest frame of the host, as two halves, which the UART fills in turn. If nobody reads meanwhile, only one half may be
+/// free: the frame is then lost, as on a disturbed line.
+const HOST_FRAME: usize = MAX_ENCODED.next_multiple_of(2);
+static HOST_IN: ConstStaticCell<[u8; HOST_FRAME]> = ConstStaticCell::new([0; HOST_FRAME]);
+/// To the host: sent while the core goes on.
 static HOST_OUT: ConstStaticCell<[u8; 1_024]> = ConstStaticCell::new([0; 1_024]);
 /// Two of the PN532's longest frames, and one.
 static READER_IN: ConstStaticCell<[u8; 528]> = ConstStaticCell::new([0; 528]);
