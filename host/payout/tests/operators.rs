@@ -103,13 +103,19 @@ fn a_list_is_signed_anew_only_when_something_has_changed() {
 fn a_list_of_nobody_is_never_signed() {
     let bench = Bench::new();
     assert!(matches!(bench.list(), Err(PayoutError::NoOperators(_))));
+    let remove = || {
+        bench
+            .store
+            .remove_terminal_operator(&bench.lan, bench.till.name.as_str(), 7)
+    };
     bench.set(7, "lan", "314159");
-    bench.list().unwrap();
-    bench
-        .store
-        .remove_terminal_operator(&bench.lan, bench.till.name.as_str(), 7)
-        .unwrap();
+    remove().unwrap();
     assert!(matches!(bench.list(), Err(PayoutError::NoOperators(_))));
+    // Once there is a list it is the terminal's for good, and has somebody on it.
+    bench.set(7, "lan", "314159");
+    let signed = bench.list().unwrap();
+    assert!(remove().is_err());
+    assert_eq!(bench.list().unwrap(), signed);
 }
 
 #[test]

@@ -49,7 +49,8 @@ pub struct Exported {
     pub operations: usize,
 }
 
-/// Writes everything into a new or empty folder that only its owner can open: the ledger goes along, with personal data.
+/// Writes everything into a new or empty folder that only its owner can open: the ledger goes along, with personal data, but
+/// without what operators' PINs can be searched with (DATA 11.3).
 /// Everything is of one moment, whatever other processes write meanwhile.
 ///
 /// # Errors
@@ -59,9 +60,10 @@ pub fn export(store: &Store, folder: &Path) -> Result<Exported> {
     let place = tempfile::tempdir_in(&folder.0)?;
     let snapshot = place.path().join("snapshot.sqlite");
     store.copy_to(&snapshot)?;
-    let snapshot = Store::open(&snapshot)?;
+    let snapshot = Store::open_copy_without_pins(&snapshot)?;
     let exported = export_files(&snapshot, &folder)?;
-    // Copied once more: the file in use has a write-ahead log beside it and cannot be read from a read-only medium.
+    // Copied once more: the file in use has a write-ahead log beside it and cannot be read from a read-only medium, and a new file
+    // holds no octet of what was forgotten.
     snapshot.copy_to(&folder.path("store.sqlite"))?;
     Ok(exported)
 }

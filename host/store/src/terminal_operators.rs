@@ -1,5 +1,7 @@
 //! Who may work at which terminal, and the signed lists that tell it so (DATA.md 11).
 
+use std::path::Path;
+
 use card_spec::operators::{MAXIMUM_OPERATOR_NUMBER, MAXIMUM_OPERATORS, PinVerifier, Roles};
 use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, Row as _};
@@ -15,7 +17,8 @@ use crate::{Store, StoreError, terminals};
 pub struct TerminalOperator {
     /// What is typed where there are digits only, 1 to 9999.
     pub number: u16,
-    /// The name that orders and journal entries state: 1 to 20 letters, digits, dots, hyphens, not digits alone.
+    /// The name that orders and journal entries state: 1 to 11 letters, digits, dots, hyphens, not digits alone:
+    /// also a second operator's name fits an order (SPEC.md 9.2).
     pub name: String,
     /// What the operator may do there.
     pub roles: Roles,
@@ -32,13 +35,16 @@ pub struct OperatorList {
     pub object: Vec<u8>,
 }
 
+/// Longest name of a second operator (SPEC.md 9.2, `8C`): each may be one.
+const LONGEST_NAME: usize = 11;
+
 impl Store {
     /// Lets somebody work at a terminal from its next list on, or gives an operator another name, PIN or roles.
     ///
     /// # Errors
     /// [`StoreError::NotAllowed`] for anybody but an administrator; [`StoreError::NotFound`] without the terminal;
-    /// [`StoreError::BadName`]; [`StoreError::OutOfRange`] for the number, or for one operator too many; [`StoreError::Exists`]
-    /// if another one there has the name.
+    /// [`StoreError::OutOfRange`] for the number or the name, or for one operator too many; [`StoreError::Exists`] if another one
+    /// there has the name.
     pub fn set_terminal_operator(
         &self,
         actor: &Actor,
@@ -64,7 +70,8 @@ impl Store {
     /// Lets an operator work at a terminal no more, from its next list on.
     ///
     /// # Errors
-    /// [`StoreError::NotAllowed`] for anybody but an administrator; [`StoreError::NotFound`].
+    /// [`StoreError::NotAllowed`] for anybody but an administrator; [`StoreError::NotFound`]; [`StoreError::WrongState`] for the last
+    /// one once a list was signed: none names nobody, so the terminal would go on with the one it has.
     pub fn remove_terminal_operator(
         &self,
         actor: &Actor,
@@ -77,6 +84,15 @@ impl Store {
                 return Err(StoreError::NotFound {
                     what: "terminal operator",
                     name: format!("{terminal} {number}"),
+                });
+            }
+            let nobody_is_left = read(connection, terminal).await?.is_empty();
+            if nobody_is_left && newest(connection, terminal).await?.is_some() {
+                return Err(StoreError::WrongState {
+                    what: "terminal operator",
+                    name: format!("{terminal} {number}"),
+                    state: "the last one there".to_owned(),
+                    needed: "another one beside: set them first",
                 });
             }
             let subject = format!("{terminal} {number}");
@@ -104,7 +120,8 @@ impl Store {
     /// signs under the next number.
     ///
     /// # Errors
-    /// Whatever `make` answers; [`StoreError::NotFound`] without the terminal; [`StoreError::Database`].
+    /// [`StoreError::NotAllowed`] for anybody but an operator; whatever `make` answers; [`StoreError::NotFound`] without the terminal,
+    /// [`StoreError::WrongState`] if it is lost; [`StoreError::Database`].
     pub fn operator_list<E: From<StoreError>>(
         &self,
         actor: &Actor,
@@ -112,8 +129,9 @@ impl Store {
         is_current: impl FnOnce(&OperatorList, &[TerminalOperator]) -> bool,
         make: impl FnOnce(u32, &[TerminalOperator]) -> Result<Vec<u8>, E>,
     ) -> Result<OperatorList, E> {
+        actor.demand(Role::Operator)?;
         self.write(async |connection| {
-            terminals::demand(connection, terminal).await?;
+            terminals::demand_not_lost(connection, terminal).await?;
             let operators = read(connection, terminal).await?;
             if let Some(newest) = newest(connection, terminal).await?
                 && is_current(&newest, &operators)
@@ -139,6 +157,28 @@ impl Store {
             })
         })
     }
+
+    /// Opens a copy that auditors are to have, and forgets in it what PINs can be searched with (DATA.md 11.3): salts, verifiers, and
+    /// the lists that hold both. The file itself may still hold octets of them; one that [`Store::copy_to`] makes of it holds none.
+    ///
+    /// # Errors
+    /// Those of [`Store::open`]; [`StoreError::Database`].
+    pub fn open_copy_without_pins(copy: &Path) -> Result<Self, StoreError> {
+        let store = Self::open(copy)?;
+        store.write(async |connection| {
+            sqlx::query("UPDATE terminal_operator SET salt = $1, derived = $2")
+                .bind(vec![0; 16])
+                .bind(vec![0; 32])
+                .execute(&mut *connection)
+                .await?;
+            sqlx::query("UPDATE terminal_operator_list SET object = $1")
+                .bind(Vec::new())
+                .execute(connection)
+                .await?;
+            Ok::<_, StoreError>(())
+        })?;
+        Ok(store)
+    }
 }
 
 fn check(operator: &TerminalOperator) -> Result<(), StoreError> {
@@ -146,14 +186,16 @@ fn check(operator: &TerminalOperator) -> Result<(), StoreError> {
         return Err(StoreError::OutOfRange("the operator's number (1 to 9999)"));
     }
     let name = &operator.name;
-    let fits = (1..=20).contains(&name.len())
+    let fits = (1..=LONGEST_NAME).contains(&name.len())
         && name
             .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || b".-_".contains(&byte));
+            .all(|byte| byte.is_ascii_alphanumeric() || b".-".contains(&byte));
     // A number is typed for whoever has it.
     let is_number = name.bytes().all(|byte| byte.is_ascii_digit());
     if !fits || is_number {
-        return Err(StoreError::BadName(name.clone()));
+        return Err(StoreError::OutOfRange(
+            "the operator's name (1 to 11 letters, digits, dots, hyphens, not digits alone)",
+        ));
     }
     Ok(())
 }

@@ -5,7 +5,7 @@ use sqlx::{AnyConnection, Row as _};
 
 use crate::issuer_log::{NewCertificate, insert_certificate};
 use crate::operations::log;
-use crate::operators::Actor;
+use crate::operators::{Actor, Role};
 use crate::store::{draw, is_duplicate, now, octets};
 use crate::{Store, StoreError};
 
@@ -60,14 +60,15 @@ impl Store {
     /// Keeps further certificates of a terminal's keys.
     ///
     /// # Errors
-    /// [`StoreError::NotFound`] if there is no such terminal, [`StoreError::WrongState`] if it is lost, [`StoreError::Exists`] if the
-    /// reference of a certificate is taken.
+    /// [`StoreError::NotAllowed`] for anybody but an operator; [`StoreError::NotFound`] if there is no such terminal,
+    /// [`StoreError::WrongState`] if it is lost, [`StoreError::Exists`] if the reference of a certificate is taken.
     pub fn renew_terminal(
         &self,
         actor: &Actor,
         name: &str,
         certificates: &[NewCertificate<'_>],
     ) -> Result<(), StoreError> {
+        actor.demand(Role::Operator)?;
         self.write(async |connection| {
             demand_not_lost(connection, name).await?;
             for certificate in certificates {
@@ -81,8 +82,11 @@ impl Store {
     /// lines to the same cards. Once more changes nothing.
     ///
     /// # Errors
+    /// [`StoreError::NotAllowed`] for anybody but an approver or an administrator, because lines become due again;
     /// [`StoreError::NotFound`].
     pub fn declare_lost(&self, actor: &Actor, name: &str) -> Result<(), StoreError> {
+        let is_administrator = actor.demand(Role::Administrator);
+        is_administrator.or_else(|_| actor.demand(Role::Approver))?;
         self.write(async |connection| {
             demand(connection, name).await?;
             if is_lost(connection, name).await? {

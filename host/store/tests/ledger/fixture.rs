@@ -76,6 +76,13 @@ impl Ledger {
         ledger
     }
 
+    /// Somebody with this role alone.
+    pub(crate) fn with_role(&self, name: &str, role: Role) -> Actor {
+        let roles = [role].into_iter().collect();
+        let token = self.store.add_operator(&self.officer, name, roles).unwrap();
+        self.store.authenticate(&token).unwrap()
+    }
+
     /// Puts everybody who waits into an approved batch.
     pub(crate) fn approve_everybody(&self) {
         let batch = NewBatch {

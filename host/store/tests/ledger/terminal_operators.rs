@@ -1,8 +1,8 @@
 //! Who may work at a terminal.
 
-use ansinh_store::StoreError;
-use ansinh_store::operators::Role;
-use ansinh_store::terminal_operators::TerminalOperator;
+use ansinh_store::operators::{Actor, Role};
+use ansinh_store::terminal_operators::{OperatorList, TerminalOperator};
+use ansinh_store::{Store, StoreError};
 use card_spec::operators::{MAXIMUM_OPERATORS, PinVerifier, Roles};
 
 use crate::fixture::*;
@@ -12,7 +12,15 @@ on_each_engine!(
     what_is_no_operator_is_refused_and_changes_nothing,
     only_an_administrator_says_who_works_where,
     a_list_is_signed_once_for_the_same_operators,
+    only_an_operator_signs_a_list_and_none_for_a_lost_terminal,
+    the_last_one_stays_once_a_list_was_signed,
+    a_copy_without_pins_holds_no_octet_to_search_them_with,
 );
+
+/// What is found nowhere by chance.
+const SALT: [u8; 16] = *b"a salt to look 4";
+const DERIVED: [u8; 32] = *b"what a typed PIN is compared to!";
+const LIST: &[u8] = b"a list signed by the issuer";
 
 fn clerk(number: u16, name: &str) -> TerminalOperator {
     TerminalOperator {
@@ -73,9 +81,10 @@ fn what_is_no_operator_is_refused_and_changes_nothing(engine: Engine) {
             .set_terminal_operator(&ledger.officer, terminal, &operator)
     };
     set(&terminal, clerk(7, "lan")).unwrap();
-    for name in ["", "7", "2024", "a name", "lân", "abcdefghijklmnopqrstu", "a\nb"] {
+    // Twelve letters are too many for a second operator of an order (SPEC.md 9.2).
+    for name in ["", "7", "2024", "a name", "lân", "abcdefghijkl", "a\nb", "a_b"] {
         let refused = set(&terminal, clerk(8, name));
-        assert!(matches!(refused, Err(StoreError::BadName(_))), "{name}");
+        assert!(matches!(refused, Err(StoreError::OutOfRange(_))), "{name}");
     }
     for number in [0, 10_000, u16::MAX] {
         let refused = set(&terminal, clerk(number, "minh"));
@@ -94,7 +103,7 @@ fn what_is_no_operator_is_refused_and_changes_nothing(engine: Engine) {
     let ninth = set(&terminal, clerk(999, "ninth"));
     assert!(matches!(ninth, Err(StoreError::OutOfRange(_))));
     assert_eq!(names(&ledger, &terminal).len(), MAXIMUM_OPERATORS);
-    set(&terminal, clerk(100, "another-name")).unwrap();
+    set(&terminal, clerk(100, "another-one")).unwrap();
 }
 
 fn only_an_administrator_says_who_works_where(engine: Engine) {
@@ -159,4 +168,95 @@ fn a_list_is_signed_once_for_the_same_operators(engine: Engine) {
     );
     assert!(matches!(failed, Err(StoreError::Random)));
     assert_eq!(list(&one, true), [2]);
+}
+
+fn sign(ledger: &Ledger, actor: &Actor, terminal: &str) -> Result<OperatorList, StoreError> {
+    ledger
+        .store
+        .operator_list(actor, terminal, |_, _| false, |_, _| Ok(LIST.to_vec()))
+}
+
+fn only_an_operator_signs_a_list_and_none_for_a_lost_terminal(engine: Engine) {
+    let ledger = Ledger::new(engine, 1, 1);
+    let terminal = ledger.terminal(0);
+    let set = |operator| {
+        ledger
+            .store
+            .set_terminal_operator(&ledger.officer, &terminal, &operator)
+    };
+    set(clerk(7, "lan")).unwrap();
+    for role in [Role::Approver, Role::Auditor, Role::Administrator] {
+        let actor = ledger.with_role(&format!("only-{role}"), role);
+        let refused = sign(&ledger, &actor, &terminal);
+        assert!(matches!(refused, Err(StoreError::NotAllowed { .. })), "{role}");
+    }
+    assert_eq!(ledger.store.newest_operator_list(&terminal).unwrap(), None);
+    let operator = ledger.with_role("operator", Role::Operator);
+    sign(&ledger, &operator, &terminal).unwrap();
+    ledger.store.declare_lost(&ledger.officer, &terminal).unwrap();
+    let refused = sign(&ledger, &operator, &terminal);
+    assert!(matches!(refused, Err(StoreError::WrongState { .. })));
+    assert_eq!(ledger.sql("SELECT count(*) FROM terminal_operator_list"), "1");
+}
+
+fn the_last_one_stays_once_a_list_was_signed(engine: Engine) {
+    let ledger = Ledger::new(engine, 1, 1);
+    let terminal = ledger.terminal(0);
+    let set = |number, name| {
+        ledger
+            .store
+            .set_terminal_operator(&ledger.officer, &terminal, &clerk(number, name))
+            .unwrap();
+    };
+    let remove = |number| {
+        ledger
+            .store
+            .remove_terminal_operator(&ledger.officer, &terminal, number)
+    };
+    // The terminal has no list yet: whoever was named by mistake goes.
+    set(7, "lan");
+    remove(7).unwrap();
+    set(7, "lan");
+    sign(&ledger, &ledger.officer, &terminal).unwrap();
+    assert!(matches!(remove(7), Err(StoreError::WrongState { .. })));
+    assert!(matches!(remove(8), Err(StoreError::NotFound { .. })));
+    assert_eq!(names(&ledger, &terminal), [(7, "lan".to_owned())]);
+    set(8, "minh");
+    remove(7).unwrap();
+    assert_eq!(names(&ledger, &terminal), [(8, "minh".to_owned())]);
+}
+
+fn a_copy_without_pins_holds_no_octet_to_search_them_with(engine: Engine) {
+    let ledger = Ledger::new(engine, 1, 1);
+    let terminal = ledger.terminal(0);
+    let operator = TerminalOperator {
+        pin: PinVerifier {
+            salt: SALT,
+            derived: DERIVED,
+        },
+        ..clerk(7, "lan")
+    };
+    ledger
+        .store
+        .set_terminal_operator(&ledger.officer, &terminal, &operator)
+        .unwrap();
+    sign(&ledger, &ledger.officer, &terminal).unwrap();
+    let [backup, copy, given] =
+        ["backup", "copy", "given"].map(|name| ledger.folder.path().join(format!("{name}.sqlite")));
+    ledger.store.copy_to(&backup).unwrap();
+    ledger.store.copy_to(&copy).unwrap();
+    let cleared = Store::open_copy_without_pins(&copy).unwrap();
+    cleared.copy_to(&given).unwrap();
+    for secret in [&SALT[..], &DERIVED, LIST] {
+        let holds = |path| {
+            let bytes = std::fs::read(path).unwrap();
+            bytes.windows(secret.len()).any(|window| window == secret)
+        };
+        assert!(holds(&backup), "a backup restores everything");
+        assert!(!holds(&given));
+    }
+    // Who works where is told all the same.
+    let left = cleared.terminal_operators(&terminal).unwrap();
+    assert_eq!((left.len(), left[0].name.as_str()), (1, "lan"));
+    assert!(ledger.store.terminal_operators(&terminal).unwrap()[0] == operator);
 }

@@ -9,7 +9,7 @@ use super::{Options, Refused};
 
 #[derive(Args)]
 #[command(after_help = "\
-A lost terminal gets no list and no certificate any more, so it pays until its certificates end at the latest. Lines on its lists go to the
+An approver or administrator declares it. A lost terminal gets no list and no certificate any more, so it pays until its certificates end at the latest. Lines on its lists go to the
 next list of another terminal, for the same cards: what it paid unseen its cards refuse to pay again. Lines of cards that were replaced since
 stay where they are, because no card can tell whether they were paid. What the terminal paid comes home through its cards (`ansinh card
 show`), from a file (`terminal import`), or, if it is found, by `terminal sync`; then it can be provisioned anew under another name.

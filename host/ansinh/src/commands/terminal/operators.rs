@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use ansinh_payout::operator_list;
+use ansinh_store::StoreError;
 use ansinh_store::terminal_operators::TerminalOperator;
 use anyhow::{Context as _, Result, bail};
 use card_spec::operators::{PIN_DIGITS, PinVerifier, Roles};
@@ -12,7 +13,7 @@ use serde_json::json;
 use zeroize::Zeroizing;
 
 use super::certificates::install_issuers;
-use super::{Line, Options, Port, Signing, known_terminal, open, set_clock};
+use super::{Line, Options, Port, Refused, Signing, known_terminal, open, set_clock};
 
 #[derive(Subcommand)]
 pub(crate) enum Operators {
@@ -50,7 +51,7 @@ pub(crate) struct Set {
     /// What is typed where there are digits only, 1 to 9999
     #[arg(long)]
     number: u16,
-    /// 1 to 20 letters, digits, dots, hyphens, not digits alone; orders and journal state it
+    /// 1 to 11 letters, digits, dots, hyphens, not digits alone; orders and journal state it
     #[arg(long)]
     name: String,
     /// What the operator may do; may be given several times
@@ -154,7 +155,15 @@ impl Remove {
     fn run(&self, options: &Options) -> Result<()> {
         let store = options.home().open_store()?;
         let actor = options.actor(&store)?;
-        store.remove_terminal_operator(&actor, self.terminal.as_str(), self.number)?;
+        let removed = store.remove_terminal_operator(&actor, self.terminal.as_str(), self.number);
+        if let Err(StoreError::WrongState { .. }) = removed {
+            return Err(Refused(format!(
+                "{0} {1}: người cuối cùng, thiết bị sẽ giữ danh sách cũ / is the last operator, and the terminal would keep the list it has; nothing was changed. Set another one first (ansinh terminal operators set)",
+                self.terminal, self.number
+            ))
+            .into());
+        }
+        removed?;
         if options.json {
             println!(
                 "{}",
