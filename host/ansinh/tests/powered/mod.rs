@@ -4,6 +4,8 @@
 use std::cell::RefCell;
 use std::convert::Infallible;
 use std::fs::File;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use card_spec::crypto::PortableP256;
@@ -83,6 +85,59 @@ pub(crate) fn answering_at_a_port(
             }
         });
     })
+}
+
+/// A provisioned terminal with block list 1 that shows one journal entry and is lost over changes to a block list: it answers them out
+/// of turn, which is sooner seen than no answer, then none of the Hellos before the host gives up. Gives also whether a block list with
+/// all its entries came.
+pub(crate) fn silent_over_changes_at_a_port(name: [u8; 10], first: Vec<u8>) -> (String, Arc<AtomicBool>) {
+    let whole = Arc::new(AtomicBool::new(false));
+    let seen = Arc::clone(&whole);
+    let mut unanswered = 0;
+    let port = behind_a_port(move |runtime, mut line| {
+        let mut decoder = FrameDecoder::default();
+        runtime.block_on(async {
+            while let Ok(byte) = line.read_u8().await {
+                let Some(Ok(message)) = decoder.feed(byte) else {
+                    continue;
+                };
+                let answer = match receive(message).unwrap() {
+                    Request::Hello { .. } if unanswered > 0 => {
+                        unanswered -= 1;
+                        continue;
+                    }
+                    Request::Hello { version } => Answer::Hello(Hello {
+                        version,
+                        name: Some(name),
+                        state: TerminalState::Provisioned,
+                        test: true,
+                        firmware: [7; 32],
+                        journal_tail: 1,
+                        acknowledged: 0,
+                        list_number: 0,
+                        block_list_number: 1,
+                    }),
+                    Request::TimeNonce => Answer::Nonce { nonce: [1; 16] },
+                    Request::ReadJournal { from: 1 } => Answer::Entries { bytes: &first },
+                    Request::ReadJournal { .. } => Answer::Entries { bytes: &[] },
+                    Request::BlockDelta { .. } => {
+                        unanswered = 8;
+                        Answer::Nonce { nonce: [1; 16] }
+                    }
+                    Request::BlockBegin { .. } => {
+                        seen.store(true, Ordering::SeqCst);
+                        Answer::Done
+                    }
+                    _ => Answer::Done,
+                };
+                let mut encoded: Encoded = [0; MAX_ENCODED];
+                line.write_all(send(&answer, &mut encoded).unwrap())
+                    .await
+                    .unwrap();
+            }
+        });
+    });
+    (port, whole)
 }
 
 fn behind_a_port(terminal: impl FnOnce(&Runtime, SerialStream) + Send + 'static) -> String {

@@ -11,8 +11,11 @@ mod powered;
 mod visits;
 
 use std::num::NonZero;
+use std::sync::atomic::Ordering;
 
-use common::Till;
+use ansinh_payout::{Publication, make_block_list};
+use ansinh_store::cards::BlockReason;
+use common::{Till, time};
 use desk::{Desk, MAKE_LIST, run};
 use link::{Answer, Refusal, Request};
 use serde_json::{Value, json};
@@ -325,6 +328,9 @@ fn operators_are_named_at_the_desk_and_known_to_the_terminal() {
         desk.fail(1, &set("8", "LAN", "pin"))
             .contains("registered already")
     );
+    for wrong in ["mười", "a_b", "abcdefghijkl"] {
+        assert!(desk.fail(1, &set("8", wrong, "pin")).contains("1 to 11 letters"));
+    }
 
     let entries = || {
         let status = desk.succeed(&["terminal", "status", "--port", &port]);
@@ -351,6 +357,10 @@ fn operators_are_named_at_the_desk_and_known_to_the_terminal() {
     ];
     desk.succeed(&remove);
     assert!(desk.fail(1, &remove).contains("not in the store"));
+    // The terminal would keep the last one for good: no list of nobody is signed.
+    let last = remove.map(|word| if word == "7" { "8" } else { word });
+    assert!(desk.fail(65, &last).contains("operators set"));
+    desk.succeed(&["terminal", "load", "--port", &port]);
     let listed = desk.succeed(&["terminal", "operators", "list", "--terminal", "VNT0000001"]);
     assert_eq!((&listed["number"], &listed["name"]), (&json!(8), &json!("minh")));
     // The journal tells of both lists, and the auditor knows such entries.
@@ -359,4 +369,59 @@ fn operators_are_named_at_the_desk_and_known_to_the_terminal() {
     let root = ansinh_audit::read_root_key(desk.path("out/root.pem")).unwrap();
     let report = ansinh_audit::audit(&[desk.path("out")], &root, NonZero::<usize>::MIN).unwrap();
     assert!(report.clean, "{:?}", report.findings);
+}
+
+#[test]
+fn a_terminal_that_falls_silent_over_changes_gets_the_whole_block_list() {
+    let desk = Desk::new();
+    let keys = desk.keys();
+    let mut till = Till::new(9);
+    till.register(&keys.store, &keys.lan, &keys.authority());
+    let lost = &desk.cards[0].number;
+    keys.store.block(&keys.lan, lost, BlockReason::Lost).unwrap();
+    for publication in [Publication::Full, Publication::Daily] {
+        make_block_list(&keys.store, &keys.lan, &keys.issuer(), time(), publication).unwrap();
+    }
+    let (port, whole) = powered::silent_over_changes_at_a_port(till.name.to_bytes(), till.boot());
+    let loaded = desk.succeed(&["terminal", "load", "--port", &port]);
+    assert_eq!(loaded["block_list_number"], 2);
+    assert!(whole.load(Ordering::SeqCst), "nothing was sent");
+}
+
+#[test]
+fn a_lost_terminal_that_comes_home_is_called_lost_and_sent_no_operators() {
+    let desk = Desk::new();
+    let port = powered::at_a_port();
+    desk.succeed(&["terminal", "provision", "--port", &port]);
+    std::fs::write(desk.path("pin"), "314159\n").unwrap();
+    let set =
+        "terminal operators set --terminal VNT0000001 --number 7 --name lan --role clerk --pin-file pin";
+    desk.succeed(&set.split(' ').collect::<Vec<_>>());
+    let sync = ["terminal", "sync", "--port", &port];
+    assert_eq!(desk.succeed(&sync)["lost"], false);
+    desk.succeed(&["terminal", "lost", "VNT0000001", "--yes"]);
+    assert_eq!(desk.succeed(&sync)["lost"], true);
+    let told = desk::printed(&desk::ansinh(desk.folder.path(), &sync).output().unwrap());
+    assert!(
+        told.contains("đã báo mất / declared lost") && told.contains("--anew"),
+        "{told}"
+    );
+    let refused = desk.fail(1, &["terminal", "operators", "send", "--port", &port]);
+    assert!(refused.contains("declared lost"), "{refused}");
+}
+
+#[test]
+fn whoever_serves_no_terminals_loads_none_and_declares_none_lost() {
+    let desk = Desk::new();
+    let port = powered::at_a_port();
+    desk.succeed(&["terminal", "provision", "--port", &port]);
+    let keys = desk.keys();
+    let auditor = [ansinh_store::operators::Role::Auditor].into_iter().collect();
+    let token = keys.store.add_operator(&keys.lan, "auditor", auditor).unwrap();
+    std::fs::write(desk.path("lan.token"), token.reveal()).unwrap();
+    let status = || desk.succeed(&["terminal", "status", "--port", &port]);
+    let before = status();
+    desk.fail(77, &["terminal", "load", "--port", &port]);
+    assert_eq!(status(), before);
+    desk.fail(77, &["terminal", "lost", "VNT0000001", "--yes"]);
 }

@@ -3,6 +3,7 @@
 use ansinh_payout::WholeBlockList;
 use ansinh_station::terminal_link::LinkError;
 use ansinh_store::lists::PaymentList;
+use ansinh_store::operators::Role;
 use anyhow::{Context as _, Result};
 use card_spec::values::{Date, TerminalName};
 use clap::Args;
@@ -31,6 +32,8 @@ pub(crate) struct Load {
 impl Load {
     pub(crate) fn run(&self, options: &Options) -> Result<()> {
         let signing = Signing::open(options)?;
+        // Or what only an operator may sign would be missed at the end, after everything else.
+        signing.actor.demand(Role::Operator)?;
         self.ports
             .visit(options, |line, progress| load(line, &signing, progress))
     }
@@ -84,14 +87,14 @@ fn load_block_list(link: &mut Line, signing: &Signing, hello: &Hello) -> Result<
     Ok(Some(newest.number()))
 }
 
-/// Says whether the terminal has the newest list now. One that takes no changes, or holds another list under the number, is to get
-/// all entries.
+/// Says whether the terminal has the newest list now. One that takes no changes, holds another list under the number, or starts
+/// anew in the middle of them each time, is to get all entries.
 fn load_changes(link: &mut Line, newest: &WholeBlockList, held: &WholeBlockList) -> Result<bool> {
     let Some(changes) = newest.changes_since(held)? else {
         return Ok(false);
     };
     match link.load_block_delta(newest.number(), newest.header(), held.hash(), &changes) {
-        Err(LinkError::Refused(_)) => Ok(false),
+        Err(LinkError::Refused(_) | LinkError::Silent) => Ok(false),
         loaded => loaded.map(|()| true).context("danh sách khóa / block list"),
     }
 }

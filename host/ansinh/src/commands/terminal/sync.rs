@@ -47,7 +47,7 @@ impl Outcome {
         }
     }
 
-    fn told(&self, certified_until: Option<Date>, fault: Option<anyhow::Error>) -> Told {
+    fn told(&self, lost: bool, certified_until: Option<Date>, fault: Option<anyhow::Error>) -> Told {
         let Self {
             terminal,
             taken,
@@ -63,6 +63,7 @@ impl Outcome {
             "paid_twice": taken.paid_twice,
             "acknowledged": acknowledged,
             "certified_until": certified_until,
+            "lost": lost,
         });
         let mut text = format!(
             "Thiết bị / Terminal {terminal}
@@ -81,6 +82,9 @@ impl Outcome {
         if let Some(day) = certified_until {
             text += &format!("  chứng thư đến / certificates until      {day}\n");
         }
+        if lost {
+            text += "  đã báo mất / declared lost: cấp khóa mới / give it new keys (ansinh terminal provision --anew)\n";
+        }
         Told { text, json, fault }
     }
 }
@@ -95,6 +99,7 @@ impl Sync {
 
 fn sync((mut link, hello): (Line, Hello), signing: &Signing, progress: &Progress) -> Result<Told> {
     let terminal = known_terminal(signing, &hello)?;
+    let lost = signing.store.is_terminal_lost(terminal.as_str())?;
     // Before the journal is read, so that no entry is left that is not acknowledged. The journal comes home also from a
     // terminal that does not take the time.
     let issuer = signing.issuer()?;
@@ -107,13 +112,10 @@ fn sync((mut link, hello): (Line, Hello), signing: &Signing, progress: &Progress
         (Err(error), Err(cause)) => bail!("{cause:#}. Sau đó / Then: {error:#}"),
         (outcome, _) => outcome?,
     };
-    let renewed = clock.and_then(|()| {
-        let lost = signing.store.is_terminal_lost(terminal.as_str())?;
-        (!lost).then(|| renew(&mut link, signing, terminal)).transpose()
-    });
+    let renewed = clock.and_then(|()| (!lost).then(|| renew(&mut link, signing, terminal)).transpose());
     let until = renewed.as_ref().ok().copied().flatten();
     let fault = outcome.demand_paid_once().and(renewed.map(drop)).err();
-    Ok(outcome.told(until, fault))
+    Ok(outcome.told(lost, until, fault))
 }
 
 pub(super) fn synchronise(
