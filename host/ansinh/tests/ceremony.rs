@@ -189,15 +189,19 @@ impl Rooms {
         let folder = self.path("cvc");
         std::fs::create_dir_all(&folder).unwrap();
         std::fs::write(folder.join("VNROOT00001"), self.read("root/root.cvc")).unwrap();
+        // It compares dates with the day in UTC, ours begin with the day in Vietnam.
         let arguments = [
+            "-f".to_owned(),
+            "+7h".to_owned(),
+            "cvc-print".to_owned(),
             format!("--cvc-dir={}", folder.display()),
             "-c".to_owned(),
             self.path(certificate).display().to_string(),
         ];
-        let output = Command::new("cvc-print").args(arguments).output();
+        let output = Command::new("faketime").args(arguments).output();
         text(
             &output
-                .expect("cvc-print is missing: apt-get install openpace")
+                .expect("cvc-print or faketime is missing: apt-get install openpace faketime")
                 .stdout,
         )
     }
