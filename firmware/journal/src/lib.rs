@@ -278,9 +278,7 @@ impl<F: NorFlash> Journal<F> {
     /// [`Error::Flash`]; [`Error::Undecided`].
     pub fn free_records(&mut self, length: usize) -> Result<u32, Error<F::Error>> {
         self.decided()?;
-        let summary = Region::<F>::SLOT.saturating_add(Region::<F>::padded(MAX_SUMMARY));
-        let in_block =
-            Region::<F>::records_between(TABLE.saturating_add(summary), Region::<F>::BLOCK, length);
+        let in_block = Self::records_in_block(length);
         let in_tail = match self.tail.closed {
             true => 0,
             false => Region::<F>::records_between(self.tail.table_end::<F>(), self.tail.payload, length),
@@ -300,6 +298,19 @@ impl<F: NorFlash> Journal<F> {
             .saturating_sub(used)
             .saturating_mul(in_block)
             .saturating_add(in_tail))
+    }
+
+    /// How many records of `length` bytes the journal is sure to take when it is empty.
+    pub fn capacity(&self, length: usize) -> u32 {
+        self.region
+            .blocks()
+            .saturating_mul(Self::records_in_block(length))
+    }
+
+    /// Records that a new block is sure to take, beside the longest summary.
+    fn records_in_block(length: usize) -> u32 {
+        let summary = Region::<F>::SLOT.saturating_add(Region::<F>::padded(MAX_SUMMARY));
+        Region::<F>::records_between(TABLE.saturating_add(summary), Region::<F>::BLOCK, length)
     }
 
     fn decided(&self) -> Result<(), Error<F::Error>> {

@@ -321,6 +321,9 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
         if self.is_handing_over() {
             return text::hand_over(&mut self.out, log.unhanded());
         }
+        if let Some(Ok(Some(left))) = self.log.as_mut().map(Log::last_payments) {
+            text::journal_fills(&mut self.out, left);
+        }
         text::idle(&mut self.out, self.operator.is_some(), self.clock.today());
         if self.operator.is_none() && self.device.operators.is_none() {
             shift_text::unprotected(&mut self.out);

@@ -28,6 +28,10 @@ const RESERVE: u32 = 16;
 const RESERVE_TO_SETTLE: u32 = 12;
 /// Entries more for each further order that is open: Paid and Handed, each after a power cut.
 const RESERVE_EACH: u32 = 4;
+/// Entries of a payment where nothing goes wrong: Intent, Paid, Handed.
+const ENTRIES_OF_A_PAYMENT: u32 = 3;
+/// The journal is filling when less than one part in so many of it is free.
+const FILLING: u32 = 4;
 /// Flag of a Boot entry (DATA 5.2).
 const TEST: u8 = 0x80;
 
@@ -264,8 +268,21 @@ impl<'f, F: NorFlash> Log<'f, F> {
 
     /// Is there room for a payment with all that may follow it?
     pub(crate) fn has_room(&mut self) -> Result<bool, LogError> {
+        self.has_free(self.reserve())
+    }
+
+    /// For how many more payments there is room for certain, once the journal is filling.
+    pub(crate) fn last_payments(&mut self) -> Result<Option<u32>, LogError> {
+        let free = self.journal.free_records(MAXIMUM_ENTRY_LENGTH)?;
+        let is_filling = free.saturating_mul(FILLING) < self.journal.capacity(MAXIMUM_ENTRY_LENGTH);
+        let left = free.saturating_sub(self.reserve()) / ENTRIES_OF_A_PAYMENT;
+        Ok(is_filling.then_some(left))
+    }
+
+    /// Entries for which there must be room before an order is begun beside those that are open.
+    fn reserve(&self) -> u32 {
         let open = u32::try_from(self.standing.open.len()).unwrap_or(u32::MAX);
-        self.has_free(RESERVE.saturating_add(open.saturating_mul(RESERVE_EACH)))
+        RESERVE.saturating_add(open.saturating_mul(RESERVE_EACH))
     }
 
     /// Is there room for an entry that settles nothing?

@@ -110,6 +110,15 @@ pub(crate) fn idle(out: &mut Outbox, shift: bool, today: Option<Date>) {
     }
 }
 
+/// In good time before the terminal refuses to pay ([`RefusalReason::JournalFull`]).
+pub(crate) fn journal_fills(out: &mut Outbox, payments: u32) {
+    say!(
+        out,
+        "Nhật ký sắp đầy: chắc chắn còn đủ cho {payments} lượt trả. Hãy đồng bộ với máy chủ.{EN} / The journal is nearly full, \
+         with room for {payments} more payments for certain: sync with the host."
+    );
+}
+
 pub(crate) fn unsettled(out: &mut Outbox) {
     say!(
         out,

@@ -82,6 +82,35 @@ fn a_block_list_that_fills_its_space() {
 }
 
 #[test]
+fn a_journal_that_fills_says_so_while_it_still_pays_and_no_more_once_it_was_taken_in() {
+    let flash = chip();
+    let mut host = Host::new(vec![line(1, 1, 500_000)]);
+    let mut bench = Bench::power_on(&flash).unwrap();
+    host.prepare(&mut bench).unwrap();
+    bench.type_keys("oLan\n");
+    let warns = |bench: &mut Bench<'_>| {
+        host.set_time(bench, noon()).unwrap();
+        bench.read_screen().contains("Nhật ký sắp đầy")
+    };
+    assert!(!warns(&mut bench));
+    let before = (1..1_000).take_while(|_| !warns(&mut bench)).count();
+    assert!((100..500).contains(&before), "{before}");
+    let mut card = card(&plan());
+    bench.tap(&mut card);
+    bench.type_keys("271828\n");
+    bench.tap(&mut card);
+    bench.type_keys("\n");
+    let screen = bench.read_screen();
+    assert!(screen.contains("Nhật ký sắp đầy"), "{screen}");
+    let entries = bench.journal();
+    assert_eq!(story(&entries, &host.journal_key.unwrap()).handed.len(), 1);
+    host.acknowledge(&mut bench, entries.last().unwrap()).unwrap();
+    bench.read_screen();
+    host.set_time(&mut bench, noon()).unwrap();
+    assert!(!bench.read_screen().contains("Nhật ký sắp đầy"));
+}
+
+#[test]
 fn a_journal_that_has_lost_its_newest_entry_is_read_out_and_not_continued() {
     let flash = chip();
     let mut host = Host::new(vec![line(1, 1, 500_000)]);
