@@ -289,7 +289,6 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
         self.log
             .as_ref()
             .is_some_and(|log| !log.is_damaged() && !log.unhanded().is_empty())
-            && !self.is_waiting()
     }
 
     /// Is a holder being served?
@@ -315,11 +314,12 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
         if log.is_damaged() {
             return text::damaged(&mut self.out);
         }
-        if self.is_waiting() {
-            return self.show_open();
-        }
+        // Before anybody else's card, or the money of two would be asked for as one sum.
         if self.is_handing_over() {
             return text::hand_over(&mut self.out, log.unhanded());
+        }
+        if self.is_waiting() {
+            return self.show_open();
         }
         if let Some(Ok(Some(left))) = self.log.as_mut().map(Log::last_payments) {
             text::journal_fills(&mut self.out, left);
@@ -347,12 +347,13 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
         self.out.field(wanted);
     }
 
-    /// An open order is settled by anybody at any time; for all else there is a shift.
+    /// Not before money that is paid was handed over. Then an open order is settled by anybody at any time; for all else there is
+    /// a shift.
     pub(crate) fn wants_first_tap(&self) -> bool {
         let Some(log) = self.log.as_ref().filter(|log| !log.is_damaged()) else {
             return false;
         };
         let is_anybody_expected = self.operator.is_some() || !log.open_intents().is_empty();
-        self.is_waiting() || (is_anybody_expected && log.unhanded().is_empty())
+        is_anybody_expected && log.unhanded().is_empty()
     }
 }

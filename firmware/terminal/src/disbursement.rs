@@ -76,7 +76,8 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
         let Some(Ok(Some(line))) = line else {
             return self.give_up(line_refusal(RefusalReason::ListNotValid));
         };
-        if !may_take(line.line(), taker.recipient) {
+        // The card would refuse a line of somebody else, after an Intent for a second order of that person.
+        if !may_take(line.line(), taker.recipient) || !facts.owns(&line.line().line_key) {
             return self.give_up(line_refusal(RefusalReason::ListNotValid));
         }
         let Some(order) = self.intend(&line, &facts, taker, stamp) else {

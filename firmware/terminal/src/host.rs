@@ -186,6 +186,8 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
         self.loading = Loading::Nothing;
         self.operator = None;
         self.shift = Shift::default();
+        self.second = None;
+        self.put_aside = 0;
         self.nonce = None;
     }
 

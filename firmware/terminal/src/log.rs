@@ -106,9 +106,12 @@ impl<'f, F: NorFlash> Log<'f, F> {
                     continue;
                 }
                 if let Some(open) = standing.observe(signed.claimed()) {
-                    match read_order(&mut journal, &open, &mut other)? {
-                        Some(order) => paid(standing.paid(&open, order.order())),
-                        None => damaged = true,
+                    match read_order(&mut journal, &open, &mut other) {
+                        Ok(Some(order)) => paid(standing.paid(&open, order.order())),
+                        Ok(None) => damaged = true,
+                        // A space is given free, and written over, once the money was handed over.
+                        Err(Error::NoSuchRecord) => {}
+                        Err(error) => return Err(error.into()),
                     }
                 }
             }
@@ -257,7 +260,8 @@ impl<'f, F: NorFlash> Log<'f, F> {
         self.standing.tail = Some((entry.sequence, signed.hash()));
         if let Some(open) = self.standing.observe(&entry) {
             let mut buffer = [0; MAX_RECORD];
-            let order = read_order(&mut self.journal, &open, &mut buffer)?;
+            let order = read_order(&mut self.journal, &open, &mut buffer);
+            let order = order.ok().flatten();
             // Without the order nobody can say what is to be handed over: what the entries say is not known any more.
             self.damaged |= order.is_none();
             let order = order.ok_or(LogError::Failed)?;
@@ -421,19 +425,21 @@ impl<'f, F: NorFlash> Log<'f, F> {
         stamp: Stamp,
         acknowledged: &Acknowledged,
     ) -> Result<(), LogError> {
-        let unhanded = self.unhanded().iter().map(|payment| payment.entry).min();
-        let last = acknowledged.last_before(unhanded);
+        let all = self.standing.open.clone();
+        // One that the flash has lost cannot be told again: its space stays, and what is before it goes.
+        let lost = all.iter().filter(|open| self.order(open).is_err());
+        let lost = lost.map(|open| open.entry).min();
+        let unhanded = self.unhanded().iter().map(|payment| payment.entry);
+        let kept = unhanded.chain(lost).min();
+        let last = acknowledged.last_before(kept);
         if last.0 <= self.acknowledged() {
             return Ok(());
         }
-        for open in self.standing.open.clone() {
+        for open in all {
             if open.entry > last.0 {
                 continue;
             }
-            // One that the flash has lost cannot be told again: its space stays, and what is before it goes.
-            let Ok(order) = self.order(&open) else {
-                continue;
-            };
+            let order = self.order(&open)?;
             let order = order.order().ok_or(LogError::Failed)?;
             match self.append(curve, keys, stamp, Event::StillOpen(order)) {
                 Ok(_) => {}
@@ -442,7 +448,7 @@ impl<'f, F: NorFlash> Log<'f, F> {
             }
         }
         let open = self.standing.open.iter().map(|open| open.entry);
-        let last = acknowledged.last_before(unhanded.into_iter().chain(open).min());
+        let last = acknowledged.last_before(kept.into_iter().chain(open).min());
         if last.0 <= self.acknowledged() {
             return Ok(());
         }
@@ -465,7 +471,7 @@ fn read_order<'b, F: NorFlash>(
     journal: &mut Journal<Shared<'_, F>>,
     open: &OpenIntent,
     buffer: &'b mut journal::Buffer,
-) -> Result<Option<EncodedOrder<'b>>, LogError> {
+) -> Result<Option<EncodedOrder<'b>>, Error<FlashError>> {
     let Item::Record { bytes, .. } = journal.read(RecordId(open.entry), buffer)? else {
         return Ok(None);
     };

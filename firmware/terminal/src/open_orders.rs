@@ -13,6 +13,12 @@ use crate::standing::OpenOrder;
 use crate::tap::CardFacts;
 use crate::text;
 
+fn is_for(order: &OpenOrder, facts: &CardFacts) -> bool {
+    order
+        .order()
+        .is_some_and(|order| facts.may_have_had(order.order()))
+}
+
 impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
     /// Is nobody served but the card of an open order? Until the clerk puts it aside, once in each start: what a power cut
     /// left is seen by whoever works here now. There is no room for one more beside as many as can be open.
@@ -36,19 +42,18 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
         self.prompt();
     }
 
-    /// The open order that waits for this card, or for its holder's.
+    /// The open order that waits for this card, or for its holder's. If none does, but the flash has lost one, it may be that one.
     pub(crate) fn open_order_of(&mut self, facts: &CardFacts) -> Result<Option<OpenOrder>, LogError> {
         let log = self.log.as_mut().ok_or(LogError::Failed)?;
+        let mut lost = None;
         for open in log.open_intents().clone() {
-            let order = log.order(&open)?;
-            if order
-                .order()
-                .is_some_and(|order| facts.may_have_had(order.order()))
-            {
-                return Ok(Some(order));
+            match log.order(&open) {
+                Ok(order) if is_for(&order, facts) => return Ok(Some(order)),
+                Ok(_) => {}
+                Err(error) => lost = Some(error),
             }
         }
-        Ok(None)
+        lost.map_or(Ok(None), Err)
     }
 
     /// Shows the open orders and what to do about them.

@@ -12,7 +12,7 @@ use card_spec::command::instruction::{
 use card_spec::command::{CSO_FILE, SessionBinding};
 use card_spec::crypto::{Curve, Digest, PublicKey, SecretKey, SharedSecret, Signature, Verify};
 use card_spec::cso::{self, CardSecurityObject, HolderCheckPolicy, PersonReference};
-use card_spec::payment::{Order, Receipt};
+use card_spec::payment::{LineKey, Order, Receipt};
 use card_spec::scp03::{
     ChannelError, HostChannel, MAX_COMMAND_DATA, MAX_PROTECTED_RESPONSE, MAX_RESPONSE_DATA, Reply,
 };
@@ -112,6 +112,11 @@ impl CardFacts {
         let receipt = receipt.verify(verifier, &self.signing_key).ok()?;
         let own = receipt.card_number == self.number && receipt.cso_version <= self.version;
         own.then_some(receipt)
+    }
+
+    /// Is a line the card holder's?
+    pub(crate) fn owns(&self, line: &LineKey) -> bool {
+        line.parts().person == self.person
     }
 
     /// May this card have had the order, under its present CSO or under one before? An update keeps the person (SPEC 13.6);

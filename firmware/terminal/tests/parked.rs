@@ -20,8 +20,8 @@ use bench::nor::TEARS;
 use bench::{Bench, Chip, Story, chip, copy, story};
 use card_spec::crypto::PublicKey;
 use card_spec::list::ListLine;
-use card_spec::payment::LineKey;
-use card_spec::values::CardNumber;
+use card_spec::payment::{LineKey, LineKeyParts};
+use card_spec::values::{Amount, CardNumber};
 use link::{Answer, Refusal, Request, receive};
 
 /// The holder of the `n`th line; the first is the bench's usual one.
@@ -103,6 +103,82 @@ fn the_next_person_is_paid_and_the_order_is_settled_when_its_card_is_back() {
     );
     bench.tap(&mut first);
     assert!(bench.read_screen().contains("đã trả rồi"));
+}
+
+#[test]
+fn money_is_handed_over_before_anybody_elses_order_is_settled() {
+    let flash = chip();
+    let mut host = Host::new(vec![
+        line_of(1),
+        line_of(2),
+        ListLine {
+            number: 3,
+            amount: Amount::new(70_000).unwrap(),
+            line_key: LineKey::new(&LineKeyParts {
+                entitlement: 9,
+                ..line_of(2).line_key.parts()
+            }),
+            ..line_of(2)
+        },
+    ]);
+    let mut bench = ready(&flash, &mut host);
+    let (mut first, mut second) = (card(&holder(1)), card(&holder(2)));
+    bench.tear(&mut first, true);
+    bench.type_keys("n");
+    // Of two lines one is paid, and the card is gone before it has answered for the other.
+    bench.tap(&mut second);
+    bench.type_keys("271828\n");
+    second.reset();
+    let mut orders = 0;
+    bench.tap_any(&mut |_, command| {
+        let answer = second.transmit(command).to_vec();
+        orders += usize::from(command[..2] == [0x84, 0x54]);
+        (orders < 2).then_some(answer)
+    });
+    let screen = bench.read_screen();
+    assert!(screen.contains("Đưa") && !bench.field, "{screen}");
+    bench.tap(&mut first);
+    assert_eq!(
+        bench.commands, 0,
+        "the other one's money would be asked for with it"
+    );
+    bench.type_keys("n\n");
+    let story = told(&mut bench, &host);
+    assert_eq!(
+        (story.paid.len(), story.handed.len(), story.all_open.len()),
+        (1, 1, 2)
+    );
+    bench.read_screen();
+    bench.tap(&mut first);
+    assert!(
+        bench.read_screen().contains("Đưa 100.000 đồng"),
+        "of the first one alone"
+    );
+    bench.type_keys("\n");
+    bench.tap(&mut second);
+    bench.type_keys("\n");
+    let story = told(&mut bench, &host);
+    assert_eq!((story.paid.len(), story.handed.len(), story.open), (3, 3, None));
+}
+
+#[test]
+fn an_order_that_the_flash_has_lost_keeps_no_other_one_open() {
+    let flash = chip();
+    let mut host = host(2);
+    let mut bench = ready(&flash, &mut host);
+    let (mut first, mut second) = (card(&holder(1)), card(&holder(2)));
+    bench.tear(&mut first, true);
+    bench.type_keys("n");
+    let lost = bench.journal().pop().unwrap();
+    bench.tear(&mut second, true);
+    let place = flash
+        .borrow()
+        .bytes
+        .windows(lost.len())
+        .position(|bytes| bytes == lost);
+    flash.borrow_mut().bytes[place.unwrap() + 40] ^= 0x01;
+    bench.tap(&mut second);
+    assert!(bench.read_screen().contains("Đưa 200.000 đồng"));
 }
 
 #[test]

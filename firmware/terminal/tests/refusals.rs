@@ -313,8 +313,27 @@ fn the_card_refuses_and_says_why() {
         ..plan().caps
     };
     card_refuses(&Plan { caps, ..plan() }, vec![line(1, 1, 500_000)], 0x6344, 12);
+}
+
+#[test]
+fn a_line_of_somebody_else_gets_no_order() {
+    let flash = chip();
     let person = [0xEE; 16];
-    card_refuses(&plan(), vec![with(LineKeyParts { person, ..usual })], 0x6349, 12);
+    let mut host = Host::new(vec![ListLine {
+        line_key: LineKey::new(&LineKeyParts {
+            person,
+            ..line(1, 1, 500_000).line_key.parts()
+        }),
+        ..line(1, 1, 500_000)
+    }]);
+    let mut bench = ready(&flash, &mut host);
+    let mut card = card(&plan());
+    bench.tap(&mut card);
+    bench.type_keys("271828\n");
+    bench.tap(&mut card);
+    assert_eq!(refused(&mut bench, &host).0, [13]);
+    let told = story(&bench.journal(), &host.journal_key.unwrap());
+    assert!(told.paid.is_empty() && !told.kinds.contains(&6), "an Intent");
 }
 
 #[test]

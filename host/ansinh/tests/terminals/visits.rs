@@ -8,6 +8,7 @@ use std::process::Stdio;
 use card_spec::journal::Entry;
 use card_spec::signed::Signed;
 use card_spec::tlv::Reader;
+use link::Answer;
 use serde_json::{Value, json};
 
 use crate::common::days_from_now;
@@ -241,14 +242,55 @@ fn a_file_that_is_no_journal_of_a_known_terminal_changes_nothing() {
     let cut_off = good.get(..good.len() - 1).unwrap();
     assert!(import(&desk, 1, cut_off).contains("quarantine"));
     desk.succeed(&["terminal", "sync", "--port", &port]);
-    // The ledger has this entry with another signature.
-    let mut second = good.clone();
-    let first = Signed::<Entry<'_>>::read_next(&mut Reader::new(&good))
-        .unwrap()
-        .encoding()
-        .len();
-    *second.get_mut(first - 1).unwrap() ^= 1;
-    assert!(import(&desk, 1, &second).contains("entry 1 differs"));
+    // A bit that has flipped on the way says nothing against the terminal.
+    let mut damaged = good.clone();
+    let first = Signed::<Entry<'_>>::read_next(&mut Reader::new(&good)).unwrap();
+    *damaged.get_mut(first.encoding().len() - 1).unwrap() ^= 1;
+    assert!(import(&desk, 65, &damaged).contains("damaged"));
+    // The ledger was changed from outside: what the terminal has signed is another entry.
+    let path = desk.path("station/store.sqlite");
+    let change =
+        "DROP TRIGGER journal_entry_stays; UPDATE journal_entry SET entry = x'00' WHERE sequence = 1";
+    run("sqlite3", "sqlite3", &[path.to_str().unwrap(), change]);
+    assert!(import(&desk, 1, &good).contains("entry 1 differs"));
+}
+
+#[test]
+fn what_a_dying_terminal_gives_is_kept() {
+    let desk = Desk::new();
+    let port = powered::at_a_port();
+    desk.succeed(&["terminal", "provision", "--port", &port]);
+    let whole = desk.path("whole.journal");
+    desk.succeed(&[
+        "terminal",
+        "export",
+        "--port",
+        &port,
+        "--out",
+        whole.to_str().unwrap(),
+    ]);
+    let journal = std::fs::read(&whole).unwrap();
+    let first = Signed::<Entry<'_>>::read_next(&mut Reader::new(&journal)).unwrap();
+    let first = first.encoding().to_vec();
+    // It shows five entries and gives one, or gives that one again and again.
+    let name = *b"VNT0000001";
+    let withholding = powered::withholding_at_a_port(name, first.clone());
+    let again: &'static [u8] = first.clone().leak();
+    let endless = powered::answering_at_a_port(name, move |_| Some(Answer::Entries { bytes: again }));
+    for (port, said) in [(withholding, "up to 1"), (endless, "out of order")] {
+        let out = desk.path(&format!("{}.journal", said.len()));
+        let export = [
+            "terminal",
+            "export",
+            "--port",
+            &port,
+            "--out",
+            out.to_str().unwrap(),
+        ];
+        let told = desk.fail(1, &export);
+        assert!(told.contains(said), "{told}");
+        assert_eq!(std::fs::read(out).unwrap(), first);
+    }
 }
 
 #[test]

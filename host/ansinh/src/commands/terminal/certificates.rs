@@ -18,8 +18,8 @@ use jiff::ToSpan as _;
 use super::{Line, Signing};
 use crate::commands::init::date;
 
-/// Certificates younger than this stay: a terminal that comes several times a week wears no flash for a day more. One that comes
-/// once a month leaves with at least four weeks.
+/// Certificates that last almost as long as new ones stay: a terminal that comes several times a week wears no flash for a day more.
+/// One that comes once a month leaves with at least four weeks, if its authority lasts so long.
 const RENEWED_AFTER_DAYS: i64 = 7;
 
 /// The certificates of all keys of the issuer that are valid today, concatenated: cards of each may be in the field.
@@ -45,8 +45,11 @@ pub(super) fn renew(link: &mut Line, signing: &Signing, name: TerminalName) -> R
 
 fn install_renewed(link: &mut Line, signing: &Signing, name: TerminalName) -> Result<Date> {
     let mut held = held_certificates(&signing.store, name)?;
-    if held.effective <= date(today().checked_sub(RENEWED_AFTER_DAYS.days())?)? {
-        Chain::open(signing)?.renew(signing, name)?;
+    let chain = Chain::open(signing)?;
+    // Certificates end with their authority's: those of one that is about to end are short.
+    let long_enough = today().checked_add((i64::from(TERMINAL_DAYS) - RENEWED_AFTER_DAYS).days())?;
+    if held.expiry < date(long_enough)? && held.expiry < chain.last_day()? {
+        chain.renew(signing, name)?;
         held = held_certificates(&signing.store, name)?;
     }
     let HeldCertificates {
@@ -105,8 +108,14 @@ impl Chain {
         };
         let requests = (requests.agreement.as_slice(), requests.journal.as_slice());
         let (store, actor) = (&signing.store, &signing.actor);
-        let dates = dates(&certified)?;
+        let dates = dates(certified.expiry())?;
         Ok(certify_terminal(store, actor, &authority, name, requests, dates)?)
+    }
+
+    /// Last day of a terminal's certificates made today.
+    fn last_day(&self) -> Result<Date> {
+        let authority = Signed::<Certificate>::parse(&self.authority).context("terminal CA certificate")?;
+        Ok(dates(authority.claimed().expiry)?.1)
     }
 
     fn renew(&self, signing: &Signing, name: TerminalName) -> Result<()> {
@@ -120,7 +129,7 @@ impl Chain {
             &signing.actor,
             &authority,
             name,
-            dates(&certified)?,
+            dates(certified.expiry())?,
         )?;
         Ok(())
     }
@@ -138,9 +147,9 @@ impl Chain {
     }
 }
 
-/// First and last day of a terminal's certificates made today: not beyond their authority's.
-fn dates(authority: &Certified) -> Result<(Date, Date)> {
+/// First and last day of a terminal's certificates made today: not beyond their authority's last one.
+fn dates(authority: Date) -> Result<(Date, Date)> {
     let first = today();
     let last = first.checked_add((i64::from(TERMINAL_DAYS) - 1).days())?;
-    Ok((date(first)?, date(last)?.min(authority.expiry())))
+    Ok((date(first)?, date(last)?.min(authority)))
 }

@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use ansinh_keys::write_new;
 use ansinh_payout::JournalIngestion;
 use ansinh_store::journal::Ingestion;
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, bail, ensure};
+use card_spec::crypto::{PortableP256, PublicKey};
 use card_spec::journal::Entry;
 use card_spec::signed::Signed;
 use card_spec::tlv::Reader;
@@ -15,7 +16,7 @@ use clap::Args;
 use serde_json::json;
 
 use super::sync::{paid_twice, take};
-use super::{Options, Refused, open, provisioned_name};
+use super::{Line, Options, Refused, open, provisioned_name};
 
 #[derive(Args)]
 #[command(after_help = "\
@@ -44,38 +45,59 @@ impl Export {
         let name = provisioned_name(&hello)?;
         let mut journal = Vec::new();
         // What was acknowledged may have been overwritten, and is in the ledger.
-        let first = hello.acknowledged + 1;
-        let mut next = first;
-        loop {
-            let bytes = link.read_journal(next)?;
-            if bytes.is_empty() {
-                break;
-            }
-            for entry in Entries::of(&bytes) {
-                next = entry?.1 + 1;
-            }
-            journal.extend(bytes);
+        let mut last = hello.acknowledged;
+        let fault = read_all(&mut link, &mut journal, &mut last).err();
+        // A dying terminal gives what it can: that is worth keeping, whatever the rest.
+        write_new(&self.out, &journal)?;
+        self.report(options, name, (hello.acknowledged, last));
+        if let Some(fault) = fault {
+            return Err(fault.context(format!(
+                "{name}: chỉ đọc được đến mục {last} / read up to entry {last} only"
+            )));
         }
-        let last = next - 1;
         if last < hello.journal_tail {
             bail!(
-                "{name}: nhật ký chưa đọc được đến cuối / the terminal shows {} journal entries but gave only those up to {last}; nothing was written. Run the command again, and if it stays keep the terminal apart and start an investigation",
+                "{name}: nhật ký chưa đọc được đến cuối / the terminal shows {} journal entries but gave only those up to {last}; they are in the file. Payments may be missing: keep the terminal apart and start an investigation",
                 hello.journal_tail
             );
         }
-        write_new(&self.out, &journal)?;
+        Ok(())
+    }
+
+    fn report(&self, options: &Options, name: TerminalName, (before, last): (u32, u32)) {
+        let first = u64::from(before) + 1;
         if options.json {
             let report = json!({ "terminal": name.as_str(), "first": first, "last": last, "file": self.out });
             println!("{report}");
-            return Ok(());
+            return;
         }
         println!(
             "Thiết bị / Terminal {name}: mục nhật ký / journal entries {first} – {last}
   Tiếp theo, ở trạm / Next, at the station: ansinh terminal import {}",
             self.out.display()
         );
-        Ok(())
     }
+}
+
+/// Reads the entries after `last`, as far as the terminal gives them.
+fn read_all(link: &mut Line, journal: &mut Vec<u8>, last: &mut u32) -> Result<()> {
+    while let Some(next) = last.checked_add(1) {
+        let bytes = link.read_journal(next)?;
+        if bytes.is_empty() {
+            break;
+        }
+        for entry in Entries::of(&bytes) {
+            let (_, sequence, encoding) = entry?;
+            // A terminal that gives the same again and again would never come to an end.
+            ensure!(
+                sequence > *last,
+                "thiết bị trả lời sai / the terminal gives its entries out of order"
+            );
+            *last = sequence;
+            journal.extend_from_slice(encoding);
+        }
+    }
+    Ok(())
 }
 
 #[derive(Args)]
@@ -116,10 +138,14 @@ impl Import {
             if sequence >= ingestion.next_sequence() {
                 break;
             }
-            let held = usize::try_from(sequence - 1)
+            let index = usize::try_from(sequence)
                 .ok()
-                .and_then(|index| stored.get(index));
+                .and_then(|number| number.checked_sub(1));
+            let held = index.and_then(|index| stored.get(index));
             if held.is_none_or(|held| held != encoding) {
+                if !is_genuine(encoding, ingestion.journal_key()) {
+                    return Err(refused("tệp bị hỏng / the file is damaged").into());
+                }
                 bail!(
                     "{name}: mục {sequence} khác với sổ / entry {sequence} differs from the one in the ledger: the terminal's key has signed two. Keep the file, keep the terminal apart and start an investigation; nothing was stored"
                 );
@@ -165,6 +191,11 @@ fn report(options: &Options, name: TerminalName, taken: &Ingestion, up_to: u32) 
   trong sổ đến / in the ledger up to      {up_to}",
         taken.stored, taken.booked, taken.booked_amount
     );
+}
+
+/// Has the terminal signed this?
+fn is_genuine(entry: &[u8], key: &PublicKey) -> bool {
+    Signed::<Entry<'_>>::parse(entry).is_ok_and(|entry| entry.verify(&PortableP256, key).is_ok())
 }
 
 /// Concatenated entries: terminal and sequence number as claimed, and encoding. Nothing is verified here.
