@@ -278,7 +278,7 @@ fn a_block_list_that_was_lost_is_loaded_again_and_no_other_in_its_place() {
         world.load_block_list(0, &second);
         second
     };
-    world_gives(|world| drop(again(world)), &[]);
+    world_gives(|world| _ = again(world), &[]);
     world_gives(
         |world| {
             let number = again(world).number + 1;
