@@ -148,12 +148,17 @@ impl Oracle {
     fn mark(&mut self, order: &Order) {
         let (base, _) = self.window();
         if self.row(order).is_none() {
-            let line = (order.programme, order.entitlement);
-            self.rows.push(Row {
-                line,
+            let row = Row {
+                line: (order.programme, order.entitlement),
                 base,
                 paid: Vec::new(),
-            });
+            };
+            // SPEC 9.6: a row whose months all lie before the window may be reused, and the reference applet takes the first.
+            let is_spent = |row: &Row| row.paid.iter().all(|period| *period < base);
+            match self.rows.iter().position(is_spent) {
+                Some(spent) => self.rows[spent] = row,
+                None => self.rows.push(row),
+            }
         }
         let row = self.row(order).unwrap();
         row.base = base;
