@@ -1,4 +1,4 @@
-//! Certificates of terminals: those of their issuer's keys, and their own, which last five weeks and are renewed at each visit.
+//! Certificates of terminals: those of their issuer's keys, and their own, which last five weeks and are renewed at a visit.
 
 use ansinh_keys::{Role, SigningKey};
 use ansinh_payout::{
