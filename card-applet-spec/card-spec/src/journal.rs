@@ -5,7 +5,7 @@ use crate::crypto::{Digest, PublicKey, sha256};
 use crate::payment::{ClockSource, Operator, Order, Receipt};
 use crate::signed::{Body, Signed};
 use crate::tlv::{DataObject, Error, Field, Reader, Writer, template};
-use crate::values::{CardNumber, Suite, TerminalName, Time, byte_enum};
+use crate::values::{Amount, CardNumber, Suite, TerminalName, Time, byte_enum};
 
 /// Longest journal entry with its signature in bytes.
 pub const MAXIMUM_ENTRY_LENGTH: usize = 512;
@@ -92,6 +92,22 @@ pub enum Event<'a> {
     },
     /// The outcome of this order is not known yet, and its Intent is about to be given free: it is told once more.
     StillOpen(EncodedOrder<'a>),
+    /// Cash has come into the clerk's drawer.
+    CashReceived {
+        /// The clerk.
+        operator: Operator<'a>,
+        /// How much, more than nothing.
+        amount: Amount,
+    },
+    /// The clerk has counted the drawer.
+    CashCounted {
+        /// The clerk.
+        operator: Operator<'a>,
+        /// What should be there: received less handed over (DATA 5.3).
+        expected: Amount,
+        /// What is there.
+        counted: Amount,
+    },
     /// From now on these operators may work here.
     OperatorsLoaded {
         /// Hash of the list's body.
@@ -266,6 +282,8 @@ impl Event<'_> {
             Self::Refused(_) => 9,
             Self::Synced { .. } => 10,
             Self::StillOpen(_) => 11,
+            Self::CashReceived { .. } => 18,
+            Self::CashCounted { .. } => 19,
             Self::OperatorsLoaded { .. } => 20,
             Self::OperatorRefused { .. } => 21,
             Self::ShiftClosed { .. } => 22,
@@ -310,6 +328,15 @@ impl<'a> Event<'a> {
                 sequence: Field::read(&mut members, 0x81)?,
             },
             11 => Self::StillOpen(EncodedOrder::read_next(&mut members)?),
+            18 => Self::CashReceived {
+                operator: Field::read(&mut members, 0x80)?,
+                amount: some_cash(Field::read(&mut members, 0x81)?)?,
+            },
+            19 => Self::CashCounted {
+                operator: Field::read(&mut members, 0x80)?,
+                expected: Field::read(&mut members, 0x81)?,
+                counted: Field::read(&mut members, 0x82)?,
+            },
             20 => Self::OperatorsLoaded {
                 list: Field::read(&mut members, 0x80)?,
                 number: Field::read(&mut members, 0x81)?,
@@ -352,6 +379,19 @@ impl<'a> Event<'a> {
             } => acknowledgement
                 .write(w, 0x80)
                 .and_then(|()| sequence.write(w, 0x81)),
+            Self::CashReceived { operator, amount } => {
+                operator.write(w, 0x80)?;
+                some_cash(*amount)?.write(w, 0x81)
+            }
+            Self::CashCounted {
+                operator,
+                expected,
+                counted,
+            } => {
+                operator.write(w, 0x80)?;
+                expected.write(w, 0x81)?;
+                counted.write(w, 0x82)
+            }
             Self::OperatorsLoaded { list, number } => {
                 list.write(w, 0x80).and_then(|()| number.write(w, 0x81))
             }
@@ -365,6 +405,13 @@ impl<'a> Event<'a> {
             Self::Refused(_) => Ok(()),
         })
     }
+}
+
+fn some_cash(amount: Amount) -> Result<Amount, Error> {
+    if amount.vnd() == 0 {
+        return Err(Error::Value(0x81));
+    }
+    Ok(amount)
 }
 
 template! {

@@ -111,7 +111,7 @@ fn with_content(kind: u8, content: &[u8]) -> Vec<u8> {
 }
 
 /// One event of each kind, in the order of DATA 5.2.
-fn events<'a>(order: &'a [u8], receipt: &'a [u8]) -> [Event<'a>; 15] {
+fn events<'a>(order: &'a [u8], receipt: &'a [u8]) -> [Event<'a>; 17] {
     [
         Event::Boot {
             firmware: [1; 32],
@@ -144,6 +144,15 @@ fn events<'a>(order: &'a [u8], receipt: &'a [u8]) -> [Event<'a>; 15] {
             sequence: 10,
         },
         Event::StillOpen(EncodedOrder::parse(order).unwrap()),
+        Event::CashReceived {
+            operator: Ascii::new("clerk").unwrap(),
+            amount: Amount::new(18_000_000).unwrap(),
+        },
+        Event::CashCounted {
+            operator: Ascii::new("clerk").unwrap(),
+            expected: Amount::new(0).unwrap(),
+            counted: Amount::new(500).unwrap(),
+        },
         Event::OperatorsLoaded {
             list: [11; 32],
             number: 12,
@@ -164,7 +173,7 @@ fn events<'a>(order: &'a [u8], receipt: &'a [u8]) -> [Event<'a>; 15] {
 }
 
 /// Their bytes.
-const KINDS: [usize; 15] = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 20, 21, 22, 23];
+const KINDS: [usize; 17] = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 18, 19, 20, 21, 22, 23];
 
 #[test]
 fn every_kind_is_read_as_it_was_written() {

@@ -12,6 +12,7 @@ use heapless::{String, Vec};
 use rand_core::CryptoRng;
 use zeroize::{Zeroize as _, Zeroizing};
 
+use crate::cash::{CashEntry, Telling};
 use crate::clock_setting::TimeEntry;
 use crate::disbursement::Disbursing;
 use crate::log::Log;
@@ -43,6 +44,8 @@ pub(crate) enum Flow {
     TypingTime(TimeEntry),
     /// The clerk reads unpaid lines, up to this one so far.
     Listing(u32),
+    /// The clerk types an amount of cash.
+    TypingCash(CashEntry),
     /// First tap.
     Identifying(Tap),
     /// First tap: reading data group 1.
@@ -121,6 +124,7 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
             return;
         }
         self.shift.touch(self.clock.milliseconds());
+        self.shift.is_warned &= matches!(key, b'x' | b'X');
         self.deadline = self
             .deadline
             .map(|_| self.clock.milliseconds().saturating_add(PATIENCE));
@@ -130,6 +134,7 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
             Flow::TypingOperatorPin(name) => self.operator_pin_key(name, key),
             Flow::TypingTime(entry) => self.time_key(entry, key),
             Flow::Listing(after) => self.listing_key(after, key),
+            Flow::TypingCash(entry) => self.cash_key(entry, key),
             Flow::TypingPin(customer) => self.pin_key(customer, key),
             Flow::Awaiting(customer) if matches!(key, b'c' | b'C' | ESCAPE) => self.cancel(&customer),
             // While a card is in the field, keys have no meaning.
@@ -160,6 +165,7 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
             Flow::TypingPin(customer) | Flow::Awaiting(customer) => self.cancel(&customer),
             Flow::TypingOperatorPin(_) | Flow::TypingTime(_) => self.forget_operator_pin(),
             Flow::Listing(_) => self.end_service(),
+            Flow::TypingCash(_) => self.forget_cash(),
             flow => self.flow = flow,
         }
         self.wish_field();
@@ -177,6 +183,9 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
                 self.prompt();
             }
             b'l' | b'L' if self.is_in_shift() => self.show_unpaid(0),
+            // What is being handed over would be in the drawer and in the holder's hand.
+            b'b' | b'B' if self.is_in_shift() && !self.is_handing_over() => self.ask_cash(Telling::Received),
+            b'd' | b'D' if self.is_in_shift() && !self.is_handing_over() => self.ask_cash(Telling::Counted),
             b'\r' | b'\n' if self.is_handing_over() => self.handed(),
             b'n' | b'N' if self.is_waiting() => self.go_on(),
             b'2' if self.operator.is_some() => self.ask_operator(Wish::Second),
@@ -300,6 +309,7 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
                 | Flow::TypingOperatorPin(_)
                 | Flow::TypingTime(_)
                 | Flow::Listing(_)
+                | Flow::TypingCash(_)
         )
     }
 
@@ -341,6 +351,7 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
             | Flow::TypingOperatorPin(_)
             | Flow::TypingTime(_)
             | Flow::Listing(_)
+            | Flow::TypingCash(_)
             | Flow::TypingPin(..) => false,
             _ => true,
         };

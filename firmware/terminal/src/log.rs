@@ -501,6 +501,8 @@ fn is_repeatable(event: &Event<'_>) -> bool {
         | Event::ShiftClosed { .. }
         | Event::OperatorRefused { .. }
         | Event::ClockSetByOperator { .. }
+        | Event::CashReceived { .. }
+        | Event::CashCounted { .. }
         | Event::ClockSet { .. } => true,
         _ => false,
     }

@@ -35,6 +35,8 @@ pub(crate) struct Shift {
     locked_until: u64,
     /// When the terminal was touched last, in milliseconds since power-on.
     touched: u64,
+    /// The clerk has just read that the cash is not counted.
+    pub(crate) is_warned: bool,
 }
 
 impl Shift {
@@ -249,6 +251,12 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
         }
         if self.operator.is_some() {
             self.show_totals();
+        }
+        let cash = self.log.as_ref().map(|log| log.totals().cash);
+        if self.operator.is_some() && cash.is_some_and(|cash| cash.is_uncounted()) && !self.shift.is_warned {
+            shift_text::count_first(&mut self.out);
+            self.shift.is_warned = true;
+            return;
         }
         self.end_shift(ShiftEnd::Closed);
         self.prompt();

@@ -1,17 +1,20 @@
 //! What the clerk reads about shifts: Vietnamese first, English second.
 
+use core::cmp::Ordering;
 use core::fmt::Write as _;
 
 use card_spec::journal::ShiftEnd;
 use card_spec::list::ListLine;
 use card_spec::payment::ClockSource;
-use card_spec::values::Time;
+use card_spec::values::{Amount, Time};
 
+use crate::cash::{Cash, Telling};
 use crate::clock_setting::WrongTime;
 use crate::outbox::Outbox;
 use crate::shift::Wish;
 use crate::text::{Dong, EN, VI};
 use crate::totals::{Sum, Totals};
+use crate::words::InWords;
 
 /// Writes a line; an outbox that is full cuts it off.
 macro_rules! say {
@@ -213,6 +216,7 @@ pub(crate) fn totals(out: &mut Outbox, totals: &Totals) {
         paid,
         handed,
         refused,
+        cash,
         ..
     } = totals;
     say!(
@@ -228,6 +232,94 @@ pub(crate) fn totals(out: &mut Outbox, totals: &Totals) {
         Dong(handed.amount())
     );
     say!(out, "  từ chối {refused}{EN} / refused");
+    if cash.is_kept() {
+        cash_kept(out, *cash);
+    }
+}
+
+/// What should be in the drawer is for the clerk to count first.
+fn cash_kept(out: &mut Outbox, cash: Cash) {
+    say!(
+        out,
+        "  tiền đã nhận {}{EN} / cash received",
+        Dong(cash.received())
+    );
+    if cash.is_uncounted() {
+        say!(out, "  chưa đếm tiền: d{EN} / cash is not counted: d");
+    }
+}
+
+/// The digits follow on the same line.
+pub(crate) fn ask_cash(out: &mut Outbox, telling: Telling) {
+    let _ = match telling {
+        Telling::Received => write!(
+            out,
+            "Tiền mặt vừa nhận, đồng, c = hủy{EN} / Cash just received in VND, c = cancel{VI}: "
+        ),
+        Telling::Counted => write!(
+            out,
+            "Đếm tiền mặt đang giữ, đồng, c = hủy{EN} / Count the cash you hold, in VND, c = cancel{VI}: "
+        ),
+    };
+}
+
+pub(crate) fn confirm_cash(out: &mut Outbox, amount: Amount) {
+    say!(out, "{}", Dong(amount));
+    say!(out, "{}", InWords(amount));
+    say!(out, "Enter = ghi, c = hủy{EN} / Enter = keep, c = cancel");
+}
+
+pub(crate) fn cash_unrecorded(out: &mut Outbox) {
+    say!(out, "Không ghi gì.{EN} / Nothing was recorded.");
+}
+
+pub(crate) fn cash_received(out: &mut Outbox, amount: Amount, cash: Cash) {
+    say!(
+        out,
+        "Đã ghi tiền nhận {}; cả ca {}.{EN} / Cash received; in the whole shift.",
+        Dong(amount),
+        Dong(cash.received())
+    );
+}
+
+pub(crate) fn cash_counted(out: &mut Outbox, expected: Amount, counted: Amount) {
+    say!(out, "Phải có {}{EN} / Should be there", Dong(expected));
+    say!(out, "Đếm được {}{EN} / Counted", Dong(counted));
+    let difference = Amount::new(counted.vnd().abs_diff(expected.vnd())).unwrap_or(Amount::MAXIMUM);
+    match counted.cmp(&expected) {
+        Ordering::Equal => say!(out, "ĐỦ TIỀN.{EN} / Correct."),
+        Ordering::Greater => say!(out, "THỪA {}. Đã ghi.{EN} / Over, recorded.", Dong(difference)),
+        Ordering::Less => say!(
+            out,
+            "THIẾU {}. Đã ghi; đếm lại được bằng d.{EN} / Short, recorded; d counts again.",
+            Dong(difference)
+        ),
+    }
+}
+
+pub(crate) fn no_cash(out: &mut Outbox) {
+    say!(
+        out,
+        "Chưa ghi tiền nhận: bấm b và nhập số tiền.{EN} / No cash was recorded as received: press b and type it."
+    );
+}
+
+pub(crate) fn overdrawn(out: &mut Outbox, more: Amount) {
+    say!(
+        out,
+        "Đã giao nhiều hơn tiền đã ghi nhận {}. Bấm b ghi phần còn thiếu rồi đếm.{EN} / More was handed over than recorded as \
+         received: press b and record the rest, then count.",
+        Dong(more)
+    );
+}
+
+/// The key once more ends the shift without.
+pub(crate) fn count_first(out: &mut Outbox) {
+    say!(
+        out,
+        "Chưa đếm tiền: bấm d để đếm, hoặc x lần nữa để kết ca không đếm.{EN} / The cash is not counted: press d to count it, or x \
+         once more to close the shift without."
+    );
 }
 
 pub(crate) fn list_totals(out: &mut Outbox, number: u32, lines: u32, left: Sum) {

@@ -139,8 +139,16 @@ impl Standing {
                 self.totals.shift_opened(operator.as_str());
                 None
             }
-            Event::ShiftClosed { .. } => {
-                self.totals.shift_closed();
+            Event::ShiftClosed { end, .. } => {
+                self.totals.shift_closed(*end);
+                None
+            }
+            Event::CashReceived { amount, .. } => {
+                self.totals.cash.receive(*amount);
+                None
+            }
+            Event::CashCounted { .. } => {
+                self.totals.cash.count();
                 None
             }
             _ => None,

@@ -3,6 +3,7 @@
 //! The counts are part of what the journal's entries say together, so no power cut loses them.
 
 use card_spec::crypto::Curve;
+use card_spec::journal::ShiftEnd;
 use card_spec::list::ListLine;
 use card_spec::values::Amount;
 use embedded_storage::nor_flash::NorFlash;
@@ -10,6 +11,7 @@ use heapless::String;
 use rand_core::CryptoRng;
 use serde::{Deserialize, Serialize};
 
+use crate::cash::Cash;
 use crate::clerk::{ESCAPE, Flow, PATIENCE};
 use crate::flash::FlashError;
 use crate::log::Log;
@@ -39,7 +41,7 @@ impl Sum {
     }
 }
 
-/// Of one operator's shift. After a power cut the same operator's next shift goes on with it.
+/// Of one operator's shift. After a power cut, or an end for idleness, the same operator's next shift goes on with it.
 #[derive(Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Totals {
     operator: String<20>,
@@ -47,6 +49,7 @@ pub(crate) struct Totals {
     pub(crate) paid: Sum,
     pub(crate) handed: Sum,
     pub(crate) refused: u32,
+    pub(crate) cash: Cash,
 }
 
 impl Totals {
@@ -59,8 +62,9 @@ impl Totals {
         }
     }
 
-    pub(crate) fn shift_closed(&mut self) {
-        self.is_closed = true;
+    /// One that nobody has closed goes on when the same operator comes back: the cash is still in the drawer.
+    pub(crate) fn shift_closed(&mut self, end: ShiftEnd) {
+        self.is_closed = end == ShiftEnd::Closed;
     }
 
     pub(crate) fn paid(&mut self, amount: Amount) {
@@ -69,6 +73,7 @@ impl Totals {
 
     pub(crate) fn handed(&mut self, amount: Amount) {
         self.handed.add(amount);
+        self.cash.hand(amount);
     }
 
     pub(crate) fn refused(&mut self) {
