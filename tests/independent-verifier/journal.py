@@ -13,6 +13,7 @@ from tlv import Refused, parse, parse_members, read
 PIN = 1  # SPEC 9.2
 OPEN_INTENTS = 8  # DATA 5.3
 BLOCK_LIST_DAYS = 35
+CLOSED = 1  # DATA 5.2: by the operator
 
 
 class Payment(NamedTuple):
@@ -39,7 +40,9 @@ class Journal:
         self._lists: list[SimpleNamespace] = []
         self._block_list: SimpleNamespace | None = None
         self._open: dict[bytes, SimpleNamespace] = {}
-        self._unhanded: set[int] = set()
+        self._unhanded: dict[int, int] = {}  # amounts by Intent
+        self._drawer: str | None = None  # whose cash it is
+        self._cash = 0
         self._operator: str | None = None
         self._operators = 0
         self._newest: datetime | None = None
@@ -74,6 +77,7 @@ class Journal:
             o.BOOT: self._boot, o.LIST_LOADED: self._list_loaded, o.BLOCK_LIST_LOADED: self._block_list_loaded,
             o.INTENT: self._intent, o.PAID: self._paid, o.HANDED: self._handed, o.REFUSED: self._refused,
             o.SYNCED: self._synced, o.STILL_OPEN: self._still_open, o.OPERATORS_LOADED: self._operators_loaded,
+            o.CASH_RECEIVED: self._cash_received, o.CASH_COUNTED: self._cash_counted,
             o.SHIFT_OPENED: self._shift_opened, o.SHIFT_CLOSED: self._shift_closed,
             o.CLOCK_SET_BY_OPERATOR: self._clock_set_by_operator,
         }.get(body.kind)
@@ -98,10 +102,22 @@ class Journal:
 
     def _shift_opened(self, where: str, content: SimpleNamespace, _) -> None:
         self._operator = content.operator
+        if self._drawer != content.operator:
+            self._drawer, self._cash = content.operator, 0
 
     def _shift_closed(self, where: str, content: SimpleNamespace, _) -> None:
         self.findings.check(content.operator == self._operator, where, "closes a shift that is not open (DATA 5.3)")
         self._operator = None
+        if content.end == CLOSED:
+            self._drawer = None
+
+    def _cash_received(self, where: str, content: SimpleNamespace, _) -> None:
+        self.findings.check(content.operator == self._operator, where, "cash of an operator whose shift it is not (DATA 5.3)")
+        self._cash += content.amount
+
+    def _cash_counted(self, where: str, content: SimpleNamespace, _) -> None:
+        self.findings.check(content.operator == self._operator, where, "cash of an operator whose shift it is not (DATA 5.3)")
+        self.findings.check(content.expected == self._cash, where, f"{self._cash} VND of cash should be there (DATA 5.3)")
 
     def _list_loaded(self, where: str, content: SimpleNamespace, _) -> None:
         loaded = self.issued.lists.get(content.hash)
@@ -167,7 +183,7 @@ class Journal:
         order = self._open.pop(receipt.object_hash, None)
         if order is None:
             raise Refused("receipt is not for an open Intent (DATA 5.3)")
-        self._unhanded.add(order.sequence)
+        self._unhanded[order.sequence] = order.amount
         self.payments.append(Payment(where, order, receipt))
         self.folder.matches_signature(f"receipts/{self.terminal}-{order.sequence}", receipt.encoded, content.signature)
         card = self.issued.cards.get(order.cso_hash)
@@ -184,7 +200,7 @@ class Journal:
 
     def _handed(self, where: str, content: SimpleNamespace, _) -> None:
         self.findings.check(content.intent in self._unhanded, where, "no paid Intent, or handed before (DATA 5.2)")
-        self._unhanded.discard(content.intent)
+        self._cash -= self._unhanded.pop(content.intent, 0)
 
     def _refused(self, where: str, content: SimpleNamespace, _) -> None:
         if content.intent is None:

@@ -269,6 +269,7 @@ ACKNOWLEDGEMENT = signed(template(
     ("82", "sequence", u(4)), ("83", "entry_hash", hash32), ("84", "journal_key_hash", hash32), ("85", "time", set_time)))
 
 BOOT, LIST_LOADED, BLOCK_LIST_LOADED, INTENT, PAID, HANDED, REFUSED, SYNCED = 1, 3, 4, 6, 7, 8, 9, 10
+CASH_RECEIVED, CASH_COUNTED = 18, 19
 STILL_OPEN, OPERATORS_LOADED, SHIFT_OPENED, SHIFT_CLOSED, CLOCK_SET_BY_OPERATOR = 11, 20, 5, 22, 23
 CONTENT = {kind: template("A8", *members) for kind, members in {  # DATA 5.2
     BOOT: [("80", "firmware", hash32), ("81", "flags", flags)],
@@ -283,6 +284,8 @@ CONTENT = {kind: template("A8", *members) for kind, members in {  # DATA 5.2
               ("82", "status", exactly(2), True), ("83", "intent", u(4), True)],
     SYNCED: [("80", "hash", hash32), ("81", "sequence", u(4))],
     STILL_OPEN: [("FF23", "order", ORDER)],
+    CASH_RECEIVED: [("80", "operator", an(20)), ("81", "amount", u(8, 1, 999_999_999_999))],
+    CASH_COUNTED: [("80", "operator", an(20)), ("81", "expected", amount), ("82", "counted", amount)],
     OPERATORS_LOADED: [("80", "hash", hash32), ("81", "number", u(4))],
     21: [("80", "operator", an(20)), ("81", "attempts", u(4))],
     SHIFT_CLOSED: [("80", "operator", an(20)), ("81", "end", u(1, 1, 3))],

@@ -510,6 +510,37 @@ class Journals(Finding):
                 else:
                     self.assert_found(world, fault)
 
+    def test_cash(self):
+        def received(amount: int, operator=b"LAN"):
+            return 18, tlv("80", operator), tlv("81", amount.to_bytes(8))
+        def counted(expected: int, there: int, operator=b"LAN"):
+            return 19, tlv("80", operator), tlv("81", expected.to_bytes(8)), tlv("82", there.to_bytes(8))
+        def opened(operator): return 5, tlv("80", operator)
+        def closed(end): return 22, tlv("80", b"LAN"), tlv("81", end)
+        boot = 1, tlv("80", bytes(32)), tlv("81", b"\x80")
+        other, should = "whose shift it is not", "of cash should be there"
+        left = 1_000_000 - FIRST[1]
+        cases = [([counted(left, 0), counted(left, left + 1)], None), ([counted(left + 1, left + 1)], should),
+                 ([received(5), counted(left + 5, 1)], None), ([received(0)], "out of range"),
+                 ([closed(b"\2"), opened(b"LAN"), counted(left, left)], None), ([boot, opened(b"LAN"), counted(left, left)], None),
+                 ([closed(b"\1"), opened(b"LAN"), counted(left, left)], should), ([closed(b"\1"), opened(b"LAN"), counted(0, 0)], None),
+                 ([opened(b"MINH"), counted(left, left, b"MINH")], should), ([counted(left, left, b"MINH")], other),
+                 ([received(5, b"MINH")], other), ([boot, received(5)], other)]
+        for after, fault in cases:
+            with self.subTest(after=after):
+                world = ready()
+                world.entry(18, tlv("80", b"LAN"), tlv("81", (1_000_000).to_bytes(8)))
+                world.paid(world.intent(*FIRST))
+                world.entry(8, tlv("80", entries(len(world.entries) - 1)))
+                boots = 1
+                for kind, *content in after:
+                    boots += kind == 1
+                    world.entry(kind, *content, boot=boots)
+                if fault is None:
+                    self.assertEqual(findings(world), [])
+                else:
+                    self.assert_found(world, fault)
+
     def test_a_clock_set_by_an_operator(self):
         cases = [("20261122090000", b"\1", None), ("20261122090001", b"\1", None), ("20261122085959", b"\1", "set behind an entry"),
                  ("20261122090000", b"\2", "another clock source"), ("0" * 14, b"\0", "another clock source")]

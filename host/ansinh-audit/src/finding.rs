@@ -162,6 +162,8 @@ codes! {
     OperatorsLoaded = "operators-loaded",
     /// A ShiftClosed entry for a shift that is not open.
     ShiftClosed = "shift-closed-without-open",
+    /// Cash of another operator than the one whose shift it is, or a count that states another sum than the entries before it.
+    CashCounted = "cash-counted",
     /// A clock that a supervisor has set behind a host's time, or that does not say so (DATA 7).
     ClockSetByOperator = "clock-set-by-operator",
     /// An order names another operator than the one whose shift it is (DATA 5.3).

@@ -17,6 +17,7 @@ use card_spec::values::{CardNumber, Period, TerminalName, Time};
 use crate::acknowledgements::Acknowledgements;
 use crate::block_lists::BlockList;
 use crate::cards::Cards;
+use crate::cash::{CashCount, Drawer};
 use crate::finding::{Code, Findings, Place};
 use crate::issued::Issued;
 use crate::orders::OpenIntent;
@@ -67,6 +68,7 @@ pub(crate) struct Journal {
     pub(crate) payments: Vec<Payment>,
     pub(crate) refused: BTreeMap<u8, u64>,
     pub(crate) handed: u64,
+    pub(crate) cash_counts: Vec<CashCount>,
     pub(crate) entries: u64,
     pub(crate) last: u32,
     pub(crate) head: Option<Digest>,
@@ -97,12 +99,14 @@ pub(crate) struct Pass<'a, V> {
     /// The block list in force is not among the files: whom it blocks is not known.
     pub(crate) block_list_lost: bool,
     pub(crate) shifts: Shifts,
+    pub(crate) drawer: Drawer,
     newest_list: u32,
     previous: Option<Digest>,
     doubtful: Option<Doubtful>,
     boot_count: u32,
     times: HashMap<ClockSource, Time>,
-    unhanded: HashSet<u32>,
+    /// Payments by their Intent, with the amount in VND.
+    unhanded: HashMap<u32, u64>,
     synced: u32,
     /// Bytes damaged since the last entry.
     damaged: u64,
@@ -186,12 +190,13 @@ impl<'a, V: Verify> Pass<'a, V> {
             damage_before: false,
             block_list_lost: false,
             shifts: Shifts::default(),
+            drawer: Drawer::default(),
             newest_list: 0,
             previous: key.map(|key| genesis(&key.key)),
             doubtful: None,
             boot_count: 0,
             times: HashMap::new(),
-            unhanded: HashSet::new(),
+            unhanded: HashMap::new(),
             synced: 0,
             damaged: 0,
             hashes: (paths.len() > 1).then(HashMap::new),
@@ -358,6 +363,7 @@ impl<'a, V: Verify> Pass<'a, V> {
             self.lost.push((expected, entry.sequence - 1));
             self.damage_before = true;
             self.shifts.entries_are_missing();
+            self.drawer.entries_are_missing();
             // Whatever was open may have been settled there.
             self.open.iter_mut().for_each(|open| open.settled_unseen = true);
             return true;
@@ -409,8 +415,30 @@ impl<'a, V: Verify> Pass<'a, V> {
         match &entry.event {
             Event::Boot { flags, .. } => self.boot(*flags, place),
             Event::ClockSet { .. } | Event::OperatorRefused { .. } => {}
-            Event::ShiftOpened { operator } => self.shifts.opened(operator.as_str()),
-            Event::ShiftClosed { operator, .. } => self.shift_closed(operator.as_str(), place),
+            Event::ShiftOpened { operator } => {
+                self.shifts.opened(operator.as_str());
+                self.drawer.shift_opened(operator.as_str());
+            }
+            Event::ShiftClosed { operator, end } => {
+                self.shift_closed(operator.as_str(), place);
+                self.drawer.shift_closed(*end);
+            }
+            Event::CashReceived { operator, amount } => {
+                self.cash_received(operator.as_str(), *amount, place);
+            }
+            Event::CashCounted {
+                operator,
+                expected,
+                counted,
+            } => {
+                let count = CashCount {
+                    entry: entry.sequence,
+                    operator: operator.as_str().to_owned(),
+                    expected_vnd: expected.vnd(),
+                    counted_vnd: counted.vnd(),
+                };
+                self.cash_counted(count, place);
+            }
             Event::OperatorsLoaded { number, .. } => self.operators_loaded(*number, place),
             Event::ClockSetByOperator { .. } => self.clock_set_by_operator(entry, place),
             Event::ListLoaded { header, number } => self.list_loaded(header, *number, place),
@@ -492,16 +520,21 @@ impl<'a, V: Verify> Pass<'a, V> {
     }
 
     fn handed(&mut self, intent: u32, place: &Place) {
-        if self.unhanded.remove(&intent) {
+        if let Some(vnd) = self.unhanded.remove(&intent) {
             self.journal.handed += 1;
-        } else if !self.damage_before {
+            self.drawer.handed(vnd);
+            return;
+        }
+        // What it was is not known.
+        self.drawer.entries_are_missing();
+        if !self.damage_before {
             let text = format!("no payment of intent {intent} is waiting to be handed over");
             self.find(Code::Handed, place, text);
         }
     }
 
     pub(crate) fn add_payment(&mut self, payment: Payment) {
-        self.unhanded.insert(payment.intent);
+        self.unhanded.insert(payment.intent, payment.amount);
         self.journal.payments.push(payment);
     }
 

@@ -8,6 +8,7 @@
 mod acknowledgements;
 mod block_lists;
 mod cards;
+mod cash;
 mod files;
 mod finding;
 mod issued;
@@ -32,6 +33,7 @@ use card_spec::crypto::PublicKey;
 use card_spec::journal::RefusalReason;
 use card_spec::values::TerminalName;
 
+pub use cash::CashCount;
 pub use finding::{Code, Finding, Place};
 pub use issuer_sequence::IssuerSummary;
 pub use operations::OperationsSummary;
@@ -146,6 +148,7 @@ pub fn audit(folders: &[PathBuf], root: &PublicKey, jobs: NonZero<usize>) -> Res
             unbroken: journal.unbroken,
             acknowledged: acknowledged.get(terminal).copied(),
             open_intents: journal.open_intents.clone(),
+            cash_counts: journal.cash_counts.clone(),
         })
         .collect();
     report.issuers = issuers;

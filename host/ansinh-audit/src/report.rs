@@ -5,6 +5,7 @@ use std::fmt;
 
 use serde::Serialize;
 
+use crate::cash::CashCount;
 use crate::finding::Finding;
 use crate::issuer_sequence::IssuerSummary;
 use crate::operations::OperationsSummary;
@@ -67,6 +68,8 @@ pub struct TerminalSummary {
     pub acknowledged: Option<u32>,
     /// Intents that are not settled: their cards may have paid.
     pub open_intents: Vec<u32>,
+    /// Cash as its clerks counted it.
+    pub cash_counts: Vec<CashCount>,
 }
 
 /// The result of an audit.
@@ -228,8 +231,12 @@ impl fmt::Display for TerminalSummary {
             write!(f, ", intent {intent} not settled")?;
         }
         match &self.head {
-            Some(head) => writeln!(f, ", head {head}."),
-            None => writeln!(f, "."),
+            Some(head) => writeln!(f, ", head {head}.")?,
+            None => writeln!(f, ".")?,
         }
+        for count in &self.cash_counts {
+            count.fmt(f)?;
+        }
+        Ok(())
     }
 }

@@ -36,6 +36,15 @@ impl Shifts {
     pub(crate) fn entries_are_missing(&mut self) {
         self.open = Shift::Unknown;
     }
+
+    /// Why this operator cannot have done something now, if it is so.
+    pub(crate) fn not_working(&self, operator: &str) -> Option<String> {
+        match &self.open {
+            Shift::Open(open) if open != operator => Some(format!("names {operator} in a shift of {open}")),
+            Shift::Closed => Some(format!("names {operator}, and no shift is open")),
+            Shift::Open(_) | Shift::Unknown => None,
+        }
+    }
 }
 
 impl<V: Verify> Pass<'_, V> {
@@ -61,12 +70,8 @@ impl<V: Verify> Pass<'_, V> {
 
     /// An order names the operator whose shift it is.
     pub(crate) fn check_operator(&mut self, order: &Order<'_>, place: &Place) {
-        let operator = order.operator.as_str();
-        let text = match &self.shifts.open {
-            Shift::Open(open) if open != operator => format!("names {operator} in a shift of {open}"),
-            Shift::Closed => format!("names {operator}, and no shift is open"),
-            Shift::Open(_) | Shift::Unknown => return,
-        };
-        self.find(Code::OrderOperator, place, text);
+        if let Some(text) = self.shifts.not_working(order.operator.as_str()) {
+            self.find(Code::OrderOperator, place, text);
+        }
     }
 }

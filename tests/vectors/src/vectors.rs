@@ -5,7 +5,7 @@ use card_spec::command::{KeyPossession, SessionBinding};
 use card_spec::crypto::{SecretKey, sha256};
 use card_spec::journal::{EncodedOrder, Event, Refusal, RefusalReason, ShiftEnd, TimeStatement};
 use card_spec::payment::{ClockSource, Operator};
-use card_spec::values::Time;
+use card_spec::values::{Amount, Time};
 use serde_json::{Value, json};
 
 use crate::broken::{Body, long_length, replace};
@@ -346,7 +346,17 @@ fn journal_entries() -> Kind {
 /// What a terminal tells of its operators.
 fn shifts(world: &mut World) {
     let operator = Operator::new("clerk-01").expect("an operator");
+    let amount = |vnd| Amount::new(vnd).expect("an amount");
     let events = [
+        Event::CashReceived {
+            operator,
+            amount: amount(18_000_000),
+        },
+        Event::CashCounted {
+            operator,
+            expected: amount(18_000_000),
+            counted: amount(17_999_500),
+        },
         Event::ShiftClosed {
             operator,
             end: ShiftEnd::Idle,

@@ -305,6 +305,12 @@ fn content(kind: u8) -> Names {
         21 => &[(0x80, "operator"), (0x81, "wrong PINs")],
         22 => &[(0x80, "operator"), (0x81, "how")],
         23 => &[(0x80, "time before"), (0x81, "supervisor")],
+        18 => &[(0x80, "operator"), (0x81, "cash received")],
+        19 => &[
+            (0x80, "operator"),
+            (0x81, "cash that should be there"),
+            (0x82, "cash counted"),
+        ],
         kind => CONTENTS
             .get(usize::from(kind).wrapping_sub(1))
             .expect("a kind of entry"),

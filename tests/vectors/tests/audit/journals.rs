@@ -4,7 +4,7 @@ use ansinh_audit::Code;
 use card_spec::journal::{Event, Refusal, RefusalReason, ShiftEnd};
 use card_spec::payment::Operator;
 use card_spec::payment::{ClockSource, LineType};
-use card_spec::values::{Date, Time};
+use card_spec::values::{Amount, Date, Time};
 use vectors::{BlockListName, LineSpec, World, secret, sign};
 
 use crate::{Files, JOURNAL, assert_found, audit_files, audit_folders, codes, november, world_gives, write};
@@ -415,6 +415,92 @@ fn an_order_names_the_operator_whose_shift_it_is() {
     paid_after(&[boot, closed(clerk), opened], &[Code::ShiftClosed]);
 }
 
+/// 1,500 VND come in, 1,000 are handed over, and then come `after`.
+fn cash_after(after: &[Event<'_>], expected: &[Code]) {
+    world_gives(
+        |world| {
+            world.issue_list(1, &[LineSpec::new(0, november(), LineType::OneOff, 1_000)]);
+            world.load_list(1, 2);
+            // Another drawer than that of the payments before.
+            let operator = operator("MINH");
+            world.terminal(1).log(Event::ShiftOpened { operator });
+            world.open_shift(1);
+            world.terminal(1).log(received("clerk-01", 1_500));
+            world.pay(1, 2, 1);
+            for event in after {
+                world.terminal(1).log(*event);
+            }
+        },
+        expected,
+    );
+}
+
+fn vnd(vnd: u64) -> Amount {
+    Amount::new(vnd).unwrap()
+}
+
+fn received(name: &'static str, amount: u64) -> Event<'static> {
+    Event::CashReceived {
+        operator: operator(name),
+        amount: vnd(amount),
+    }
+}
+
+fn counted(name: &'static str, expected: u64, counted: u64) -> Event<'static> {
+    Event::CashCounted {
+        operator: operator(name),
+        expected: vnd(expected),
+        counted: vnd(counted),
+    }
+}
+
+#[test]
+fn a_count_of_cash_states_what_came_in_less_what_was_handed_over() {
+    let clerk = "clerk-01";
+    let opened = |name| Event::ShiftOpened {
+        operator: operator(name),
+    };
+    let closed = |end| Event::ShiftClosed {
+        operator: operator(clerk),
+        end,
+    };
+    let boot = Event::Boot {
+        firmware: [1; 32],
+        flags: 0x80,
+    };
+    let cash = &[Code::CashCounted];
+    // Over and short are the clerk's, and no finding.
+    cash_after(&[counted(clerk, 500, 0), counted(clerk, 500, 900)], &[]);
+    cash_after(&[counted(clerk, 499, 499)], cash);
+    cash_after(&[received(clerk, 7), counted(clerk, 507, 507)], &[]);
+    cash_after(&[received(clerk, 7), counted(clerk, 500, 500)], cash);
+    // It stays in the drawer until the clerk closes the shift or another one comes.
+    cash_after(
+        &[closed(ShiftEnd::Idle), opened(clerk), counted(clerk, 500, 500)],
+        &[],
+    );
+    cash_after(&[boot, opened(clerk), counted(clerk, 500, 500)], &[]);
+    cash_after(
+        &[closed(ShiftEnd::Closed), opened(clerk), counted(clerk, 500, 500)],
+        cash,
+    );
+    cash_after(
+        &[
+            closed(ShiftEnd::Closed),
+            opened(clerk),
+            received(clerk, 9),
+            counted(clerk, 9, 8),
+        ],
+        &[],
+    );
+    cash_after(&[opened("MINH"), counted("MINH", 500, 500)], cash);
+    cash_after(&[opened("MINH"), received("MINH", 3), counted("MINH", 3, 3)], &[]);
+    // In somebody's shift, by that one.
+    cash_after(&[received("MINH", 3)], cash);
+    cash_after(&[counted("MINH", 500, 500)], cash);
+    cash_after(&[closed(ShiftEnd::Closed), received(clerk, 3)], cash);
+}
+
 #[test]
 fn nothing_is_said_of_shifts_where_entries_are_missing() {
     let missing = |number: usize| {
@@ -427,6 +513,23 @@ fn nothing_is_said_of_shifts_where_entries_are_missing() {
         );
     };
     (1..5).for_each(missing);
+}
+
+#[test]
+fn nothing_is_said_of_cash_where_entries_are_missing() {
+    let missing = |number: usize| {
+        let mut world = World::standard();
+        world.terminal(1).log(received("clerk-01", 1_500_000));
+        world.terminal(1).log(counted("clerk-01", 1, 1));
+        let entries = &mut world.terminals[1].entries;
+        if number < entries.len() - 2 {
+            entries.remove(number);
+        }
+        codes(&audit_files(&world.all_files())).contains(&Code::CashCounted.as_str())
+    };
+    let entries = World::standard().terminals[1].entries.len();
+    assert!(missing(entries), "the count is wrong when nothing is missing");
+    assert!((1..entries).all(|number| !missing(number)));
 }
 
 #[test]
