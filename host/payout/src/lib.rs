@@ -10,6 +10,7 @@ mod lists;
 mod operators;
 mod proof;
 mod provisioning;
+mod shifts;
 mod statements;
 
 pub use block_lists::{FULL_EVERY_DAYS, Publication, WholeBlockList, make_block_list};
@@ -22,4 +23,5 @@ pub use provisioning::{
     HeldCertificates, TERMINAL_DAYS, TERMINAL_ISSUERS, TerminalAuthority, TerminalCertificates,
     certify_terminal, held_certificates, issuer_certificates, renew_terminal,
 };
+pub use shifts::{CashCount, Shift, Sum, shifts};
 pub use statements::{IssuerKey, acknowledge, time_statement, vietnam_time};

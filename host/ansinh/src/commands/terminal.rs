@@ -7,6 +7,7 @@ mod load;
 mod lost;
 mod operators;
 mod provision;
+mod shifts;
 mod sync;
 
 use ansinh_keys::SigningKey;
@@ -34,6 +35,8 @@ pub(crate) enum Terminal {
     /// Say who may open shifts at a terminal, and send it there
     #[command(subcommand)]
     Operators(operators::Operators),
+    /// Show what each shift at a terminal has paid, handed over and counted
+    Shifts(shifts::Shifts),
     /// Write what a terminal has to tell into a file, without its station
     Export(journal_file::Export),
     /// Take in a journal from a file
@@ -51,6 +54,7 @@ impl Terminal {
             Self::Load(load) => load.run(options),
             Self::Sync(sync) => sync.run(options),
             Self::Operators(operators) => operators.run(options),
+            Self::Shifts(shifts) => shifts.run(options),
             Self::Export(export) => export.run(options),
             Self::Import(import) => import.run(options),
             Self::Lost(lost) => lost.run(options),

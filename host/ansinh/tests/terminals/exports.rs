@@ -14,7 +14,7 @@ use crate::common::{Till, time};
 use crate::desk::{Desk, printed, run};
 
 /// A station whose terminal VNT0000009 has paid both cards.
-fn desk_with_payments() -> Desk {
+pub(crate) fn desk_with_payments() -> Desk {
     let desk = Desk::new();
     let keys = desk.keys();
     let mut till = Till::new(9);

@@ -8,6 +8,7 @@ mod desk;
 mod exports;
 #[path = "../powered/mod.rs"]
 mod powered;
+mod shifts;
 mod visits;
 
 use std::num::NonZero;
