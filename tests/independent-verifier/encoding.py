@@ -40,6 +40,14 @@ def line_key(person: bytes, entitlement=1, line_type=1, period="202611", program
     return person + programme + entitlement.to_bytes(2, "big") + bytes([line_type]) + bytes.fromhex(period)
 
 
+def reversal(terminal: bytes, sequence: int, previous: bytes, order_hash: bytes, cso_hash: bytes, operator=b"LAN",
+             time="20261122090000") -> bytes:
+    """SPEC 9.8, by PIN and without a second operator."""
+    return tlv("FF2C", tlv("81", terminal), tlv("82", sequence.to_bytes(4, "big")), tlv("83", previous),
+               tlv("84", order_hash), tlv("85", cso_hash), tlv("8A", b"\1"), tlv("8B", operator),
+               tlv("8D", bytes.fromhex(time)), tlv("8E", b"\2"), tlv("8F", bytes(16)))
+
+
 def order(terminal: bytes, sequence: int, previous: bytes, root: bytes, cso_hash: bytes, key: bytes, amount: int,
           line=1, recipient=1, method=1, operator=b"LAN", second=b"", time="20261122090000", nonce=bytes(16)) -> bytes:
     """SPEC 9.2; without a second operator where none is given."""

@@ -167,6 +167,26 @@ class World:
         self.card_head = sha256(body)
         self.entry(7, body, tlv("5F37", key.plain(signature)))
 
+    def announce_reversal(self, order_hash: bytes, intent: int, told=True, shift=0, **changed) -> bytes:
+        """Appends NotHanded, where it is told, and ReverseIntent; the reversal's hash. `shift` moves it to another place."""
+        number = intent.to_bytes(4, "big")
+        if told:
+            self.entry(12, tlv("80", number))
+        reversal = encoding.reversal(TERMINAL, len(self.entries) + 1 + shift, self.head, order_hash, self.cso_hash, **changed)
+        self.last_reversal = reversal
+        self.entry(13, tlv("80", number), reversal)
+        return sha256(reversal)
+
+    def reversed(self, reversal_hash: bytes, intent: int, kind=2, signer: Key | None = None, card=CARD) -> None:
+        """Appends Reversed with the card's next receipt."""
+        key = signer or self.signing
+        self.counter += 1
+        body = tlv("FF24", tlv("80", b"\1"), tlv("5A", bytes.fromhex(card)), tlv("81", b"\0\1"),
+                   tlv("82", self.counter.to_bytes(4, "big")), tlv("83", self.card_head), tlv("84", reversal_hash),
+                   tlv("85", bytes.fromhex("0103")), tlv("86", bytes([kind])))
+        self.card_head = sha256(body)
+        self.entry(14, tlv("80", intent.to_bytes(4, "big")), body, tlv("5F37", key.plain(key.der(body))))
+
     def read_back(self, kind: int, check="0003", signer: Key | None = None) -> str:
         """The card's next receipt, of what no journal tells, as somebody read it back from the card; its file's stem."""
         self.counter += 1

@@ -24,6 +24,13 @@ class Payment(NamedTuple):
     receipt: SimpleNamespace
 
 
+class NotHanded(NamedTuple):
+    """A payment whose money the clerk did not hand over, with the hashes of the reversals announced for it (DATA 5.3)."""
+
+    payment: Payment
+    announced: set[bytes]
+
+
 class Journal:
     """One terminal's journal: `entries` by sequence number with the hash of their bodies, `payments` in their order."""
 
@@ -40,9 +47,12 @@ class Journal:
         self._lists: list[SimpleNamespace] = []
         self._block_list: SimpleNamespace | None = None
         self._open: dict[bytes, SimpleNamespace] = {}
-        self._unhanded: dict[int, int] = {}  # amounts by Intent
         self._drawer: str | None = None  # whose cash it is
         self._cash = 0
+        self._unhanded: dict[int, Payment] = {}
+        self.reversals: list[ReadBack] = []
+        self.reversed: set[bytes] = set()
+        self._not_handed: dict[int, NotHanded] = {}
         self._operator: str | None = None
         self._operators = 0
         self._newest: datetime | None = None
@@ -80,6 +90,7 @@ class Journal:
             o.CASH_RECEIVED: self._cash_received, o.CASH_COUNTED: self._cash_counted,
             o.SHIFT_OPENED: self._shift_opened, o.SHIFT_CLOSED: self._shift_closed,
             o.CLOCK_SET_BY_OPERATOR: self._clock_set_by_operator,
+            o.NOT_HANDED: self._not_handed_over, o.REVERSE_INTENT: self._reverse_intent, o.REVERSED: self._reversed,
         }.get(body.kind)
         if replay:
             replay(where, content, body)
@@ -183,8 +194,8 @@ class Journal:
         order = self._open.pop(receipt.object_hash, None)
         if order is None:
             raise Refused("receipt is not for an open Intent (DATA 5.3)")
-        self._unhanded[order.sequence] = order.amount
         self.payments.append(Payment(where, order, receipt))
+        self._unhanded[order.sequence] = self.payments[-1]
         self.folder.matches_signature(f"receipts/{self.terminal}-{order.sequence}", receipt.encoded, content.signature)
         card = self.issued.cards.get(order.cso_hash)
         if card is None:
@@ -200,20 +211,65 @@ class Journal:
 
     def _handed(self, where: str, content: SimpleNamespace, _) -> None:
         self.findings.check(content.intent in self._unhanded, where, "no paid Intent, or handed before (DATA 5.2)")
-        self._cash -= self._unhanded.pop(content.intent, 0)
+        payment = self._unhanded.pop(content.intent, None)
+        self._cash -= payment.order.amount if payment else 0
+
+    def _not_handed_over(self, where: str, content: SimpleNamespace, _) -> None:
+        payment = self._unhanded.pop(content.intent, None)
+        if payment is None:
+            raise Refused("not handed over, and no paid Intent or handed before (DATA 5.2)")
+        self._not_handed[content.intent] = NotHanded(payment, set())
+
+    def _waiting(self, intent: int) -> NotHanded:
+        if intent not in self._not_handed:
+            raise Refused("reversal of a payment of which no NotHanded tells (DATA 5.3)")
+        return self._not_handed[intent]
+
+    def _reverse_intent(self, where: str, content: SimpleNamespace, body: SimpleNamespace) -> None:
+        reversal, check, waiting = content.reversal, self.findings.check, self._waiting(content.intent)
+        if reversal.hash in waiting.announced:
+            return  # told again (DATA 5.3)
+        waiting.announced.add(reversal.hash)
+        o.check_order(reversal)
+        check(reversal.order_hash == waiting.payment.order.hash, where, "reversal of another order (DATA 5.2)")
+        check(reversal.terminal == self.terminal, where, "reversal of another terminal (SPEC 9.8)")
+        check(reversal.operator == self._operator, where, "reversal of an operator whose shift it is not (DATA 5.3)")
+        here = (reversal.sequence, reversal.previous) == (body.sequence, body.previous)
+        check(here, where, "reversal for another place in the journal (DATA 5.2)")
+
+    def _reversed(self, where: str, content: SimpleNamespace, _) -> None:
+        receipt, waiting = content.receipt, self._waiting(content.intent)
+        paid = waiting.payment
+        if receipt.object_hash not in waiting.announced:
+            raise Refused("receipt of a reversal that is not announced (DATA 5.3)")
+        card = self.issued.cards.get(paid.order.cso_hash)
+        if card is None or receipt.card_number != card.card_number:
+            raise Refused("reversed by another card than the one that paid (DATA 5.3)")
+        o.verify_bytes(receipt.encoded, content.signature, card.signing_key)
+        o.check_receipt(receipt)
+        if receipt.kind != o.REVERSAL:
+            raise Refused("receipt of another kind than a reversal (SPEC 9.4)")
+        del self._not_handed[content.intent]
+        self.reversed.add(paid.order.hash)
+        self.reversals.append(ReadBack(where, receipt))
 
     def _refused(self, where: str, content: SimpleNamespace, _) -> None:
         if content.intent is None:
+            return
+        by_card = content.status is not None and 0x6340 <= int.from_bytes(content.status, "big") <= 0x634F
+        waiting = self._not_handed.get(content.intent)
+        if by_card and waiting and waiting.announced:
+            del self._not_handed[content.intent]  # the card does not reverse it here
             return
         closed = next((one.hash for one in self._open.values() if one.sequence == content.intent), None)
         if closed is None:
             raise Refused("closes an Intent that is not open (DATA 5.3)")
         del self._open[closed]
-        by_card = content.status is not None and 0x6340 <= int.from_bytes(content.status, "big") <= 0x634F
         self.findings.check(by_card, where, "closes an Intent without a 634X of the card (DATA 5.3)")
 
     def _still_open(self, where: str, content: SimpleNamespace, _) -> None:
-        self.findings.check(content.order.hash in self._open, where, "repeats an order that is not open (DATA 5.3)")
+        open_orders = self._open.keys() | {one.payment.order.hash for one in self._not_handed.values()}
+        self.findings.check(content.order.hash in open_orders, where, "repeats an order that is not open (DATA 5.3)")
 
     def _synced(self, where: str, content: SimpleNamespace, body: SimpleNamespace) -> None:
         self.synced.add(content.hash)
@@ -240,17 +296,21 @@ def read_back(name: str, folder: Folder, issued: Issued) -> ReadBack:
     return ReadBack(where, receipt)
 
 
-def check_receipts(payments: list[Payment], others: list[ReadBack], issued: Issued, findings) -> None:
-    """No line paid twice; each card's receipts in one chain (SPEC 9.4) and under its caps (SPEC 9.5)."""
+def check_receipts(payments: list[Payment], reversed_orders: set[bytes], others: list[ReadBack], issued: Issued, findings) -> None:
+    """No line paid twice, but for what was reversed (SPEC 9.8); each card's receipts in one chain (SPEC 9.4) and under its caps (SPEC 9.5)."""
     paid: dict[o.LineKey, str] = {}
     for payment in payments:
+        if payment.order.hash in reversed_orders:
+            continue
         first = paid.setdefault(payment.order.line_key, payment.where)
         findings.check(first is payment.where, payment.where, f"the line was paid before, {first} (SPEC 9.3)")
     for number, versions in issued.by_number().items():
         own = [payment for payment in payments if payment.receipt.card_number == number]
         known = {payment.receipt.hash for payment in own}
-        own += [Payment(where, None, receipt) for where, receipt in others
-                if receipt.card_number == number and receipt.hash not in known]
+        for where, receipt in others:  # a reversal may be read back from its card, too
+            if receipt.card_number == number and receipt.hash not in known:
+                known.add(receipt.hash)
+                own.append(Payment(where, None, receipt))
         previous, month, spent = versions[0].hash, "", 0
         for expected, (where, order, receipt) in enumerate(sorted(own, key=lambda one: one.receipt.counter), 1):
             findings.check(receipt.counter == expected, where, f"receipt {receipt.counter}, expected {expected} (SPEC 9.4)")

@@ -241,6 +241,11 @@ ORDER = template(
     ("88", "amount", u(8, 1, 999_999_999_999)), ("89", "recipient", u(1, 1, 3)), ("8A", "method", u(1, 1, 2)),
     ("8B", "operator", an(20)), ("8C", "second_operator", an(11), True), ("8D", "time", set_time),
     ("8E", "clock_source", u(1, 1, 2)), ("8F", "nonce", exactly(16)))
+REVERSAL_ORDER = template(
+    "FF2C", ("81", "terminal", terminal_name), ("82", "sequence", u(4)), ("83", "previous", hash32),
+    ("84", "order_hash", hash32), ("85", "cso_hash", hash32), ("8A", "method", u(1, 1, 2)),
+    ("8B", "operator", an(20)), ("8C", "second_operator", an(11), True), ("8D", "time", set_time),
+    ("8E", "clock_source", u(1, 1, 2)), ("8F", "nonce", exactly(16)))
 RECEIPT_BODY = template(
     "FF24", ("80", "suite", suite), ("5A", "card_number", card_number), ("81", "version", u(2, 1)),
     ("82", "counter", u(4, 1)), ("83", "previous", hash32), ("84", "object_hash", hash32),
@@ -271,6 +276,7 @@ ACKNOWLEDGEMENT = signed(template(
 BOOT, LIST_LOADED, BLOCK_LIST_LOADED, INTENT, PAID, HANDED, REFUSED, SYNCED = 1, 3, 4, 6, 7, 8, 9, 10
 CASH_RECEIVED, CASH_COUNTED = 18, 19
 STILL_OPEN, OPERATORS_LOADED, SHIFT_OPENED, SHIFT_CLOSED, CLOCK_SET_BY_OPERATOR = 11, 20, 5, 22, 23
+NOT_HANDED, REVERSE_INTENT, REVERSED = 12, 13, 14
 CONTENT = {kind: template("A8", *members) for kind, members in {  # DATA 5.2
     BOOT: [("80", "firmware", hash32), ("81", "flags", flags)],
     2: [("80", "time_before", time)],
@@ -284,6 +290,9 @@ CONTENT = {kind: template("A8", *members) for kind, members in {  # DATA 5.2
               ("82", "status", exactly(2), True), ("83", "intent", u(4), True)],
     SYNCED: [("80", "hash", hash32), ("81", "sequence", u(4))],
     STILL_OPEN: [("FF23", "order", ORDER)],
+    NOT_HANDED: [("80", "intent", u(4))],
+    REVERSE_INTENT: [("80", "intent", u(4)), ("FF2C", "reversal", REVERSAL_ORDER)],
+    REVERSED: [("80", "intent", u(4)), ("FF24", "receipt", RECEIPT_BODY), ("5F37", "signature", exactly(64))],
     CASH_RECEIVED: [("80", "operator", an(20)), ("81", "amount", u(8, 1, 999_999_999_999))],
     CASH_COUNTED: [("80", "operator", an(20)), ("81", "expected", amount), ("82", "counted", amount)],
     OPERATORS_LOADED: [("80", "hash", hash32), ("81", "number", u(4))],

@@ -58,11 +58,7 @@ KINDS = {  # SPEC 2.2, 3, 4, 5.1, 6.5, 7.6, 9 and DATA 3 to 7
     "receipt": o.signed(o.RECEIPT_BODY), "list-header": o.LIST, "list-line": o.LINE, "block-list-header": o.BLOCK_LIST,
     "block-list-entry": o.BLOCKED, "block-delta-base": o.DELTA_BASE, "block-delta-unblocked": o.UNBLOCKED,
     "acknowledgement": o.ACKNOWLEDGEMENT,
-    "reversal": template(
-        "FF2C", ("81", "terminal", o.terminal_name), ("82", "sequence", o.u(4)), ("83", "previous", o.hash32),
-        ("84", "order_hash", o.hash32), ("85", "cso_hash", o.hash32), ("8A", "method", o.u(1, 1, 2)),
-        ("8B", "operator", o.an(20)), ("8C", "second_operator", o.an(11), True), ("8D", "time", o.set_time),
-        ("8E", "clock_source", o.u(1, 1, 2)), ("8F", "nonce", o.exactly(16))),
+    "reversal": o.REVERSAL_ORDER,
     "issuer-script": o.signed(template(
         "FF2B", ("80", "suite", o.suite), ("42", "issuer", o.reference), ("5A", "card_number", o.card_number),
         ("81", "counter", o.u(4)), ("82", "action", o.u(1, 1, 9)), ("A3", "content", o.raw), ("8D", "issued", o.set_time))),

@@ -411,6 +411,88 @@ class Orders(Finding):
         self.assertEqual(findings(world), [])
 
 
+class Reversals(Finding):
+    def paid(self):
+        """A payment that is not handed over: its order's hash, its Intent, and the world."""
+        world = ready()
+        order = world.intent(*FIRST)
+        world.paid(order)
+        return order, len(world.entries) - 1, world
+
+    def test_a_line_reversed_and_paid_again(self):
+        order, intent, world = self.paid()
+        world.reversed(world.announce_reversal(order, intent), intent)
+        self.assertEqual(findings(world), [])
+        world.paid(world.intent(*FIRST))
+        self.assertEqual(findings(world), [])
+        world.paid(world.intent(*FIRST))
+        self.assert_found(world, "the line was paid before")
+
+    def test_not_handed_alone_leaves_the_payment_standing(self):
+        order, intent, world = self.paid()
+        world.announce_reversal(order, intent)
+        self.assertEqual(findings(world), [])
+        world.paid(world.intent(*FIRST))
+        self.assert_found(world, "the line was paid before")
+
+    def test_a_reversal_is_told_again_and_so_is_its_order(self):
+        order, intent, world = self.paid()
+        world.entry(12, tlv("80", entries(intent)))
+        world.entry(11, world.last_order)
+        reversal = world.announce_reversal(order, intent, told=False)
+        world.entry(13, tlv("80", entries(intent)), world.last_reversal)
+        self.assertEqual(findings(world), [])
+        world.reversed(reversal, intent)
+        self.assertEqual(findings(world), [])
+        world.entry(11, world.last_order)
+        self.assert_found(world, "repeats an order that is not open")
+
+    def test_the_card_refuses_and_nothing_more_is_announced(self):
+        order, intent, world = self.paid()
+        reversal = world.announce_reversal(order, intent)
+        world.entry(9, tlv("80", b"\x0c"), tlv("82", b"\x63\x4b"), tlv("83", entries(intent)))
+        self.assertEqual(findings(world), [])
+        world.reversed(reversal, intent)
+        self.assert_found(world, "no NotHanded tells")
+
+    def test_what_a_refusal_does_not_close(self):
+        for told in (False, True):
+            order, intent, world = self.paid()
+            if told:
+                world.announce_reversal(order, intent)
+            status = b"\x90\x00" if told else b"\x63\x4b"
+            world.entry(9, tlv("80", b"\x0c"), tlv("82", status), tlv("83", entries(intent)))
+            self.assert_found(world, "closes an Intent that is not open")
+
+    def test_handed_or_not_but_not_both(self):
+        for kinds in ((8, 12), (12, 8), (12, 12)):
+            _, intent, world = self.paid()
+            for kind in kinds:
+                world.entry(kind, tlv("80", entries(intent)))
+            self.assert_found(world, "no paid Intent" if kinds[1] == 8 else "not handed over, and no paid Intent")
+
+    def test_faults_of_what_is_announced(self):
+        order, intent, world = self.paid()
+        world.announce_reversal(order, intent, told=False)
+        self.assert_found(world, "no NotHanded tells")
+        cases = {"another order": {"order_hash": bytes(32)}, "another place": {"shift": 1}, "whose shift it is not": {"operator": b"MAI"}}
+        for fault, changed in cases.items():
+            with self.subTest(fault):
+                order, intent, world = self.paid()
+                world.announce_reversal(**{"order_hash": order, "intent": intent, **changed})
+                self.assert_found(world, fault)
+
+    def test_faults_of_the_receipt(self):
+        cases = {"wrong signature": {"signer": Key()}, "another kind than a reversal": {"kind": 1},
+                 "not announced": {"reversal_hash": bytes(32)}}
+        for fault, changed in cases.items():
+            with self.subTest(fault):
+                order, intent, world = self.paid()
+                reversal = world.announce_reversal(order, intent)
+                world.reversed(**{"reversal_hash": reversal, "intent": intent, **changed})
+                self.assert_found(world, fault)
+
+
 class Receipts(Finding):
     def test_faults(self):
         cases = {"wrong signature": {"signer": Key()}, "expected 1 (SPEC 9.4)": {"step": 2}, "holder check": {"check": "0003"},

@@ -74,7 +74,9 @@ def verify_folder(path: Path, root: Path) -> tuple[list[str], str]:
                 others.append(read_back(name, folder, issued))
         else:
             findings.check(name in paid, f"receipts/{name}", "no Paid entry in a journal (DATA 2)")
-    check_receipts(payments, others, issued, findings)
+    others += [reversal for journal in journals.values() for reversal in journal.reversals]
+    undone = set().union(*(journal.reversed for journal in journals.values()))
+    check_receipts(payments, undone, others, issued, findings)
 
     acknowledged = set()
     for name in folder.names("acks", ".ack"):

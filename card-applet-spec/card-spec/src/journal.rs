@@ -3,6 +3,7 @@
 use crate::certificate::Reference;
 use crate::crypto::{Digest, PublicKey, sha256};
 use crate::payment::{ClockSource, Operator, Order, Receipt};
+use crate::reversal::Reversal;
 use crate::signed::{Body, Signed};
 use crate::tlv::{DataObject, Error, Field, Reader, Writer, template};
 use crate::values::{Amount, CardNumber, Suite, TerminalName, Time, byte_enum};
@@ -92,6 +93,25 @@ pub enum Event<'a> {
     },
     /// The outcome of this order is not known yet, and its Intent is about to be given free: it is told once more.
     StillOpen(EncodedOrder<'a>),
+    /// The clerk has not handed over the money of a payment, and will not.
+    NotHanded {
+        /// Sequence number of the Intent.
+        intent: u32,
+    },
+    /// The terminal is about to send this reversal of a payment to its card.
+    ReverseIntent {
+        /// Sequence number of the payment's Intent.
+        intent: u32,
+        /// The reversal.
+        reversal: EncodedReversal<'a>,
+    },
+    /// The card has undone a payment.
+    Reversed {
+        /// Sequence number of the payment's Intent.
+        intent: u32,
+        /// The card's receipt, of kind `02`.
+        receipt: EncodedReceipt<'a>,
+    },
     /// Cash has come into the clerk's drawer.
     CashReceived {
         /// The clerk.
@@ -188,6 +208,44 @@ impl<'a> EncodedOrder<'a> {
     }
 }
 
+/// A reversal as received, with its content.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct EncodedReversal<'a> {
+    reversal: Reversal<'a>,
+    encoding: &'a [u8],
+}
+
+impl<'a> EncodedReversal<'a> {
+    /// Reads exactly one reversal.
+    pub fn parse(encoding: &'a [u8]) -> Result<Self, Error> {
+        let reversal = Reversal::parse(DataObject::parse(encoding)?)?;
+        Ok(Self { reversal, encoding })
+    }
+
+    fn read_next(members: &mut Reader<'a>) -> Result<Self, Error> {
+        let object = members.expect(Reversal::TAG)?;
+        Ok(Self {
+            reversal: Reversal::parse(object)?,
+            encoding: object.encoding(),
+        })
+    }
+
+    /// The content.
+    pub fn reversal(&self) -> &Reversal<'a> {
+        &self.reversal
+    }
+
+    /// The data object as received.
+    pub fn encoding(&self) -> &'a [u8] {
+        self.encoding
+    }
+
+    /// SHA-256 of the data object: what the card's receipt names.
+    pub fn hash(&self) -> Digest {
+        sha256(&[self.encoding])
+    }
+}
+
 /// A signed receipt as received. Its signature is for whoever knows the card's key to check.
 #[derive(Clone, Copy, Debug)]
 pub struct EncodedReceipt<'a>(Signed<'a, Receipt>);
@@ -260,7 +318,8 @@ template! {
         line_number: Option<u32> = 0x81,
         /// The card's status word.
         status_word: Option<u16> = 0x82,
-        /// The Intent that this entry closes: the card has decided that it will not pay it.
+        /// The Intent that this entry closes: the card has decided that it will not pay it, or, where it has paid and the money
+        /// was not handed over, that it will not reverse it at this terminal.
         closes_intent: Option<u32> = 0x83,
     }
 }
@@ -282,6 +341,9 @@ impl Event<'_> {
             Self::Refused(_) => 9,
             Self::Synced { .. } => 10,
             Self::StillOpen(_) => 11,
+            Self::NotHanded { .. } => 12,
+            Self::ReverseIntent { .. } => 13,
+            Self::Reversed { .. } => 14,
             Self::CashReceived { .. } => 18,
             Self::CashCounted { .. } => 19,
             Self::OperatorsLoaded { .. } => 20,
@@ -328,6 +390,17 @@ impl<'a> Event<'a> {
                 sequence: Field::read(&mut members, 0x81)?,
             },
             11 => Self::StillOpen(EncodedOrder::read_next(&mut members)?),
+            12 => Self::NotHanded {
+                intent: Field::read(&mut members, 0x80)?,
+            },
+            13 => Self::ReverseIntent {
+                intent: Field::read(&mut members, 0x80)?,
+                reversal: EncodedReversal::read_next(&mut members)?,
+            },
+            14 => Self::Reversed {
+                intent: Field::read(&mut members, 0x80)?,
+                receipt: EncodedReceipt(Signed::read_members(&mut members, content)?),
+            },
             18 => Self::CashReceived {
                 operator: Field::read(&mut members, 0x80)?,
                 amount: some_cash(Field::read(&mut members, 0x81)?)?,
@@ -372,7 +445,13 @@ impl<'a> Event<'a> {
             Self::ShiftOpened { operator } => operator.write(w, 0x80),
             Self::Intent(order) | Self::StillOpen(order) => w.raw(order.encoding),
             Self::Paid(receipt) => receipt.0.write_members(w),
-            Self::Handed { intent } => intent.write(w, 0x80),
+            Self::Handed { intent } | Self::NotHanded { intent } => intent.write(w, 0x80),
+            Self::ReverseIntent { intent, reversal } => {
+                intent.write(w, 0x80).and_then(|()| w.raw(reversal.encoding))
+            }
+            Self::Reversed { intent, receipt } => {
+                intent.write(w, 0x80).and_then(|()| receipt.0.write_members(w))
+            }
             Self::Synced {
                 acknowledgement,
                 sequence,

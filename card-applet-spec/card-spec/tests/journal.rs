@@ -8,17 +8,37 @@
 )]
 
 use card_spec::crypto::{SecretKey, sha256};
-use card_spec::journal::{EncodedOrder, EncodedReceipt, Entry, Event, Refusal, RefusalReason, ShiftEnd};
+use card_spec::journal::{
+    EncodedOrder, EncodedReceipt, EncodedReversal, Entry, Event, Refusal, RefusalReason, ShiftEnd,
+};
 use card_spec::payment::{
     ClockSource, HolderCheckMethod, HolderCheckOutcome, LineKey, LineKeyParts, LineType, Order, Receipt,
     ReceiptKind, Recipient,
 };
+use card_spec::reversal::Reversal;
 use card_spec::signed::{Body, Signed, encode_body, sign};
 use card_spec::tlv::{DataObject, Error, Field, Reader, Writer};
 use card_spec::values::{Amount, Ascii, CardNumber, Date, Period, Programme, Time};
 
 fn time() -> Time {
     Time::new(Date::new(2026, 11, 22).unwrap(), 8, 30, 0).unwrap()
+}
+
+fn reversal(nonce: u8) -> Vec<u8> {
+    let reversal = Reversal {
+        terminal: "VNT0000001".parse().unwrap(),
+        sequence: 9,
+        log_head: [1; 32],
+        order_hash: [2; 32],
+        cso_hash: [3; 32],
+        method: HolderCheckMethod::Pin,
+        operator: Ascii::new("clerk").unwrap(),
+        second_operator: None,
+        time: time(),
+        clock: ClockSource::Host,
+        nonce: [nonce; 16],
+    };
+    reversal.encode(&mut [0; 300]).unwrap().to_vec()
 }
 
 fn order(nonce: u8) -> Vec<u8> {
@@ -111,7 +131,7 @@ fn with_content(kind: u8, content: &[u8]) -> Vec<u8> {
 }
 
 /// One event of each kind, in the order of DATA 5.2.
-fn events<'a>(order: &'a [u8], receipt: &'a [u8]) -> [Event<'a>; 17] {
+fn events<'a>(order: &'a [u8], reversal: &'a [u8], receipt: &'a [u8]) -> [Event<'a>; 20] {
     [
         Event::Boot {
             firmware: [1; 32],
@@ -144,6 +164,15 @@ fn events<'a>(order: &'a [u8], receipt: &'a [u8]) -> [Event<'a>; 17] {
             sequence: 10,
         },
         Event::StillOpen(EncodedOrder::parse(order).unwrap()),
+        Event::NotHanded { intent: 8 },
+        Event::ReverseIntent {
+            intent: 8,
+            reversal: EncodedReversal::parse(reversal).unwrap(),
+        },
+        Event::Reversed {
+            intent: 8,
+            receipt: EncodedReceipt::parse(receipt).unwrap(),
+        },
         Event::CashReceived {
             operator: Ascii::new("clerk").unwrap(),
             amount: Amount::new(18_000_000).unwrap(),
@@ -173,12 +202,14 @@ fn events<'a>(order: &'a [u8], receipt: &'a [u8]) -> [Event<'a>; 17] {
 }
 
 /// Their bytes.
-const KINDS: [usize; 17] = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 18, 19, 20, 21, 22, 23];
+const KINDS: [usize; 20] = [
+    1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 18, 19, 20, 21, 22, 23,
+];
 
 #[test]
 fn every_kind_is_read_as_it_was_written() {
-    let (order, receipt) = (order(5), receipt(1, 1));
-    for (kind, event) in KINDS.into_iter().zip(events(&order, &receipt)) {
+    let (order, reversal, receipt) = (order(5), reversal(5), receipt(1, 1));
+    for (kind, event) in KINDS.into_iter().zip(events(&order, &reversal, &receipt)) {
         assert_eq!(usize::from(event.kind()), kind);
         let entry = entry(event);
         let mut buffer = [0; 600];
@@ -189,8 +220,8 @@ fn every_kind_is_read_as_it_was_written() {
 
 #[test]
 fn no_kind_takes_the_content_of_another_form_nor_is_there_another_one() {
-    let (order, receipt) = (order(5), receipt(1, 1));
-    let contents = events(&order, &receipt).map(|event| {
+    let (order, reversal, receipt) = (order(5), reversal(5), receipt(1, 1));
+    let contents = events(&order, &reversal, &receipt).map(|event| {
         let mut buffer = [0; 600];
         let bytes = encode_body(&entry(event), &mut buffer).unwrap();
         let members = DataObject::parse(bytes).unwrap().value();
@@ -200,10 +231,12 @@ fn no_kind_takes_the_content_of_another_form_nor_is_there_another_one() {
         }
         reader.expect(0xA8).unwrap().value().to_vec()
     });
-    // ListLoaded, BlockListLoaded, Synced and OperatorsLoaded have one form: a hash and a number; Intent and StillOpen have an order.
+    // ListLoaded, BlockListLoaded, Synced and OperatorsLoaded have one form: a hash and a number; Intent and StillOpen have
+    // an order, Handed and NotHanded a number.
     let form = |kind: usize| match kind {
         4 | 10 | 20 => 3,
         11 => 6,
+        12 => 8,
         _ => kind,
     };
     for kind in 0..=24 {
@@ -227,6 +260,18 @@ fn an_intent_keeps_the_order_as_received() {
     assert_eq!(encoded.order().nonce, [5; 16]);
     assert!(EncodedOrder::parse(&[&bytes[..], &[0x80, 0]].concat()).is_err());
     assert!(EncodedOrder::parse(&bytes[1..]).is_err());
+}
+
+#[test]
+fn a_reversal_is_kept_as_received() {
+    let bytes = reversal(5);
+    let encoded = EncodedReversal::parse(&bytes).unwrap();
+    assert_eq!(encoded.encoding(), bytes);
+    assert_eq!(encoded.hash(), sha256(&[&bytes]));
+    assert_eq!(encoded.reversal().nonce, [5; 16]);
+    assert!(EncodedReversal::parse(&[&bytes[..], &[0x80, 0]].concat()).is_err());
+    assert!(EncodedReversal::parse(&bytes[1..]).is_err());
+    assert!(EncodedReversal::parse(&order(5)).is_err());
 }
 
 #[test]

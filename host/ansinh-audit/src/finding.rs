@@ -166,7 +166,7 @@ codes! {
     CashCounted = "cash-counted",
     /// A clock that a supervisor has set behind a host's time, or that does not say so (DATA 7).
     ClockSetByOperator = "clock-set-by-operator",
-    /// An order names another operator than the one whose shift it is (DATA 5.3).
+    /// An order or a reversal names another operator than the one whose shift it is (DATA 5.3).
     OrderOperator = "order-operator",
     /// An order names another terminal, sequence number or log head than its entry (DATA 5.2).
     OrderPlace = "order-place",
@@ -190,6 +190,12 @@ codes! {
     PaidWithoutIntent = "paid-without-intent",
     /// A Handed entry for what was not paid, or was handed before.
     Handed = "handed-without-paid",
+    /// A NotHanded entry for what was not paid, or was handed before, or told twice.
+    NotHanded = "not-handed-without-paid",
+    /// A ReverseIntent entry without NotHanded before it, or for another order, terminal or place (DATA 5.2).
+    ReverseIntent = "reversal-not-in-place",
+    /// A Reversed entry without a ReverseIntent that its receipt answers.
+    Reversed = "reversed-without-intent",
     /// A Refused entry closes what is not open, or without the card's protected answer (DATA 5.3).
     RefusedIntent = "refused-without-intent",
 
@@ -199,7 +205,8 @@ codes! {
     ReceiptCard = "receipt-card",
     /// The card did not see the holder check that the order states.
     ReceiptHolderCheck = "receipt-holder-check",
-    /// A Paid entry holds a receipt of another kind than a payment (SPEC 9.4).
+    /// A Paid entry holds a receipt of another kind than a payment, or a Reversed entry one of another kind than a reversal (SPEC
+    /// 9.4).
     ReceiptKind = "receipt-kind",
     /// Two receipts of a card with one counter.
     ReceiptFork = "receipt-fork",

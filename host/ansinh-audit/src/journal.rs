@@ -22,6 +22,7 @@ use crate::finding::{Code, Findings, Place};
 use crate::issued::Issued;
 use crate::orders::OpenIntent;
 use crate::records::{Record, Records};
+use crate::reversals::{NotHanded, Reversal};
 use crate::shifts::Shifts;
 use crate::trust::{JournalKey, Trust};
 
@@ -42,6 +43,7 @@ pub(crate) struct Context<'a, V> {
 pub(crate) struct Payment {
     pub(crate) place: Place,
     pub(crate) intent: u32,
+    pub(crate) order_hash: Digest,
     pub(crate) line_key: LineKey,
     /// VND.
     pub(crate) amount: u64,
@@ -58,6 +60,8 @@ pub(crate) struct Payment {
     pub(crate) forged: bool,
     /// Do all signatures behind it verify, and do order, list and card agree?
     pub(crate) proven: bool,
+    /// Has its card undone it, because the money was not handed over?
+    pub(crate) reversed: bool,
 }
 
 /// What one terminal's journal says.
@@ -78,6 +82,10 @@ pub(crate) struct Journal {
     pub(crate) acknowledged: HashMap<u32, Digest>,
     pub(crate) place: Option<Place>,
     pub(crate) open_intents: Vec<u32>,
+    /// Intents whose money was not handed over and whose payment stands.
+    pub(crate) not_handed: Vec<u32>,
+    /// Receipts of reversals that their cards signed.
+    pub(crate) reversals: Vec<Reversal>,
     /// Receipts that answer no Intent at hand: no payments, but links of their cards' chains.
     pub(crate) stray_receipts: Vec<(Place, Receipt, Digest)>,
 }
@@ -106,7 +114,9 @@ pub(crate) struct Pass<'a, V> {
     boot_count: u32,
     times: HashMap<ClockSource, Time>,
     /// Payments by their Intent, with the amount in VND.
-    unhanded: HashMap<u32, u64>,
+    pub(crate) unhanded: HashMap<u32, u64>,
+    /// Payments whose money was not handed over, by their Intents.
+    pub(crate) not_handed: BTreeMap<u32, NotHanded>,
     synced: u32,
     /// Bytes damaged since the last entry.
     damaged: u64,
@@ -197,6 +207,7 @@ impl<'a, V: Verify> Pass<'a, V> {
             boot_count: 0,
             times: HashMap::new(),
             unhanded: HashMap::new(),
+            not_handed: BTreeMap::new(),
             synced: 0,
             damaged: 0,
             hashes: (paths.len() > 1).then(HashMap::new),
@@ -444,12 +455,17 @@ impl<'a, V: Verify> Pass<'a, V> {
             Event::ListLoaded { header, number } => self.list_loaded(header, *number, place),
             Event::BlockListLoaded { header, number } => self.block_list_loaded(header, *number, place),
             Event::Intent(order) => {
-                self.check_operator(order.order(), place);
+                self.check_operator(order.order().operator.as_str(), place);
                 self.intent(entry, order, genuine, place);
             }
             Event::StillOpen(order) => self.still_open(order, place),
             Event::Paid(receipt) => self.paid(receipt, genuine, place),
             Event::Handed { intent } => self.handed(*intent, place),
+            Event::NotHanded { intent } => self.not_handed(*intent, place),
+            Event::ReverseIntent { intent, reversal } => {
+                self.reverse_intent(entry, *intent, reversal, place);
+            }
+            Event::Reversed { intent, receipt } => self.reversed(*intent, receipt, place),
             Event::Refused(refusal) => self.refused(refusal, place),
             Event::Synced {
                 acknowledgement,
@@ -565,6 +581,7 @@ impl<'a, V: Verify> Pass<'a, V> {
 
     fn finish(mut self) -> Journal {
         self.settle_doubtful();
+        self.journal.not_handed = self.not_handed.keys().copied().collect();
         self.journal.open_intents = self.open.iter().map(|open| open.sequence).collect();
         self.journal
     }

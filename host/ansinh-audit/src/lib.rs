@@ -21,6 +21,7 @@ mod pem;
 mod receipts;
 mod records;
 mod report;
+mod reversals;
 mod shifts;
 mod trust;
 
@@ -148,6 +149,7 @@ pub fn audit(folders: &[PathBuf], root: &PublicKey, jobs: NonZero<usize>) -> Res
             unbroken: journal.unbroken,
             acknowledged: acknowledged.get(terminal).copied(),
             open_intents: journal.open_intents.clone(),
+            not_handed: journal.not_handed.clone(),
             cash_counts: journal.cash_counts.clone(),
         })
         .collect();
@@ -177,11 +179,15 @@ fn totals(journals: &BTreeMap<TerminalName, Journal>) -> Totals {
     let mut totals = Totals::default();
     for journal in journals.values() {
         totals.handed += journal.handed;
+        totals.not_handed += journal.not_handed.len() as u64;
         for (reason, count) in &journal.refused {
             *totals.refused.entry(reason_text(*reason)).or_default() += count;
         }
         for payment in &journal.payments {
-            if payment.proven {
+            if payment.reversed {
+                totals.reversed += 1;
+                totals.reversed_vnd += payment.amount;
+            } else if payment.proven {
                 let programme = payment.line_key.parts().programme.as_str().to_owned();
                 totals.payments += 1;
                 totals.paid_vnd += payment.amount;

@@ -110,13 +110,14 @@ impl<'a, V: Verify> Pass<'a, V> {
     /// An order that is told once more, because the space of its Intent is given free.
     pub(crate) fn still_open(&mut self, order: &EncodedOrder<'_>, place: &Place) {
         let hash = order.hash();
-        if self.open.iter().any(|open| open.order_hash == hash) || self.is_lost(order.order().sequence) {
+        let is_known = self.open.iter().any(|open| open.order_hash == hash) || self.may_be_reversed(&hash);
+        if is_known || self.is_lost(order.order().sequence) {
             return;
         }
         self.find(
             Code::StillOpen,
             place,
-            "repeats an order that no open intent announces",
+            "repeats an order that is neither open nor of a payment that was not handed over",
         );
     }
 
@@ -256,6 +257,7 @@ impl<'a, V: Verify> Pass<'a, V> {
         self.add_payment(Payment {
             place: place.clone(),
             intent: open.sequence,
+            order_hash: open.order_hash,
             line_key: open.line_key,
             amount: open.amount,
             month: open.month,
@@ -267,11 +269,12 @@ impl<'a, V: Verify> Pass<'a, V> {
             receipt_signature: *signed.signature(),
             forged,
             proven: genuine && verified && open.proven,
+            reversed: false,
         });
     }
 
     /// Is the card's key at hand, and is the receipt not signed with it?
-    fn is_forged(&self, signed: &Signed<'_, Receipt>) -> bool {
+    pub(crate) fn is_forged(&self, signed: &Signed<'_, Receipt>) -> bool {
         let card = self.context.cards.by_number(&signed.claimed().card_number);
         card.is_some_and(|card| signed.verify(self.context.verifier, &card.signing_key).is_err())
     }
@@ -330,6 +333,9 @@ impl<'a, V: Verify> Pass<'a, V> {
         let Some(closed) = refusal.closes_intent else {
             return;
         };
+        if self.reversal_refused(refusal) {
+            return;
+        }
         if self.take_open(|open| open.sequence == closed).is_none() && !self.is_lost(closed) {
             self.find(Code::RefusedIntent, place, format!("intent {closed} is not open"));
         }

@@ -66,6 +66,9 @@ impl Chains {
                 };
                 chains.0.entry(payment.card).or_default().push(link);
             }
+            for reversal in &journal.reversals {
+                chains.add_genuine(&reversal.receipt, reversal.hash, reversal.place.clone());
+            }
             for (place, receipt, hash) in &journal.stray_receipts {
                 chains.add_genuine(receipt, *hash, place.clone());
             }
@@ -318,10 +321,12 @@ fn compare(files: &ReceiptFiles, payment: &Payment, findings: &mut Findings) {
     });
 }
 
-/// One (person, programme, entitlement, line type, period) is paid once, whatever list, card or terminal (promise 4).
+/// One (person, programme, entitlement, line type, period) is paid once, whatever list, card or terminal (promise 4). What its card
+/// has undone is not paid.
 pub(crate) fn check_once(journals: &BTreeMap<TerminalName, Journal>, findings: &mut Findings) {
     let mut paid: HashMap<LineKey, &Payment> = HashMap::new();
-    for payment in journals.values().flat_map(|journal| &journal.payments) {
+    let payments = journals.values().flat_map(|journal| &journal.payments);
+    for payment in payments.filter(|payment| !payment.reversed) {
         if let Some(first) = paid.get(&payment.line_key) {
             let text = format!(
                 "{} VND for a line that was paid at {}",

@@ -49,6 +49,12 @@ pub struct Totals {
     pub unproven_vnd: u64,
     /// Payments that the clerk confirmed as handed over.
     pub handed: u64,
+    /// Payments that the clerk did not hand over and that are not reversed: the card has paid, and the money is still there.
+    pub not_handed: u64,
+    /// Payments that their cards have undone, because the money was not handed over. They are not among the payments.
+    pub reversed: u64,
+    /// Their sum in VND.
+    pub reversed_vnd: u64,
     /// Refusals by reason.
     pub refused: BTreeMap<&'static str, u64>,
 }
@@ -68,6 +74,8 @@ pub struct TerminalSummary {
     pub acknowledged: Option<u32>,
     /// Intents that are not settled: their cards may have paid.
     pub open_intents: Vec<u32>,
+    /// Intents whose payments the clerk did not hand over and that are not reversed.
+    pub not_handed: Vec<u32>,
     /// Cash as its clerks counted it.
     pub cash_counts: Vec<CashCount>,
 }
@@ -192,6 +200,20 @@ impl fmt::Display for Totals {
                 self.unproven_payments, self.unproven_vnd
             )?;
         }
+        if self.reversed > 0 {
+            writeln!(
+                f,
+                "Reversed, and not among the payments: {}, {} VND.",
+                self.reversed, self.reversed_vnd
+            )?;
+        }
+        if self.not_handed > 0 {
+            writeln!(
+                f,
+                "Paid by the card, money not handed over, not reversed: {}.",
+                self.not_handed
+            )?;
+        }
         for (reason, count) in &self.refused {
             writeln!(f, "Refused, {reason}: {count}")?;
         }
@@ -229,6 +251,9 @@ impl fmt::Display for TerminalSummary {
         }
         for intent in &self.open_intents {
             write!(f, ", intent {intent} not settled")?;
+        }
+        for intent in &self.not_handed {
+            write!(f, ", intent {intent} paid and not handed over")?;
         }
         match &self.head {
             Some(head) => writeln!(f, ", head {head}.")?,

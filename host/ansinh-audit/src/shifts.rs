@@ -1,7 +1,6 @@
 //! Who worked at a terminal: its lists of operators, shifts, and that orders name whoever had the shift (DATA 5.3, 11).
 
 use card_spec::crypto::Verify;
-use card_spec::payment::Order;
 
 use crate::finding::{Code, Place};
 use crate::journal::Pass;
@@ -68,9 +67,9 @@ impl<V: Verify> Pass<'_, V> {
         }
     }
 
-    /// An order names the operator whose shift it is.
-    pub(crate) fn check_operator(&mut self, order: &Order<'_>, place: &Place) {
-        if let Some(text) = self.shifts.not_working(order.operator.as_str()) {
+    /// An order or a reversal names the operator whose shift it is.
+    pub(crate) fn check_operator(&mut self, operator: &str, place: &Place) {
+        if let Some(text) = self.shifts.not_working(operator) {
             self.find(Code::OrderOperator, place, text);
         }
     }

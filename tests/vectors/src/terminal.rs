@@ -3,11 +3,13 @@
 use card_spec::certificate::Role;
 use card_spec::crypto::{Digest, SecretKey, sha256};
 use card_spec::journal::{
-    Acknowledgement, EncodedOrder, EncodedReceipt, Entry, Event, Refusal, RefusalReason, genesis,
+    Acknowledgement, EncodedOrder, EncodedReceipt, EncodedReversal, Entry, Event, Refusal, RefusalReason,
+    genesis,
 };
 use card_spec::payment::{
     ClockSource, HolderCheckMethod, HolderCheckOutcome, Operator, Order, Receipt, ReceiptKind, Recipient,
 };
+use card_spec::reversal::Reversal;
 use card_spec::signed::Signed;
 use card_spec::values::{Ascii, TerminalName, Time};
 
@@ -226,12 +228,82 @@ impl World {
 
     /// Pays what an order says: Intent, Paid, Handed.
     pub fn pay_order(&mut self, terminal: usize, card: usize, order: &Order<'_>) {
+        let (intent, _) = self.pay_only(terminal, card, order);
+        self.terminal(terminal).log(Event::Handed { intent });
+    }
+
+    /// An honest reversal of an order.
+    pub fn reversal(&self, terminal: usize, order: &[u8]) -> Reversal<'static> {
+        let terminal = self.terminals.get(terminal).expect("a terminal");
+        let undone = EncodedOrder::parse(order).expect("an order");
+        Reversal {
+            terminal: terminal.name,
+            sequence: terminal.sequence + 1,
+            log_head: terminal.head,
+            order_hash: undone.hash(),
+            cso_hash: undone.order().cso_hash,
+            method: undone.order().method,
+            operator: Ascii::new(OPERATOR).expect("an operator"),
+            second_operator: None,
+            time: terminal.time(),
+            clock: ClockSource::Host,
+            nonce: *terminal.head.first_chunk().expect("16 bytes"),
+        }
+    }
+
+    /// Logs that the money of a payment was not handed over, and announces its reversal; gives the reversal's encoding.
+    pub fn announce_reversal(&mut self, terminal: usize, intent: u32, order: &[u8]) -> Vec<u8> {
+        self.terminal(terminal).log(Event::NotHanded { intent });
+        let reversal = self.reversal(terminal, order);
+        self.reverse_intent(terminal, intent, &reversal)
+    }
+
+    /// Logs a ReverseIntent, whatever it says; gives the reversal's encoding.
+    pub fn reverse_intent(&mut self, terminal: usize, intent: u32, reversal: &Reversal<'_>) -> Vec<u8> {
+        let mut buffer = [0; 256];
+        let encoding = reversal.encode(&mut buffer).expect("fits").to_vec();
+        let reversal = EncodedReversal::parse(&encoding).expect("a reversal");
+        self.terminal(terminal)
+            .log(Event::ReverseIntent { intent, reversal });
+        encoding
+    }
+
+    /// What a card answers to a reversal.
+    pub fn reversal_receipt(&mut self, card: usize, reversal: &[u8]) -> Receipt {
+        let card = self.cards.get_mut(card).expect("a card");
+        card.counter += 1;
+        let receipt = Receipt {
+            suite: Default::default(),
+            card_number: card.number,
+            cso_version: 1,
+            counter: card.counter,
+            previous: card.head,
+            object_hash: sha256(&[reversal]),
+            holder_check: HolderCheckOutcome {
+                pin_verified: true,
+                tries_left: 3,
+            },
+            kind: ReceiptKind::Reversal,
+        };
+        card.head = sha256(&[&body(&receipt)]);
+        receipt
+    }
+
+    /// Logs Reversed with a receipt that this card has signed.
+    pub fn reversed(&mut self, terminal: usize, card: usize, intent: u32, receipt: &Receipt) {
+        let receipt = sign(receipt, &self.cards.get(card).expect("a card").signing);
+        let receipt = EncodedReceipt::parse(&receipt).expect("a receipt");
+        self.terminal(terminal).log(Event::Reversed { intent, receipt });
+    }
+
+    /// Pays an order, and leaves the money where it is: Intent, Paid. Gives the Intent's number and the order.
+    pub fn pay_only(&mut self, terminal: usize, card: usize, order: &Order<'_>) -> (u32, Vec<u8>) {
         let encoding = self.intent(terminal, order);
         let intent = self.terminal(terminal).sequence;
         let receipt = self.receipt(card, &encoding);
         let receipt = sign(&receipt, &self.cards.get(card).expect("a card").signing);
         self.paid(terminal, intent, &receipt);
-        self.terminal(terminal).log(Event::Handed { intent });
+        (intent, encoding)
     }
 
     /// Pays a line of a list.

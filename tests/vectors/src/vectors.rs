@@ -318,6 +318,11 @@ fn journal_entries() -> Kind {
         closes_intent,
     }));
     shifts(&mut world);
+    let order = world.order(0, 0, 3);
+    let (intent, order) = world.pay_only(0, 2, &order);
+    let reversal = world.announce_reversal(0, intent, &order);
+    let receipt = world.reversal_receipt(2, &reversal);
+    world.reversed(0, 2, intent, &receipt);
     let terminal = world.terminals.first().expect("a terminal");
     for (sequence, entry) in (1..).zip(&terminal.entries) {
         kind.valid(
@@ -331,7 +336,7 @@ fn journal_entries() -> Kind {
         ("a terminal name with letters", 0x81, &b"VNT000000A"[..]),
         ("24 o'clock", 0x84, HOUR_24),
         ("clock source 3", 0x85, &[3]),
-        ("kind 12", 0x87, &[12]),
+        ("kind 25", 0x87, &[25]),
         ("kind 24", 0x87, &[24]),
         ("kind 0", 0x87, &[0]),
     ];

@@ -293,6 +293,7 @@ fn inside(tag: u16, entry_kind: u8) -> Names {
         0xA9 => DIGESTS,
         0xFF23 => ORDER,
         0xFF24 => RECEIPT,
+        0xFF2C => REVERSAL,
         _ => content(entry_kind),
     }
 }
@@ -301,6 +302,9 @@ fn inside(tag: u16, entry_kind: u8) -> Names {
 fn content(kind: u8) -> Names {
     match kind {
         11 => &[(0xFF23, "order")],
+        12 => &[(0x80, "intent")],
+        13 => &[(0x80, "intent"), (0xFF2C, "reversal")],
+        14 => &[(0x80, "intent"), (0xFF24, "receipt"), (0x5F37, "signature")],
         20 => &[(0x80, "hash of the list of operators"), (0x81, "number")],
         21 => &[(0x80, "operator"), (0x81, "wrong PINs")],
         22 => &[(0x80, "operator"), (0x81, "how")],

@@ -201,8 +201,27 @@ fn honest_ledgers_are_clean_for_both() {
         ("an order refused by the card", &|world| {
             refuse_order(world, Some(0x6343))
         }),
+        ("a line reversed and paid again", &|world| {
+            reverse(world);
+            world.pay(0, 0, 3);
+        }),
+        ("money not handed over", &|world| {
+            let order = world.order(0, 0, 3);
+            let (intent, _) = world.pay_only(0, 2, &order);
+            world.terminals[0].log(Event::NotHanded { intent });
+        }),
     ]);
     assert_found_by(Finder::Nobody, cases);
+}
+
+/// The third line is paid, not handed over, and reversed; gives the Intent.
+fn reverse(world: &mut World) -> u32 {
+    let order = world.order(0, 0, 3);
+    let (intent, order) = world.pay_only(0, 2, &order);
+    let reversal = world.announce_reversal(0, intent, &order);
+    let receipt = world.reversal_receipt(2, &reversal);
+    world.reversed(0, 2, intent, &receipt);
+    intent
 }
 
 fn told_again(world: &mut World, order: &[u8]) {
@@ -424,6 +443,22 @@ fn broken_rules_are_found_by_both() {
             let mut acknowledgement = world.acknowledgement(0);
             acknowledgement.head = [1; 32];
             world.file_acknowledgement(&acknowledgement);
+        }),
+        ("handed over after it was reversed", &|world| {
+            let intent = reverse(world);
+            world.terminals[0].log(Event::Handed { intent });
+        }),
+        ("reversed twice", &|world| {
+            let intent = reverse(world);
+            let receipt = world.reversal_receipt(2, &[1]);
+            world.reversed(0, 2, intent, &receipt);
+        }),
+        ("announced for another order and not handed over", &|world| {
+            let order = world.order(0, 0, 3);
+            let (intent, _) = world.pay_only(0, 2, &order);
+            let other = world.order(0, 0, 1);
+            let other = other.encode(&mut [0; 512]).unwrap().to_vec();
+            world.announce_reversal(0, intent, &other);
         }),
         ("handed over twice", &|world| {
             world.terminals[0].log(Event::Handed { intent: 6 });

@@ -10,6 +10,7 @@ mod journals;
 mod operations;
 mod parked;
 mod payments;
+mod reversals;
 mod versions;
 
 use std::collections::BTreeMap;

@@ -1,0 +1,168 @@
+//! Payments whose money was not handed over, and their reversals (DATA 5.3): the clerk's word comes first, then the reversal as the
+//! card gets it, then the card's receipt. Only all three make a payment not paid.
+
+use card_spec::apdu::StatusWord;
+use card_spec::crypto::{Digest, Verify};
+use card_spec::journal::{EncodedReceipt, EncodedReversal, Entry, Refusal};
+use card_spec::payment::{Receipt, ReceiptKind};
+use card_spec::refusal::Refusal as Decision;
+use card_spec::values::CardNumber;
+
+use crate::finding::{Code, Place};
+use crate::journal::Pass;
+
+/// A payment that the clerk has not handed over.
+#[derive(Debug)]
+pub(crate) struct NotHanded {
+    order_hash: Digest,
+    card: CardNumber,
+    /// Hashes of the reversals that the journal has announced.
+    announced: Vec<Digest>,
+    /// The card has decided that it does not reverse it here.
+    is_left: bool,
+}
+
+/// A reversal in a card's chain.
+#[derive(Clone, Debug)]
+pub(crate) struct Reversal {
+    pub(crate) place: Place,
+    pub(crate) receipt: Receipt,
+    pub(crate) hash: Digest,
+}
+
+impl<V: Verify> Pass<'_, V> {
+    pub(crate) fn not_handed(&mut self, intent: u32, place: &Place) {
+        if self.unhanded.remove(&intent).is_none() {
+            if !self.damage_before {
+                let text = format!("no payment of intent {intent} is waiting to be handed over");
+                self.find(Code::NotHanded, place, text);
+            }
+            return;
+        }
+        let payments = self.journal.payments.iter().rev();
+        if let Some(payment) = payments.into_iter().find(|payment| payment.intent == intent) {
+            let not_handed = NotHanded {
+                order_hash: payment.order_hash,
+                card: payment.card,
+                announced: Vec::new(),
+                is_left: false,
+            };
+            self.not_handed.insert(intent, not_handed);
+        }
+    }
+
+    pub(crate) fn reverse_intent(
+        &mut self,
+        entry: &Entry<'_>,
+        intent: u32,
+        encoded: &EncodedReversal<'_>,
+        place: &Place,
+    ) {
+        let (reversal, hash) = (encoded.reversal(), encoded.hash());
+        let waiting = self
+            .not_handed
+            .get_mut(&intent)
+            .filter(|payment| !payment.is_left);
+        let Some(payment) = waiting else {
+            if !self.damage_before {
+                let text = format!("no payment of intent {intent} is known not to have been handed over");
+                self.find(Code::ReverseIntent, place, text);
+            }
+            return;
+        };
+        // Told again, because the space of its entry is given free.
+        if payment.announced.contains(&hash) {
+            return;
+        }
+        let same_order = payment.order_hash == reversal.order_hash;
+        payment.announced.push(hash);
+        if !same_order {
+            let text = format!("names another order than that of intent {intent}");
+            self.find(Code::ReverseIntent, place, text);
+        }
+        let here = (entry.terminal, entry.sequence, entry.previous);
+        if (reversal.terminal, reversal.sequence, reversal.log_head) != here {
+            self.find(
+                Code::ReverseIntent,
+                place,
+                "the reversal names another terminal, sequence number or log head",
+            );
+        }
+        self.check_operator(reversal.operator.as_str(), place);
+    }
+
+    pub(crate) fn reversed(&mut self, intent: u32, receipt: &EncodedReceipt<'_>, place: &Place) {
+        let signed = receipt.signed();
+        let body = *signed.claimed();
+        let forged = self.is_forged(&signed);
+        if !forged {
+            self.journal.reversals.push(Reversal {
+                place: place.clone(),
+                receipt: body,
+                hash: signed.hash(),
+            });
+        }
+        let waiting = self.not_handed.get(&intent).filter(|payment| !payment.is_left);
+        let Some(payment) = waiting else {
+            if !self.damage_before {
+                let text = format!("no reversal of intent {intent} is announced");
+                self.find(Code::Reversed, place, text);
+            }
+            return;
+        };
+        let answers = payment.announced.contains(&body.object_hash);
+        let own = payment.card == body.card_number;
+        if !answers {
+            let text = format!("its receipt answers no reversal that was announced for intent {intent}");
+            self.find(Code::Reversed, place, text);
+        }
+        if !own {
+            let text = format!(
+                "the receipt is of card {}, another one has paid",
+                body.card_number
+            );
+            self.find(Code::ReceiptCard, place, text);
+        }
+        if forged {
+            let text = format!("does not verify under the key of card {}", body.card_number);
+            self.find(Code::ReceiptSignature, place, text);
+        }
+        let of_reversal = body.kind == ReceiptKind::Reversal;
+        if !of_reversal {
+            let text = format!("the receipt is of kind {:?}: it proves no reversal", body.kind);
+            self.find(Code::ReceiptKind, place, text);
+        }
+        let known = self.context.cards.by_number(&body.card_number).is_some();
+        if !(answers && own && known && !forged && of_reversal) {
+            return;
+        }
+        self.not_handed.remove(&intent);
+        let mut payments = self.journal.payments.iter_mut().rev();
+        if let Some(payment) = payments.find(|payment| payment.intent == intent) {
+            payment.reversed = true;
+        }
+    }
+
+    /// The card does not reverse a payment here: true if the refusal speaks of one whose reversal was announced.
+    pub(crate) fn reversal_refused(&mut self, refusal: &Refusal) -> bool {
+        let intent = refusal.closes_intent.unwrap_or_default();
+        let decided = refusal
+            .status_word
+            .map(StatusWord)
+            .and_then(Decision::from_status)
+            .is_some();
+        match self.not_handed.get_mut(&intent) {
+            Some(payment) if decided && !payment.is_left && !payment.announced.is_empty() => {
+                payment.is_left = true;
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// Does an order that is told again belong to a payment that may still be reversed here?
+    pub(crate) fn may_be_reversed(&self, order_hash: &Digest) -> bool {
+        let mut payments = self.not_handed.values();
+        payments.any(|payment| !payment.is_left && payment.order_hash == *order_hash)
+    }
+}
