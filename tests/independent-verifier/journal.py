@@ -215,6 +215,9 @@ class Journal:
         self._cash -= payment.order.amount if payment else 0
 
     def _not_handed_over(self, where: str, content: SimpleNamespace, _) -> None:
+        if content.order is not None:  # told again (DATA 5.5)
+            known = self._waiting(content.intent).payment.order.hash == content.order.hash
+            return self.findings.check(known, where, "tells again of another order (DATA 5.5)")
         payment = self._unhanded.pop(content.intent, None)
         if payment is None:
             raise Refused("not handed over, and no paid Intent or handed before (DATA 5.2)")
@@ -222,13 +225,13 @@ class Journal:
 
     def _waiting(self, intent: int) -> NotHanded:
         if intent not in self._not_handed:
-            raise Refused("reversal of a payment of which no NotHanded tells (DATA 5.3)")
+            raise Refused("reversal of a payment of which no NotHanded tells (DATA 5.5)")
         return self._not_handed[intent]
 
     def _reverse_intent(self, where: str, content: SimpleNamespace, body: SimpleNamespace) -> None:
         reversal, check, waiting = content.reversal, self.findings.check, self._waiting(content.intent)
         if reversal.hash in waiting.announced:
-            return  # told again (DATA 5.3)
+            return  # told again (DATA 5.5)
         waiting.announced.add(reversal.hash)
         o.check_order(reversal)
         check(reversal.order_hash == waiting.payment.order.hash, where, "reversal of another order (DATA 5.2)")
@@ -241,10 +244,10 @@ class Journal:
         receipt, waiting = content.receipt, self._waiting(content.intent)
         paid = waiting.payment
         if receipt.object_hash not in waiting.announced:
-            raise Refused("receipt of a reversal that is not announced (DATA 5.3)")
+            raise Refused("receipt of a reversal that is not announced (DATA 5.5)")
         card = self.issued.cards.get(paid.order.cso_hash)
         if card is None or receipt.card_number != card.card_number:
-            raise Refused("reversed by another card than the one that paid (DATA 5.3)")
+            raise Refused("reversed by another card than the one that paid (DATA 5.5)")
         o.verify_bytes(receipt.encoded, content.signature, card.signing_key)
         o.check_receipt(receipt)
         if receipt.kind != o.REVERSAL:
@@ -268,8 +271,7 @@ class Journal:
         self.findings.check(by_card, where, "closes an Intent without a 634X of the card (DATA 5.3)")
 
     def _still_open(self, where: str, content: SimpleNamespace, _) -> None:
-        open_orders = self._open.keys() | {one.payment.order.hash for one in self._not_handed.values()}
-        self.findings.check(content.order.hash in open_orders, where, "repeats an order that is not open (DATA 5.3)")
+        self.findings.check(content.order.hash in self._open, where, "repeats an order that is not open (DATA 5.3)")
 
     def _synced(self, where: str, content: SimpleNamespace, body: SimpleNamespace) -> None:
         self.synced.add(content.hash)

@@ -290,7 +290,7 @@ CONTENT = {kind: template("A8", *members) for kind, members in {  # DATA 5.2
               ("82", "status", exactly(2), True), ("83", "intent", u(4), True)],
     SYNCED: [("80", "hash", hash32), ("81", "sequence", u(4))],
     STILL_OPEN: [("FF23", "order", ORDER)],
-    NOT_HANDED: [("80", "intent", u(4))],
+    NOT_HANDED: [("80", "intent", u(4)), ("FF23", "order", ORDER, True)],
     REVERSE_INTENT: [("80", "intent", u(4)), ("FF2C", "reversal", REVERSAL_ORDER)],
     REVERSED: [("80", "intent", u(4)), ("FF24", "receipt", RECEIPT_BODY), ("5F37", "signature", exactly(64))],
     CASH_RECEIVED: [("80", "operator", an(20)), ("81", "amount", u(8, 1, 999_999_999_999))],

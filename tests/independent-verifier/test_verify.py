@@ -438,14 +438,20 @@ class Reversals(Finding):
     def test_a_reversal_is_told_again_and_so_is_its_order(self):
         order, intent, world = self.paid()
         world.entry(12, tlv("80", entries(intent)))
-        world.entry(11, world.last_order)
+        world.entry(12, tlv("80", entries(intent)), world.last_order)
         reversal = world.announce_reversal(order, intent, told=False)
         world.entry(13, tlv("80", entries(intent)), world.last_reversal)
         self.assertEqual(findings(world), [])
         world.reversed(reversal, intent)
         self.assertEqual(findings(world), [])
-        world.entry(11, world.last_order)
-        self.assert_found(world, "repeats an order that is not open")
+        world.entry(12, tlv("80", entries(intent)), world.last_order)
+        self.assert_found(world, "no NotHanded tells")
+
+    def test_another_order_told_again(self):
+        _, intent, world = self.paid()
+        world.entry(12, tlv("80", entries(intent)))
+        world.entry(12, tlv("80", entries(intent)), world.last_order.replace(b"LAN", b"MAI"))
+        self.assert_found(world, "tells again of another order")
 
     def test_the_card_refuses_and_nothing_more_is_announced(self):
         order, intent, world = self.paid()

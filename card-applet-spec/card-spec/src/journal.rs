@@ -97,6 +97,8 @@ pub enum Event<'a> {
     NotHanded {
         /// Sequence number of the Intent.
         intent: u32,
+        /// Its order, where this is told again because the entry that has it is about to be given free.
+        order: Option<EncodedOrder<'a>>,
     },
     /// The terminal is about to send this reversal of a payment to its card.
     ReverseIntent {
@@ -392,6 +394,10 @@ impl<'a> Event<'a> {
             11 => Self::StillOpen(EncodedOrder::read_next(&mut members)?),
             12 => Self::NotHanded {
                 intent: Field::read(&mut members, 0x80)?,
+                order: match members.is_next(Order::TAG) {
+                    true => Some(EncodedOrder::read_next(&mut members)?),
+                    false => None,
+                },
             },
             13 => Self::ReverseIntent {
                 intent: Field::read(&mut members, 0x80)?,
@@ -445,7 +451,11 @@ impl<'a> Event<'a> {
             Self::ShiftOpened { operator } => operator.write(w, 0x80),
             Self::Intent(order) | Self::StillOpen(order) => w.raw(order.encoding),
             Self::Paid(receipt) => receipt.0.write_members(w),
-            Self::Handed { intent } | Self::NotHanded { intent } => intent.write(w, 0x80),
+            Self::Handed { intent } => intent.write(w, 0x80),
+            Self::NotHanded { intent, order } => {
+                intent.write(w, 0x80)?;
+                order.map_or(Ok(()), |order| w.raw(order.encoding))
+            }
             Self::ReverseIntent { intent, reversal } => {
                 intent.write(w, 0x80).and_then(|()| w.raw(reversal.encoding))
             }

@@ -164,7 +164,10 @@ fn events<'a>(order: &'a [u8], reversal: &'a [u8], receipt: &'a [u8]) -> [Event<
             sequence: 10,
         },
         Event::StillOpen(EncodedOrder::parse(order).unwrap()),
-        Event::NotHanded { intent: 8 },
+        Event::NotHanded {
+            intent: 8,
+            order: Some(EncodedOrder::parse(order).unwrap()),
+        },
         Event::ReverseIntent {
             intent: 8,
             reversal: EncodedReversal::parse(reversal).unwrap(),
@@ -232,17 +235,17 @@ fn no_kind_takes_the_content_of_another_form_nor_is_there_another_one() {
         reader.expect(0xA8).unwrap().value().to_vec()
     });
     // ListLoaded, BlockListLoaded, Synced and OperatorsLoaded have one form: a hash and a number; Intent and StillOpen have
-    // an order, Handed and NotHanded a number.
+    // an order.
     let form = |kind: usize| match kind {
         4 | 10 | 20 => 3,
         11 => 6,
-        12 => 8,
         _ => kind,
     };
     for kind in 0..=24 {
         for (of, content) in KINDS.into_iter().zip(&contents) {
             let bytes = with_content(u8::try_from(kind).unwrap(), content);
-            let taken = KINDS.contains(&kind) && form(kind) == form(of);
+            // NotHanded has the number of Handed, and may have an order besides.
+            let taken = KINDS.contains(&kind) && (form(kind) == form(of) || (kind, of) == (12, 8));
             assert_eq!(read(&bytes).is_ok(), taken, "kind {kind}, content of {of}");
             // Nor is anything left over.
             let longer = with_content(u8::try_from(kind).unwrap(), &[content, &[0x9E, 0][..]].concat());
@@ -260,6 +263,17 @@ fn an_intent_keeps_the_order_as_received() {
     assert_eq!(encoded.order().nonce, [5; 16]);
     assert!(EncodedOrder::parse(&[&bytes[..], &[0x80, 0]].concat()).is_err());
     assert!(EncodedOrder::parse(&bytes[1..]).is_err());
+}
+
+#[test]
+fn a_payment_that_was_not_handed_over_is_told_with_its_order_or_without() {
+    let order = order(5);
+    for order in [None, Some(EncodedOrder::parse(&order).unwrap())] {
+        let entry = entry(Event::NotHanded { intent: 8, order });
+        let mut buffer = [0; 600];
+        let bytes = encode_body(&entry, &mut buffer).unwrap();
+        assert_eq!(read(bytes), Ok(entry));
+    }
 }
 
 #[test]

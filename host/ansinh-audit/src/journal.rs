@@ -461,7 +461,7 @@ impl<'a, V: Verify> Pass<'a, V> {
             Event::StillOpen(order) => self.still_open(order, place),
             Event::Paid(receipt) => self.paid(receipt, genuine, place),
             Event::Handed { intent } => self.handed(*intent, place),
-            Event::NotHanded { intent } => self.not_handed(*intent, place),
+            Event::NotHanded { intent, order } => self.not_handed(*intent, order.as_ref(), place),
             Event::ReverseIntent { intent, reversal } => {
                 self.reverse_intent(entry, *intent, reversal, place);
             }

@@ -110,14 +110,13 @@ impl<'a, V: Verify> Pass<'a, V> {
     /// An order that is told once more, because the space of its Intent is given free.
     pub(crate) fn still_open(&mut self, order: &EncodedOrder<'_>, place: &Place) {
         let hash = order.hash();
-        let is_known = self.open.iter().any(|open| open.order_hash == hash) || self.may_be_reversed(&hash);
-        if is_known || self.is_lost(order.order().sequence) {
+        if self.open.iter().any(|open| open.order_hash == hash) || self.is_lost(order.order().sequence) {
             return;
         }
         self.find(
             Code::StillOpen,
             place,
-            "repeats an order that is neither open nor of a payment that was not handed over",
+            "repeats an order that no open intent announces",
         );
     }
 

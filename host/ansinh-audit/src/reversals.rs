@@ -1,9 +1,9 @@
-//! Payments whose money was not handed over, and their reversals (DATA 5.3): the clerk's word comes first, then the reversal as the
+//! Payments whose money was not handed over, and their reversals (DATA 5.5): the clerk's word comes first, then the reversal as the
 //! card gets it, then the card's receipt. Only all three make a payment not paid.
 
 use card_spec::apdu::StatusWord;
 use card_spec::crypto::{Digest, Verify};
-use card_spec::journal::{EncodedReceipt, EncodedReversal, Entry, Refusal};
+use card_spec::journal::{EncodedOrder, EncodedReceipt, EncodedReversal, Entry, Refusal};
 use card_spec::payment::{Receipt, ReceiptKind};
 use card_spec::refusal::Refusal as Decision;
 use card_spec::values::CardNumber;
@@ -31,7 +31,10 @@ pub(crate) struct Reversal {
 }
 
 impl<V: Verify> Pass<'_, V> {
-    pub(crate) fn not_handed(&mut self, intent: u32, place: &Place) {
+    pub(crate) fn not_handed(&mut self, intent: u32, order: Option<&EncodedOrder<'_>>, place: &Place) {
+        if let Some(order) = order {
+            return self.not_handed_again(intent, order, place);
+        }
         if self.unhanded.remove(&intent).is_none() {
             if !self.damage_before {
                 let text = format!("no payment of intent {intent} is waiting to be handed over");
@@ -48,6 +51,18 @@ impl<V: Verify> Pass<'_, V> {
                 is_left: false,
             };
             self.not_handed.insert(intent, not_handed);
+        }
+    }
+
+    /// Told again with its order, because the space of what told it first is given free.
+    fn not_handed_again(&mut self, intent: u32, order: &EncodedOrder<'_>, place: &Place) {
+        let known = self.not_handed.get(&intent);
+        let is_known = known.is_some_and(|payment| !payment.is_left && payment.order_hash == order.hash());
+        if !is_known && !self.damage_before {
+            let text = format!(
+                "tells again of intent {intent}, of which there is nothing to tell, or of another order"
+            );
+            self.find(Code::NotHanded, place, text);
         }
     }
 
@@ -158,11 +173,5 @@ impl<V: Verify> Pass<'_, V> {
             }
             _ => false,
         }
-    }
-
-    /// Does an order that is told again belong to a payment that may still be reversed here?
-    pub(crate) fn may_be_reversed(&self, order_hash: &Digest) -> bool {
-        let mut payments = self.not_handed.values();
-        payments.any(|payment| !payment.is_left && payment.order_hash == *order_hash)
     }
 }

@@ -5,20 +5,22 @@
 //! payment list agree. The first entry that fails stops the ingestion: what is before it is committed, it and what follows is not.
 
 use ansinh_store::journal::{Ingestion, JournalEntry, JournalHead, Meaning, Payment};
+use ansinh_store::reversals::AnnouncedReversal;
 use ansinh_store::terminals::Terminal;
 use ansinh_store::{Store, StoreError};
 use ansinh_verifier::AwsLc;
 use card_spec::apdu::StatusWord;
 use card_spec::crypto::{Digest, PublicKey};
 use card_spec::journal::{
-    EncodedOrder, EncodedReceipt, Entry, Event, MAXIMUM_OPEN_INTENTS, Refusal, genesis,
+    EncodedOrder, EncodedReceipt, EncodedReversal, Entry, Event, MAXIMUM_OPEN_INTENTS, Refusal, genesis,
 };
+use card_spec::payment::ReceiptKind;
 use card_spec::refusal::Refusal as Decision;
 use card_spec::signed::{Signed, Verified};
 use card_spec::tlv::{self, Reader};
 use card_spec::values::TerminalName;
 
-use crate::proof::{line_key, proven_payment};
+use crate::proof::{line_key, proven_payment, verify_receipt};
 
 /// Why an entry was not taken in.
 #[derive(Debug, thiserror::Error)]
@@ -64,6 +66,18 @@ pub enum EntryError {
     /// The receipt is of a reversal, an issuer script or a block list (SPEC 9.4).
     #[error("its receipt is of another kind than a payment")]
     NoPayment,
+    /// A NotHanded entry that tells again of a payment whose money was not kept back, as far as is known (DATA 5.5).
+    #[error("it tells again of money that was not handed over, and no entry before says so")]
+    NotTold,
+    /// Its reversal states another place than its own (DATA 5.2).
+    #[error("the reversal in it states another terminal, sequence number or log head than the entry's own")]
+    ReversalPlace,
+    /// A Reversed entry whose receipt answers no reversal that was announced for its Intent (DATA 5.5).
+    #[error("its receipt is for no reversal that a ReverseIntent announced for this payment")]
+    NoReversal,
+    /// The receipt is of a payment, an issuer script or a block list (SPEC 9.4).
+    #[error("its receipt is of another kind than a reversal")]
+    OtherKind,
     /// The order names a list or line that the issuer did not sign, or other values than the line's.
     #[error(
         "card, line, amount or recipient are not those of a payment list that the issuer signed for this terminal"
@@ -120,6 +134,9 @@ pub struct JournalIngestion<'s> {
     journal_key: PublicKey,
     head: JournalHead,
     open: Vec<OpenIntent>,
+    /// Intents whose payments were not handed over.
+    not_handed: Vec<u32>,
+    announced: Vec<AnnouncedReversal>,
 }
 
 /// An Intent that neither a Paid nor a Refused entry has settled.
@@ -163,6 +180,8 @@ impl<'s> JournalIngestion<'s> {
             journal_key,
             head,
             open: open_intents(store, name)?,
+            not_handed: store.not_handed(name.as_str())?,
+            announced: store.announced_reversals(name.as_str())?,
         })
     }
 
@@ -257,6 +276,26 @@ impl<'s> JournalIngestion<'s> {
                     None => Meaning::Record,
                 }
             }
+            Event::Handed { intent } => Meaning::HandOver {
+                intent: *intent,
+                handed: true,
+            },
+            Event::NotHanded {
+                intent,
+                order: Some(_),
+            } => match self.not_handed.contains(intent) {
+                true => Meaning::Record,
+                false => return Err(EntryError::NotTold.into()),
+            },
+            Event::NotHanded { intent, order: None } => {
+                self.not_handed.push(*intent);
+                Meaning::HandOver {
+                    intent: *intent,
+                    handed: false,
+                }
+            }
+            Event::ReverseIntent { intent, reversal } => self.check_reversal(entry, *intent, reversal)?,
+            Event::Reversed { intent, receipt } => self.check_reversed(*intent, receipt)?,
             _ => Meaning::Record,
         })
     }
@@ -285,6 +324,10 @@ impl<'s> JournalIngestion<'s> {
             .status_word
             .map(StatusWord)
             .and_then(Decision::from_status);
+        // The card does not reverse a payment at this terminal: the payment stands.
+        if decision.is_some() && self.announced.iter().any(|known| known.intent == closed) {
+            return Ok(());
+        }
         let place = self.open.iter().position(|open| open.sequence == closed);
         match place.filter(|_| decision.is_some()) {
             Some(place) => {
@@ -293,6 +336,47 @@ impl<'s> JournalIngestion<'s> {
             }
             None => Err(EntryError::Closing),
         }
+    }
+
+    fn check_reversal(
+        &mut self,
+        entry: &Entry<'_>,
+        intent: u32,
+        encoded: &EncodedReversal<'_>,
+    ) -> Result<Meaning, EntryError> {
+        let reversal = encoded.reversal();
+        let announced = AnnouncedReversal {
+            intent,
+            order: reversal.order_hash,
+            hash: encoded.hash(),
+        };
+        if self.announced.contains(&announced) {
+            return Ok(Meaning::Record);
+        }
+        let place = (reversal.terminal, reversal.sequence, reversal.log_head);
+        if place != (entry.terminal, entry.sequence, entry.previous) {
+            return Err(EntryError::ReversalPlace);
+        }
+        self.announced.push(announced);
+        Ok(Meaning::ReverseIntent(announced))
+    }
+
+    /// What the card says; whether the money is still there the ledger knows.
+    fn check_reversed(&self, intent: u32, receipt: &EncodedReceipt<'_>) -> Result<Meaning, Fault> {
+        let signed = receipt.signed();
+        let claimed = *signed.claimed();
+        let answers =
+            |known: &&AnnouncedReversal| known.intent == intent && known.hash == claimed.object_hash;
+        let reversal = self.announced.iter().find(answers);
+        let reversal = *reversal.ok_or(EntryError::NoReversal)?;
+        verify_receipt(self.store, &signed)?;
+        if claimed.kind != ReceiptKind::Reversal {
+            return Err(EntryError::OtherKind.into());
+        }
+        Ok(Meaning::Reversed {
+            reversal,
+            card: claimed.card_number,
+        })
     }
 
     fn check_payment(&mut self, receipt: &EncodedReceipt<'_>) -> Result<Payment, Fault> {

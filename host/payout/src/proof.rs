@@ -96,6 +96,16 @@ pub(crate) fn line_key(order: &Order<'_>) -> LineKey {
     }
 }
 
+/// Demands that the card that a receipt names has signed it.
+pub(crate) fn verify_receipt(store: &Store, receipt: &Signed<'_, Receipt>) -> Result<(), Fault> {
+    // Whichever version of it.
+    let card = known_card(store, &receipt.claimed().card_number, &Digest::default())?;
+    receipt
+        .verify(&AwsLc, &card.signing_key)
+        .map_err(|_| EntryError::Receipt)?;
+    Ok(())
+}
+
 /// What the ledger knows of a card that signs receipts.
 struct KnownCard {
     signing_key: PublicKey,

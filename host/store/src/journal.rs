@@ -10,8 +10,9 @@ use sqlx::{AnyConnection, Row as _};
 use crate::cards::card_number;
 use crate::lists::{LineKey, line_key};
 use crate::operators::system;
+use crate::reversals::AnnouncedReversal;
 use crate::store::{now, number, octets, signed};
-use crate::{Store, StoreError, operations, terminals};
+use crate::{Store, StoreError, operations, reversals, terminals};
 
 /// A verified journal entry.
 #[derive(Debug, Clone)]
@@ -47,6 +48,22 @@ pub enum Meaning {
     },
     /// An open order is paid.
     Paid(Payment),
+    /// The clerk says what became of the money of a payment.
+    HandOver {
+        /// Sequence number of its Intent.
+        intent: u32,
+        /// Was it handed over?
+        handed: bool,
+    },
+    /// A reversal was about to be sent to a card.
+    ReverseIntent(AnnouncedReversal),
+    /// A card has carried out a reversal.
+    Reversed {
+        /// The reversal.
+        reversal: AnnouncedReversal,
+        /// The card that signed.
+        card: CardNumber,
+    },
 }
 
 /// A payment, from an order and the card's receipt for it.
@@ -101,6 +118,11 @@ pub struct Ingestion {
     pub booked_amount: u64,
     /// Sequence numbers (of the Intent) of payments for lines that are booked as paid already: money left twice.
     pub paid_twice: Vec<u32>,
+    /// Payments that are not paid any more, because their cards have undone them.
+    pub reversed: u64,
+    /// Sequence numbers (of the Intent) of reversals that undo no payment in the ledger whose money was not handed over: nothing was
+    /// booked for them.
+    pub unfounded_reversals: Vec<u32>,
 }
 
 /// A stored acknowledgement.
@@ -134,6 +156,15 @@ impl Store {
                 }
                 result.stored += 1;
                 follow(connection, terminal, entry).await?;
+                if let Meaning::Reversed { reversal, card } = &entry.meaning {
+                    if reversals::book(connection, terminal, card, reversal).await? {
+                        result.reversed += 1;
+                    } else {
+                        let subject = format!("{terminal}-{}", reversal.intent);
+                        operations::log(connection, &system(), "reversal-not-booked", &subject).await?;
+                        result.unfounded_reversals.push(reversal.intent);
+                    }
+                }
                 let Meaning::Paid(payment) = &entry.meaning else {
                     continue;
                 };
@@ -315,7 +346,14 @@ async fn follow(
     entry: &JournalEntry,
 ) -> Result<(), StoreError> {
     match &entry.meaning {
-        Meaning::Record => {}
+        // A reversal is booked, or not, where its outcome is told.
+        Meaning::Record | Meaning::Reversed { .. } => {}
+        Meaning::HandOver { intent, handed } => {
+            reversals::hand_over(connection, terminal, *intent, *handed).await?;
+        }
+        Meaning::ReverseIntent(reversal) => {
+            reversals::announce(connection, terminal, entry.sequence, reversal).await?;
+        }
         Meaning::ListLoaded { number, header } => {
             // Only a list that we made for this terminal: by the number of another one it would give its lines away unseen.
             let sql = "INSERT INTO list_in_force (terminal, list)

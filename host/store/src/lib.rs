@@ -55,6 +55,7 @@ pub mod operations;
 pub mod operators;
 pub mod people;
 mod personalization;
+pub mod reversals;
 pub mod stock;
 mod store;
 pub mod terminal_operators;

@@ -50,6 +50,7 @@ pub(crate) fn migrations(engine: Engine) -> Migrator {
             "lost terminals",
             include_str!("../migrations/0013_lost_terminals.sql"),
         ),
+        version(14, "reversals", include_str!("../migrations/0014_reversals.sql")),
     ])
 }
 

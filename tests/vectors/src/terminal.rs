@@ -251,9 +251,24 @@ impl World {
         }
     }
 
+    /// Logs that the money of a payment was not handed over.
+    pub fn not_handed(&mut self, terminal: usize, intent: u32) {
+        self.terminal(terminal)
+            .log(Event::NotHanded { intent, order: None });
+    }
+
+    /// Logs that once more, with its order.
+    pub fn not_handed_again(&mut self, terminal: usize, intent: u32, order: &[u8]) {
+        let order = EncodedOrder::parse(order).expect("an order");
+        self.terminal(terminal).log(Event::NotHanded {
+            intent,
+            order: Some(order),
+        });
+    }
+
     /// Logs that the money of a payment was not handed over, and announces its reversal; gives the reversal's encoding.
     pub fn announce_reversal(&mut self, terminal: usize, intent: u32, order: &[u8]) -> Vec<u8> {
-        self.terminal(terminal).log(Event::NotHanded { intent });
+        self.not_handed(terminal, intent);
         let reversal = self.reversal(terminal, order);
         self.reverse_intent(terminal, intent, &reversal)
     }

@@ -321,6 +321,7 @@ fn journal_entries() -> Kind {
     let order = world.order(0, 0, 3);
     let (intent, order) = world.pay_only(0, 2, &order);
     let reversal = world.announce_reversal(0, intent, &order);
+    world.not_handed_again(0, intent, &order);
     let receipt = world.reversal_receipt(2, &reversal);
     world.reversed(0, 2, intent, &receipt);
     let terminal = world.terminals.first().expect("a terminal");

@@ -302,7 +302,7 @@ fn inside(tag: u16, entry_kind: u8) -> Names {
 fn content(kind: u8) -> Names {
     match kind {
         11 => &[(0xFF23, "order")],
-        12 => &[(0x80, "intent")],
+        12 => &[(0x80, "intent"), (0xFF23, "order, told again")],
         13 => &[(0x80, "intent"), (0xFF2C, "reversal")],
         14 => &[(0x80, "intent"), (0xFF24, "receipt"), (0x5F37, "signature")],
         20 => &[(0x80, "hash of the list of operators"), (0x81, "number")],

@@ -208,7 +208,7 @@ fn honest_ledgers_are_clean_for_both() {
         ("money not handed over", &|world| {
             let order = world.order(0, 0, 3);
             let (intent, _) = world.pay_only(0, 2, &order);
-            world.terminals[0].log(Event::NotHanded { intent });
+            world.not_handed(0, intent);
         }),
     ]);
     assert_found_by(Finder::Nobody, cases);

@@ -1,7 +1,7 @@
-//! Money that was not handed over (DATA 5.3): its payment counts until its card has undone it, and nothing else undoes it.
+//! Money that was not handed over (DATA 5.5): its payment counts until its card has undone it, and nothing else undoes it.
 
 use ansinh_audit::{Code, Report};
-use card_spec::journal::{EncodedOrder, EncodedReversal, Event, Refusal, RefusalReason};
+use card_spec::journal::{EncodedReversal, Event, Refusal, RefusalReason};
 use card_spec::payment::{Receipt, ReceiptKind};
 use card_spec::reversal::Reversal;
 use card_spec::values::Ascii;
@@ -75,10 +75,7 @@ fn a_line_that_was_reversed_is_not_paid_and_may_be_paid_again() {
 
 #[test]
 fn until_its_card_says_so_nothing_is_reversed() {
-    let report = not_handed(
-        |world, intent, _| world.terminals[0].log(Event::NotHanded { intent }),
-        &[],
-    );
+    let report = not_handed(|world, intent, _| world.not_handed(0, intent), &[]);
     assert_eq!((report.totals.not_handed, report.totals.reversed), (1, 0));
     let [intent] = report.terminals[0].not_handed[..] else {
         panic!("{:?}", report.terminals[0]);
@@ -108,30 +105,24 @@ fn the_clerks_word_is_given_once() {
         not_handed(
             |world, intent, _| {
                 for kind in events {
-                    world.terminals[0].log(match kind {
-                        8 => Event::Handed { intent },
-                        _ => Event::NotHanded { intent },
-                    });
+                    match kind {
+                        8 => world.terminals[0].log(Event::Handed { intent }),
+                        _ => world.not_handed(0, intent),
+                    }
                 }
             },
             &[expected],
         );
     }
-    not_handed(
-        |world, _, _| world.terminals[0].log(Event::NotHanded { intent: 99 }),
-        &[Code::NotHanded],
-    );
+    not_handed(|world, _, _| world.not_handed(0, 99), &[Code::NotHanded]);
 }
 
 #[test]
 fn orders_and_reversals_are_told_again_while_they_matter() {
-    let again = |world: &mut World, order: &[u8]| {
-        world.terminals[0].log(Event::StillOpen(EncodedOrder::parse(order).unwrap()));
-    };
     not_handed(
         |world, intent, order| {
             let reversal = world.announce_reversal(0, intent, order);
-            again(world, order);
+            world.not_handed_again(0, intent, order);
             let encoded = EncodedReversal::parse(&reversal).unwrap();
             world.terminals[0].log(Event::ReverseIntent {
                 intent,
@@ -145,9 +136,26 @@ fn orders_and_reversals_are_told_again_while_they_matter() {
     not_handed(
         |world, intent, order| {
             reverse(world, intent, order);
-            again(world, order);
+            world.not_handed_again(0, intent, order);
         },
-        &[Code::StillOpen],
+        &[Code::NotHanded],
+    );
+}
+
+#[test]
+fn nothing_is_told_again_that_was_not_told() {
+    not_handed(
+        |world, intent, order| world.not_handed_again(0, intent, order),
+        &[Code::NotHanded],
+    );
+    not_handed(
+        |world, intent, _| {
+            world.not_handed(0, intent);
+            let other = world.order(0, 0, 1);
+            let other = other.encode(&mut [0; 512]).unwrap().to_vec();
+            world.not_handed_again(0, intent, &other);
+        },
+        &[Code::NotHanded],
     );
 }
 
@@ -171,7 +179,7 @@ fn a_reversal_that_nothing_leads_to() {
     // No ReverseIntent.
     not_handed(
         |world, intent, _| {
-            world.terminals[0].log(Event::NotHanded { intent });
+            world.not_handed(0, intent);
             let receipt = world.reversal_receipt(2, b"never announced");
             world.reversed(0, 2, intent, &receipt);
         },
@@ -184,7 +192,7 @@ fn a_reversal_that_names_something_else() {
     let give = |change: &dyn Fn(&mut Reversal<'_>), expected: &[Code]| {
         not_handed(
             |world, intent, order| {
-                world.terminals[0].log(Event::NotHanded { intent });
+                world.not_handed(0, intent);
                 let mut reversal = world.reversal(0, order);
                 change(&mut reversal);
                 world.reverse_intent(0, intent, &reversal);
@@ -258,7 +266,7 @@ fn what_the_card_refuses_is_left_to_the_station() {
     );
     not_handed(
         |world, intent, _| {
-            world.terminals[0].log(Event::NotHanded { intent });
+            world.not_handed(0, intent);
             world.terminals[0].log(refusal(intent, 0x634B));
         },
         &[Code::RefusedIntent],

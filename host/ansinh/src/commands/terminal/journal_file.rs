@@ -15,7 +15,7 @@ use card_spec::values::TerminalName;
 use clap::Args;
 use serde_json::json;
 
-use super::sync::{paid_twice, take};
+use super::sync::{paid_twice, reversals, take};
 use super::{Line, Options, Refused, open, provisioned_name};
 
 #[derive(Args)]
@@ -161,7 +161,8 @@ impl Import {
             &mut taken,
         )?;
         store.log_operation(&actor, "terminal-journal-imported", name.as_str())?;
-        report(options, name, &taken, ingestion.next_sequence() - 1);
+        let not_handed = store.not_handed(name.as_str())?;
+        report(options, name, &taken, &not_handed, ingestion.next_sequence() - 1);
         match paid_twice(name, &taken) {
             Some(found) => bail!(found),
             None => Ok(()),
@@ -169,7 +170,7 @@ impl Import {
     }
 }
 
-fn report(options: &Options, name: TerminalName, taken: &Ingestion, up_to: u32) {
+fn report(options: &Options, name: TerminalName, taken: &Ingestion, not_handed: &[u32], up_to: u32) {
     if options.json {
         let report = json!({
             "terminal": name.as_str(),
@@ -178,6 +179,8 @@ fn report(options: &Options, name: TerminalName, taken: &Ingestion, up_to: u32) 
             "payments_known_from_cards": taken.carried,
             "total_vnd": taken.booked_amount,
             "paid_twice": taken.paid_twice,
+            "reversed": taken.reversed,
+            "not_handed_over": not_handed,
             "up_to": up_to,
         });
         println!("{report}");
@@ -188,8 +191,11 @@ fn report(options: &Options, name: TerminalName, taken: &Ingestion, up_to: u32) 
   mục nhật ký mới / new journal entries   {}
   khoản chi trả / payments                {}
   tổng số tiền / total                    {} VND
-  trong sổ đến / in the ledger up to      {up_to}",
-        taken.stored, taken.booked, taken.booked_amount
+{}  trong sổ đến / in the ledger up to      {up_to}",
+        taken.stored,
+        taken.booked,
+        taken.booked_amount,
+        reversals(taken, not_handed)
     );
 }
 

@@ -37,6 +37,8 @@ pub(super) struct Outcome {
     terminal: TerminalName,
     pub(super) taken: Ingestion,
     acknowledged: u32,
+    /// Intents whose payments stand and whose money was not handed over.
+    not_handed: Vec<u32>,
 }
 
 impl Outcome {
@@ -52,6 +54,7 @@ impl Outcome {
             terminal,
             taken,
             acknowledged,
+            not_handed,
         } = self;
         let certified_until = certified_until.map(|day| day.to_string());
         let json = json!({
@@ -61,6 +64,8 @@ impl Outcome {
             "payments_known_from_cards": taken.carried,
             "total_vnd": taken.booked_amount,
             "paid_twice": taken.paid_twice,
+            "reversed": taken.reversed,
+            "not_handed_over": not_handed,
             "acknowledged": acknowledged,
             "certified_until": certified_until,
             "lost": lost,
@@ -79,6 +84,7 @@ impl Outcome {
   đã xác nhận đến / acknowledged up to    {acknowledged}\n",
             taken.booked_amount
         );
+        text += &reversals(taken, not_handed);
         if let Some(day) = certified_until {
             text += &format!("  chứng thư đến / certificates until      {day}\n");
         }
@@ -165,6 +171,7 @@ pub(super) fn synchronise(
         terminal: name,
         taken,
         acknowledged: acknowledgement.sequence,
+        not_handed: signing.store.not_handed(name.as_str())?,
     })
 }
 
@@ -188,12 +195,35 @@ pub(super) fn take(
 }
 
 pub(super) fn paid_twice(terminal: TerminalName, taken: &Ingestion) -> Option<String> {
-    let orders = &taken.paid_twice;
-    (!orders.is_empty()).then(|| {
+    let (orders, unfounded) = (&taken.paid_twice, &taken.unfounded_reversals);
+    let twice = (!orders.is_empty()).then(|| {
         format!(
             "đã chi trả hai lần / paid twice: orders {orders:?} of {terminal} paid lines that were paid before. They are stored as evidence and not booked; start an investigation"
         )
-    })
+    });
+    let unfounded = (!unfounded.is_empty()).then(|| {
+        format!(
+            "hủy không có căn cứ / reversed without ground: cards have undone the payments of orders {unfounded:?} of {terminal}, and the ledger has none of which the clerk said that the money was not handed over. The payments stay booked; start an investigation"
+        )
+    });
+    match (twice, unfounded) {
+        (Some(twice), Some(unfounded)) => Some(format!("{twice}. {unfounded}")),
+        (twice, unfounded) => twice.or(unfounded),
+    }
+}
+
+/// Lines of a report on money that was not handed over; none if there is nothing to tell.
+pub(super) fn reversals(taken: &Ingestion, not_handed: &[u32]) -> String {
+    let mut text = String::new();
+    if taken.reversed > 0 {
+        text += &format!("  đã hủy, chưa giao tiền / reversed       {}\n", taken.reversed);
+    }
+    if !not_handed.is_empty() {
+        text += &format!(
+            "  thẻ đã trả, CHƯA GIAO TIỀN, chưa hủy / paid by the card, money not handed over: orders {not_handed:?}\n"
+        );
+    }
+    text
 }
 
 fn add(total: &mut Ingestion, part: Ingestion) {
@@ -203,6 +233,8 @@ fn add(total: &mut Ingestion, part: Ingestion) {
     total.booked += part.booked;
     total.booked_amount += part.booked_amount;
     total.paid_twice.extend(part.paid_twice);
+    total.reversed += part.reversed;
+    total.unfounded_reversals.extend(part.unfounded_reversals);
 }
 
 /// Keeps what was rejected, once however often it is sent, and tells where.

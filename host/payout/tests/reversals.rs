@@ -1,0 +1,334 @@
+//! Money that was not handed over (DATA 5.5): when a line is unpaid again, and when it is not.
+#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
+
+mod common;
+
+use ansinh_payout::{EntryError, IngestionError, JournalIngestion, PayoutError, make_payment_list};
+use ansinh_store::journal::Ingestion;
+use card_spec::crypto::sha256;
+use card_spec::journal::{EncodedOrder, EncodedReceipt, EncodedReversal, Event, Refusal, RefusalReason};
+use card_spec::payment::{Order, Receipt, ReceiptKind};
+use card_spec::reversal::Reversal;
+use common::{Bench, encode, receipt, receipt_body, signed};
+
+impl Bench {
+    /// As in a synchronization of its own.
+    fn take(&self, bytes: &[u8]) -> Result<Ingestion, EntryError> {
+        let terminal = self.store.terminal(self.till.name.as_str()).unwrap();
+        match JournalIngestion::resume(&self.store, &terminal)
+            .unwrap()
+            .take(bytes)
+        {
+            Ok(taken) => Ok(taken),
+            Err(IngestionError::Rejected(rejected)) => Err(rejected.reason),
+            Err(IngestionError::Store(error)) => panic!("{error}"),
+        }
+    }
+
+    /// Why an entry is refused; the till goes on as if it had not written it.
+    fn refused(&mut self, entry: impl FnOnce(&mut Self) -> Vec<u8>) -> EntryError {
+        let before = (self.till.sequence, self.till.head);
+        let entry = entry(self);
+        (self.till.sequence, self.till.head) = before;
+        self.take(&entry).unwrap_err()
+    }
+
+    /// The first card is paid, and nothing is said of the money yet: its order.
+    fn paid(&mut self) -> Order<'static> {
+        let order = self.till.order(&self.list, 0, &self.cards[0]);
+        let intent = self.till.intent(&order);
+        let receipt = receipt(&order, &self.cards[0], 1, &self.cards[0].signing);
+        let paid = self.till.paid(&receipt);
+        assert_eq!(self.take(&[intent, paid].concat()).unwrap().booked, 1);
+        order
+    }
+
+    fn say(&mut self, event: Event<'_>) -> Ingestion {
+        let entry = self.till.entry(event);
+        self.take(&entry).unwrap()
+    }
+
+    fn announce(&mut self, order: &Order<'_>) -> (Vec<u8>, Vec<u8>) {
+        let reversal = Reversal {
+            terminal: self.till.name,
+            sequence: self.till.sequence + 1,
+            log_head: self.till.head,
+            order_hash: sha256(&[&encode(order)]),
+            cso_hash: order.cso_hash,
+            method: order.method,
+            operator: order.operator,
+            second_operator: None,
+            time: order.time,
+            clock: order.clock,
+            nonce: [6; 16],
+        };
+        self.announce_as(order, &reversal)
+    }
+
+    /// Entry and encoding of a reversal.
+    fn announce_as(&mut self, order: &Order<'_>, reversal: &Reversal<'_>) -> (Vec<u8>, Vec<u8>) {
+        let encoding = reversal.encode(&mut [0; 256]).unwrap().to_vec();
+        let entry = self.till.entry(Event::ReverseIntent {
+            intent: order.sequence,
+            reversal: EncodedReversal::parse(&encoding).unwrap(),
+        });
+        (entry, encoding)
+    }
+
+    /// Reversed, with the receipt of a card; `lie` changes it before it is signed.
+    fn reversed(
+        &mut self,
+        order: &Order<'_>,
+        reversal: &[u8],
+        signer: usize,
+        lie: impl FnOnce(&mut Receipt),
+    ) -> Vec<u8> {
+        let mut body = Receipt {
+            counter: 2,
+            object_hash: sha256(&[reversal]),
+            kind: ReceiptKind::Reversal,
+            ..receipt_body(order, &self.cards[0], 1)
+        };
+        lie(&mut body);
+        let receipt = signed(&body, &self.cards[signer].signing);
+        self.till.entry(Event::Reversed {
+            intent: order.sequence,
+            receipt: EncodedReceipt::parse(&receipt).unwrap(),
+        })
+    }
+
+    fn standing(&self) -> usize {
+        self.store.payments().unwrap().len()
+    }
+
+    fn not_handed(&self) -> Vec<u32> {
+        self.store.not_handed(self.till.name.as_str()).unwrap()
+    }
+
+    fn due(&self) -> usize {
+        match make_payment_list(&self.store, &self.lan, &self.office.issuer(), &self.till.terms()) {
+            Ok(made) => made.list.lines.len(),
+            Err(PayoutError::NothingDue) => 0,
+            Err(error) => panic!("{error}"),
+        }
+    }
+}
+
+#[test]
+fn a_line_is_due_again_once_its_card_has_undone_the_payment_and_not_before() {
+    let mut bench = Bench::new();
+    let order = bench.paid();
+    let due = bench.due();
+    let intent = order.sequence;
+    bench.say(Event::NotHanded { intent, order: None });
+    assert_eq!(
+        (bench.standing(), bench.due(), bench.not_handed()),
+        (1, due, vec![intent])
+    );
+    let (entry, reversal) = bench.announce(&order);
+    bench.take(&entry).unwrap();
+    assert_eq!(
+        (bench.standing(), bench.due(), bench.not_handed()),
+        (1, due, vec![intent])
+    );
+    let entry = bench.reversed(&order, &reversal, 0, |_| {});
+    let taken = bench.take(&entry).unwrap();
+    assert_eq!((taken.reversed, taken.unfounded_reversals), (1, vec![]));
+    assert_eq!(
+        (bench.standing(), bench.due(), bench.not_handed()),
+        (0, due + 1, vec![])
+    );
+
+    // Paid again by another order: booked, and that one stands.
+    let [intent, paid] = bench.till.pay(&bench.list, 0, &bench.cards[0], 3);
+    let taken = bench.take(&[intent, paid].concat()).unwrap();
+    assert_eq!((taken.booked, taken.paid_twice), (1, vec![]));
+    assert_eq!(bench.standing(), 1);
+    // Once more is twice.
+    let [intent, paid] = bench.till.pay(&bench.list, 0, &bench.cards[0], 4);
+    assert_eq!(bench.take(&[intent, paid].concat()).unwrap().paid_twice.len(), 1);
+}
+
+#[test]
+fn all_of_it_may_come_at_once() {
+    let mut bench = Bench::new();
+    let order = bench.till.order(&bench.list, 0, &bench.cards[0]);
+    let intent = bench.till.intent(&order);
+    let receipt = receipt(&order, &bench.cards[0], 1, &bench.cards[0].signing);
+    let paid = bench.till.paid(&receipt);
+    let not_handed = bench.till.entry(Event::NotHanded {
+        intent: order.sequence,
+        order: None,
+    });
+    let (announced, reversal) = bench.announce(&order);
+    let reversed = bench.reversed(&order, &reversal, 0, |_| {});
+    let taken = bench
+        .take(&[intent, paid, not_handed, announced, reversed].concat())
+        .unwrap();
+    assert_eq!((taken.stored, taken.booked, taken.reversed), (5, 1, 1));
+    assert_eq!(bench.standing(), 0);
+}
+
+/// Whoever has a terminal's key and a PIN draws the money, reverses and draws again: the line stays paid.
+#[test]
+fn a_reversal_of_money_that_was_handed_over_is_evidence_and_changes_nothing() {
+    for words in [&[true][..], &[], &[true, false], &[false, true]] {
+        let mut bench = Bench::new();
+        let order = bench.paid();
+        let (due, intent) = (bench.due(), order.sequence);
+        for handed in words {
+            bench.say(if *handed {
+                Event::Handed { intent }
+            } else {
+                Event::NotHanded { intent, order: None }
+            });
+        }
+        let (entry, reversal) = bench.announce(&order);
+        bench.take(&entry).unwrap();
+        let entry = bench.reversed(&order, &reversal, 0, |_| {});
+        let taken = bench.take(&entry).unwrap();
+        assert_eq!(
+            (taken.reversed, taken.unfounded_reversals),
+            (0, vec![intent]),
+            "{words:?}"
+        );
+        assert_eq!((bench.standing(), bench.due()), (1, due), "{words:?}");
+        let told = bench.store.operations().unwrap();
+        let subject = format!("VNT0000001-{intent}");
+        assert!(
+            told.iter()
+                .any(|told| told.action == "reversal-not-booked" && told.subject == subject)
+        );
+    }
+}
+
+#[test]
+fn a_reversal_of_another_order_undoes_nothing() {
+    let mut bench = Bench::new();
+    let order = bench.paid();
+    bench.say(Event::NotHanded {
+        intent: order.sequence,
+        order: None,
+    });
+    let other = Order {
+        nonce: [1; 16],
+        ..order
+    };
+    let (entry, reversal) = bench.announce(&other);
+    bench.take(&entry).unwrap();
+    let entry = bench.reversed(&order, &reversal, 0, |_| {});
+    let taken = bench.take(&entry).unwrap();
+    assert_eq!((taken.reversed, taken.unfounded_reversals.len()), (0, 1));
+    assert_eq!(bench.standing(), 1);
+}
+
+#[test]
+fn receipts_that_prove_no_reversal_are_refused() {
+    let mut bench = Bench::new();
+    let order = bench.paid();
+    bench.say(Event::NotHanded {
+        intent: order.sequence,
+        order: None,
+    });
+    // Nothing is announced.
+    let refused = bench.refused(|bench| bench.reversed(&order, b"another", 0, |_| {}));
+    assert!(matches!(refused, EntryError::NoReversal), "{refused}");
+    let (entry, reversal) = bench.announce(&order);
+    bench.take(&entry).unwrap();
+    let refused = bench.refused(|bench| bench.reversed(&order, b"another", 0, |_| {}));
+    assert!(matches!(refused, EntryError::NoReversal), "{refused}");
+    let refused = bench.refused(|bench| bench.reversed(&order, &reversal, 1, |_| {}));
+    assert!(matches!(refused, EntryError::Receipt), "{refused}");
+    let refused =
+        bench.refused(|bench| bench.reversed(&order, &reversal, 0, |body| body.kind = ReceiptKind::Payment));
+    assert!(matches!(refused, EntryError::OtherKind), "{refused}");
+    // For another Intent than the one it was announced for.
+    let another = Order {
+        sequence: 99,
+        ..order
+    };
+    let refused = bench.refused(|bench| bench.reversed(&another, &reversal, 0, |_| {}));
+    assert!(matches!(refused, EntryError::NoReversal), "{refused}");
+    assert_eq!(bench.standing(), 1);
+    // The other card's own receipt for it is a receipt, and undoes nothing.
+    let number = bench.cards[1].number;
+    let entry = bench.reversed(&order, &reversal, 1, |body| body.card_number = number);
+    assert_eq!(bench.take(&entry).unwrap().unfounded_reversals.len(), 1);
+    assert_eq!(bench.standing(), 1);
+}
+
+#[test]
+fn a_reversal_states_its_own_place_or_is_told_again() {
+    let mut bench = Bench::new();
+    let order = bench.paid();
+    bench.say(Event::NotHanded {
+        intent: order.sequence,
+        order: None,
+    });
+    for wrong in 0..3 {
+        let refused = bench.refused(|bench| {
+            let mut reversal = Reversal {
+                terminal: bench.till.name,
+                sequence: bench.till.sequence + 1,
+                log_head: bench.till.head,
+                order_hash: sha256(&[&encode(&order)]),
+                cso_hash: order.cso_hash,
+                method: order.method,
+                operator: order.operator,
+                second_operator: None,
+                time: order.time,
+                clock: order.clock,
+                nonce: [6; 16],
+            };
+            match wrong {
+                0 => reversal.sequence += 1,
+                1 => reversal.log_head = [1; 32],
+                _ => reversal.terminal = "VNT0000002".parse().unwrap(),
+            }
+            bench.announce_as(&order, &reversal).0
+        });
+        assert!(matches!(refused, EntryError::ReversalPlace), "{refused}");
+    }
+    let (entry, reversal) = bench.announce(&order);
+    bench.take(&entry).unwrap();
+    let again = bench.say(Event::ReverseIntent {
+        intent: order.sequence,
+        reversal: EncodedReversal::parse(&reversal).unwrap(),
+    });
+    assert_eq!(again.stored, 1);
+}
+
+#[test]
+fn its_order_is_told_again_and_the_card_may_refuse() {
+    let mut bench = Bench::new();
+    let order = bench.paid();
+    let encoding = encode(&order);
+    let again = || Event::NotHanded {
+        intent: order.sequence,
+        order: EncodedOrder::parse(&encoding).ok(),
+    };
+    let refusal = |status| {
+        Event::Refused(Refusal {
+            reason: RefusalReason::RefusedByCard,
+            card_number: None,
+            line_number: None,
+            status_word: Some(status),
+            closes_intent: Some(order.sequence),
+        })
+    };
+    let early = bench.refused(|bench| bench.till.entry(again()));
+    assert!(matches!(early, EntryError::NotTold), "{early}");
+    bench.say(Event::NotHanded {
+        intent: order.sequence,
+        order: None,
+    });
+    bench.say(again());
+    let early = bench.refused(|bench| bench.till.entry(refusal(0x634B)));
+    assert!(matches!(early, EntryError::Closing), "{early}");
+    let (entry, _) = bench.announce(&order);
+    bench.take(&entry).unwrap();
+    let bare = bench.refused(|bench| bench.till.entry(refusal(0x6985)));
+    assert!(matches!(bare, EntryError::Closing), "{bare}");
+    bench.say(refusal(0x634B));
+    assert_eq!((bench.standing(), bench.not_handed()), (1, vec![order.sequence]));
+}

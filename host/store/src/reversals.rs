@@ -1,0 +1,106 @@
+//! Money that was not handed over (DATA 5.5): the payment is booked until the terminal's journal has told, in this order, that the
+//! money is still there, which reversal goes to the card, and the card's receipt for it. Then its line is unpaid again.
+
+use card_spec::values::CardNumber;
+use sqlx::AnyConnection;
+
+use crate::store::{number, octets};
+use crate::{Store, StoreError};
+
+/// A reversal that a terminal's journal announced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AnnouncedReversal {
+    /// Sequence number of the Intent whose payment it undoes.
+    pub intent: u32,
+    /// SHA-256 of the order that it undoes.
+    pub order: [u8; 32],
+    /// SHA-256 of the reversal as the card gets it.
+    pub hash: [u8; 32],
+}
+
+impl Store {
+    /// The reversals that a terminal's journal has announced so far, oldest first.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`].
+    pub fn announced_reversals(&self, terminal: &str) -> Result<Vec<AnnouncedReversal>, StoreError> {
+        let sql = "SELECT intent, order_hash, hash FROM reversal WHERE terminal = $1 ORDER BY sequence";
+        self.read(async |connection| {
+            let rows = sqlx::query(sql).bind(terminal).fetch_all(connection).await?;
+            let announced = rows.iter().map(|row| {
+                Ok(AnnouncedReversal {
+                    intent: number(row, "intent")?,
+                    order: octets(row, "order_hash")?,
+                    hash: octets(row, "hash")?,
+                })
+            });
+            announced.collect()
+        })
+    }
+
+    /// Intents of a terminal whose payments the clerk did not hand over and that no receipt of a reversal has undone, in order: the
+    /// card has paid, and the money is still there.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`].
+    pub fn not_handed(&self, terminal: &str) -> Result<Vec<u32>, StoreError> {
+        let sql = "SELECT intent FROM hand_over WHERE terminal = $1 AND handed = 0 AND NOT EXISTS
+                   (SELECT 1 FROM payment WHERE payment.terminal = hand_over.terminal
+                    AND payment.announced = hand_over.intent AND payment.reversed = 1) ORDER BY intent";
+        self.read(async |connection| {
+            let rows = sqlx::query(sql).bind(terminal).fetch_all(connection).await?;
+            rows.iter().map(|row| number(row, "intent")).collect()
+        })
+    }
+}
+
+/// Keeps what the journal says of a payment's money.
+pub(crate) async fn hand_over(
+    connection: &mut AnyConnection,
+    terminal: &str,
+    intent: u32,
+    handed: bool,
+) -> Result<(), StoreError> {
+    let sql = if handed {
+        "INSERT INTO hand_over (terminal, intent, handed) VALUES ($1, $2, 1)
+         ON CONFLICT (terminal, intent) DO UPDATE SET handed = 1"
+    } else {
+        "INSERT INTO hand_over (terminal, intent, handed) VALUES ($1, $2, 0) ON CONFLICT (terminal, intent) DO NOTHING"
+    };
+    let query = sqlx::query(sql).bind(terminal).bind(i64::from(intent));
+    query.execute(connection).await?;
+    Ok(())
+}
+
+/// Keeps a reversal that the entry of this number announces.
+pub(crate) async fn announce(
+    connection: &mut AnyConnection,
+    terminal: &str,
+    sequence: u32,
+    reversal: &AnnouncedReversal,
+) -> Result<(), StoreError> {
+    let sql =
+        "INSERT INTO reversal (terminal, sequence, intent, order_hash, hash) VALUES ($1, $2, $3, $4, $5)";
+    let query = sqlx::query(sql).bind(terminal).bind(i64::from(sequence));
+    let query = query
+        .bind(i64::from(reversal.intent))
+        .bind(reversal.order.to_vec());
+    query.bind(reversal.hash.to_vec()).execute(connection).await?;
+    Ok(())
+}
+
+/// Books that a card has undone a payment; `false` if the ledger has none of this terminal, card and order that stands and whose money
+/// was not handed over, and then nothing changes.
+pub(crate) async fn book(
+    connection: &mut AnyConnection,
+    terminal: &str,
+    card: &CardNumber,
+    reversal: &AnnouncedReversal,
+) -> Result<bool, StoreError> {
+    let sql = "UPDATE payment SET reversed = 1 WHERE order_hash = $1 AND terminal = $2 AND announced = $3 AND card = $4
+               AND reversed = 0 AND EXISTS (SELECT 1 FROM hand_over WHERE hand_over.terminal = payment.terminal
+               AND hand_over.intent = payment.announced AND hand_over.handed = 0)";
+    let query = sqlx::query(sql).bind(reversal.order.to_vec()).bind(terminal);
+    let query = query.bind(i64::from(reversal.intent)).bind(card.to_string());
+    Ok(query.execute(connection).await?.rows_affected() == 1)
+}
