@@ -24,8 +24,8 @@ pub(crate) const MAXIMUM_ISSUERS: usize = 4;
 /// Longest list header with its signature in bytes: DATA 3.1 with the longest names is 279.
 pub(crate) const MAXIMUM_HEADER: usize = 304;
 
-/// The state as it is kept.
-#[derive(Clone, Default, Serialize, Deserialize)]
+/// The state as it is held. It is not copied: a board's stack has no room for a second one.
+#[derive(Default, Deserialize)]
 pub(crate) struct Device {
     pub(crate) keys: Option<StoredKeys>,
     /// Trust anchor `FF38`; once set it stays.
@@ -41,6 +41,55 @@ pub(crate) struct Device {
     pub(crate) block_list_floor: Option<BlockListFloor>,
     /// Who may work here; without one, anybody.
     pub(crate) operators: Option<OperatorsInForce>,
+}
+
+/// The state as it is written, member by member that of [`Device`]: what is to be held next is kept before it replaces
+/// anything, and no second state is needed for that.
+#[derive(Clone, Copy, Default, Serialize)]
+pub(crate) struct Kept<'d> {
+    pub(crate) keys: Option<&'d StoredKeys>,
+    pub(crate) trust_anchor: Option<&'d Object<MAXIMUM_CERTIFICATE>>,
+    pub(crate) certificates: Option<&'d Certificates>,
+    pub(crate) list: Option<&'d InForce>,
+    pub(crate) block_list: Option<&'d InForce>,
+    pub(crate) block_list_key: TagKey,
+    pub(crate) time: [u8; 7],
+    pub(crate) block_list_floor: Option<&'d BlockListFloor>,
+    pub(crate) operators: Option<&'d OperatorsInForce>,
+}
+
+impl Device {
+    /// As it is now.
+    pub(crate) fn kept(&self) -> Kept<'_> {
+        Kept {
+            keys: self.keys.as_ref(),
+            trust_anchor: self.trust_anchor.as_ref(),
+            certificates: self.certificates.as_ref(),
+            list: self.list.as_ref(),
+            block_list: self.block_list.as_ref(),
+            block_list_key: self.block_list_key,
+            time: self.time,
+            block_list_floor: self.block_list_floor.as_ref(),
+            operators: self.operators.as_ref(),
+        }
+    }
+
+    /// What belonged to older keys is forgotten, but for the trust anchor.
+    pub(crate) fn forget(
+        &mut self,
+        keys: StoredKeys,
+        time: [u8; 7],
+        block_list_floor: Option<BlockListFloor>,
+    ) {
+        self.keys = Some(keys);
+        self.certificates = None;
+        self.list = None;
+        self.block_list = None;
+        self.block_list_key = TagKey::default();
+        self.time = time;
+        self.block_list_floor = block_list_floor;
+        self.operators = None;
+    }
 }
 
 /// The list of operators in force.
@@ -108,30 +157,31 @@ pub(crate) struct DeviceStore<'f, F> {
 type StoreError = Error<FlashError>;
 
 impl<'f, F: NorFlash> DeviceStore<'f, F> {
-    /// Opens the store in `range`, at least four erase blocks. Without any state it is that of a blank terminal.
-    pub(crate) fn open(flash: Shared<'f, F>, range: Range<u32>) -> Result<(Self, Device), StoreError> {
+    /// The store in `range`, at least four erase blocks.
+    pub(crate) fn new(flash: Shared<'f, F>, range: Range<u32>) -> Self {
         let half = range.end.saturating_sub(range.start) / 2;
         let middle = range.start.saturating_add(half);
-        let places = [range.start..middle, middle..range.end];
-        let mut store = Self {
+        Self {
             flash,
-            places,
+            places: [range.start..middle, middle..range.end],
             generation: 0,
-        };
-        let mut device = Device::default();
-        for place in store.places.clone() {
-            if let Some((generation, found)) = store.load(place)?
-                && generation > store.generation
-            {
-                store.generation = generation;
-                device = found;
-            }
         }
-        Ok((store, device))
     }
 
-    /// Keeps `device` in the place that holds the older state. After `Ok` it survives any power cut.
-    pub(crate) fn save(&mut self, device: &Device) -> Result<(), StoreError> {
+    /// Takes up what is kept. Without any state, `device` stays that of a blank terminal.
+    // By itself: its stack, with a second state on it, is given back before anything goes deeper.
+    #[inline(never)]
+    pub(crate) fn open(&mut self, device: &mut Device) -> Result<(), StoreError> {
+        for place in self.places.clone() {
+            if let Some(generation) = self.load(place, device)? {
+                self.generation = generation;
+            }
+        }
+        Ok(())
+    }
+
+    /// Keeps a state in the place that holds the older one. After `Ok` it survives any power cut.
+    pub(crate) fn save(&mut self, device: &Kept<'_>) -> Result<(), StoreError> {
         let mut buffer = Zeroizing::new([0; MAXIMUM_LENGTH]);
         let bytes = postcard::to_slice(device, buffer.as_mut()).map_err(|_| Error::Length)?;
         let parts = u8::try_from(bytes.len().div_ceil(PART)).map_err(|_| Error::Length)?;
@@ -149,7 +199,8 @@ impl<'f, F: NorFlash> DeviceStore<'f, F> {
         Ok(())
     }
 
-    fn load(&self, place: Range<u32>) -> Result<Option<(u32, Device)>, StoreError> {
+    /// The generation of the state in `place`, and the state in `device`, if it is newer than what was found before.
+    fn load(&self, place: Range<u32>, device: &mut Device) -> Result<Option<u32>, StoreError> {
         let mut journal = match Journal::open(self.flash, place) {
             Ok(journal) => journal,
             Err(Error::NotFormatted) => return Ok(None),
@@ -172,9 +223,14 @@ impl<'f, F: NorFlash> DeviceStore<'f, F> {
             expected = expected.saturating_add(1);
             if expected == count {
                 let generation = u32::from_be_bytes([g3, g2, g1, g0]);
-                return Ok(postcard::from_bytes(&encoding)
-                    .ok()
-                    .map(|device| (generation, device)));
+                if generation <= self.generation {
+                    return Ok(None);
+                }
+                let Ok(found) = postcard::from_bytes(&encoding) else {
+                    return Ok(None);
+                };
+                *device = found;
+                return Ok(Some(generation));
             }
         }
         Ok(None)

@@ -12,7 +12,7 @@ use link::{Answer, Hello, Refusal, Request, TerminalState, VERSION, receive};
 use rand_core::CryptoRng;
 
 use crate::block_list::{BlockLoading, TagKey};
-use crate::device::{BlockListFloor, Device, InForce, Object};
+use crate::device::{BlockListFloor, InForce, Kept, Object};
 use crate::installation::Installation;
 use crate::keys::{Credentials, Keys, request};
 use crate::log::Log;
@@ -24,8 +24,10 @@ use crate::shift::Shift;
 /// Milliseconds for which a nonce is good: a statement that is held back would set the clock behind by as much.
 const NONCE_LIFE: u64 = 30_000;
 
-impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
+impl<'f, F: NorFlash, R: CryptoRng, C: Curve> Machine<'f, F, R, C> {
     /// Answers one message.
+    // By itself: its buffers are not to lie on the stack while a card is served.
+    #[inline(never)]
     pub(crate) fn host_message(&mut self, message: &[u8]) {
         let mut payload = Payload::new();
         let answer = match receive::<Request<'_>>(message) {
@@ -132,16 +134,19 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
             agreement: self.curve.generate(&mut self.random),
             journal: self.curve.generate(&mut self.random),
         };
-        let device = Device {
-            keys: Some(keys.to_stored()),
-            trust_anchor: self.device.trust_anchor.clone(),
-            time: self.newest_time().to_bytes(),
-            block_list_floor: self.newest_block_list(),
-            ..Device::default()
+        let stored = keys.to_stored();
+        let time = self.newest_time().to_bytes();
+        let floor = self.newest_block_list();
+        let kept = Kept {
+            keys: Some(&stored),
+            trust_anchor: self.device.trust_anchor.as_ref(),
+            time,
+            block_list_floor: floor.as_ref(),
+            ..Kept::default()
         };
-        self.store.save(&device).map_err(|_| Refusal::Storage)?;
+        self.store.save(&kept).map_err(|_| Refusal::Storage)?;
         self.forget();
-        self.device = device;
+        self.device.forget(stored, time, floor);
         let keys = self.keys.insert(keys);
         Log::format(self.flash, range)?;
         let agreement = append_request(&self.curve, keys, 'A', payload)?;
@@ -198,8 +203,7 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
         let given = Installation::split(objects)?;
         let anchor = match (&self.device.trust_anchor, &given.anchor) {
             (Some(installed), Some(given)) if installed != given => return Err(Refusal::AnchorInstalled),
-            (Some(installed), _) => installed.clone(),
-            (None, Some(given)) => given.clone(),
+            (Some(anchor), _) | (None, Some(anchor)) => anchor,
             (None, None) => return Err(Refusal::OutOfOrder),
         };
         let newest = self.newest_time().date().max(given.newest_day());
@@ -207,41 +211,63 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
         // An open order is settled with its card, whose issuer may have ended since.
         let is_settled = self.log.as_ref().is_none_or(|log| log.open_intents().is_empty());
         let certificates = given.merge(self.device.certificates.as_ref(), newest, is_settled)?;
-        let credentials = Credentials::verify(&self.curve, keys, self.image.test, &anchor, &certificates)?;
+        let credentials = Credentials::verify(&self.curve, keys, self.image.test, anchor, &certificates)?;
         if is_expired {
             return Err(Refusal::Expired);
         }
         self.check_renewal(&credentials)?;
-        let fresh = match &self.log {
-            Some(_) => None,
-            None => Some(Log::open(
-                self.flash,
-                self.layout.journal.clone(),
-                keys,
-                self.image,
-                |_| (),
-            )?),
-        };
-        if fresh.as_ref().is_some_and(|log| log.tail_sequence() > 0) {
-            return Err(Refusal::Unacknowledged);
-        }
+        self.check_journal()?;
         // A host sends what it has at each connection: what is here already wears no flash.
         if self.device.certificates.as_ref() != Some(&certificates) {
-            let device = Device {
+            let time = self.newest_time().to_bytes();
+            let kept = Kept {
                 trust_anchor: Some(anchor),
-                certificates: Some(certificates),
-                time: self.newest_time().to_bytes(),
-                ..self.device.clone()
+                certificates: Some(&certificates),
+                time,
+                ..self.device.kept()
             };
-            self.store.save(&device).map_err(|_| Refusal::Storage)?;
-            self.device = device;
+            self.store.save(&kept).map_err(|_| Refusal::Storage)?;
+            if self.device.trust_anchor.is_none() {
+                self.device.trust_anchor = given.anchor;
+            }
+            self.device.certificates = Some(certificates);
+            self.device.time = time;
         }
         self.loading = Loading::Nothing;
         self.credentials = Some(credentials);
-        let log = fresh.or(self.log.take()).ok_or(Refusal::Storage)?;
-        self.log.insert(log).boot(&self.curve, keys, self.clock.stamp())?;
+        self.start_journal()?;
         self.prompt();
         Ok(())
+    }
+
+    /// A terminal that begins has nothing in its journal.
+    #[inline(never)]
+    fn check_journal(&self) -> Result<(), Refusal> {
+        if self.log.is_some() {
+            return Ok(());
+        }
+        match self.open_fresh_journal()?.tail_sequence() {
+            0 => Ok(()),
+            _ => Err(Refusal::Unacknowledged),
+        }
+    }
+
+    /// Its first entry is that of this start, if it is not there yet.
+    #[inline(never)]
+    fn start_journal(&mut self) -> Result<(), Refusal> {
+        if self.log.is_none() {
+            self.log = Some(self.open_fresh_journal()?);
+        }
+        let (Some(log), Some(keys)) = (&mut self.log, &self.keys) else {
+            return Err(Refusal::OutOfOrder);
+        };
+        Ok(log.boot(&self.curve, keys, self.clock.stamp())?)
+    }
+
+    fn open_fresh_journal(&self) -> Result<Log<'f, F>, Refusal> {
+        let keys = self.keys.as_ref().ok_or(Refusal::OutOfOrder)?;
+        let range = self.layout.journal.clone();
+        Ok(Log::open(self.flash, range, keys, self.image, |_| ())?)
     }
 
     /// Certificates are renewed forwards only, and in one province: only a terminal that has made new keys goes to another.
@@ -313,12 +339,12 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
             header,
             entry: self.next_entry()?,
         };
-        let device = Device {
-            list: Some(in_force),
-            ..self.device.clone()
+        let kept = Kept {
+            list: Some(&in_force),
+            ..self.device.kept()
         };
-        self.store.save(&device).map_err(|_| Refusal::Storage)?;
-        self.device = device;
+        self.store.save(&kept).map_err(|_| Refusal::Storage)?;
+        self.device.list = Some(in_force);
         let event = list_loaded(&list);
         self.list = Some(list);
         self.declined.clear();
@@ -372,13 +398,14 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
             header,
             entry: self.next_entry()?,
         };
-        let device = Device {
-            block_list: Some(in_force),
+        let kept = Kept {
+            block_list: Some(&in_force),
             block_list_key: list.key(),
-            ..self.device.clone()
+            ..self.device.kept()
         };
-        self.store.save(&device).map_err(|_| Refusal::Storage)?;
-        self.device = device;
+        self.store.save(&kept).map_err(|_| Refusal::Storage)?;
+        self.device.block_list = Some(in_force);
+        self.device.block_list_key = list.key();
         let event = block_list_loaded(&list);
         self.block_list = Some(list);
         self.record(event)?;
@@ -411,7 +438,9 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
         let time = self.newest_time().to_bytes();
         if time != self.device.time {
             self.device.time = time;
-            self.store.save(&self.device).map_err(|_| Refusal::Storage)?;
+            self.store
+                .save(&self.device.kept())
+                .map_err(|_| Refusal::Storage)?;
         }
         let stamp = self.clock.stamp();
         let (Some(log), Some(keys)) = (&mut self.log, &self.keys) else {

@@ -67,13 +67,15 @@ impl Installation {
     /// same key's name replaces it, so that no card in the field is refused because its issuer has a newer key. While an
     /// order is open, one that has ended stays as long as there is room: the order may be for a card of it. A key that is
     /// needed for all who are to be paid goes first, and the cards of the ended one have ended before it (SPEC 3.4).
+    // By itself: its stack is given back before the certificates are verified.
+    #[inline(never)]
     pub(crate) fn merge(
-        self,
+        &self,
         held: Option<&Certificates>,
         day: Option<Date>,
         is_settled: bool,
     ) -> Result<Certificates, Refusal> {
-        let mut issuers = self.issuers;
+        let mut issuers = self.issuers.clone();
         let province = issuers.first().map(|issuer| holder(issuer)).transpose()?;
         let province = province.ok_or(Refusal::Malformed)?;
         for issuer in &issuers {
@@ -105,13 +107,16 @@ impl Installation {
         {
             return Err(Refusal::Malformed);
         }
-        let own = self.own.or_else(|| held.map(own));
-        let [authority, agreement, journal] = own.ok_or(Refusal::OutOfOrder)?;
+        let [authority, agreement, journal] = match (&self.own, held) {
+            (Some(own), _) => own.each_ref(),
+            (None, Some(held)) => [&held.authority, &held.agreement, &held.journal],
+            (None, None) => return Err(Refusal::OutOfOrder),
+        };
         Ok(Certificates {
             issuers,
-            authority,
-            agreement,
-            journal,
+            authority: authority.clone(),
+            agreement: agreement.clone(),
+            journal: journal.clone(),
         })
     }
 }
@@ -132,8 +137,4 @@ fn claimed(certificate: &[u8]) -> Result<Certificate, Refusal> {
 
 fn holder(certificate: &[u8]) -> Result<Reference, Refusal> {
     Ok(claimed(certificate)?.holder)
-}
-
-fn own(held: &Certificates) -> [Encoded; 3] {
-    [&held.authority, &held.agreement, &held.journal].map(Clone::clone)
 }

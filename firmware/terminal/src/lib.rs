@@ -46,7 +46,6 @@ use embedded_storage::nor_flash::{NorFlash, ReadNorFlash as _};
 use link::FrameDecoder;
 use rand_core::CryptoRng;
 
-use crate::device::DeviceStore;
 use crate::flash::Shared;
 use crate::machine::Machine;
 
@@ -202,7 +201,7 @@ impl<'f, F: NorFlash, R: CryptoRng, C: Curve> Terminal<'f, F, R, C> {
         if !layout.fits(Shared(flash).capacity()) {
             return Err(StartError::Flash);
         }
-        let terminal = Self::put(place, flash, layout, random, curve, image, now)?;
+        let terminal = Self::put(place, flash, layout, random, curve, image, now);
         terminal.machine.begin()?;
         Ok(terminal)
     }
@@ -217,13 +216,11 @@ impl<'f, F: NorFlash, R: CryptoRng, C: Curve> Terminal<'f, F, R, C> {
         curve: C,
         image: Image,
         now: u64,
-    ) -> Result<&'t mut Self, StartError> {
-        let kept = DeviceStore::open(Shared(flash), layout.device.clone()).map_err(|_| StartError::Flash)?;
-        let machine = Machine::new(Shared(flash), layout, random, curve, image, kept, now);
-        Ok(place.insert(Self {
+    ) -> &'t mut Self {
+        place.insert(Self {
             decoder: FrameDecoder::new(),
-            machine,
-        }))
+            machine: Machine::new(Shared(flash), layout, random, curve, image, now),
+        })
     }
 
     /// Tells the time: at least once a second, and before any other input that came later than the last call.

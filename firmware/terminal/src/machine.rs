@@ -89,27 +89,25 @@ pub(crate) struct Machine<'f, F, R, C> {
 }
 
 impl<'f, F: NorFlash, R: CryptoRng, C: Curve> Machine<'f, F, R, C> {
-    /// The machine before [`Self::begin`].
+    /// The machine before [`Self::begin`]: nothing of it is there yet, because it is moved.
     pub(crate) fn new(
         flash: Shared<'f, F>,
         layout: Layout,
         random: R,
         curve: C,
         image: Image,
-        (store, device): (DeviceStore<'f, F>, Device),
         now: u64,
     ) -> Self {
-        let curve = Marked(curve);
-        let keys = device.keys.as_ref().and_then(|stored| Keys::load(&curve, stored));
+        let store = DeviceStore::new(flash, layout.device.clone());
         Self {
             flash,
             layout,
             image,
             random,
-            curve,
+            curve: Marked(curve),
             store,
-            device,
-            keys,
+            device: Device::default(),
+            keys: None,
             credentials: None,
             log: None,
             list: None,
@@ -134,6 +132,8 @@ impl<'f, F: NorFlash, R: CryptoRng, C: Curve> Machine<'f, F, R, C> {
     }
 
     /// Takes up what the flash holds, and greets.
+    // By itself: its stack is given back before a board's endless loop begins.
+    #[inline(never)]
     pub(crate) fn begin(&mut self) -> Result<(), StartError> {
         self.restore()?;
         self.greet();
@@ -144,6 +144,9 @@ impl<'f, F: NorFlash, R: CryptoRng, C: Curve> Machine<'f, F, R, C> {
 
     /// Takes up what the flash holds.
     fn restore(&mut self) -> Result<(), StartError> {
+        self.store.open(&mut self.device).map_err(|_| StartError::Flash)?;
+        let stored = self.device.keys.as_ref();
+        self.keys = stored.and_then(|stored| Keys::load(&self.curve, stored));
         let Some(keys) = &self.keys else {
             return Ok(());
         };
@@ -179,15 +182,11 @@ impl<'f, F: NorFlash, R: CryptoRng, C: Curve> Machine<'f, F, R, C> {
         if self.device.block_list.is_none() {
             return;
         }
-        let device = Device {
-            block_list: None,
-            block_list_key: TagKey::default(),
-            block_list_floor: self.newest_block_list(),
-            ..self.device.clone()
-        };
+        self.device.block_list_floor = self.newest_block_list();
+        self.device.block_list = None;
+        self.device.block_list_key = TagKey::default();
         // If that is not kept, the next start finds out again.
-        let _ = self.store.save(&device);
-        self.device = device;
+        let _ = self.store.save(&self.device.kept());
     }
 
     /// Opens the journal, finds what it leaves open, and completes what a power cut left out.

@@ -9,7 +9,7 @@ use heapless::String;
 use link::Refusal;
 use rand_core::CryptoRng;
 
-use crate::device::{Device, Object, OperatorsInForce};
+use crate::device::{Kept, Object, OperatorsInForce};
 use crate::machine::Machine;
 
 /// An operator of the list in force, by whom a PIN is still to be typed.
@@ -70,12 +70,12 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
             list: list.hash(),
             number: list.number,
         };
-        let device = Device {
-            operators: Some(in_force),
-            ..self.device.clone()
+        let kept = Kept {
+            operators: Some(&in_force),
+            ..self.device.kept()
         };
-        self.store.save(&device).map_err(|_| Refusal::Storage)?;
-        self.device = device;
+        self.store.save(&kept).map_err(|_| Refusal::Storage)?;
+        self.device.operators = Some(in_force);
         self.record(event)?;
         self.end_shift(ShiftEnd::OperatorsChanged);
         self.prompt();

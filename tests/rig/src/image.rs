@@ -14,6 +14,7 @@ pub struct Image {
     flash: Vec<u8>,
     functions: Vec<(String, u32)>,
     stack: Range<u32>,
+    variables: Range<u32>,
 }
 
 impl Image {
@@ -49,6 +50,7 @@ impl Image {
             flash,
             functions,
             stack: place("_stack_end")?..place("_stack_start")?,
+            variables: place("__sdata")?..place("__euninit")?,
         })
     }
 
@@ -62,6 +64,12 @@ impl Image {
     #[must_use]
     pub fn stack(&self) -> Range<u32> {
         self.stack.clone()
+    }
+
+    /// The memory of everything else: what the linker has placed.
+    #[must_use]
+    pub fn variables(&self) -> Range<u32> {
+        self.variables.clone()
     }
 
     /// The addresses of all functions whose demangled name contains `part`.

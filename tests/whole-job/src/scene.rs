@@ -37,6 +37,17 @@ impl Scene {
     /// # Errors
     /// Whatever goes wrong in any of it.
     pub fn set_up(readers: &[(String, u16)], image: PathBuf, people: usize) -> Result<Self> {
+        let mut scene = Self::with_new_terminal(readers, image, people)?;
+        scene.prepare()?;
+        scene.pay_point.cut_power()?;
+        Ok(scene)
+    }
+
+    /// As [`Self::set_up`], but the terminal has yet to be prepared.
+    ///
+    /// # Errors
+    /// Whatever goes wrong in any of it.
+    pub fn with_new_terminal(readers: &[(String, u16)], image: PathBuf, people: usize) -> Result<Self> {
         let folder = tempfile::tempdir()?;
         let work = folder.path();
         let station = Station::set_up(work.join("station"), "79")?;
@@ -53,14 +64,12 @@ impl Scene {
         cards.sort_by(|one, other| one.number.cmp(&other.number));
         let any = &cards.first().context("nobody on the list")?.memory;
         let pay_point = PayPoint::open(&image, &work.join("terminal.flash"), any)?;
-        let mut scene = Self {
+        Ok(Self {
             station,
             cards,
             pay_point,
             folder,
-        };
-        scene.prepare()?;
-        Ok(scene)
+        })
     }
 
     /// The folder of everything: `station`, `blank-cards` with the cards' memories, `terminal.flash`.
@@ -93,7 +102,11 @@ impl Scene {
         self.station.json(&["terminal", command, "--port", &port])
     }
 
-    fn prepare(&mut self) -> Result<()> {
+    /// Switches the terminal on and gives it keys, list and block list.
+    ///
+    /// # Errors
+    /// Whatever goes wrong in any of it.
+    pub fn prepare(&mut self) -> Result<()> {
         self.pay_point.switch_on()?;
         let provisioned = self.terminal("provision")?;
         let terminal = provisioned["terminal"].as_str().context("no terminal name")?;
@@ -101,7 +114,6 @@ impl Scene {
         self.station
             .run(&[&list[..], &["--pay-point", "BD-26734"]].concat())?;
         self.station.run(&["block", "publish"])?;
-        self.terminal("load")?;
-        self.pay_point.cut_power()
+        self.terminal("load").map(drop)
     }
 }

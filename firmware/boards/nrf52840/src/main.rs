@@ -180,7 +180,7 @@ async fn main(spawner: Spawner) {
             READER_OUT.take(),
         ),
     };
-    runner::run(terminal, parts, watchdog::feed).await
+    match runner::run(terminal, parts, watchdog::feed).await {}
 }
 
 /// The generator of this start, from the chip's noise and, to tell chips apart, its number.

@@ -58,7 +58,7 @@ async fn terminal() {
                 card_reader,
             };
             // This machine has no watchdog.
-            runner::run(terminal, parts, || ()).await
+            match runner::run(terminal, parts, || ()).await {}
         }
         Err(reason) => stop(&mut console, &reason).await,
     }

@@ -1,6 +1,7 @@
 //! Feeds the terminal core from a board's serial lines and carries out what it asks for: the same on every board.
 #![no_std]
 
+use core::convert::Infallible;
 use core::future::ready;
 
 use card_spec::crypto::Curve;
@@ -41,11 +42,12 @@ pub struct Parts<H, D, K, S> {
 /// Runs the terminal for ever. `progress` is called after everything that the core asked for, such as one exchange with a card, and
 /// after each turn of the loop: at least every few seconds (an exchange ends after 4 s), and within 25 s when a reader has to be
 /// set up on a line that is hardly ever quiet (10 s for that, and 4 s for each of three commands).
-pub async fn run<F, R, P, H, D, K, S>(
+// No `async fn`: its future would hold all parts twice, as given and as used.
+pub fn run<F, R, P, H, D, K, S>(
     terminal: &mut Terminal<'_, F, R, P>,
     parts: Parts<H, D, K, S>,
     progress: impl FnMut(),
-) -> !
+) -> impl Future<Output = Infallible>
 where
     F: NorFlash,
     R: CryptoRng,
@@ -65,10 +67,12 @@ where
         complaint: None,
         progress,
     };
-    loop {
-        runner.carry_out().await;
-        runner.wait().await;
-        (runner.progress)();
+    async move {
+        loop {
+            runner.carry_out().await;
+            runner.wait().await;
+            (runner.progress)();
+        }
     }
 }
 
