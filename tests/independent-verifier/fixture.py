@@ -189,14 +189,19 @@ class World:
 
     def read_back(self, kind: int, check="0003", signer: Key | None = None) -> str:
         """The card's next receipt, of what no journal tells, as somebody read it back from the card; its file's stem."""
-        self.counter += 1
-        body = tlv("FF24", tlv("80", b"\1"), tlv("5A", bytes.fromhex(CARD)), tlv("81", b"\0\1"),
-                   tlv("82", self.counter.to_bytes(4, "big")), tlv("83", self.card_head), tlv("84", bytes(32)),
-                   tlv("85", bytes.fromhex(check)), tlv("86", bytes([kind])))
+        body = self.receipt(bytes(32), kind, check)
         stem = f"receipts/{CARD}-{self.counter}"
         self.files[f"{stem}.signed.bin"], self.files[f"{stem}.sig.der"] = body, (signer or self.signing).der(body)
-        self.card_head = sha256(body)
         return stem
+
+    def receipt(self, of: bytes, kind: int, check: str) -> bytes:
+        """The card's next receipt."""
+        self.counter += 1
+        body = tlv("FF24", tlv("80", b"\1"), tlv("5A", bytes.fromhex(CARD)), tlv("81", b"\0\1"),
+                   tlv("82", self.counter.to_bytes(4, "big")), tlv("83", self.card_head), tlv("84", of),
+                   tlv("85", bytes.fromhex(check)), tlv("86", bytes([kind])))
+        self.card_head = sha256(body)
+        return body
 
     def acknowledge(self, upto: int | None = None) -> None:
         """Acknowledges the newest entry and appends Synced."""

@@ -41,6 +41,7 @@ class Journal:
         self.key_hash = sha256(key_bytes(self.key))
         self.entries: dict[int, bytes] = {}
         self.payments: list[Payment] = []
+        self.others: list[ReadBack] = []
         self.synced: set[bytes] = set()
         self._certificates = [known for known in certificates.of_terminal(terminal, JOURNAL)
                               if key_bytes(known.key) == key_bytes(self.key)]
@@ -89,7 +90,7 @@ class Journal:
             o.SYNCED: self._synced, o.STILL_OPEN: self._still_open, o.OPERATORS_LOADED: self._operators_loaded,
             o.CASH_RECEIVED: self._cash_received, o.CASH_COUNTED: self._cash_counted,
             o.SHIFT_OPENED: self._shift_opened, o.SHIFT_CLOSED: self._shift_closed,
-            o.CLOCK_SET_BY_OPERATOR: self._clock_set_by_operator,
+            o.CLOCK_SET_BY_OPERATOR: self._clock_set_by_operator, o.CARD_BLOCKED: self._card_blocked,
             o.NOT_HANDED: self._not_handed_over, o.REVERSE_INTENT: self._reverse_intent, o.REVERSED: self._reversed,
         }.get(body.kind)
         if replay:
@@ -209,6 +210,15 @@ class Journal:
         method, tries = receipt.holder_check
         check((method == PIN) == (order.method == PIN) and tries <= card.policy[1], where, "holder check does not fit order and policy (SPEC 9.4)")
 
+    def _card_blocked(self, where: str, content: SimpleNamespace, _) -> None:
+        receipt, blocked, check = content.receipt, self._block_list, self.findings.check
+        verify_receipt(receipt, content.signature, self.issued)
+        check(receipt.kind == o.BLOCKING, where, "receipt of another kind than a block list (DATA 5.2)")
+        shown = blocked is not None and blocked.hash == receipt.object_hash
+        check(shown, where, "receipt for another block list than the one in force (DATA 5.2)")
+        check(shown and receipt.card_number in blocked.cards, where, "card that is not on the block list (DATA 5.2)")
+        self.others.append(ReadBack(where, receipt))
+
     def _handed(self, where: str, content: SimpleNamespace, _) -> None:
         self.findings.check(content.intent in self._unhanded, where, "no paid Intent, or handed before (DATA 5.2)")
         payment = self._unhanded.pop(content.intent, None)
@@ -278,8 +288,17 @@ class Journal:
         self.findings.check(content.sequence < body.sequence, where, "acknowledges entries to come (DATA 5.2)")
 
 
+def verify_receipt(receipt: SimpleNamespace, signature: bytes, issued: Issued) -> None:
+    """Refused unless a card that is there has signed the receipt."""
+    o.check_receipt(receipt)
+    card = next((card for card in issued.cards.values() if card.card_number == receipt.card_number), None)
+    if card is None:
+        raise Refused("receipt of a card that is not there")
+    o.verify_bytes(receipt.encoded, signature, card.signing_key)
+
+
 class ReadBack(NamedTuple):
-    """A receipt that a card showed (DATA 2), with its file."""
+    """A receipt that a card showed to somebody else than its terminal (DATA 2, 5.2), with where that is told."""
 
     where: str
     receipt: SimpleNamespace

@@ -275,7 +275,7 @@ ACKNOWLEDGEMENT = signed(template(
 
 BOOT, LIST_LOADED, BLOCK_LIST_LOADED, INTENT, PAID, HANDED, REFUSED, SYNCED = 1, 3, 4, 6, 7, 8, 9, 10
 CASH_RECEIVED, CASH_COUNTED = 18, 19
-STILL_OPEN, OPERATORS_LOADED, SHIFT_OPENED, SHIFT_CLOSED, CLOCK_SET_BY_OPERATOR = 11, 20, 5, 22, 23
+STILL_OPEN, CARD_BLOCKED, OPERATORS_LOADED, SHIFT_OPENED, SHIFT_CLOSED, CLOCK_SET_BY_OPERATOR = 11, 17, 20, 5, 22, 23
 NOT_HANDED, REVERSE_INTENT, REVERSED = 12, 13, 14
 CONTENT = {kind: template("A8", *members) for kind, members in {  # DATA 5.2
     BOOT: [("80", "firmware", hash32), ("81", "flags", flags)],
@@ -293,6 +293,7 @@ CONTENT = {kind: template("A8", *members) for kind, members in {  # DATA 5.2
     NOT_HANDED: [("80", "intent", u(4)), ("FF23", "order", ORDER, True)],
     REVERSE_INTENT: [("80", "intent", u(4)), ("FF2C", "reversal", REVERSAL_ORDER)],
     REVERSED: [("80", "intent", u(4)), ("FF24", "receipt", RECEIPT_BODY), ("5F37", "signature", exactly(64))],
+    CARD_BLOCKED: [("FF24", "receipt", RECEIPT_BODY), ("5F37", "signature", exactly(64))],
     CASH_RECEIVED: [("80", "operator", an(20)), ("81", "amount", u(8, 1, 999_999_999_999))],
     CASH_COUNTED: [("80", "operator", an(20)), ("81", "expected", amount), ("82", "counted", amount)],
     OPERATORS_LOADED: [("80", "hash", hash32), ("81", "number", u(4))],

@@ -394,6 +394,25 @@ class Orders(Finding):
             world.files[f"{stem}.sig.der"] = bad
             self.assert_found(world, "in DER")
 
+    def test_a_card_that_blocked_itself(self):
+        def tell(listed=CARD, kind=4, check="0003", before=False, signer=None, times=1):
+            world = ready()
+            world.paid(world.intent(*FIRST))
+            world.block_list(listed, number=2)
+            shown = world.block_bodies[1 if before else 2]
+            body = world.receipt(shown, kind, check)
+            for _ in range(times):
+                world.entry(17, body, tlv("5F37", (signer or world.signing).plain((signer or world.signing).der(body))))
+            return world
+        self.assertEqual(findings(tell()), [])
+        self.assertEqual(findings(tell(times=3)), [])
+        self.assert_found(tell(listed="7900000000000022"), "not on the block list")
+        self.assert_found(tell(before=True), "another block list")
+        self.assert_found(tell(signer=Key()), "wrong signature")
+        self.assert_found(tell(check="0103"), "needs none")
+        for kind in (1, 2, 3):
+            self.assert_found(tell(kind=kind), "another kind than a block list")
+
     def test_a_receipt_read_back_that_a_journal_shows_too(self):
         world = ready()
         world.paid(world.intent(*FIRST))

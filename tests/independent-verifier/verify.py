@@ -67,7 +67,7 @@ def verify_folder(path: Path, root: Path) -> tuple[list[str], str]:
     payments = [payment for journal in journals.values() for payment in journal.payments]
 
     paid = {f"{payment.order.terminal}-{payment.order.sequence}" for payment in payments}
-    others = []
+    others = [receipt for journal in journals.values() for receipt in journal.others]
     for name in folder.names("receipts", ".signed.bin", ".sig.der"):
         if name[:1].isdigit():
             with findings.about(f"receipts/{name}"):

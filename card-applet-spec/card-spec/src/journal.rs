@@ -114,6 +114,8 @@ pub enum Event<'a> {
         /// The card's receipt, of kind `02`.
         receipt: EncodedReceipt<'a>,
     },
+    /// A card has blocked itself, because it was shown the block list in force (SPEC 13.10).
+    CardBlocked(EncodedReceipt<'a>),
     /// Cash has come into the clerk's drawer.
     CashReceived {
         /// The clerk.
@@ -264,6 +266,10 @@ impl<'a> EncodedReceipt<'a> {
         Signed::parse(encoding).map(Self)
     }
 
+    fn read_members(members: &mut Reader<'a>, content: DataObject<'a>) -> Result<Self, Error> {
+        Signed::read_members(members, content).map(Self)
+    }
+
     /// The signed object, to be verified under the card's signing key.
     pub fn signed(&self) -> Signed<'a, Receipt> {
         self.0
@@ -346,6 +352,7 @@ impl Event<'_> {
             Self::NotHanded { .. } => 12,
             Self::ReverseIntent { .. } => 13,
             Self::Reversed { .. } => 14,
+            Self::CardBlocked(_) => 17,
             Self::CashReceived { .. } => 18,
             Self::CashCounted { .. } => 19,
             Self::OperatorsLoaded { .. } => 20,
@@ -379,7 +386,7 @@ impl<'a> Event<'a> {
                 operator: Field::read(&mut members, 0x80)?,
             },
             6 => Self::Intent(EncodedOrder::read_next(&mut members)?),
-            7 => Self::Paid(EncodedReceipt(Signed::read_members(&mut members, content)?)),
+            7 => Self::Paid(EncodedReceipt::read_members(&mut members, content)?),
             8 => Self::Handed {
                 intent: Field::read(&mut members, 0x80)?,
             },
@@ -407,6 +414,7 @@ impl<'a> Event<'a> {
                 intent: Field::read(&mut members, 0x80)?,
                 receipt: EncodedReceipt(Signed::read_members(&mut members, content)?),
             },
+            17 => Self::CardBlocked(EncodedReceipt::read_members(&mut members, content)?),
             18 => Self::CashReceived {
                 operator: Field::read(&mut members, 0x80)?,
                 amount: some_cash(Field::read(&mut members, 0x81)?)?,
@@ -450,7 +458,7 @@ impl<'a> Event<'a> {
             }
             Self::ShiftOpened { operator } => operator.write(w, 0x80),
             Self::Intent(order) | Self::StillOpen(order) => w.raw(order.encoding),
-            Self::Paid(receipt) => receipt.0.write_members(w),
+            Self::Paid(receipt) | Self::CardBlocked(receipt) => receipt.0.write_members(w),
             Self::Handed { intent } => intent.write(w, 0x80),
             Self::NotHanded { intent, order } => {
                 intent.write(w, 0x80)?;

@@ -131,7 +131,7 @@ fn with_content(kind: u8, content: &[u8]) -> Vec<u8> {
 }
 
 /// One event of each kind, in the order of DATA 5.2.
-fn events<'a>(order: &'a [u8], reversal: &'a [u8], receipt: &'a [u8]) -> [Event<'a>; 20] {
+fn events<'a>(order: &'a [u8], reversal: &'a [u8], receipt: &'a [u8]) -> [Event<'a>; 21] {
     [
         Event::Boot {
             firmware: [1; 32],
@@ -176,6 +176,7 @@ fn events<'a>(order: &'a [u8], reversal: &'a [u8], receipt: &'a [u8]) -> [Event<
             intent: 8,
             receipt: EncodedReceipt::parse(receipt).unwrap(),
         },
+        Event::CardBlocked(EncodedReceipt::parse(receipt).unwrap()),
         Event::CashReceived {
             operator: Ascii::new("clerk").unwrap(),
             amount: Amount::new(18_000_000).unwrap(),
@@ -205,8 +206,8 @@ fn events<'a>(order: &'a [u8], reversal: &'a [u8], receipt: &'a [u8]) -> [Event<
 }
 
 /// Their bytes.
-const KINDS: [usize; 20] = [
-    1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 18, 19, 20, 21, 22, 23,
+const KINDS: [usize; 21] = [
+    1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 17, 18, 19, 20, 21, 22, 23,
 ];
 
 #[test]
@@ -234,11 +235,12 @@ fn no_kind_takes_the_content_of_another_form_nor_is_there_another_one() {
         }
         reader.expect(0xA8).unwrap().value().to_vec()
     });
-    // ListLoaded, BlockListLoaded, Synced and OperatorsLoaded have one form: a hash and a number; Intent and StillOpen have
-    // an order.
+    // ListLoaded, BlockListLoaded, Synced and OperatorsLoaded have one form: a hash and a number; Intent and StillOpen have an
+    // order, Paid and CardBlocked a receipt.
     let form = |kind: usize| match kind {
         4 | 10 | 20 => 3,
         11 => 6,
+        17 => 7,
         _ => kind,
     };
     for kind in 0..=24 {

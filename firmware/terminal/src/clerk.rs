@@ -12,6 +12,7 @@ use heapless::{String, Vec};
 use rand_core::CryptoRng;
 use zeroize::{Zeroize as _, Zeroizing};
 
+use crate::blocking::Blocking;
 use crate::cash::{CashEntry, Telling};
 use crate::clock_setting::TimeEntry;
 use crate::disbursement::Disbursing;
@@ -64,6 +65,8 @@ pub(crate) enum Flow {
     Verifying(Customer, GenuineCard),
     /// An Intent is in flash and its order is on the way.
     Disbursing(Disbursing),
+    /// The card is shown that it is on the block list.
+    Blocking(Blocking),
 }
 
 /// A PIN of at most `N` digits as it is typed, kept until it is used. It stays in one place: what is moved is left behind

@@ -39,6 +39,8 @@ pub(crate) struct Disbursing {
     order: OpenOrder,
     /// Bytes of it that were sent.
     sent: usize,
+    /// It is one that was left open.
+    settles: bool,
 }
 
 /// What the card says to an order.
@@ -89,6 +91,7 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
             taker,
             order,
             sent: 0,
+            settles: false,
         });
     }
 
@@ -170,6 +173,9 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
                     text::not_recorded(&mut self.out);
                     return self.end_service();
                 }
+                if disbursing.settles {
+                    return self.block_if_listed(disbursing.card);
+                }
                 self.disburse_next(disbursing.card, disbursing.due, disbursing.taker);
             }
             Verdict::Refused(reason, status) => {
@@ -185,6 +191,9 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
                     text::document_not_enough(&mut self.out);
                 }
                 self.remember_refusal(reason, line);
+                if disbursing.settles {
+                    return self.block_if_listed(disbursing.card);
+                }
                 self.disburse_next(disbursing.card, disbursing.due, disbursing.taker);
             }
             Verdict::Undecided(reason, status) => {
@@ -305,6 +314,7 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
             taker,
             order,
             sent: 0,
+            settles: true,
         });
     }
 }

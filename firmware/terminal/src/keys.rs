@@ -126,6 +126,13 @@ impl Credentials {
         self.issuers.iter().find(|issuer| issuer.holder() == reference)
     }
 
+    /// The place of an issuer's certificate among those that the device keeps.
+    pub(crate) fn place_of(&self, reference: Reference) -> Option<usize> {
+        self.issuers
+            .iter()
+            .position(|issuer| issuer.holder() == reference)
+    }
+
     /// The issuer's newest key: it alone signs lists, times and acknowledgements. What a key before it signed for cards
     /// stays good; that key may have been given up because somebody else has it.
     pub(crate) fn present_issuer(&self) -> Option<&Certified> {

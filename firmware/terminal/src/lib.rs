@@ -6,6 +6,7 @@
 #![no_std]
 
 mod block_list;
+mod blocking;
 mod cash;
 mod clerk;
 mod clock;

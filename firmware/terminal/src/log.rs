@@ -497,7 +497,8 @@ fn recall<F: NorFlash>(journal: &mut Journal<Shared<'_, F>>) -> Result<(Standing
 fn is_repeatable(event: &Event<'_>) -> bool {
     match event {
         Event::Refused(refusal) => refusal.closes_intent.is_none(),
-        Event::ShiftOpened { .. }
+        Event::CardBlocked(_)
+        | Event::ShiftOpened { .. }
         | Event::ShiftClosed { .. }
         | Event::OperatorRefused { .. }
         | Event::ClockSetByOperator { .. }

@@ -126,6 +126,7 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
             },
             Flow::Verifying(customer, card) => self.verified(customer, card, response),
             Flow::Disbursing(disbursing) => self.disbursed(disbursing, response),
+            Flow::Blocking(blocking) => self.block_answered(blocking, response),
             flow => self.flow = flow,
         }
         self.wish_field();
@@ -199,7 +200,7 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
             return self.give_up(refusal(reason, Some(card.facts())));
         }
         if let Err(refusal) = self.may_be_paid(card.facts()) {
-            return self.give_up(refusal);
+            return self.part_with(card, refusal);
         }
         match card.read(HOLDER_FILE, 0, self.out.command()) {
             Ok(()) => self.flow = Flow::Greeting(card, Zeroizing::new(Vec::new())),
@@ -321,7 +322,7 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
             );
         }
         if let Err(refusal) = self.may_be_paid(card.facts()) {
-            return self.give_up(refusal);
+            return self.part_with(card, refusal);
         }
         if customer.taker.method == HolderCheckMethod::PhotoDocument {
             return self.disburse_next(card, customer.bill.due, customer.taker);

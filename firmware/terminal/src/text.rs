@@ -401,8 +401,8 @@ fn reason(reason: RefusalReason) -> (&'static str, &'static str) {
             "the PIN is blocked; the issuing station unblocks it.",
         ),
         RefusalReason::CardBlocked => (
-            "thẻ bị khóa. Giữ thẻ, báo nơi cấp.",
-            "the card is on the block list; keep it and tell the issuer.",
+            "thẻ đã ngừng dùng. Giữ thẻ, mời đến nơi cấp thẻ.",
+            "this card is no longer in use; keep it and send the person to the issuing station.",
         ),
         RefusalReason::CardExpired => (
             "thẻ hết hạn hoặc chưa có hiệu lực.",
@@ -444,6 +444,20 @@ fn reason(reason: RefusalReason) -> (&'static str, &'static str) {
             "no valid certificate of this card's issuer here; sync with the host and tap again; do not keep the card.",
         ),
     }
+}
+
+/// Before the card is shown that it is on the block list, which may take seconds.
+pub(crate) fn hold_still(out: &mut Outbox) {
+    say!(out, "Giữ yên thẻ trên máy.{EN} / Hold the card still.");
+}
+
+/// The card has blocked itself.
+pub(crate) fn card_blocked(out: &mut Outbox) {
+    say!(
+        out,
+        "Thẻ đã tự khóa, nhấc ra được. Máy khác cũng không trả nữa.{EN} / The card has blocked itself: take it away; no terminal \
+         pays on it any more."
+    );
 }
 
 /// What the card's decision means (SPEC 9.3).

@@ -97,10 +97,10 @@ fn is_blocked(bench: &mut Bench<'_>) -> bool {
     let screen = bench.read_screen();
     bench.type_keys("c");
     assert!(
-        screen.contains("thẻ bị khóa") != screen.contains("PIN"),
+        screen.contains("thẻ đã ngừng dùng") != screen.contains("PIN"),
         "{screen}"
     );
-    screen.contains("thẻ bị khóa")
+    screen.contains("thẻ đã ngừng dùng")
 }
 
 #[test]

@@ -62,7 +62,7 @@ fn verdict(flash: &Chip, host: &Host, serial: u64) -> Verdict {
     let screen = bench.read_screen();
     let known = bench.hello().block_list_number > 0;
     match (
-        screen.contains("thẻ bị khóa"),
+        screen.contains("thẻ đã ngừng dùng"),
         screen.contains("danh sách khóa thẻ"),
     ) {
         (true, false) if known => Verdict::Blocked,
@@ -253,7 +253,11 @@ fn two_hundred_thousand_cards_are_looked_up_by_the_one_group() {
         };
         bench.tap(&mut card(&plan));
         let screen = bench.read_screen();
-        assert_eq!(screen.contains("thẻ bị khóa"), blocked, "card {serial}: {screen}");
+        assert_eq!(
+            screen.contains("thẻ đã ngừng dùng"),
+            blocked,
+            "card {serial}: {screen}"
+        );
         bench.type_keys("c");
     }
     println!("{at_start} reads of the flash at the start");

@@ -76,7 +76,7 @@ fn a_block_list_that_fills_its_space() {
     host.load_blocks(&mut bench, 2, noon()).unwrap();
     bench.tap(&mut card);
     assert!(
-        bench.read_screen().contains("thẻ bị khóa"),
+        bench.read_screen().contains("thẻ đã ngừng dùng"),
         "it is the first of them"
     );
 }

@@ -186,6 +186,8 @@ codes! {
     BlockedCard = "blocked-card-paid",
     /// A payment without a block list, or with one older than 35 days (DATA 4).
     BlockListStale = "block-list-stale",
+    /// A CardBlocked entry for a card that the block list in force does not have, or by another list (DATA 5.2).
+    CardBlocked = "card-blocked-without-list",
     /// A Paid entry whose receipt does not answer an open Intent.
     PaidWithoutIntent = "paid-without-intent",
     /// A Handed entry for what was not paid, or was handed before.
@@ -205,8 +207,7 @@ codes! {
     ReceiptCard = "receipt-card",
     /// The card did not see the holder check that the order states.
     ReceiptHolderCheck = "receipt-holder-check",
-    /// A Paid entry holds a receipt of another kind than a payment, or a Reversed entry one of another kind than a reversal (SPEC
-    /// 9.4).
+    /// A receipt of another kind than its entry is for (SPEC 9.4).
     ReceiptKind = "receipt-kind",
     /// Two receipts of a card with one counter.
     ReceiptFork = "receipt-fork",

@@ -86,7 +86,7 @@ pub(crate) struct Journal {
     pub(crate) not_handed: Vec<u32>,
     /// Receipts of reversals that their cards signed.
     pub(crate) reversals: Vec<Reversal>,
-    /// Receipts that answer no Intent at hand: no payments, but links of their cards' chains.
+    /// Receipts that answer no Intent at hand, or are of other kinds: no payments, but links of their cards' chains.
     pub(crate) stray_receipts: Vec<(Place, Receipt, Digest)>,
 }
 
@@ -460,6 +460,7 @@ impl<'a, V: Verify> Pass<'a, V> {
             }
             Event::StillOpen(order) => self.still_open(order, place),
             Event::Paid(receipt) => self.paid(receipt, genuine, place),
+            Event::CardBlocked(receipt) => self.card_blocked(receipt, place),
             Event::Handed { intent } => self.handed(*intent, place),
             Event::NotHanded { intent, order } => self.not_handed(*intent, order.as_ref(), place),
             Event::ReverseIntent { intent, reversal } => {

@@ -24,6 +24,7 @@ mod report;
 mod reversals;
 mod shifts;
 mod trust;
+mod witnessed;
 
 use std::collections::BTreeMap;
 use std::num::NonZero;

@@ -1,8 +1,8 @@
 //! Journals of terminals on their way into the ledger: every entry is verified before it is stored, in order.
 //!
 //! Checked are signature, terminal, sequence and chain of each entry (DATA 5.1), that an Intent names its own place and no
-//! more are open than may be (DATA 5.3), and for a payment that the card's receipt verifies and that order, receipt, card and
-//! payment list agree. The first entry that fails stops the ingestion: what is before it is committed, it and what follows is not.
+//! more are open than may be (DATA 5.3), for a payment that the card's receipt verifies and that order, receipt, card and
+//! payment list agree, and for a card that has blocked itself that its receipt verifies. The first entry that fails stops the ingestion: what is before it is committed, it and what follows is not.
 
 use ansinh_store::journal::{Ingestion, JournalEntry, JournalHead, Meaning, Payment};
 use ansinh_store::reversals::AnnouncedReversal;
@@ -78,6 +78,9 @@ pub enum EntryError {
     /// The receipt is of a payment, an issuer script or a block list (SPEC 9.4).
     #[error("its receipt is of another kind than a reversal")]
     OtherKind,
+    /// A CardBlocked entry whose receipt is of a payment, a reversal or an issuer script (DATA 5.2).
+    #[error("its receipt is of another kind than a block list")]
+    NoBlock,
     /// The order names a list or line that the issuer did not sign, or other values than the line's.
     #[error(
         "card, line, amount or recipient are not those of a payment list that the issuer signed for this terminal"
@@ -269,6 +272,13 @@ impl<'s> JournalIngestion<'s> {
                 Meaning::Record
             }
             Event::Paid(receipt) => Meaning::Paid(self.check_payment(receipt)?),
+            Event::CardBlocked(receipt) => {
+                if receipt.signed().claimed().kind != ReceiptKind::BlockList {
+                    return Err(EntryError::NoBlock.into());
+                }
+                verify_receipt(self.store, &receipt.signed())?;
+                Meaning::Record
+            }
             Event::Refused(refusal) => {
                 self.check_refusal(refusal)?;
                 match refusal.closes_intent {

@@ -3,8 +3,10 @@
 use card_spec::certificate::{CertificateKey, Request};
 use card_spec::command::{KeyPossession, SessionBinding};
 use card_spec::crypto::{SecretKey, sha256};
-use card_spec::journal::{EncodedOrder, Event, Refusal, RefusalReason, ShiftEnd, TimeStatement};
-use card_spec::payment::{ClockSource, Operator};
+use card_spec::journal::{
+    EncodedOrder, EncodedReceipt, Event, Refusal, RefusalReason, ShiftEnd, TimeStatement,
+};
+use card_spec::payment::{ClockSource, HolderCheckOutcome, Operator, Receipt, ReceiptKind};
 use card_spec::values::{Amount, Time};
 use serde_json::{Value, json};
 
@@ -324,6 +326,7 @@ fn journal_entries() -> Kind {
     world.not_handed_again(0, intent, &order);
     let receipt = world.reversal_receipt(2, &reversal);
     world.reversed(0, 2, intent, &receipt);
+    blocked(&mut world);
     let terminal = world.terminals.first().expect("a terminal");
     for (sequence, entry) in (1..).zip(&terminal.entries) {
         kind.valid(
@@ -347,6 +350,24 @@ fn journal_entries() -> Kind {
         &bad,
     );
     kind
+}
+
+/// A card that has blocked itself.
+fn blocked(world: &mut World) {
+    let order = world.order(0, 0, 3);
+    let order = order.encode(&mut [0; 512]).expect("fits").to_vec();
+    let receipt = Receipt {
+        kind: ReceiptKind::BlockList,
+        object_hash: sha256(&[b"block list"]),
+        holder_check: HolderCheckOutcome {
+            pin_verified: false,
+            tries_left: 3,
+        },
+        ..world.receipt(2, &order)
+    };
+    let receipt = sign(&receipt, &world.cards.get(2).expect("a card").signing);
+    let receipt = EncodedReceipt::parse(&receipt).expect("a receipt");
+    world.terminal(0).log(Event::CardBlocked(receipt));
 }
 
 /// What a terminal tells of its operators.

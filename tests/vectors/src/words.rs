@@ -305,6 +305,7 @@ fn content(kind: u8) -> Names {
         12 => &[(0x80, "intent"), (0xFF23, "order, told again")],
         13 => &[(0x80, "intent"), (0xFF2C, "reversal")],
         14 => &[(0x80, "intent"), (0xFF24, "receipt"), (0x5F37, "signature")],
+        17 => &[(0xFF24, "receipt"), (0x5F37, "signature of the card")],
         20 => &[(0x80, "hash of the list of operators"), (0x81, "number")],
         21 => &[(0x80, "operator"), (0x81, "wrong PINs")],
         22 => &[(0x80, "operator"), (0x81, "how")],

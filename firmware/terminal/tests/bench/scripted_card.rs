@@ -5,7 +5,8 @@ use card_spec::APPLICATION_IDENTIFIER;
 use card_spec::apdu::{Command, Response, StatusWord};
 use card_spec::certificate::Certificate;
 use card_spec::command::instruction::{
-    DISBURSE, INTERNAL_AUTHENTICATE, PERFORM_SECURITY_OPERATION, READ_BINARY, SELECT, VERIFY,
+    DEACTIVATE, DISBURSE, INTERNAL_AUTHENTICATE, PERFORM_SECURITY_OPERATION, READ_BINARY, READ_RECORD,
+    SELECT, VERIFY,
 };
 use card_spec::command::{CSO_FILE, GeneratedKeys, SessionBinding};
 use card_spec::crypto::{Digest, PublicKey, SecretKey, Sign as _, Signature, sha256};
@@ -35,6 +36,8 @@ pub struct ScriptedCard {
     channel: Option<CardChannel>,
     session_receipt: [u8; 16],
     order: Vec<u8>,
+    /// Is it blocked already, and its answer to a block list, or to who reads its newest receipt?
+    pub blocking: Option<(bool, Vec<u8>)>,
 }
 
 impl ScriptedCard {
@@ -65,6 +68,7 @@ impl ScriptedCard {
             channel: None,
             session_receipt: [0; 16],
             order: Vec::new(),
+            blocking: None,
         }
     }
 
@@ -169,6 +173,12 @@ impl ScriptedCard {
                     decide(self, &order)
                 }
             }
+            DEACTIVATE => match &self.blocking {
+                Some((false, receipt)) if command.p1 == 1 => (0x9000, receipt.clone()),
+                Some((false, _)) => (0x9000, Vec::new()),
+                _ => (0x6985, Vec::new()),
+            },
+            READ_RECORD => (0x9000, self.blocking.clone().unwrap().1),
             other => panic!("instruction {other:02X} in a session"),
         };
         let mut answer = [0; MAX_PROTECTED_RESPONSE];

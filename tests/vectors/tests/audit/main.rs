@@ -12,6 +12,7 @@ mod parked;
 mod payments;
 mod reversals;
 mod versions;
+mod witnessed;
 
 use std::collections::BTreeMap;
 use std::num::NonZero;
