@@ -252,6 +252,9 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
             self.flow = Flow::Greeting(card, file);
             return;
         }
+        if let Err(TapError::Refused(status)) = complete {
+            return self.not_shown(&facts, status);
+        }
         let genuine = complete == Ok(true) && ct_eq(&sha256(&[&file]), &facts.holder_digest);
         let holder = Holder::read(&mut Reader::new(&file), HOLDER_TAG);
         let (true, Ok(holder)) = (genuine, holder) else {
@@ -266,6 +269,26 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
             Ok(found) => self.offer(card.into_known(), [false; 2], Some(found)),
             Err(refusal) => self.give_up(refusal),
         }
+    }
+
+    /// The card shows nothing of its holder to a terminal that it has taken for one: it was blocked, maybe where a newer block list
+    /// is in force. The word comes bare and proves nothing (SPEC 8.3), so nobody is called a forger for it.
+    fn not_shown(&mut self, facts: &CardFacts, status: StatusWord) {
+        self.refuse(Refusal {
+            status_word: Some(status.0),
+            ..refusal(RefusalReason::RefusedByCard, Some(facts))
+        });
+        text::maybe_blocked(&mut self.out);
+        self.end_service();
+    }
+
+    /// No PIN helps any more today; what does depends on what the issuer allowed for this card.
+    fn pin_blocked(&mut self, refusal: Refusal, facts: &CardFacts) {
+        self.refuse(refusal);
+        if allows_documents(facts) && self.device.operators.is_some() {
+            text::document_instead(&mut self.out);
+        }
+        self.end_service();
     }
 
     /// What the list in force has for this card and recipient.
@@ -316,10 +339,9 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
     /// Second tap, genuine card: is it the one from before?
     fn returned(&mut self, customer: Customer, mut card: GenuineCard) {
         if card.facts().cso_hash != customer.card.facts.cso_hash {
-            return self.ask_pin(
-                customer,
-                "Thẻ khác! Hãy dùng thẻ lúc đầu.\u{1F} / Another card: present the first one.",
-            );
+            let first = customer.card.facts.number;
+            text::swapped(&mut self.out, card.facts().number, first);
+            return self.ask_pin(customer, "");
         }
         if let Err(refusal) = self.may_be_paid(card.facts()) {
             return self.part_with(card, refusal);
@@ -373,11 +395,11 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
             }
             (true, _, Some(_)) => {
                 self.refuse(refused(RefusalReason::WrongPin));
-                self.give_up(refused(RefusalReason::PinBlocked));
+                self.pin_blocked(refused(RefusalReason::PinBlocked), &facts);
             }
             // It comes bare, so it may be forged: then it costs a retry, never money.
             (_, StatusWord::AUTHENTICATION_METHOD_BLOCKED, _) => {
-                self.give_up(refused(RefusalReason::PinBlocked));
+                self.pin_blocked(refused(RefusalReason::PinBlocked), &facts);
             }
             _ => self.give_up(refused(RefusalReason::RefusedByCard)),
         }

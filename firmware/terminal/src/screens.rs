@@ -20,7 +20,7 @@ use std::string::{String, ToString as _};
 use std::vec::Vec;
 
 use card_spec::journal::{Refusal, RefusalReason};
-use card_spec::values::Amount;
+use card_spec::values::{Amount, CardNumber};
 use screen::oled::Frame;
 use screen::{HEIGHT, LANGUAGE_KEY, PAGE_KEY, Panel, WIDTH};
 
@@ -139,6 +139,10 @@ fn look(name: &str, tiles: &[Tile]) {
     assert!(drawn == kept, "{name}: there are screens too many or too few");
 }
 
+fn number(serial: u64) -> CardNumber {
+    CardNumber::new(79, serial).unwrap_or_else(|| panic!("a card number"))
+}
+
 fn dong(vnd: u64) -> Amount {
     Amount::new(vnd).expect("an amount")
 }
@@ -163,6 +167,12 @@ fn each_state() {
             tile("still open", text::still_open),
             tile("tap again", text::tap_again),
             tile("tries left", |out| text::tries_left(out, 2)),
+            tile("last try", |out| text::tries_left(out, 1)),
+            tile("document instead", text::document_instead),
+            tile("swapped", |out| text::swapped(out, number(2), number(1))),
+            tile("maybe blocked", text::maybe_blocked),
+            tile("hold still", text::hold_still),
+            tile("card blocked", text::card_blocked),
             tile("total", |out| text::total(out, dong(1_500_000), false)),
             tile("longest amount", |out| {
                 text::total(out, dong(999_999_999_999), true)

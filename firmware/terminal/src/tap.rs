@@ -420,7 +420,7 @@ impl GenuineCard {
     ) -> Result<bool, TapError> {
         let mut plain = zeroize::Zeroizing::new([0; MAX_PROTECTED_RESPONSE]);
         let reply = self.receive(response, plain.as_mut())?;
-        let response = reply.authenticated().map_err(|_| TapError::NotGenuine)?;
+        let response = reply.authenticated().map_err(TapError::Refused)?;
         take_part(file, response.ok().map_err(|_| TapError::NotGenuine)?)
     }
 }

@@ -349,6 +349,38 @@ pub(crate) fn tap_again(out: &mut Outbox) {
 
 pub(crate) fn tries_left(out: &mut Outbox, tries: u8) {
     say!(out, "Còn {tries} lần thử.{EN} / {tries} tries left.");
+    if tries == 1 {
+        say!(
+            out,
+            "Sai nữa là khóa PIN. Không nhớ: bấm c, nơi cấp thẻ đặt PIN mới.{EN} / One more wrong PIN blocks it. Forgotten: press c, \
+             the issuing station sets a new one."
+        );
+    }
+}
+
+/// The PIN is blocked, and the issuer allows photo documents for this card.
+pub(crate) fn document_instead(out: &mut Outbox) {
+    say!(
+        out,
+        "Trả hôm nay được bằng giấy tờ có ảnh: bấm 2, người trả thứ hai xác nhận, chạm thẻ, bấm d.{EN} / A photo document pays \
+         today: press 2, a second operator joins, tap the card, press d."
+    );
+}
+
+/// The card at the second tap is not that of the first one. Its holder is nobody's business here, so it is told by number.
+pub(crate) fn swapped(out: &mut Outbox, card: CardNumber, first: CardNumber) {
+    say!(
+        out,
+        "Thẻ khác: {card}. Trả lại thẻ đó, dùng thẻ {first}.{EN} / Another card: give it back and use the first one."
+    );
+}
+
+/// What it may mean that a genuine card shows nothing of its holder.
+pub(crate) fn maybe_blocked(out: &mut Outbox) {
+    say!(
+        out,
+        "Thẻ có thể đã ngừng dùng: mời đến nơi cấp thẻ.{EN} / The card may be out of use: send the person to the issuing station."
+    );
 }
 
 pub(crate) fn paid(out: &mut Outbox, line: u32, amount: Amount) {

@@ -13,11 +13,12 @@ mod bench;
 use bench::card::issuer::{Plan, plan, programme, signed};
 use bench::card::{Card, date};
 use bench::host::{Host, ListPlan, card, line, noon};
-use bench::{Bench, Chip, chip, story};
+use bench::{Bench, Chip, chip, execute, story};
 use card_spec::cso::Caps;
 use card_spec::groups::ProgrammeStatus;
-use card_spec::list::ListLine;
+use card_spec::list::{BlockReason, ListLine};
 use card_spec::payment::{LineKey, LineKeyParts, LineType};
+use card_spec::script::Action;
 use card_spec::values::{Amount, CardNumber, Period, Programme, Time};
 use link::Request;
 use reference_applet::{Memory as _, Slot};
@@ -93,6 +94,9 @@ fn a_wrong_pin_costs_a_try_and_the_last_one_blocks() {
             screen.contains(tries) && screen.contains("sai mã PIN"),
             "{screen}"
         );
+        // Before the last try, and then only.
+        assert_eq!(screen.contains("đặt PIN mới"), tries == "Còn 1 lần", "{screen}");
+        assert!(!screen.contains("bấm 2"), "nobody can vouch here");
     }
     let expected = (vec![2, 2, 2, 3], vec![0x63C2, 0x63C1, 0x63C0, 0x63C0]);
     assert_eq!(refused(&mut bench, &host), expected);
@@ -406,11 +410,40 @@ fn another_card_at_the_second_tap_gets_no_pin() {
     bench.type_keys("271828\n");
     let before = other.memory().read(Slot::Pin).to_vec();
     bench.tap(&mut other);
-    assert!(bench.read_screen().contains("Thẻ khác"));
+    let screen = bench.read_screen();
+    let told = format!("Thẻ khác: {number}. Trả lại thẻ đó, dùng thẻ {}", plan().number);
+    assert!(screen.contains(&told), "{screen}");
     assert_eq!(other.memory().read(Slot::Pin), before, "no PIN was tried on it");
     bench.type_keys("271828\n");
     bench.tap(&mut card);
     assert!(bench.read_screen().contains("ĐÃ TRẢ"));
+}
+
+/// Blocked where a newer block list is in force: that is no forgery, and the clerk does not say so to the person.
+#[test]
+fn a_card_that_was_blocked_elsewhere_is_not_called_a_forgery() {
+    let flash = chip();
+    let mut host = usual();
+    let mut bench = ready(&flash, &mut host);
+    let mut card = card(&plan());
+    execute(&mut card, 0, Action::Block(BlockReason::Replaced));
+    bench.tap(&mut card);
+    let screen = bench.read_screen();
+    assert!(
+        screen.contains("mời đến nơi cấp thẻ") && !screen.contains("không hợp lệ"),
+        "{screen}"
+    );
+    assert_eq!(refused(&mut bench, &host), (vec![12], vec![0x6982]));
+    // An altered file is none the less.
+    let mut forged = bench::host::card(&plan());
+    bench.tap_with(&mut forged, &mut |_, command, mut answer| {
+        if command[..2] == [0x84, 0xB0] {
+            answer[3] ^= 1;
+        }
+        Some(answer)
+    });
+    assert!(bench.read_screen().contains("không hợp lệ"));
+    assert_eq!(refused(&mut bench, &host).0, [12, 7]);
 }
 
 #[test]

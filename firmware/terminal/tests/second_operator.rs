@@ -61,7 +61,8 @@ fn blocked(flash: &RefCell<Chip>) -> (Bench<'_>, Host, Card) {
         bench.type_keys("000000\n");
         bench.tap(&mut card);
     }
-    bench.read_screen();
+    let screen = bench.read_screen();
+    assert!(screen.contains("bấm 2") && screen.contains("bấm d"), "{screen}");
     (bench, host, card)
 }
 
