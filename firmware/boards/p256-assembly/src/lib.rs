@@ -6,8 +6,7 @@
 #![no_std]
 
 use card_spec::crypto::{
-    Curve, InvalidSecretKey, InvalidSignature, PortableP256, PublicKey, SecretKey, SharedSecret, Signature,
-    Verify, sha256,
+    Curve, InvalidSecretKey, InvalidSignature, PublicKey, SecretKey, SharedSecret, Signature, Verify, sha256,
 };
 use p256_cortex_m4_sys::{p256_ecdh_calc_shared_secret, p256_keygen, p256_sign, p256_verify};
 use rand_core::CryptoRng;
@@ -101,12 +100,12 @@ impl Curve for AssemblyP256 {
         let agreed = unsafe {
             p256_ecdh_calc_shared_secret(secret.as_mut_ptr(), private.as_ptr(), x.as_ptr(), y.as_ptr())
         };
-        if agreed {
-            SharedSecret::new(secret)
-        } else {
-            // It refuses points off the curve, which a `PublicKey` never is.
-            PortableP256.agree(key, peer)
+        if !agreed {
+            // It refuses points off the curve, which a `PublicKey` never is. If it did all the same, this would be a secret that
+            // nobody shares: the session ends at its first MAC.
+            *secret = sha256(&[key.to_bytes().as_ref(), peer.as_bytes()]);
         }
+        SharedSecret::new(secret)
     }
 }
 
