@@ -50,6 +50,10 @@ pub struct Shift {
     pub paid: Sum,
     /// What was handed over.
     pub handed: Sum,
+    /// What was not handed over although the card had paid it.
+    pub not_handed: Sum,
+    /// Of all that was not handed over, what its cards have undone.
+    pub reversed: Sum,
     /// Refusals.
     pub refused: u64,
     /// Cash that came in, in VND.
@@ -78,71 +82,83 @@ struct Reader {
     shifts: Vec<Shift>,
     /// Orders whose outcome is not known: Intent and VND.
     open: HashMap<Digest, (u32, u64)>,
-    /// Payments that are not handed over, by Intent: VND.
+    /// Payments that wait to be handed over, by Intent: VND.
     unhanded: HashMap<u32, u64>,
+    /// Payments that stand although their money was not handed over, by Intent: VND.
+    not_handed: HashMap<u32, u64>,
 }
 
 impl Reader {
     fn entry(&mut self, entry: &Entry<'_>) {
         match &entry.event {
-            Event::ShiftOpened { operator } => return self.opened(entry, operator.as_str()),
+            Event::ShiftOpened { operator } => self.shifts.push(opened(entry, operator.as_str())),
             Event::Intent(order) => {
                 let vnd = order.order().amount.vnd();
                 self.open.insert(order.hash(), (entry.sequence, vnd));
             }
+            Event::Paid(receipt) => {
+                if let Some((intent, vnd)) = self.open.remove(&receipt.signed().claimed().object_hash) {
+                    self.unhanded.insert(intent, vnd);
+                    self.tell(|shift| shift.paid.add(vnd));
+                }
+            }
+            Event::Handed { intent } => {
+                if let Some(vnd) = self.unhanded.remove(intent) {
+                    self.tell(|shift| shift.handed.add(vnd));
+                }
+            }
+            Event::NotHanded { intent, .. } => {
+                if let Some(vnd) = self.unhanded.remove(intent) {
+                    self.not_handed.insert(*intent, vnd);
+                    self.tell(|shift| shift.not_handed.add(vnd));
+                }
+            }
+            Event::Reversed { intent, .. } => {
+                if let Some(vnd) = self.not_handed.remove(intent) {
+                    self.tell(|shift| shift.reversed.add(vnd));
+                }
+            }
             Event::Refused(refusal) => {
-                let is_closed = |(intent, _): &(u32, u64)| refusal.closes_intent == Some(*intent);
-                self.open.retain(|_, open| !is_closed(open));
+                self.open
+                    .retain(|_, (intent, _)| refusal.closes_intent != Some(*intent));
+                self.tell(|shift| shift.refused += 1);
+            }
+            Event::ShiftClosed { end, .. } => self.tell(|shift| shift.closed = *end == ShiftEnd::Closed),
+            Event::CashReceived { amount, .. } => self.tell(|shift| shift.received_vnd += amount.vnd()),
+            Event::CashCounted {
+                expected, counted, ..
+            } => {
+                let count = CashCount {
+                    time: entry.time,
+                    expected_vnd: expected.vnd(),
+                    counted_vnd: counted.vnd(),
+                };
+                self.tell(|shift| shift.counts.push(count));
             }
             _ => {}
         }
-        let paid = match &entry.event {
-            Event::Paid(receipt) => self.open.remove(&receipt.signed().claimed().object_hash),
-            _ => None,
-        };
-        if let Some((intent, vnd)) = paid {
-            self.unhanded.insert(intent, vnd);
-        }
-        let handed = match &entry.event {
-            Event::Handed { intent } => self.unhanded.remove(intent),
-            _ => None,
-        };
-        // Before the first shift nothing is paid; an order may be settled then.
-        let Some(shift) = self.shifts.last_mut() else {
-            return;
-        };
-        match &entry.event {
-            Event::Refused(_) => shift.refused += 1,
-            Event::ShiftClosed { end, .. } => shift.closed = *end == ShiftEnd::Closed,
-            Event::CashReceived { amount, .. } => shift.received_vnd += amount.vnd(),
-            Event::CashCounted {
-                expected, counted, ..
-            } => shift.counts.push(CashCount {
-                time: entry.time,
-                expected_vnd: expected.vnd(),
-                counted_vnd: counted.vnd(),
-            }),
-            _ => {}
-        }
-        if let Some((_, vnd)) = paid {
-            shift.paid.add(vnd);
-        }
-        if let Some(vnd) = handed {
-            shift.handed.add(vnd);
-        }
     }
 
-    fn opened(&mut self, entry: &Entry<'_>, operator: &str) {
-        self.shifts.push(Shift {
-            entry: entry.sequence,
-            opened: entry.time,
-            operator: operator.to_owned(),
-            closed: false,
-            paid: Sum::default(),
-            handed: Sum::default(),
-            refused: 0,
-            received_vnd: 0,
-            counts: Vec::new(),
-        });
+    /// Before the first shift nobody works; an order may be settled then.
+    fn tell(&mut self, what: impl FnOnce(&mut Shift)) {
+        if let Some(shift) = self.shifts.last_mut() {
+            what(shift);
+        }
+    }
+}
+
+fn opened(entry: &Entry<'_>, operator: &str) -> Shift {
+    Shift {
+        entry: entry.sequence,
+        opened: entry.time,
+        operator: operator.to_owned(),
+        closed: false,
+        paid: Sum::default(),
+        handed: Sum::default(),
+        not_handed: Sum::default(),
+        reversed: Sum::default(),
+        refused: 0,
+        received_vnd: 0,
+        counts: Vec::new(),
     }
 }

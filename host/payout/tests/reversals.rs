@@ -3,7 +3,9 @@
 
 mod common;
 
-use ansinh_payout::{EntryError, IngestionError, JournalIngestion, PayoutError, make_payment_list};
+use ansinh_payout::{
+    EntryError, IngestionError, JournalIngestion, PayoutError, Sum, make_payment_list, shifts,
+};
 use ansinh_store::journal::Ingestion;
 use card_spec::crypto::sha256;
 use card_spec::journal::{EncodedOrder, EncodedReceipt, EncodedReversal, Event, Refusal, RefusalReason};
@@ -331,4 +333,32 @@ fn its_order_is_told_again_and_the_card_may_refuse() {
     assert!(matches!(bare, EntryError::Closing), "{bare}");
     bench.say(refusal(0x634B));
     assert_eq!((bench.standing(), bench.not_handed()), (1, vec![order.sequence]));
+}
+
+#[test]
+fn a_shift_tells_of_money_that_was_not_handed_over_and_of_what_the_card_has_undone() {
+    let mut bench = Bench::new();
+    let shift = bench.till.open_shift();
+    bench.take(&shift).unwrap();
+    let order = bench.paid();
+    let of_last_shift = |bench: &Bench| {
+        let shifts = shifts(&bench.store, bench.till.name.as_str()).unwrap();
+        let last = shifts.last().unwrap();
+        [last.paid, last.handed, last.not_handed, last.reversed]
+    };
+    let paid = Sum {
+        number: 1,
+        vnd: order.amount.vnd(),
+    };
+    let nothing = Sum::default();
+    assert_eq!(of_last_shift(&bench), [paid, nothing, nothing, nothing]);
+    bench.say(Event::NotHanded {
+        intent: order.sequence,
+        order: None,
+    });
+    assert_eq!(of_last_shift(&bench), [paid, nothing, paid, nothing]);
+    let (entry, reversal) = bench.announce(&order);
+    let reversed = bench.reversed(&order, &reversal, 0, |_| ());
+    bench.take(&[entry, reversed].concat()).unwrap();
+    assert_eq!(of_last_shift(&bench), [paid, nothing, paid, paid]);
 }

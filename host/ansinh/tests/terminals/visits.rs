@@ -239,8 +239,19 @@ fn a_file_that_is_no_journal_of_a_known_terminal_changes_nothing() {
     let mut forged = good.clone();
     *forged.last_mut().unwrap() ^= 1;
     assert!(import(&desk, 1, &forged).contains("quarantine"));
-    let cut_off = good.get(..good.len() - 1).unwrap();
-    assert!(import(&desk, 1, cut_off).contains("quarantine"));
+    // As by a stick that was pulled out too early: every length at which the last entry is not whole.
+    let (mut entries, mut last) = (Reader::new(&good), 0);
+    while !entries.rest().is_empty() {
+        last = good.len() - entries.rest().len();
+        Signed::<Entry<'_>>::read_next(&mut entries).unwrap();
+    }
+    for end in [last + 1, last + 2, last + 3, last + 100, good.len() - 1] {
+        let told = import(&desk, 1, good.get(..end).unwrap());
+        assert!(
+            told.contains("middle of an entry") && !told.contains("quarantine"),
+            "{end}: {told}"
+        );
+    }
     desk.succeed(&["terminal", "sync", "--port", &port]);
     // A bit that has flipped on the way says nothing against the terminal.
     let mut damaged = good.clone();

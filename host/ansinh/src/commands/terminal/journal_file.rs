@@ -10,7 +10,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 use card_spec::crypto::{PortableP256, PublicKey};
 use card_spec::journal::Entry;
 use card_spec::signed::Signed;
-use card_spec::tlv::Reader;
+use card_spec::tlv::{Reader, length_of_first_object};
 use card_spec::values::TerminalName;
 use clap::Args;
 use serde_json::json;
@@ -152,21 +152,24 @@ impl Import {
             }
             known += encoding.len();
         }
+        let new = bytes.get(known..).unwrap_or_default();
+        let whole = new.get(..without_cut_off(new)).unwrap_or_default();
         let mut taken = Ingestion::default();
-        take(
-            &home,
-            name,
-            &mut ingestion,
-            bytes.get(known..).unwrap_or_default(),
-            &mut taken,
-        )?;
+        take(&home, name, &mut ingestion, whole, &mut taken)?;
         store.log_operation(&actor, "terminal-journal-imported", name.as_str())?;
         let not_handed = store.not_handed(name.as_str())?;
-        report(options, name, &taken, &not_handed, ingestion.next_sequence() - 1);
-        match paid_twice(name, &taken) {
-            Some(found) => bail!(found),
-            None => Ok(()),
+        let up_to = ingestion.next_sequence() - 1;
+        report(options, name, &taken, &not_handed, up_to);
+        if let Some(found) = paid_twice(name, &taken) {
+            bail!(found);
         }
+        if whole.len() < new.len() {
+            bail!(
+                "{}: tệp bị cắt cụt sau mục {up_to} / the file ends in the middle of an entry: what is whole is in the ledger, up to entry {up_to}. Copy the file or export the journal anew, and import it once more",
+                self.file.display()
+            );
+        }
+        Ok(())
     }
 }
 
@@ -197,6 +200,19 @@ fn report(options: &Options, name: TerminalName, taken: &Ingestion, not_handed: 
         taken.booked_amount,
         reversals(taken, not_handed)
     );
+}
+
+/// Bytes before the last entry, if that one was cut off in copying; else all. It says nothing against the terminal.
+fn without_cut_off(journal: &[u8]) -> usize {
+    let mut entries = Reader::new(journal);
+    while let Ok(Some(_)) = entries.next_object() {}
+    let last = entries.rest();
+    let is_cut_off = match length_of_first_object(last) {
+        Ok(Some(length)) => length.total > last.len(),
+        Ok(None) => true,
+        Err(_) => false,
+    };
+    journal.len() - if is_cut_off { last.len() } else { 0 }
 }
 
 /// Has the terminal signed this?

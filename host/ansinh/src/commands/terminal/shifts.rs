@@ -64,6 +64,8 @@ fn to_json(shift: &Shift) -> Value {
         "closed": shift.closed,
         "paid": sum(shift.paid),
         "handed_over": sum(shift.handed),
+        "not_handed_over": sum(shift.not_handed),
+        "reversed": sum(shift.reversed),
         "refused": shift.refused,
         "cash_received_vnd": shift.received_vnd,
         "cash_counts": counts.collect::<Value>(),
@@ -81,19 +83,26 @@ fn print(shift: &Shift) {
         " (chưa kết / not closed)"
     };
     println!("{opened}  {}{closed}", shift.operator);
-    println!(
-        "  thẻ đã trả / paid by cards     {:>5} {:>16} VND",
-        shift.paid.number, shift.paid.vnd
-    );
-    println!(
-        "  đã giao / handed over          {:>5} {:>16} VND",
-        shift.handed.number, shift.handed.vnd
-    );
-    println!("  từ chối / refused              {:>5}", shift.refused);
+    print_sum("thẻ đã trả / paid by cards", shift.paid);
+    print_sum("đã giao / handed over", shift.handed);
+    if shift.not_handed.number > 0 {
+        print_sum("chưa giao / not handed over", shift.not_handed);
+    }
+    if shift.reversed.number > 0 {
+        print_sum("thẻ đã hủy / undone by cards", shift.reversed);
+    }
+    println!("  {:<28} {:>7}", "từ chối / refused", shift.refused);
     if shift.received_vnd > 0 {
-        println!("  tiền nhận / cash received      {:>22} VND", shift.received_vnd);
+        println!(
+            "  {:<28} {:>24} VND",
+            "tiền nhận / cash received", shift.received_vnd
+        );
     }
     shift.counts.iter().for_each(print_count);
+}
+
+fn print_sum(text: &str, sum: Sum) {
+    println!("  {text:<28} {:>7} {:>16} VND", sum.number, sum.vnd);
 }
 
 fn print_count(count: &CashCount) {
