@@ -79,10 +79,10 @@ class World:
         self.issuer, self.issuer_number, self.issuer_name = Key(), 0, b"VNISS7900002"
         self.issuer_head = self.certificate("VNISS7900002", "81", self.issuer, "VNROOT00001", self.root, "260101", "351231")
 
-    def issue(self, tag: str, *members: bytes) -> tuple[bytes, bytes]:
+    def issue(self, tag: str, *members: bytes, after: bytes = b"") -> tuple[bytes, bytes]:
         """The next object in the issuer's sequence: its body and the signed object."""
         self.issuer_number += 1
-        body = tlv(tag, *members, tlv("8A", self.issuer_number.to_bytes(8, "big")), tlv("8B", self.issuer_head))
+        body = tlv(tag, *members, tlv("8A", self.issuer_number.to_bytes(8, "big")), tlv("8B", self.issuer_head), after)
         self.issuer_head = sha256(body)
         return body, self.issuer.sign("FF20", body)
 
@@ -102,8 +102,9 @@ class World:
         self.card_head, self.counter, self.cso_hash = self.issuer_head, 0, self.issuer_head
         return self.issuer_head
 
-    def list(self, lines, number=1, terminal=TERMINAL, first="261101", last="261130", total=None, recipients=3) -> None:
-        """Lines are (line key, amount) for the card; the list is loaded into the journal."""
+    def list(self, lines, number=1, terminal=TERMINAL, first="261101", last="261130", total=None, recipients=3,
+             keeps=()) -> None:
+        """Lines are (line key, amount) for the card; the list is loaded into the journal, beside those that it keeps."""
         encoded = [tlv("FF37", tlv("80", at.to_bytes(4, "big")), tlv("5A", bytes.fromhex(CARD)), tlv("81", key),
                        tlv("82", amount.to_bytes(8, "big")), tlv("83", bytes([recipients])))
                    for at, (key, amount) in enumerate(lines, 1)]
@@ -113,7 +114,8 @@ class World:
             "FF22", tlv("80", b"\1"), tlv("81", b"\1"), tlv("42", b"VNISS7900001"), tlv("82", b"L%d" % number),
             tlv("83", number.to_bytes(4, "big")), tlv("84", b"POINT-1"), tlv("85", terminal), tlv("5F25", date(first)),
             tlv("5F24", date(last)), tlv("86", len(lines).to_bytes(4, "big")), tlv("87", self.list_root),
-            tlv("88", total.to_bytes(8, "big")))
+            tlv("88", total.to_bytes(8, "big")),
+            after=tlv("8C", *(number.to_bytes(4, "big") for number in keeps)) if keeps else b"")
         self.files[f"lists/L{number}.list"] = signed + b"".join(encoded)
         self.entry(3, tlv("80", self.issuer_head), tlv("81", number.to_bytes(4, "big")))
 

@@ -41,6 +41,7 @@ class Issued:
         for list_id in folder.names("lists", ".list"):
             with self.findings.about(f"lists/{list_id}.list"):
                 self._list(list_id)
+        self._kept_lists()
         # A delta's base is an earlier list, in full or a delta itself (DATA 4.2).
         numbers = sorted(folder.names("blocklists", ".blocklist", ".blockdelta"), key=lambda number: (len(number), number))
         for suffix, read_list in ((".blocklist", self._block_list), (".blockdelta", self._block_delta)):
@@ -117,6 +118,18 @@ class Issued:
         check(merkle_root([line.encoded for line in lines]) == body.root, where, "Merkle root of other lines (DATA 3.3)")
         check(sum(line.amount for line in body.lines.values()) == body.total, where, "wrong total (DATA 3.1)")
         check(len({line.line_key for line in body.lines.values()}) == len(lines), where, "names a line key twice")
+
+    def _kept_lists(self) -> None:
+        """DATA 3.1, 3.4: a list keeps earlier ones of its terminal, and no line is in two that are in force together."""
+        by_number = {known.number: known for known in self.lists.values()}
+        for known in self.lists.values():
+            where, keys = f"lists/{known.list_id}.list", {line.line_key for line in known.lines.values()}
+            for number in known.keeps or ():
+                kept = by_number.get(number)
+                earlier = number < known.number and (kept is None or kept.terminal == known.terminal)
+                self.findings.check(earlier, where, f"keeps list {number}, no earlier one of its terminal (DATA 3.1)")
+                apart = kept is None or kept is known or keys.isdisjoint(line.line_key for line in kept.lines.values())
+                self.findings.check(apart, where, f"has a line of list {number}, which it keeps (DATA 3.4)")
 
     def _block_list(self, number: str) -> None:
         where = f"blocklists/{number}.blocklist"

@@ -45,7 +45,8 @@ class Journal:
         self.synced: set[bytes] = set()
         self._certificates = [known for known in certificates.of_terminal(terminal, JOURNAL)
                               if key_bytes(known.key) == key_bytes(self.key)]
-        self._lists: list[SimpleNamespace] = []
+        self._lists: list[SimpleNamespace] = []  # in force
+        self._newest_list = 0
         self._block_list: SimpleNamespace | None = None
         self._open: dict[bytes, SimpleNamespace] = {}
         self._drawer: str | None = None  # whose cash it is
@@ -138,8 +139,12 @@ class Journal:
         check = self.findings.check
         check(loaded.number == content.number, where, "gives another list number (DATA 5.2)")
         check(loaded.terminal == self.terminal, where, "loads a list for another terminal (DATA 3.4)")
-        check(all(loaded.number > before.number for before in self._lists), where, "loads an older list (DATA 3.4)")
-        self._lists.append(loaded)
+        check(loaded.number > self._newest_list, where, "loads an older list (DATA 3.4)")
+        keeps = set(loaded.keeps or ())
+        here = {before.number for before in self._lists}
+        check(keeps <= here, where, "keeps a list that is not in force (DATA 3.4)")
+        self._newest_list = max(self._newest_list, loaded.number)
+        self._lists = [before for before in self._lists if before.number in keeps] + [loaded]
 
     def _block_list_loaded(self, where: str, content: SimpleNamespace, _) -> None:
         loaded = self.issued.block_lists.get(content.hash)

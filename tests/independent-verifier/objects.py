@@ -183,6 +183,16 @@ def point(value: bytes) -> ec.EllipticCurvePublicKey:
     return ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), value)
 
 
+def kept_lists(value: bytes) -> tuple[int, ...]:
+    """Numbers of 1 to 3 payment lists, ascending (DATA 3.1)."""
+    if len(value) not in (4, 8, 12):
+        raise ValueError(f"{len(value)} bytes are not 1 to 3 numbers")
+    numbers = tuple(int.from_bytes(value[at:at + 4], "big") for at in range(0, len(value), 4))
+    if not all(before < after for before, after in zip((0, *numbers), numbers)):
+        raise ValueError("the numbers do not ascend")
+    return numbers
+
+
 def raw(value: bytes) -> bytes:
     """Left to whoever knows what it means."""
     return value
@@ -255,7 +265,7 @@ LIST = signed(template(
     "FF22", ("80", "suite", suite), ("81", "format", constant("01")), ("42", "issuer", reference),
     ("82", "list_id", an(20)), ("83", "number", u(4)), ("84", "pay_point", an(12)), ("85", "terminal", terminal_name),
     ("5F25", "first_day", date), ("5F24", "last_day", date), ("86", "count", u(4, 1, 4000)), ("87", "root", hash32),
-    ("88", "total", amount), *SEQUENCE))
+    ("88", "total", amount), *SEQUENCE, ("8C", "keeps", kept_lists, True)))
 LINE = template(
     "FF37", ("80", "number", u(4)), ("5A", "card_number", card_number), ("81", "line_key", line_key),
     ("82", "amount", amount), ("83", "recipients", u(1, 1, 3)))

@@ -187,6 +187,30 @@ class Lists(Finding):
         world.list([FIRST, FIRST], number=2)
         self.assert_found(world, "line key twice")
 
+    def test_lists_beside_each_other(self):
+        def beside(keeps, *more, lines=((line_key(3), 1),)):
+            world = ready()
+            root = world.list_root
+            world.list([*lines], number=2, keeps=keeps)
+            for number, kept in enumerate(more, 3):
+                world.list([(line_key(3 + number), 1)], number=number, keeps=kept)
+            world.list_root = root
+            world.paid(world.intent(*FIRST))
+            return world
+        self.assertEqual(findings(beside([1])), [])
+        self.assertEqual(findings(beside([1], [1, 2])), [])
+        cases = {
+            "that is not there": [beside([]), beside([1], []), beside([1], [2])],
+            "keeps a list that is not in force": [beside([1], [2], [1]), beside([2])],
+            "no earlier one of its terminal": [beside([2]), beside([1, 7])],
+            "which it keeps": [beside([1], lines=[FIRST])],
+            "8C (keeps)": [beside([1, 1]), beside([0]), beside([1, 2, 3, 4])],
+        }
+        for fault, worlds in cases.items():
+            for world in worlds:
+                with self.subTest(fault):
+                    self.assert_found(world, fault)
+
     def test_line_cut_from_the_file(self):
         world = ready()
         line_size = 2 + 6 + 10 + 28 + 10 + 3 + 1

@@ -4,11 +4,13 @@ use crate::certificate::Reference;
 use crate::crypto::Digest;
 use crate::payment::LineKey;
 use crate::signed::Body;
-use crate::tlv::template;
+use crate::tlv::{Error, Field, Reader, Writer, template};
 use crate::values::{Amount, Ascii, CardNumber, Constant, Date, Suite, TerminalName, Time, byte_enum};
 
 /// Lines of a payment list at most (DATA 3.1).
 pub const MAXIMUM_LINES: u32 = 4_000;
+/// Lists that one list may leave in force beside it (DATA 3.1).
+pub const MAXIMUM_KEPT: usize = 3;
 /// Days after which a block list is too old to pay with (DATA 4).
 pub const BLOCK_LIST_MAXIMUM_AGE_DAYS: u32 = 35;
 
@@ -44,11 +46,50 @@ template! {
         issuer_sequence: u64 = 0x8A,
         /// Hash of the body before it in the issuer's sequence.
         issuer_previous: Digest = 0x8B,
+        /// Earlier lists that stay in force beside it; all others end with it.
+        keeps: Option<KeptLists<'a>> = 0x8C,
     }
 }
 
 impl<'a> Body<'a> for ListHeader<'a> {
     const TAG: u16 = 0xFF22;
+}
+
+impl<'a> ListHeader<'a> {
+    /// Numbers of the earlier lists that stay in force beside this one, ascending.
+    pub fn kept(&self) -> impl Iterator<Item = u32> + use<'a> {
+        self.keeps.into_iter().flat_map(|kept| kept.numbers())
+    }
+}
+
+/// Numbers of payment lists, 4 bytes each: 1 to [`MAXIMUM_KEPT`], ascending, none twice (DATA 3.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KeptLists<'a>(&'a [u8]);
+
+impl<'a> KeptLists<'a> {
+    /// From the bytes of the numbers.
+    pub fn new(bytes: &'a [u8]) -> Option<Self> {
+        let kept = Self(bytes);
+        let is_whole = (1..=MAXIMUM_KEPT).any(|count| count.checked_mul(4) == Some(bytes.len()));
+        let is_ascending = kept.numbers().is_sorted_by(|before, after| before < after);
+        (is_whole && is_ascending && kept.numbers().all(|number| number > 0)).then_some(kept)
+    }
+
+    /// The numbers.
+    pub fn numbers(&self) -> impl Iterator<Item = u32> + use<'a> {
+        let (numbers, _) = self.0.as_chunks();
+        numbers.iter().map(|number| u32::from_be_bytes(*number))
+    }
+}
+
+impl<'a> Field<'a> for KeptLists<'a> {
+    fn read(reader: &mut Reader<'a>, tag: u16) -> Result<Self, Error> {
+        Self::new(reader.expect(tag)?.value()).ok_or(Error::Value(tag))
+    }
+
+    fn write(&self, writer: &mut Writer<'_>, tag: u16) -> Result<(), Error> {
+        writer.put(tag, self.0)
+    }
 }
 
 template! {
@@ -150,8 +191,8 @@ mod tests {
     use super::*;
     use crate::crypto::SecretKey;
     use crate::payment::{LineKeyParts, LineType};
-    use crate::tlv::{Field, Writer};
     use crate::values::{Period, Programme};
+    use heapless::Vec;
 
     #[test]
     fn lines_and_entries_have_the_lengths_stated() {
@@ -181,6 +222,26 @@ mod tests {
         let mut writer = Writer::new(&mut buffer);
         entry.write(&mut writer, BlockEntry::TAG).unwrap();
         assert_eq!(writer.finish().len(), BlockEntry::LENGTH);
+    }
+
+    #[test]
+    fn lists_that_are_kept_ascend_and_are_one_to_three() {
+        let bytes = |numbers: &[u32]| {
+            numbers
+                .iter()
+                .flat_map(|number| number.to_be_bytes())
+                .collect::<Vec<u8, 16>>()
+        };
+        for kept in [&[1][..], &[1, 2], &[3, 9, u32::MAX]] {
+            let bytes = bytes(kept);
+            assert!(KeptLists::new(&bytes).unwrap().numbers().eq(kept.iter().copied()));
+        }
+        for refused in [&[][..], &[0], &[0, 1], &[2, 1], &[2, 2], &[1, 2, 3, 4]] {
+            assert_eq!(KeptLists::new(&bytes(refused)), None, "{refused:?}");
+        }
+        for length in [1, 3, 5, 11] {
+            assert_eq!(KeptLists::new(&[1; 12][..length]), None, "{length} bytes");
+        }
     }
 
     #[test]

@@ -198,6 +198,8 @@ pub enum Refusal {
     OtherBase,
     /// It would hold more issuer certificates than it can.
     TooManyIssuers,
+    /// The list keeps one in force that is not.
+    KeepsOther,
 }
 
 impl Refusal {
@@ -271,6 +273,10 @@ impl Refusal {
             Self::TooManyIssuers => (
                 "Thiết bị đã giữ bốn chứng thư nơi cấp còn hạn, không nhận thêm. Chưa có gì thay đổi. Nếu còn khoản chi chưa rõ kết quả, hãy đặt lại thẻ đó rồi đồng bộ lại; nếu không, hãy báo người quản trị.",
                 "The terminal holds four valid issuer certificates and takes no other. Nothing was changed. If a payment is unsettled, tap its card again and synchronise; else tell the administrator.",
+            ),
+            Self::KeepsOther => (
+                "Danh sách mới dùng cùng danh sách mà thiết bị chưa có. Danh sách đang dùng được giữ nguyên. Hãy nạp danh sách kia trước.",
+                "The list keeps another one in force that this terminal does not hold. Its lists stay. Load the other one first.",
             ),
             Self::Storage => (
                 "Bộ nhớ của thiết bị bị lỗi. Ngừng chi trả trên thiết bị này và báo người quản trị.",

@@ -16,6 +16,7 @@ use crate::blocking::Blocking;
 use crate::cash::{CashEntry, Telling};
 use crate::clock_setting::TimeEntry;
 use crate::disbursement::Disbursing;
+use crate::lists::LinePlace;
 use crate::log::Log;
 use crate::machine::Machine;
 use crate::payment::Customer;
@@ -44,7 +45,7 @@ pub(crate) enum Flow {
     /// A supervisor types the time.
     TypingTime(TimeEntry),
     /// The clerk reads unpaid lines, up to this one so far.
-    Listing(u32),
+    Listing(LinePlace),
     /// The clerk types an amount of cash.
     TypingCash(CashEntry),
     /// First tap.
@@ -185,7 +186,7 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
                 self.show_totals();
                 self.prompt();
             }
-            b'l' | b'L' if self.is_in_shift() => self.show_unpaid(0),
+            b'l' | b'L' if self.is_in_shift() => self.show_unpaid(LinePlace::default()),
             // What is being handed over would be in the drawer and in the holder's hand.
             b'b' | b'B' if self.is_in_shift() && !self.is_handing_over() => self.ask_cash(Telling::Received),
             b'd' | b'D' if self.is_in_shift() && !self.is_handing_over() => self.ask_cash(Telling::Counted),

@@ -4,6 +4,7 @@
 use core::ops::Range;
 
 use card_spec::certificate::Reference;
+use card_spec::list::BlockListHeader;
 use card_spec::operators::OperatorList;
 use embedded_storage::nor_flash::NorFlash;
 use heapless::Vec;
@@ -13,6 +14,7 @@ use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 use crate::block_list::TagKey;
 use crate::flash::{FlashError, Shared};
+use crate::lists::ListsInForce;
 
 /// An encoded object.
 pub(crate) type Object<const N: usize> = Vec<u8, N>;
@@ -21,8 +23,8 @@ pub(crate) type Object<const N: usize> = Vec<u8, N>;
 pub(crate) const MAXIMUM_CERTIFICATE: usize = 272;
 /// Issuer certificates at most: the present key's and those of three before it (DATA 8.2).
 pub(crate) const MAXIMUM_ISSUERS: usize = 4;
-/// Longest list header with its signature in bytes: DATA 3.1 with the longest names is 279.
-pub(crate) const MAXIMUM_HEADER: usize = 304;
+/// Longest header of a block list with its signature in bytes.
+pub(crate) const MAXIMUM_HEADER: usize = BlockListHeader::MAXIMUM_LENGTH;
 
 /// The state as it is held. It is not copied: a board's stack has no room for a second one.
 #[derive(Default, Deserialize)]
@@ -31,7 +33,7 @@ pub(crate) struct Device {
     /// Trust anchor `FF38`; once set it stays.
     pub(crate) trust_anchor: Option<Object<MAXIMUM_CERTIFICATE>>,
     pub(crate) certificates: Option<Certificates>,
-    pub(crate) list: Option<InForce>,
+    pub(crate) lists: ListsInForce,
     pub(crate) block_list: Option<InForce>,
     /// Of the tags in the place of the block list in force: says that its entries were verified.
     pub(crate) block_list_key: TagKey,
@@ -50,7 +52,7 @@ pub(crate) struct Kept<'d> {
     pub(crate) keys: Option<&'d StoredKeys>,
     pub(crate) trust_anchor: Option<&'d Object<MAXIMUM_CERTIFICATE>>,
     pub(crate) certificates: Option<&'d Certificates>,
-    pub(crate) list: Option<&'d InForce>,
+    pub(crate) lists: &'d ListsInForce,
     pub(crate) block_list: Option<&'d InForce>,
     pub(crate) block_list_key: TagKey,
     pub(crate) time: [u8; 7],
@@ -65,7 +67,7 @@ impl Device {
             keys: self.keys.as_ref(),
             trust_anchor: self.trust_anchor.as_ref(),
             certificates: self.certificates.as_ref(),
-            list: self.list.as_ref(),
+            lists: &self.lists,
             block_list: self.block_list.as_ref(),
             block_list_key: self.block_list_key,
             time: self.time,
@@ -83,7 +85,7 @@ impl Device {
     ) {
         self.keys = Some(keys);
         self.certificates = None;
-        self.list = None;
+        self.lists = ListsInForce::default();
         self.block_list = None;
         self.block_list_key = TagKey::default();
         self.time = time;
@@ -130,7 +132,7 @@ pub(crate) struct Certificates {
 /// The certificates of a province's issuer keys.
 pub(crate) type IssuerCertificates = Vec<Object<MAXIMUM_CERTIFICATE>, MAXIMUM_ISSUERS>;
 
-/// A payment list or block list in force.
+/// A block list in force.
 #[derive(Clone, Serialize, Deserialize)]
 pub(crate) struct InForce {
     /// Which of the two areas holds it.
@@ -140,7 +142,7 @@ pub(crate) struct InForce {
     pub(crate) entry: u32,
 }
 
-/// Longest encoding: seven certificates, anchor, two headers, operators, keys, and some.
+/// Longest encoding: seven certificates, anchor, four payment lists, a header, operators, keys, and some.
 const MAXIMUM_LENGTH: usize = 4_000;
 /// Bytes of the encoding in one record.
 const PART: usize = 1_000;

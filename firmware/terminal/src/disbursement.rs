@@ -17,10 +17,11 @@ use rand_core::CryptoRng;
 
 use crate::clerk::Flow;
 use crate::clock::Stamp;
+use crate::lists::LinePlace;
 use crate::log::Log;
-use crate::machine::{Machine, mark_paid};
+use crate::machine::Machine;
 use crate::payment::refusal;
-use crate::payment_list::{DueLine, MAXIMUM_DUE, PaymentList, may_take};
+use crate::payment_list::{DueLine, MAXIMUM_DUE, may_take};
 use crate::recipient::Taker;
 use crate::standing::{OpenOrder, PaidLine};
 use crate::tap::{CardFacts, GenuineCard};
@@ -33,7 +34,7 @@ const HOLDER_CHECK: u16 = 0x6346;
 pub(crate) struct Disbursing {
     card: GenuineCard,
     /// Lines still to be paid, the next one last.
-    due: Vec<u32, MAXIMUM_DUE>,
+    due: Vec<LinePlace, MAXIMUM_DUE>,
     taker: Taker,
     /// The order, an open one.
     order: OpenOrder,
@@ -61,21 +62,25 @@ enum Verdict {
 
 impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
     /// Begins the next order, if a line is left: Intent into flash, then DISBURSE.
-    pub(crate) fn disburse_next(&mut self, card: GenuineCard, mut due: Vec<u32, MAXIMUM_DUE>, taker: Taker) {
-        let Some(number) = due.pop() else {
+    pub(crate) fn disburse_next(
+        &mut self,
+        card: GenuineCard,
+        mut due: Vec<LinePlace, MAXIMUM_DUE>,
+        taker: Taker,
+    ) {
+        let Some(place) = due.pop() else {
             return self.end_service();
         };
         let facts = *card.facts();
         let line_refusal = |reason| Refusal {
-            line_number: Some(number),
+            line_number: Some(place.line),
             ..refusal(reason, Some(&facts))
         };
         let stamp = match self.may_pay() {
             Ok(stamp) => stamp,
             Err(reason) => return self.give_up(line_refusal(reason)),
         };
-        let line = self.list.as_ref().map(|list| list.due_line(number, facts.number));
-        let Some(Ok(Some(line))) = line else {
+        let Some(line) = self.due_line(place, facts.number) else {
             return self.give_up(line_refusal(RefusalReason::ListNotValid));
         };
         // The card would refuse a line of somebody else, after an Intent for a second order of that person.
@@ -259,20 +264,23 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
     /// Is it certain that the order was for this card? One that replaced it refuses the order, too, and does not know what
     /// the card before has paid.
     fn decides(&self, facts: &CardFacts, order: &Order<'_>) -> bool {
-        let listed = |list: &PaymentList<'_, F>| list.names(order.line_key, facts.number) == Ok(true);
-        order.cso_hash == facts.cso_hash || self.list.as_ref().is_some_and(listed)
+        order.cso_hash == facts.cso_hash || self.is_listed(order.line_key, facts.number)
     }
 
     /// A line that was paid elsewhere is not asked for again; any other one comes after those not yet tried.
     fn remember_refusal(&mut self, reason: RefusalReason, line: PaidLine) {
         if reason == RefusalReason::AlreadyPaid {
-            return mark_paid(&mut self.list, line);
+            return self.mark_paid(line);
         }
+        // A list that is out of force has nothing that is asked for.
+        let Some(place) = self.place_of(line.list_root, line.number) else {
+            return;
+        };
         if self.declined.is_full() {
             self.declined.remove(0);
         }
         // There is room now.
-        let _ = self.declined.push(line.number);
+        let _ = self.declined.push(place);
     }
 
     /// Writes the receipt into flash; only then does the clerk see that it is paid.
@@ -286,7 +294,7 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
         let receipt = EncodedReceipt::parse(receipt).ok()?;
         let pin_verified = receipt.signed().claimed().holder_check.pin_verified;
         self.record(Event::Paid(receipt)).ok()?;
-        mark_paid(&mut self.list, line);
+        self.mark_paid(line);
         text::paid(&mut self.out, line.number, amount);
         if method == HolderCheckMethod::Pin && !pin_verified {
             // The card has paid, so the money is the holder's; that it did so without a PIN is the auditor's.

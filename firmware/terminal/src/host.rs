@@ -13,6 +13,7 @@ use rand_core::CryptoRng;
 
 use crate::block_list::{BlockLoading, TagKey};
 use crate::device::{BlockListFloor, InForce, Kept, Object};
+use crate::flash::Area;
 use crate::installation::Installation;
 use crate::keys::{Credentials, Keys, request};
 use crate::log::Log;
@@ -76,7 +77,7 @@ impl<'f, F: NorFlash, R: CryptoRng, C: Curve> Machine<'f, F, R, C> {
             Request::BlockBegin { header } => self.block_begin(header, None)?,
             Request::BlockDelta { header, base } => self.block_begin(header, Some(base))?,
             Request::ListLines { bytes } => match &mut self.loading {
-                Loading::List(_, list) => list
+                Loading::List(list) => list
                     .lines(bytes)
                     .inspect_err(|_| self.loading = Loading::Nothing)?,
                 _ => return Err(Refusal::OutOfOrder),
@@ -111,7 +112,7 @@ impl<'f, F: NorFlash, R: CryptoRng, C: Curve> Machine<'f, F, R, C> {
             firmware: self.image.firmware,
             journal_tail: self.log.as_ref().map_or(0, Log::tail_sequence),
             acknowledged: self.log.as_ref().map_or(0, Log::acknowledged),
-            list_number: self.list.as_ref().map_or(0, |list| list.facts().number),
+            list_number: self.device.lists.number(),
             block_list_number: self.block_list.as_ref().map_or(0, |list| list.facts().number),
         }
     }
@@ -186,7 +187,6 @@ impl<'f, F: NorFlash, R: CryptoRng, C: Curve> Machine<'f, F, R, C> {
     fn forget(&mut self) {
         self.credentials = None;
         self.log = None;
-        self.list = None;
         self.block_list = None;
         self.loading = Loading::Nothing;
         self.operator = None;
@@ -316,39 +316,43 @@ impl<'f, F: NorFlash, R: CryptoRng, C: Curve> Machine<'f, F, R, C> {
         if self.keys.as_ref().map(|keys| keys.name) != Some(header.terminal) {
             return Err(Refusal::NotForThisTerminal);
         }
-        if self
-            .list
-            .as_ref()
-            .is_some_and(|list| header.number <= list.facts().number)
-        {
+        let held = &self.device.lists;
+        if header.number <= held.number() {
             return Err(Refusal::NotNewer);
         }
-        let place = free_place(self.device.list.as_ref());
-        self.loading = Loading::List(place, ListLoading::begin(self.list_area(place), &header)?);
+        // The whole set that a header names is in force at once, or the list is not.
+        if !header.kept().all(|kept| held.has(kept)) {
+            return Err(Refusal::KeepsOther);
+        }
+        let place = held.free_place().ok_or(Refusal::Storage)?;
+        let range = self
+            .layout
+            .lists
+            .get(usize::from(place))
+            .ok_or(Refusal::Storage)?;
+        let area = Area::new(self.flash, range.clone());
+        self.loading = Loading::List(ListLoading::begin(area, place, &header)?);
         Ok(())
     }
 
-    /// Puts the list in force: in the device's state first, so that the entry always names what is paid from.
+    /// Puts the list in force, and with it ends those that it does not keep: in the device's state first, so that the entry
+    /// always names what is paid from.
     fn list_end(&mut self) -> Result<(), Refusal> {
-        let Loading::List(place, loading) = core::mem::replace(&mut self.loading, Loading::Nothing) else {
+        let Loading::List(loading) = core::mem::replace(&mut self.loading, Loading::Nothing) else {
             return Err(Refusal::OutOfOrder);
         };
-        let (header, list) = loading.finish()?;
-        let in_force = InForce {
-            place,
-            header,
-            entry: self.next_entry()?,
-        };
+        let (list, keeps) = loading.finish()?;
+        let entry = self.next_entry()?;
+        let mut lists = self.device.lists.clone();
+        lists.put(list, &keeps, entry);
         let kept = Kept {
-            list: Some(&in_force),
+            lists: &lists,
             ..self.device.kept()
         };
         self.store.save(&kept).map_err(|_| Refusal::Storage)?;
-        self.device.list = Some(in_force);
-        let event = list_loaded(&list);
-        self.list = Some(list);
+        self.device.lists = lists;
         self.declined.clear();
-        self.record(event)?;
+        self.record(list_loaded(&list.facts))?;
         self.prompt();
         Ok(())
     }

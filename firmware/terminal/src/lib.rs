@@ -17,6 +17,7 @@ mod flash;
 mod host;
 mod installation;
 mod keys;
+mod lists;
 mod log;
 mod machine;
 mod open_orders;
@@ -55,8 +56,8 @@ use crate::machine::Machine;
 pub struct Layout {
     /// Keys, certificates and which lists are in force: at least four blocks.
     pub device: Range<u32>,
-    /// Two places for payment lists, each [`LIST_SPACE`] bytes.
-    pub lists: [Range<u32>; 2],
+    /// Places for payment lists, each [`LIST_SPACE`] bytes: four in force, and one that is being loaded.
+    pub lists: [Range<u32>; LIST_PLACES],
     /// Two places for block lists; their size bounds the entries (16 bytes each, and 16 for the tag of 64). The one that is not in
     /// use takes the next list, in full or merged from the list in force and its changes, so deltas need no place of their own.
     /// For 200,000 cards: 794 blocks of 4,096 bytes each, 6.5 MB for both.
@@ -67,6 +68,23 @@ pub struct Layout {
 
 /// Bytes of flash for one payment list of 4,000 lines: lines, Merkle nodes, marks of paid lines.
 pub const LIST_SPACE: u32 = payment_list::SPACE;
+/// How many lists there are places for.
+pub const LIST_PLACES: usize = lists::PLACES;
+
+/// Places for payment lists one after the other from `start`.
+pub const fn list_places(start: u32) -> [Range<u32>; LIST_PLACES] {
+    const fn place(start: u32, number: u32) -> Range<u32> {
+        let from = start.saturating_add(number.saturating_mul(LIST_SPACE));
+        from..from.saturating_add(LIST_SPACE)
+    }
+    [
+        place(start, 0),
+        place(start, 1),
+        place(start, 2),
+        place(start, 3),
+        place(start, 4),
+    ]
+}
 
 impl Layout {
     /// The parts one after the other from `start` in blocks of 4,096 bytes: block lists of 16,131 entries each, and a
@@ -75,13 +93,12 @@ impl Layout {
         const DEVICE: u32 = 0x4000;
         const BLOCK_LIST: u32 = 0x0004_0000;
         let lists = start.saturating_add(DEVICE);
-        let second = lists.saturating_add(LIST_SPACE);
-        let blocks = second.saturating_add(LIST_SPACE);
+        let blocks = lists.saturating_add(LIST_SPACE.saturating_mul(LIST_PLACES as u32));
         let other = blocks.saturating_add(BLOCK_LIST);
         let end = other.saturating_add(BLOCK_LIST);
         Self {
             device: start..lists,
-            lists: [lists..second, second..blocks],
+            lists: list_places(lists),
             block_lists: [blocks..other, other..end],
             journal: end..end.saturating_add(journal),
         }
@@ -89,18 +106,11 @@ impl Layout {
 
     /// Do all parts lie on a flash of so many bytes?
     fn fits(&self, capacity: usize) -> bool {
-        let [list, other_list] = &self.lists;
-        let [blocks, other_blocks] = &self.block_lists;
-        [
-            &self.device,
-            list,
-            other_list,
-            blocks,
-            other_blocks,
-            &self.journal,
-        ]
-        .iter()
-        .all(|part| usize::try_from(part.end).is_ok_and(|end| end <= capacity))
+        let parts = [&self.device, &self.journal].into_iter();
+        let parts = parts.chain(&self.lists).chain(&self.block_lists);
+        parts
+            .into_iter()
+            .all(|part| usize::try_from(part.end).is_ok_and(|end| end <= capacity))
     }
 }
 

@@ -16,10 +16,11 @@ use crate::clock::{Clock, Stamp};
 use crate::device::{Device, DeviceStore, InForce};
 use crate::flash::{Area, Shared};
 use crate::keys::{Credentials, Keys};
+use crate::lists::{LinePlace, mark_paid};
 use crate::log::{Log, LogError};
 use crate::operators::operators_loaded;
 use crate::outbox::Outbox;
-use crate::payment_list::{ListLoading, PaymentList};
+use crate::payment_list::{Facts, ListLoading};
 use crate::primitives::Marked;
 use crate::second_operator::SecondName;
 use crate::shift::Shift;
@@ -38,7 +39,7 @@ const DECLINED: usize = 64;
 )]
 pub(crate) enum Loading<'f, F> {
     Nothing,
-    List(u8, ListLoading<'f, F>),
+    List(ListLoading<'f, F>),
     Blocks(u8, BlockLoading<'f, F>),
 }
 
@@ -58,10 +59,9 @@ pub(crate) struct Machine<'f, F, R, C> {
     pub(crate) credentials: Option<Credentials>,
     /// There is one as soon as there are certificates.
     pub(crate) log: Option<Log<'f, F>>,
-    pub(crate) list: Option<PaymentList<'f, F>>,
     pub(crate) block_list: Option<BlockList<'f, F>>,
-    /// Lines of the list that their cards have refused since power-on, as many as are remembered.
-    pub(crate) declined: Vec<u32, DECLINED>,
+    /// Lines that their cards have refused since power-on, as many as are remembered.
+    pub(crate) declined: Vec<LinePlace, DECLINED>,
     pub(crate) loading: Loading<'f, F>,
     pub(crate) clock: Clock,
     /// Said the host that it speaks another version?
@@ -110,7 +110,6 @@ impl<'f, F: NorFlash, R: CryptoRng, C: Curve> Machine<'f, F, R, C> {
             keys: None,
             credentials: None,
             log: None,
-            list: None,
             block_list: None,
             declined: Vec::new(),
             loading: Loading::Nothing,
@@ -160,15 +159,11 @@ impl<'f, F: NorFlash, R: CryptoRng, C: Curve> Machine<'f, F, R, C> {
         }
         let credentials = Credentials::load(&self.curve, keys, self.image.test, &self.device);
         self.credentials = Some(credentials.map_err(|_| StartError::Credentials)?);
-        self.open_lists();
+        self.open_block_list();
         self.open_log()
     }
 
-    fn open_lists(&mut self) {
-        if let Some(in_force) = &self.device.list {
-            let area = self.list_area(in_force.place);
-            self.list = PaymentList::open(area, &in_force.header);
-        }
+    fn open_block_list(&mut self) {
         if let Some(in_force) = &self.device.block_list {
             let area = self.block_list_area(in_force.place);
             self.block_list = BlockList::open(area, &in_force.header, self.device.block_list_key);
@@ -195,8 +190,13 @@ impl<'f, F: NorFlash, R: CryptoRng, C: Curve> Machine<'f, F, R, C> {
             return Ok(());
         };
         let range = self.layout.journal.clone();
-        let list = &mut self.list;
-        let mark = |line: PaidLine| mark_paid(list, line);
+        let Self {
+            layout,
+            flash,
+            device,
+            ..
+        } = &*self;
+        let mark = |line: PaidLine| mark_paid(device.lists.open(*flash, layout), line);
         let mut log =
             Log::open(self.flash, range, keys, self.image, mark).map_err(|_| StartError::Journal)?;
         if log.is_damaged() {
@@ -206,8 +206,8 @@ impl<'f, F: NorFlash, R: CryptoRng, C: Curve> Machine<'f, F, R, C> {
         // This would have been the next entry when the power went, and it names what is in force already. Its place is
         // known by its number, so nothing may come before it. There was room for it (`next_entry`).
         let stamp = self.clock.stamp();
-        let list = self.device.list.as_ref().zip(self.list.as_ref());
-        let list = list.map(|(in_force, list)| (in_force.entry, list_loaded(list)));
+        let lists = &self.device.lists;
+        let list = lists.newest().map(|list| (lists.entry, list_loaded(list)));
         let blocks = self.device.block_list.as_ref().zip(self.block_list.as_ref());
         let blocks = blocks.map(|(in_force, list)| (in_force.entry, block_list_loaded(list)));
         let operators = self.device.operators.as_ref();
@@ -225,12 +225,6 @@ impl<'f, F: NorFlash, R: CryptoRng, C: Curve> Machine<'f, F, R, C> {
         self.shift = Shift::resume(log.wrong_pins(), self.clock.milliseconds());
         self.log = Some(log);
         Ok(())
-    }
-
-    pub(crate) fn list_area(&self, place: u8) -> Area<'f, F> {
-        let [first, second] = &self.layout.lists;
-        let range = if place == 0 { first } else { second };
-        Area::new(self.flash, range.clone())
     }
 
     pub(crate) fn block_list_area(&self, place: u8) -> Area<'f, F> {
@@ -268,8 +262,7 @@ impl<'f, F: NorFlash, R: CryptoRng, C: Curve> Machine<'f, F, R, C> {
         if !certified {
             return Err(RefusalReason::CertificateExpired);
         }
-        let list = self.list.as_ref().map(PaymentList::facts);
-        if !list.is_some_and(|list| list.effective <= today && today <= list.expiry) {
+        if !self.device.lists.is_any_valid_on(today) {
             return Err(RefusalReason::ListNotValid);
         }
         let issued = self
@@ -324,13 +317,6 @@ impl<'f, F: NorFlash, R: CryptoRng, C: Curve> Machine<'f, F, R, C> {
     }
 }
 
-/// Remembers that a line is paid. If the flash refuses, the card still does not pay it again.
-pub(crate) fn mark_paid<F: NorFlash>(list: &mut Option<PaymentList<'_, F>>, line: PaidLine) {
-    if let Some(list) = list.as_mut().filter(|list| list.facts().root == line.list_root) {
-        let _ = list.mark_paid(line.number);
-    }
-}
-
 fn is_fresh(issued: Date, today: Date) -> bool {
     issued <= today && today.day_number().saturating_sub(issued.day_number()) <= BLOCK_LIST_MAXIMUM_AGE_DAYS
 }
@@ -342,11 +328,11 @@ fn tolerate_full(result: Result<(), LogError>) -> Result<(), StartError> {
     }
 }
 
-/// The entry for a list in force.
-pub(crate) fn list_loaded<F: NorFlash>(list: &PaymentList<'_, F>) -> Event<'static> {
+/// The entry for a payment list.
+pub(crate) fn list_loaded(list: &Facts) -> Event<'static> {
     Event::ListLoaded {
-        header: list.facts().hash,
-        number: list.facts().number,
+        header: list.hash,
+        number: list.number,
     }
 }
 
@@ -358,7 +344,7 @@ pub(crate) fn block_list_loaded<F: NorFlash>(list: &BlockList<'_, F>) -> Event<'
     }
 }
 
-/// A list goes to the place that the one in force does not have.
+/// A block list goes to the place that the one in force does not have.
 pub(crate) fn free_place(in_force: Option<&InForce>) -> u8 {
     match in_force {
         Some(InForce { place: 0, .. }) => 1,

@@ -18,8 +18,9 @@ use zeroize::Zeroizing;
 
 use crate::CardLost;
 use crate::clerk::Flow;
+use crate::lists::{Entitlements, LinePlace};
 use crate::machine::Machine;
-use crate::payment_list::{Entitlements, MAXIMUM_DUE};
+use crate::payment_list::MAXIMUM_DUE;
 use crate::recipient::{Choices, Taker, allows_documents};
 use crate::tap::{CardFacts, Context, GenuineCard, KnownCard, Progress, Tap, TapError};
 use crate::text;
@@ -38,8 +39,8 @@ pub(crate) struct Customer {
 
 /// What is due to a recipient.
 pub(crate) struct Bill {
-    /// Line numbers, the next one last.
-    due: Vec<u32, MAXIMUM_DUE>,
+    /// Lines, the next one last.
+    due: Vec<LinePlace, MAXIMUM_DUE>,
     total: Amount,
 }
 
@@ -291,13 +292,12 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
         self.end_service();
     }
 
-    /// What the list in force has for this card and recipient.
+    /// What the lists in force have for this card and recipient.
     pub(crate) fn found(&self, facts: &CardFacts, recipient: Recipient) -> Result<Entitlements, Refusal> {
         let unreadable = refusal(RefusalReason::ListNotValid, Some(facts));
-        let list = self.list.as_ref().ok_or(unreadable)?;
         // One PIN authorizes so many orders (SPEC 4.1, policy).
         let most = usize::from(facts.policy.orders_per_verify);
-        list.entitlements(facts.number, recipient, most, &self.declined)
+        self.entitlements(facts.number, recipient, most)
             .map_err(|_| unreadable)
     }
 
@@ -317,17 +317,12 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
                 ..refusal(reason, Some(facts))
             });
         }
-        let list = self.list.as_ref().ok_or(unreadable)?;
         let mut total = Amount::default();
-        for number in &due {
-            let line = list
-                .due_line(*number, facts.number)
-                .ok()
-                .flatten()
-                .ok_or(Refusal {
-                    line_number: Some(*number),
-                    ..unreadable
-                })?;
+        for place in &due {
+            let line = self.due_line(*place, facts.number).ok_or(Refusal {
+                line_number: Some(place.line),
+                ..unreadable
+            })?;
             total = total.checked_add(line.line().amount).ok_or(unreadable)?;
             text::due_line(&mut self.out, line.line());
         }

@@ -1,66 +1,73 @@
-//! The payment list in flash (DATA 3): lines, the Merkle nodes above them, and a mark for each paid line.
+//! A payment list in flash (DATA 3): lines, the Merkle nodes above them, and a mark for each paid line.
 //!
 //! The flash need not be trusted: a line counts only after its path was checked against the root that the issuer signed.
 //!
 //! | offset in the area | content |
 //! |---|---|
 //! | 0 | line n at (n − 1) × 64: the `FF37` data object, `FF` behind it |
-//! | [`NODES`] | Merkle nodes of complete subtrees, 32 bytes each, level after level: of `n` lines `n >> k` on level `k` |
+//! | [`NODES`] | Merkle nodes of complete subtrees, 32 bytes each, level after level from 1 on: of `n` lines `n >> k` on level `k`; those of level 0 are the lines' own |
 //! | [`MARKS`] | 16 bytes for each line: anything but all ones says that it is paid |
 
 use card_spec::crypto::Digest;
-use card_spec::list::{ListHeader, ListLine, MAXIMUM_LINES};
+use card_spec::list::{ListHeader, ListLine, MAXIMUM_KEPT, MAXIMUM_LINES};
 use card_spec::merkle::{RootBuilder, leaf_hash, root_from_leaf};
 use card_spec::payment::{LineKey, LineType, Recipient};
-use card_spec::signed::{Signed, Verified};
+use card_spec::signed::Verified;
 use card_spec::tlv::{Field as _, Reader};
 use card_spec::values::{Amount, CardNumber, Date};
 use embedded_storage::nor_flash::NorFlash;
 use heapless::Vec;
 use link::Refusal;
+use serde::{Deserialize, Serialize};
 
-use crate::device::{MAXIMUM_HEADER, Object};
 use crate::flash::{Area, FlashError};
+use crate::lists::{LinePlace, ListInForce};
+use crate::summary;
 
 /// Bytes of flash for each line.
 const STRIDE: u32 = 64;
 const NODE: u32 = 32;
 const NODES: u32 = 0x3_F000;
-const MARKS: u32 = 0x7_E000;
+const MARKS: u32 = 0x5_F000;
 /// Bytes of flash for one list.
-pub(crate) const SPACE: u32 = 0x9_0000;
+pub(crate) const SPACE: u32 = 0x6_F000;
 /// Lines that are paid with one PIN at most.
 pub(crate) const MAXIMUM_DUE: usize = 8;
 
 const _: () = assert!(MAXIMUM_LINES * STRIDE <= NODES);
 // A binary tree has fewer inner nodes than leaves.
-const _: () = assert!(NODES + 2 * MAXIMUM_LINES * NODE <= MARKS);
+const _: () = assert!(NODES + MAXIMUM_LINES * NODE <= MARKS);
 const _: () = assert!(MARKS + MAXIMUM_LINES * 16 <= SPACE);
 const _: () = assert!(ListLine::LENGTH <= STRIDE as usize);
 
 /// What a verified header says.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(crate) struct Facts {
     pub(crate) hash: Digest,
     pub(crate) number: u32,
-    pub(crate) effective: Date,
-    pub(crate) expiry: Date,
+    #[serde(with = "summary::date")]
+    effective: Date,
+    #[serde(with = "summary::date")]
+    expiry: Date,
     pub(crate) lines: u32,
     pub(crate) root: Digest,
-    total: Amount,
 }
 
 impl Facts {
-    fn of(header: &ListHeader<'_>, hash: Digest) -> Self {
+    fn of(header: &Verified<'_, ListHeader<'_>>) -> Self {
         Self {
-            hash,
+            hash: header.hash(),
             number: header.number,
             effective: header.effective,
             expiry: header.expiry,
             lines: header.lines,
             root: header.root,
-            total: header.total,
         }
+    }
+
+    /// May the list be paid from on this day?
+    pub(crate) fn is_valid_on(&self, day: Date) -> bool {
+        self.effective <= day && day <= self.expiry
     }
 }
 
@@ -83,31 +90,16 @@ impl DueLine {
     }
 }
 
-/// What a list has for a card.
-#[derive(Debug, Default)]
-pub(crate) struct Entitlements {
-    /// Lines to be paid.
-    pub(crate) due: Vec<u32, MAXIMUM_DUE>,
-    /// A line that is paid already.
-    pub(crate) paid: Option<u32>,
-    /// More lines are due than one tap pays.
-    pub(crate) more: bool,
-    /// A line that is not paid may be taken by a representative.
-    pub(crate) for_representative: bool,
-}
-
-/// The list in force.
+/// A list in force.
 pub(crate) struct PaymentList<'f, F> {
     area: Area<'f, F>,
     facts: Facts,
 }
 
 impl<'f, F: NorFlash> PaymentList<'f, F> {
-    /// A list that was put in force before; its header was verified then and kept by the device.
-    pub(crate) fn open(area: Area<'f, F>, header: &[u8]) -> Option<Self> {
-        let header = Signed::<ListHeader<'_>>::parse(header).ok()?;
-        let facts = Facts::of(header.claimed(), header.hash());
-        Some(Self { area, facts })
+    /// A list that was put in force before; its header was verified then, and the device keeps what it says.
+    pub(crate) fn open(area: Area<'f, F>, facts: Facts) -> Self {
+        Self { area, facts }
     }
 
     /// What its header says.
@@ -115,44 +107,20 @@ impl<'f, F: NorFlash> PaymentList<'f, F> {
         &self.facts
     }
 
-    /// Looks for the lines of a card that this recipient may take, those that it has `declined` after all others. Nothing is
-    /// trusted yet: [`Self::due_line`] checks each.
-    pub(crate) fn entitlements(
-        &self,
-        card: CardNumber,
-        recipient: Recipient,
-        most: usize,
-        declined: &[u32],
-    ) -> Result<Entitlements, FlashError> {
-        let mut found = Entitlements::default();
-        let mut last = Vec::<u32, MAXIMUM_DUE>::new();
-        for number in 1..=self.facts.lines {
-            let encoding = self.encoding(number)?;
-            // A payable line of this card, wherever in the encoding its fields stand.
-            let Some(line) = parse_line(&encoding).filter(|line| line.card_number == card && payable(line))
-            else {
-                continue;
-            };
-            if self.is_paid(line.number)? {
-                found.paid = Some(line.number);
-                continue;
-            }
-            found.for_representative |= may_take(&line, Recipient::FirstRepresentative);
-            if !may_take(&line, recipient) {
-                continue;
-            }
-            let taken = if declined.contains(&line.number) {
-                last.push(line.number).is_ok()
-            } else {
-                found.due.len() < most && found.due.push(line.number).is_ok()
-            };
-            found.more |= !taken;
+    /// Where a line of it is found.
+    pub(crate) fn place_of(&self, line: &ListLine) -> LinePlace {
+        LinePlace {
+            list: self.facts.number,
+            line: line.number,
         }
-        for number in last {
-            let taken = found.due.len() < most && found.due.push(number).is_ok();
-            found.more |= !taken;
-        }
-        Ok(found)
+    }
+
+    /// The lines that can be paid, to whomever, wherever in the encoding their numbers stand. Nothing is trusted yet:
+    /// [`Self::due_line`] checks one.
+    pub(crate) fn payable(&self) -> impl Iterator<Item = Result<ListLine, FlashError>> {
+        (1..=self.facts.lines)
+            .map(|number| Ok(parse_line(&self.encoding(number)?).filter(payable)))
+            .filter_map(Result::transpose)
     }
 
     /// Line `number`, if it is genuine, the card's, and not known to be paid.
@@ -176,15 +144,16 @@ impl<'f, F: NorFlash> PaymentList<'f, F> {
         }
     }
 
-    /// Is an unpaid line the card's? It may have had another number in the list before (DATA 3.4).
-    pub(crate) fn names(&self, key: LineKey, card: CardNumber) -> Result<bool, FlashError> {
+    /// Is the line for this key an unpaid one of this card? `None` if there is no line. It may have had another number in the list before
+    /// (DATA 3.4).
+    pub(crate) fn names(&self, key: LineKey, card: CardNumber) -> Result<Option<bool>, FlashError> {
         for number in 1..=self.facts.lines {
             let line = parse_line(&self.encoding(number)?);
             if line.is_some_and(|line| line.line_key == key) {
-                return Ok(self.due_line(number, card)?.is_some());
+                return Ok(Some(self.due_line(number, card)?.is_some()));
             }
         }
-        Ok(false)
+        Ok(None)
     }
 
     /// The first line after line `after` that can be paid and is not known to be. Nothing is trusted yet.
@@ -207,7 +176,8 @@ impl<'f, F: NorFlash> PaymentList<'f, F> {
         self.area.write(mark_offset(number), &[0; 16])
     }
 
-    fn is_paid(&self, number: u32) -> Result<bool, FlashError> {
+    /// Is the line known to be paid?
+    pub(crate) fn is_paid(&self, number: u32) -> Result<bool, FlashError> {
         let mark = self.area.read::<16>(mark_offset(number))?;
         Ok(mark != [0xFF; 16])
     }
@@ -217,6 +187,10 @@ impl<'f, F: NorFlash> PaymentList<'f, F> {
     }
 
     fn node(&self, level: u8, index: u32) -> Option<Digest> {
+        if level == 0 {
+            let encoding = self.encoding(index.checked_add(1)?).ok()?;
+            return encoding.get(..ListLine::LENGTH).map(leaf_hash);
+        }
         self.area.read(node_offset(self.facts.lines, level, index)?).ok()
     }
 }
@@ -255,30 +229,32 @@ fn mark_offset(number: u32) -> u32 {
     number.saturating_sub(1).saturating_mul(16).saturating_add(MARKS)
 }
 
-/// Where a node of a list with so many lines lies: level `k` has as many as complete subtrees of 2^k lines.
+/// Where a node of a list with so many lines lies: level `k` has as many as complete subtrees of 2^k lines. Nodes of level 0 lie nowhere.
 fn node_offset(lines: u32, level: u8, index: u32) -> Option<u32> {
     let nodes = |level: u8| lines.checked_shr(u32::from(level)).unwrap_or(0);
-    let before = (0..level).map(nodes).fold(0_u32, u32::saturating_add);
+    let before = (1..level).map(nodes).fold(0_u32, u32::saturating_add);
     let place = before.saturating_add(index).saturating_mul(NODE);
-    (index < nodes(level)).then_some(place.saturating_add(NODES))
+    (level > 0 && index < nodes(level)).then_some(place.saturating_add(NODES))
 }
 
-/// A list on its way into the area that is not in use. Nothing counts before [`ListLoading::finish`].
+/// A list on its way into the place that is not in use. Nothing counts before [`ListLoading::finish`].
 pub(crate) struct ListLoading<'f, F> {
     area: Area<'f, F>,
-    header: Object<MAXIMUM_HEADER>,
-    facts: Facts,
+    list: ListInForce,
+    keeps: Vec<u32, MAXIMUM_KEPT>,
     root: RootBuilder,
     total: Amount,
+    stated_total: Amount,
 }
 
 impl<'f, F: NorFlash> ListLoading<'f, F> {
-    /// Erases the area for a list with this header.
+    /// Erases the area of this place for a list with this header.
     pub(crate) fn begin(
         mut area: Area<'f, F>,
+        place: u8,
         header: &Verified<'_, ListHeader<'_>>,
     ) -> Result<Self, Refusal> {
-        let facts = Facts::of(header, header.hash());
+        let facts = Facts::of(header);
         if facts.lines > MAXIMUM_LINES || area.size() < SPACE {
             return Err(Refusal::TooLarge);
         }
@@ -288,16 +264,17 @@ impl<'f, F: NorFlash> ListLoading<'f, F> {
         let storage = |_| Refusal::Storage;
         area.erase(0, facts.lines.saturating_mul(STRIDE))
             .map_err(storage)?;
-        area.erase(NODES, facts.lines.saturating_mul(2 * NODE))
+        area.erase(NODES, facts.lines.saturating_mul(NODE))
             .map_err(storage)?;
         area.erase(MARKS, facts.lines.saturating_mul(16))
             .map_err(storage)?;
         Ok(Self {
             area,
-            header: Object::from_slice(header.encoding()).map_err(|_| Refusal::TooLarge)?,
-            facts,
+            list: ListInForce { place, facts },
+            keeps: header.kept().collect(),
             root: RootBuilder::new(),
             total: Amount::default(),
+            stated_total: header.total,
         })
     }
 
@@ -315,18 +292,16 @@ impl<'f, F: NorFlash> ListLoading<'f, F> {
 
     fn line(&mut self, line: &ListLine, encoding: &[u8]) -> Result<(), Refusal> {
         let next = self.root.leaves().saturating_add(1);
-        if line.number != next || next > self.facts.lines {
+        if line.number != next || next > self.list.facts.lines {
             return Err(Refusal::Incomplete);
         }
         self.total = self.total.checked_add(line.amount).ok_or(Refusal::Incomplete)?;
         let mut stored = [0xFF; STRIDE as usize];
         stored.iter_mut().zip(encoding).for_each(|(to, from)| *to = *from);
         let mut written = self.area.write(line_offset(next), &stored);
-        let Self {
-            area, root, facts, ..
-        } = self;
+        let Self { area, root, list, .. } = self;
         let complete = |level, index, hash: &Digest| {
-            if let (Ok(()), Some(offset)) = (written, node_offset(facts.lines, level, index)) {
+            if let (Ok(()), Some(offset)) = (written, node_offset(list.facts.lines, level, index)) {
                 written = area.write(offset, hash);
             }
         };
@@ -335,18 +310,12 @@ impl<'f, F: NorFlash> ListLoading<'f, F> {
         if pushed { Ok(()) } else { Err(Refusal::TooLarge) }
     }
 
-    /// The list, if it is what the issuer signed (DATA 3.4).
-    pub(crate) fn finish(self) -> Result<(Object<MAXIMUM_HEADER>, PaymentList<'f, F>), Refusal> {
-        let Facts {
-            lines, total, root, ..
-        } = self.facts;
-        if self.root.leaves() != lines || self.total != total || self.root.root() != root {
+    /// The list and the numbers of those that it keeps, if it is what the issuer signed (DATA 3.4).
+    pub(crate) fn finish(self) -> Result<(ListInForce, Vec<u32, MAXIMUM_KEPT>), Refusal> {
+        let Facts { lines, root, .. } = self.list.facts;
+        if self.root.leaves() != lines || self.total != self.stated_total || self.root.root() != root {
             return Err(Refusal::Incomplete);
         }
-        let list = PaymentList {
-            area: self.area,
-            facts: self.facts,
-        };
-        Ok((self.header, list))
+        Ok((self.list, self.keeps))
     }
 }

@@ -13,9 +13,9 @@ use rand_core::CryptoRng;
 use zeroize::Zeroizing;
 
 use crate::clerk::Flow;
+use crate::lists::Entitlements;
 use crate::machine::Machine;
 use crate::payment::{Customer, refusal};
-use crate::payment_list::Entitlements;
 use crate::tap::{CardFacts, GenuineCard, KnownCard};
 use crate::text;
 
@@ -125,7 +125,7 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
     }
 
     /// Shows what is due, to the holder if anything is, else to a representative, and asks how the person is checked.
-    /// `found`: what the list has for the holder, where that is known already.
+    /// `found`: what the lists have for the holder, where that is known already.
     pub(crate) fn offer(
         &mut self,
         card: KnownCard,

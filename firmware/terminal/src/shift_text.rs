@@ -331,6 +331,10 @@ pub(crate) fn list_totals(out: &mut Outbox, number: u32, lines: u32, left: Sum) 
     );
 }
 
+pub(crate) fn unpaid_list(out: &mut Outbox, number: u32) {
+    say!(out, "Danh sách {number}:{EN} / List");
+}
+
 pub(crate) fn unpaid_line(out: &mut Outbox, line: &ListLine) {
     say!(
         out,

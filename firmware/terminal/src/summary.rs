@@ -59,3 +59,18 @@ pub(crate) mod time {
         Time::from_bytes(<[u8; 7]>::deserialize(from)?).ok_or_else(|| D::Error::custom("no time"))
     }
 }
+
+/// A date as its six bytes.
+pub(crate) mod date {
+    use card_spec::values::Date;
+    use serde::de::Error as _;
+    use serde::{Deserialize as _, Deserializer, Serialize as _, Serializer};
+
+    pub(crate) fn serialize<S: Serializer>(date: &Date, to: S) -> Result<S::Ok, S::Error> {
+        date.to_bytes().serialize(to)
+    }
+
+    pub(crate) fn deserialize<'d, D: Deserializer<'d>>(from: D) -> Result<Date, D::Error> {
+        Date::from_bytes(<[u8; 6]>::deserialize(from)?).ok_or_else(|| D::Error::custom("no date"))
+    }
+}

@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::cash::Cash;
 use crate::clerk::{ESCAPE, Flow, PATIENCE};
 use crate::flash::FlashError;
+use crate::lists::{LinePlace, MAXIMUM_LISTS};
 use crate::log::Log;
 use crate::machine::Machine;
 use crate::payment_list::PaymentList;
@@ -88,8 +89,11 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
             return;
         };
         shift_text::totals(&mut self.out, log.totals());
-        if let Some(list) = &self.list {
-            match unpaid(list) {
+        for place in 0..MAXIMUM_LISTS {
+            let Some(list) = self.lists().nth(place) else {
+                return;
+            };
+            match unpaid(&list) {
                 Ok(left) => {
                     shift_text::list_totals(&mut self.out, list.facts().number, list.facts().lines, left)
                 }
@@ -99,17 +103,21 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
     }
 
     /// Shows the unpaid lines after line `after`, one page of them.
-    pub(crate) fn show_unpaid(&mut self, mut after: u32) {
+    pub(crate) fn show_unpaid(&mut self, mut after: LinePlace) {
         self.deadline = None;
-        let Some(list) = &self.list else {
+        if self.device.lists.number() == 0 {
             shift_text::no_list(&mut self.out);
             return self.prompt();
-        };
+        }
+        let are_several = self.lists().nth(1).is_some();
         for _ in 0..PAGE {
-            match list.next_unpaid(after) {
-                Ok(Some(line)) => {
+            match self.next_unpaid(after) {
+                Ok(Some((place, line))) => {
+                    if are_several && place.list != after.list {
+                        shift_text::unpaid_list(&mut self.out, place.list);
+                    }
                     shift_text::unpaid_line(&mut self.out, &line);
-                    after = line.number;
+                    after = place;
                 }
                 Ok(None) => {
                     shift_text::no_more_unpaid(&mut self.out);
@@ -126,7 +134,18 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
         self.flow = Flow::Listing(after);
     }
 
-    pub(crate) fn listing_key(&mut self, after: u32, key: u8) {
+    /// The first unpaid line after line `after` of the lists in force, one list after the other.
+    fn next_unpaid(&self, after: LinePlace) -> Result<Option<(LinePlace, ListLine)>, FlashError> {
+        for list in self.lists().filter(|list| list.facts().number >= after.list) {
+            let is_begun = list.facts().number == after.list;
+            if let Some(line) = list.next_unpaid(if is_begun { after.line } else { 0 })? {
+                return Ok(Some((list.place_of(&line), line)));
+            }
+        }
+        Ok(None)
+    }
+
+    pub(crate) fn listing_key(&mut self, after: LinePlace, key: u8) {
         match key {
             // Another list of operators ends a shift while its clerk reads.
             _ if !self.is_in_shift() => self.end_service(),

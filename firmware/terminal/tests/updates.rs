@@ -168,6 +168,29 @@ fn a_replacement_does_not_speak_for_the_card_before_it() {
     assert_eq!(told(&mut bench, &host).paid, [1]);
 }
 
+/// An issuer that names two cards for one line has not said which of them it is.
+#[test]
+fn a_replacement_that_a_second_list_names_does_not_speak_while_the_first_names_the_card_before() {
+    let flash = chip();
+    let mut host = Host::new(vec![line(1, 1, 500_000)]);
+    let mut bench = ready(&flash, &mut host);
+    let mut first = card(&plan());
+    bench.tear(&mut first, true);
+    let successors = ListLine {
+        card_number: replacement().number,
+        ..line(1, 1, 500_000)
+    };
+    let beside = ListPlan::beside(2, &[0, 0, 0, 1], vec![successors]);
+    host.load_list(&mut bench, &beside).unwrap();
+    bench.tap(&mut card(&replacement()));
+    assert!(told(&mut bench, &host).open.is_some());
+    // Without the first it is said.
+    host.load_list(&mut bench, &ListPlan::new(3, vec![successors]))
+        .unwrap();
+    bench.tap(&mut card(&replacement()));
+    assert_eq!(told(&mut bench, &host).open, None);
+}
+
 #[test]
 fn a_replacement_that_claims_to_have_paid_or_to_decide_is_not_believed() {
     type Claim = fn(&ScriptedCard, &[u8]) -> (u16, Vec<u8>);

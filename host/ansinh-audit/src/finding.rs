@@ -143,6 +143,8 @@ codes! {
     EntryTime = "entry-time",
     /// A terminal boots as TEST under a production certificate (SPEC 3.3).
     BootTest = "boot-test",
+    /// A list keeps one that is not an earlier one of its terminal (DATA 3.1).
+    ListKept = "list-kept",
     /// A list in a journal is not among the files.
     ListMissing = "list-missing",
     /// A list was loaded that names another terminal or number, or an older one.

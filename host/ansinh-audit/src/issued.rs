@@ -1,6 +1,6 @@
 //! Payment lists: header, lines, Merkle root (DATA 3); and all lists of an audit.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::num::NonZero;
 use std::path::Path;
 
@@ -35,6 +35,8 @@ pub(crate) struct PaymentList {
     pub(crate) terminal: TerminalName,
     pub(crate) effective: Date,
     pub(crate) expiry: Date,
+    /// Numbers of the lists that it leaves in force.
+    pub(crate) keeps: Vec<u32>,
     /// Is the header verified?
     pub(crate) proven: bool,
     root: Digest,
@@ -111,8 +113,43 @@ impl Issued {
         Some((index, self.lists.get(index)?))
     }
 
+    /// The list with this number for this terminal.
+    pub(crate) fn list_numbered(&self, terminal: TerminalName, number: u32) -> Option<usize> {
+        let is_meant = |list: &PaymentList| list.terminal == terminal && list.number == number;
+        self.lists.iter().position(is_meant)
+    }
+
     pub(crate) fn counts(&self) -> (usize, usize) {
         (self.lists.len(), self.block_lists.len())
+    }
+
+    /// A list keeps earlier ones of its terminal only, and has no line of theirs (DATA 3.1, 3.4).
+    pub(crate) fn check_kept(&self, findings: &mut Findings) {
+        for list in &self.lists {
+            for number in &list.keeps {
+                let others = self.lists.iter().filter(|other| other.number == *number);
+                let is_earlier =
+                    |other: &PaymentList| other.terminal == list.terminal && *number < list.number;
+                if *number >= list.number || others.clone().any(|other| !is_earlier(other)) {
+                    let text = format!(
+                        "keeps list {number}, which is no earlier one of {}",
+                        list.terminal
+                    );
+                    findings.add(Code::ListKept, &list.place, text);
+                    continue;
+                }
+                let keys: HashSet<_> = others
+                    .flat_map(|other| other.lines.values().map(|line| line.line_key))
+                    .collect();
+                for line in list.lines.values().filter(|line| keys.contains(&line.line_key)) {
+                    let text = format!(
+                        "line {} stands in list {number} as well, which it keeps",
+                        line.number
+                    );
+                    findings.add(Code::ListLineTwice, &list.place, text);
+                }
+            }
+        }
     }
 
     /// Every line names a card of its person, and a line key that stands in two lists is carried: told as a note.
@@ -270,6 +307,7 @@ fn load_list(
             terminal: header.terminal,
             effective: header.effective,
             expiry: header.expiry,
+            keeps: header.kept().collect(),
             proven,
             root: header.root,
             header: signed.hash(),

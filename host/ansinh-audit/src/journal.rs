@@ -19,7 +19,7 @@ use crate::block_lists::BlockList;
 use crate::cards::Cards;
 use crate::cash::{CashCount, Drawer};
 use crate::finding::{Code, Findings, Place};
-use crate::issued::Issued;
+use crate::issued::{Issued, PaymentList};
 use crate::orders::OpenIntent;
 use crate::records::{Record, Records};
 use crate::reversals::{NotHanded, Reversal};
@@ -96,6 +96,7 @@ pub(crate) struct Pass<'a, V> {
     pub(crate) terminal: TerminalName,
     pub(crate) key: Option<&'a JournalKey>,
     pub(crate) journal: Journal,
+    /// The lists in force.
     pub(crate) lists: HashSet<usize>,
     pub(crate) block_list: Option<&'a BlockList>,
     /// Orders whose outcome is not known yet, oldest first.
@@ -513,7 +514,21 @@ impl<'a, V: Verify> Pass<'a, V> {
             self.find(Code::ListLoaded, place, text);
         }
         self.newest_list = self.newest_list.max(number);
-        self.lists.insert(index);
+        self.put_in_force(index, list, place);
+    }
+
+    /// The list and those that it keeps, which have to be in force before, are in force; all others end (DATA 3.4).
+    fn put_in_force(&mut self, index: usize, list: &PaymentList, place: &Place) {
+        let mut in_force = HashSet::from([index]);
+        for kept in &list.keeps {
+            let known = self.context.issued.list_numbered(self.terminal, *kept);
+            if known.is_none_or(|known| !self.lists.contains(&known)) && !self.damage_before {
+                let text = format!("number {} keeps list {kept}, which was not in force", list.number);
+                self.find(Code::ListLoaded, place, text);
+            }
+            in_force.extend(known);
+        }
+        self.lists = in_force;
     }
 
     fn block_list_loaded(&mut self, header: &Digest, number: u32, place: &Place) {

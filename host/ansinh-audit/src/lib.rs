@@ -99,6 +99,7 @@ pub fn audit(folders: &[PathBuf], root: &PublicKey, jobs: NonZero<usize>) -> Res
     let cards = Cards::load(&files, &trust, &verifier, jobs, &mut findings, &mut links);
     let issued = Issued::load(&files, &trust, &verifier, jobs, &mut findings, &mut links);
     let issuers = issuer_sequence::check(links, &trust, &mut findings);
+    issued.check_kept(&mut findings);
     issued.check_lines(&cards, &mut findings, &mut notes);
     cards.check_persons(&issued.block_lists.blocked_now(), &mut findings);
     let acknowledgements = Acknowledgements::load(&files, &trust, &verifier, &mut findings);

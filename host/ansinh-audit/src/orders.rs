@@ -132,7 +132,7 @@ impl<'a, V: Verify> Pass<'a, V> {
         Some(self.open.remove(place))
     }
 
-    /// The order repeats a line of a list that this terminal had loaded; false if that is not proven.
+    /// The order repeats a line of a list in force at this terminal; false if that is not proven.
     fn check_list(&mut self, order: &Order<'_>, card: Option<&Card>, place: &Place) -> bool {
         let is_in_time = |list: &PaymentList| {
             let date = order.time.date();
@@ -152,7 +152,7 @@ impl<'a, V: Verify> Pass<'a, V> {
             self.find(
                 Code::OrderListNotLoaded,
                 place,
-                "this terminal had not loaded the order's list",
+                "the order's list was not in force at this terminal",
             );
         }
         if !in_time {

@@ -195,7 +195,9 @@ impl From<PayoutError> for Refusal {
     fn from(error: PayoutError) -> Self {
         match error {
             PayoutError::Store(error) => error.into(),
-            PayoutError::NothingDue => Self::new(Code::WrongState, error.to_string()),
+            PayoutError::NothingDue | PayoutError::TooManyLists => {
+                Self::new(Code::WrongState, error.to_string())
+            }
             other => Self::new(Code::Internal, other.to_string()),
         }
     }

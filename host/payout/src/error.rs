@@ -17,6 +17,11 @@ pub enum PayoutError {
         "no line is due for this terminal: nobody waits for money on an active card, or all lines are on lists of other terminals or for earlier cards. No list was made"
     )]
     NothingDue,
+    /// Four lists are in force already.
+    #[error(
+        "four payment lists of this terminal are in force already, and a terminal holds no more. No list was made: make it without --beside, it then takes over their unpaid lines"
+    )]
+    TooManyLists,
     /// A list of nobody would lock the terminal.
     #[error(
         "nobody is to work at {0}: a list without operators would lock it. Name one with `ansinh terminal operators set`; nothing was signed"

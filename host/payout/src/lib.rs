@@ -16,7 +16,7 @@ mod statements;
 pub use block_lists::{FULL_EVERY_DAYS, Publication, WholeBlockList, make_block_list};
 pub use error::PayoutError;
 pub use ingestion::{EntryError, IngestionError, JournalIngestion, Rejected};
-pub use lists::{ListTerms, MadeList, make_payment_list};
+pub use lists::{ListTerms, MadeList, kept_lists, lists_to_load, make_payment_list};
 pub use operators::operator_list;
 pub use proof::carried_payment;
 pub use provisioning::{

@@ -3,11 +3,11 @@
 use core::fmt::Display;
 
 use ansinh_store::Store;
-use ansinh_store::issuer_log::{Position, SignedObject};
-use ansinh_store::lists::{DueLine, NewPaymentList, PaymentList};
+use ansinh_store::issuer_log::SignedObject;
+use ansinh_store::lists::{DueLine, ListDraft, ListSummary, NewPaymentList, Others, PaymentList};
 use ansinh_store::operators::Actor;
 use card_spec::crypto::Sign;
-use card_spec::list::{ListHeader, ListLine, MAXIMUM_LINES};
+use card_spec::list::{KeptLists, ListHeader, ListLine, MAXIMUM_KEPT, MAXIMUM_LINES};
 use card_spec::merkle::{RootBuilder, leaf_hash};
 use card_spec::payment::{LineKey, LineKeyParts, LineType, Recipient};
 use card_spec::signed::{Signed, sign};
@@ -38,6 +38,8 @@ pub struct ListTerms {
     pub effective: Date,
     /// Last day of payment.
     pub expiry: Date,
+    /// Which of the terminal's lists stay in force beside it.
+    pub others: Others,
     /// Whether persons whose pay point is known to be another one are left out.
     pub only_this_pay_point: bool,
 }
@@ -54,36 +56,68 @@ pub struct MadeList {
 /// Makes, signs and stores the next list of a terminal: the due lines up to the period of active cards, at most 4,000.
 ///
 /// # Errors
-/// [`PayoutError::NothingDue`]; otherwise of the store and the key. On an error no list exists.
+/// [`PayoutError::NothingDue`]; [`PayoutError::TooManyLists`] if as many as can be would stay beside it; otherwise of the store and the key. On an error no list exists.
 pub fn make_payment_list<S: Sign<Error: Display>>(
     store: &Store,
     actor: &Actor,
     issuer: &IssuerKey<'_, S>,
     terms: &ListTerms,
 ) -> Result<MadeList, PayoutError> {
-    let first_day = format!(
-        "{:04}{:02}{:02}",
-        terms.effective.year(),
-        terms.effective.month(),
-        terms.effective.day()
-    );
+    let first_day = digits(terms.effective);
     let mut left_out = 0;
     let list = store.add_payment_list(
         actor,
         terms.terminal.as_str(),
         &first_day,
+        terms.others,
         issuer.issuer(),
-        |due, number, position| {
-            let mut due = lines_in_terms(due, terms)?;
+        |mut draft| {
+            if draft.keeps.len() > MAXIMUM_KEPT {
+                return Err(PayoutError::TooManyLists);
+            }
+            let mut due = lines_in_terms(std::mem::take(&mut draft.due), terms)?;
             if due.is_empty() {
                 return Err(PayoutError::NothingDue);
             }
             left_out = due.len().saturating_sub(MAXIMUM_LINES as usize);
             due.truncate(MAXIMUM_LINES as usize);
-            sign_list(issuer, terms, due, number, position)
+            sign_list(issuer, terms, due, &draft)
         },
     )?;
     Ok(MadeList { list, left_out })
+}
+
+/// What a terminal lacks, in the order in which it takes it: `lists` are all of this terminal's by number, `held` the number of the
+/// newest that it has, 0 for none.
+///
+/// A list keeps only such lists as are in force with the one made before it. So what follows the newest list that keeps none is taken one
+/// after the other; what was made before that one is not needed any more.
+///
+/// # Errors
+/// [`PayoutError::Encoding`] if a header in the ledger was changed from outside.
+pub fn lists_to_load(lists: &[ListSummary], held: u32) -> Result<&[ListSummary], PayoutError> {
+    let later = lists.partition_point(|list| list.number <= held);
+    let mut first = later;
+    for (place, list) in lists.iter().enumerate().skip(later) {
+        if kept_lists(&list.header)?.is_empty() {
+            first = place;
+        }
+    }
+    Ok(lists.get(first..).unwrap_or_default())
+}
+
+/// Numbers of the lists that a list keeps in force beside it, by its header.
+///
+/// # Errors
+/// [`PayoutError::Encoding`] if it is none.
+pub fn kept_lists(header: &[u8]) -> Result<Vec<u32>, PayoutError> {
+    let header = Signed::<ListHeader<'_>>::parse(header)?;
+    Ok(header.claimed().kept().collect())
+}
+
+/// `yyyymmdd`.
+fn digits(day: Date) -> String {
+    format!("{:04}{:02}{:02}", day.year(), day.month(), day.day())
 }
 
 fn lines_in_terms(due: Vec<DueLine>, terms: &ListTerms) -> Result<Vec<(DueLine, LineKey)>, PayoutError> {
@@ -102,9 +136,9 @@ fn sign_list<S: Sign<Error: Display>>(
     issuer: &IssuerKey<'_, S>,
     terms: &ListTerms,
     due: Vec<(DueLine, LineKey)>,
-    number: u32,
-    position: Position,
+    draft: &ListDraft,
 ) -> Result<NewPaymentList, PayoutError> {
+    let number = draft.number;
     let mut tree = RootBuilder::new();
     let mut total = Amount::default();
     let mut lines = Vec::with_capacity(due.len());
@@ -136,6 +170,7 @@ fn sign_list<S: Sign<Error: Display>>(
         "{}-{number:06}",
         terms.pay_point.chars().take(12).collect::<String>()
     );
+    let keeps: Vec<u8> = draft.keeps.iter().flat_map(|kept| kept.to_be_bytes()).collect();
     let header = ListHeader {
         suite: Suite::default(),
         format: Constant,
@@ -149,8 +184,9 @@ fn sign_list<S: Sign<Error: Display>>(
         lines: tree.leaves(),
         root: tree.root(),
         total,
-        issuer_sequence: position.sequence,
-        issuer_previous: position.previous_hash,
+        issuer_sequence: draft.position.sequence,
+        issuer_previous: draft.position.previous_hash,
+        keeps: KeptLists::new(&keeps),
     };
     let mut buffer = [0; OBJECT];
     let object = sign(&header, issuer.signer(), &mut buffer)?;
@@ -163,6 +199,7 @@ fn sign_list<S: Sign<Error: Display>>(
         header,
         list_id: list_id.clone(),
         root: tree.root(),
+        last_day: digits(terms.expiry),
         lines,
     })
 }

@@ -4,11 +4,12 @@
 mod common;
 
 use ansinh_payout::{
-    IssuerKey, PayoutError, certify_terminal, held_certificates, make_payment_list, renew_terminal,
-    time_statement, vietnam_time,
+    IssuerKey, ListTerms, PayoutError, certify_terminal, held_certificates, kept_lists, lists_to_load,
+    make_payment_list, renew_terminal, time_statement, vietnam_time,
 };
 use ansinh_store::cards::BlockReason;
 use ansinh_store::import::{ApprovedList, ImportMode, ListKind};
+use ansinh_store::lists::Others;
 use ansinh_store::operators::Actor;
 use ansinh_store::{Store, StoreError};
 use card_spec::certificate::{Certificate, CertificateError};
@@ -128,6 +129,64 @@ fn a_list_takes_what_it_can_hold_and_says_what_is_left() {
     other.register(&bench.store, &bench.lan, &bench.office.authority());
     let rest = make_payment_list(&bench.store, &bench.lan, &bench.office.issuer(), &other.terms()).unwrap();
     assert_eq!((rest.list.lines.len(), rest.left_out), (3, 0));
+}
+
+#[test]
+fn what_did_not_fit_is_listed_beside_and_a_fifth_list_is_refused() {
+    let bench = Bench::new();
+    let issuer = bench.office.issuer();
+    let make = |others| {
+        let terms = ListTerms {
+            others,
+            ..bench.till.terms()
+        };
+        make_payment_list(&bench.store, &bench.lan, &issuer, &terms)
+    };
+    assert_eq!(make(Others::End).unwrap().list.number, 1);
+    assert!(matches!(make(Others::Stay), Err(PayoutError::NothingDue)));
+    for number in 2..=4 {
+        import_arrears(&bench, number);
+        let made = make(Others::Stay).unwrap().list;
+        let before: Vec<u32> = (1..number).collect();
+        assert_eq!((made.lines.len(), kept_lists(&made.header).unwrap()), (1, before));
+    }
+    import_arrears(&bench, 5);
+    assert!(matches!(make(Others::Stay), Err(PayoutError::TooManyLists)));
+    let lists = || bench.store.list_summaries(None).unwrap();
+    assert_eq!(lists().len(), 4, "on an error no list exists");
+    let to_load = |held| {
+        let lists = lists();
+        let missing = lists_to_load(&lists, held).unwrap();
+        missing.iter().map(|list| list.number).collect::<Vec<_>>()
+    };
+    assert_eq!(to_load(0), [1, 2, 3, 4]);
+    assert_eq!(to_load(2), [3, 4]);
+    assert_eq!(to_load(4), [0; 0]);
+    // One that takes over all their lines makes them unnecessary.
+    let all = make(Others::End).unwrap().list;
+    assert_eq!(all.lines.len(), 2 + 4);
+    assert_eq!((to_load(0), to_load(3)), (vec![5], vec![5]));
+    import_arrears(&bench, 6);
+    make(Others::Stay).unwrap();
+    assert_eq!(
+        (to_load(0), to_load(4), to_load(5)),
+        (vec![5, 6], vec![5, 6], vec![6])
+    );
+}
+
+/// Approves one more sum for the first person.
+fn import_arrears(bench: &Bench, number: u32) {
+    let mut line = approved(1);
+    line.entitlement.decision = format!("{number}/QĐ-TL");
+    line.due[0].line_type = 2;
+    let list = ApprovedList {
+        file_hash: [u8::try_from(number).unwrap() + 1; 32],
+        file_name: format!("truy-linh-{number}.csv"),
+        kind: ListKind::Plain,
+        lines: vec![line],
+        warnings: Vec::new(),
+    };
+    bench.store.import(&bench.lan, &list, ImportMode::Commit).unwrap();
 }
 
 #[test]

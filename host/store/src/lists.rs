@@ -1,5 +1,7 @@
 //! Payment lists, each signed within the transaction that stores it.
 
+use std::collections::HashSet;
+
 use card_spec::values::CardNumber;
 use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, Row as _};
@@ -51,8 +53,49 @@ pub struct NewPaymentList {
     pub list_id: String,
     /// Merkle root of the lines.
     pub root: [u8; 32],
+    /// Last day of payment, `yyyymmdd`.
+    pub last_day: String,
     /// The lines in order, each with its encoding.
     pub lines: Vec<(DueLine, Vec<u8>)>,
+}
+
+/// What a payment list is made from.
+#[derive(Debug, Clone)]
+pub struct ListDraft {
+    /// Lines that are due and on none of the lists that are kept.
+    pub due: Vec<DueLine>,
+    /// Number of the list.
+    pub number: u32,
+    /// Numbers of the terminal's earlier lists that stay in force beside it, ascending.
+    pub keeps: Vec<u32>,
+    /// Its place in the issuer's sequence.
+    pub position: Position,
+}
+
+/// Which of a terminal's lists stay in force when it gets the next one (DATA.md 3.4).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Others {
+    /// None: their unpaid lines come again in the new list.
+    End,
+    /// Those that are not over on the new list's first day, with their lines.
+    Stay,
+}
+
+/// A stored payment list without its lines.
+#[derive(Debug, Clone)]
+pub struct ListSummary {
+    /// List number.
+    pub number: u32,
+    /// Name of the list.
+    pub list_id: String,
+    /// Terminal that may pay it.
+    pub terminal: String,
+    /// The signed header.
+    pub header: Vec<u8>,
+    /// Number of the newest list that the terminal's committed journal shows as loaded.
+    pub newest_loaded: Option<u32>,
+    /// Does that list leave this one in force, or is it this one?
+    pub is_in_force: bool,
 }
 
 /// A stored payment list.
@@ -79,7 +122,7 @@ impl Store {
     /// paid. It holds the line no more once its committed journal shows a later list without it, and no open order for it; one that
     /// was declared lost holds it for other cards only (DATA.md 3.4).
     ///
-    /// `representatives_on` (`yyyymmdd`): authorizations that ended before this day do not count.
+    /// `first_day` of payment (`yyyymmdd`): authorizations, and lists that could stay, that ended before it do not count.
     ///
     /// # Errors
     /// [`StoreError::NotFound`] for an unknown terminal, [`StoreError::WrongState`] for a lost one; whatever `make` answers.
@@ -87,17 +130,29 @@ impl Store {
         &self,
         actor: &Actor,
         terminal: &str,
-        representatives_on: &str,
+        first_day: &str,
+        others: Others,
         issuer: Issuer<'_>,
-        make: impl FnOnce(Vec<DueLine>, u32, Position) -> Result<NewPaymentList, E>,
+        make: impl FnOnce(ListDraft) -> Result<NewPaymentList, E>,
     ) -> Result<PaymentList, E> {
         self.write(async |connection| {
             crate::terminals::demand_not_lost(connection, terminal).await?;
-            let due = due_lines(connection, terminal, representatives_on).await?;
+            let mut due = due_lines(connection, terminal, first_day).await?;
+            let keeps = match others {
+                Others::End => Vec::new(),
+                Others::Stay => lists_that_stay(connection, terminal, first_day).await?,
+            };
+            leave_out_lines_of(connection, &keeps, &mut due).await?;
             let list_number = next_number(connection, "payment-list").await?;
             let mut made = None;
+            let draft_keeps = keeps.clone();
             let (position, header) = append(connection, issuer, "payment-list", |position| {
-                let list = make(due, list_number, position)?;
+                let list = make(ListDraft {
+                    due,
+                    number: list_number,
+                    keeps: draft_keeps,
+                    position,
+                })?;
                 let header = list.header.clone();
                 made = Some(list);
                 Ok::<_, E>(header)
@@ -107,6 +162,7 @@ impl Store {
                 return Err(StoreError::Malformed("payment list").into());
             };
             insert_list(connection, list_number, terminal, issuer, position, &list).await?;
+            insert_kept(connection, list_number, &keeps).await?;
             log(
                 connection,
                 actor,
@@ -160,6 +216,36 @@ impl Store {
         self.read(async |connection| number(&sqlx::query(sql).fetch_one(connection).await?, "total"))
     }
 
+    /// The payment lists of a terminal, or of all, by number, with which are in force as far as committed journals tell.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`].
+    pub fn list_summaries(&self, terminal: Option<&str>) -> Result<Vec<ListSummary>, StoreError> {
+        let sql = "SELECT payment_list.number, payment_list.list_id, payment_list.terminal, issuer_log.object,
+                   list_in_force.list AS newest_loaded, kept_list.kept AS kept
+                   FROM payment_list JOIN issuer_log
+                   ON issuer_log.issuer = payment_list.issuer AND issuer_log.sequence = payment_list.sequence
+                   LEFT JOIN list_in_force ON list_in_force.terminal = payment_list.terminal
+                   LEFT JOIN kept_list ON kept_list.list = list_in_force.list AND kept_list.kept = payment_list.number
+                   ORDER BY payment_list.number";
+        self.read(async |connection| {
+            let rows = sqlx::query(sql).fetch_all(&mut *connection).await?;
+            let lists = rows.iter().map(list_summary);
+            let is_meant = |list: &ListSummary| terminal.is_none_or(|name| list.terminal == name);
+            lists
+                .filter(|list| list.as_ref().map_or(true, is_meant))
+                .collect()
+        })
+    }
+
+    /// A payment list with its lines.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`].
+    pub fn list_lines(&self, list: u32) -> Result<Vec<Vec<u8>>, StoreError> {
+        self.read(async |connection| list_lines(connection, list).await)
+    }
+
     /// All payment lists, by number.
     ///
     /// # Errors
@@ -211,6 +297,77 @@ async fn due_lines(
     rows.iter().map(due_line).collect()
 }
 
+/// The lists in force once the terminal has its newest one, but for those that are over before the next one begins.
+async fn lists_that_stay(
+    connection: &mut AnyConnection,
+    terminal: &str,
+    first_day: &str,
+) -> Result<Vec<u32>, StoreError> {
+    let sql = "
+        SELECT number FROM payment_list
+        WHERE (last_day IS NULL OR last_day >= $2) AND terminal = $1
+          AND (number = (SELECT max(number) FROM payment_list WHERE terminal = $1)
+               OR number IN (SELECT kept FROM kept_list
+                             WHERE list = (SELECT max(number) FROM payment_list WHERE terminal = $1)))
+        ORDER BY number";
+    let rows = sqlx::query(sql)
+        .bind(terminal)
+        .bind(first_day)
+        .fetch_all(connection)
+        .await?;
+    rows.iter().map(|row| number(row, "number")).collect()
+}
+
+/// No line stands in two lists in force.
+async fn leave_out_lines_of(
+    connection: &mut AnyConnection,
+    lists: &[u32],
+    due: &mut Vec<DueLine>,
+) -> Result<(), StoreError> {
+    let sql = "SELECT person, programme, entitlement, line_type, period FROM list_line WHERE list = $1";
+    for list in lists {
+        let rows = sqlx::query(sql)
+            .bind(i64::from(*list))
+            .fetch_all(&mut *connection)
+            .await?;
+        let listed: HashSet<LineKey> = rows.iter().map(line_key).collect::<Result<_, _>>()?;
+        due.retain(|line| !listed.contains(&line.key));
+    }
+    Ok(())
+}
+
+async fn insert_kept(connection: &mut AnyConnection, list: u32, keeps: &[u32]) -> Result<(), StoreError> {
+    for kept in keeps {
+        sqlx::query("INSERT INTO kept_list (list, kept) VALUES ($1, $2)")
+            .bind(i64::from(list))
+            .bind(i64::from(*kept))
+            .execute(&mut *connection)
+            .await?;
+    }
+    Ok(())
+}
+
+fn list_summary(row: &AnyRow) -> Result<ListSummary, StoreError> {
+    let list: u32 = number(row, "number")?;
+    let newest_loaded = optional_number(row, "newest_loaded")?;
+    let is_kept = optional_number(row, "kept")?.is_some();
+    Ok(ListSummary {
+        number: list,
+        list_id: row.try_get("list_id")?,
+        terminal: row.try_get("terminal")?,
+        header: row.try_get("object")?,
+        newest_loaded,
+        is_in_force: is_kept || newest_loaded == Some(list),
+    })
+}
+
+fn optional_number(row: &AnyRow, column: &'static str) -> Result<Option<u32>, StoreError> {
+    let value: Option<i64> = row.try_get(column)?;
+    value
+        .map(|value| u32::try_from(value).map_err(|_| StoreError::OutOfRange("a list number")))
+        .transpose()
+}
+
 pub(crate) async fn next_number(connection: &mut AnyConnection, series: &str) -> Result<u32, StoreError> {
     u32::try_from(draw(connection, series).await?).map_err(|_| StoreError::OutOfRange("the list number"))
 }
@@ -223,7 +380,8 @@ async fn insert_list(
     position: Position,
     list: &NewPaymentList,
 ) -> Result<(), StoreError> {
-    let sql = "INSERT INTO payment_list (number, list_id, terminal, root, issuer, sequence) VALUES ($1, $2, $3, $4, $5, $6)";
+    let sql = "INSERT INTO payment_list (number, list_id, terminal, root, issuer, sequence, last_day)
+               VALUES ($1, $2, $3, $4, $5, $6, $7)";
     sqlx::query(sql)
         .bind(i64::from(list_number))
         .bind(&list.list_id)
@@ -231,6 +389,7 @@ async fn insert_list(
         .bind(list.root.to_vec())
         .bind(issuer.reference)
         .bind(signed(position.sequence, "the issuer's sequence number")?)
+        .bind(&list.last_day)
         .execute(&mut *connection)
         .await?;
     for (index, (line, content)) in (1_i64..).zip(&list.lines) {

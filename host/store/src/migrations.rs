@@ -51,6 +51,11 @@ pub(crate) fn migrations(engine: Engine) -> Migrator {
             include_str!("../migrations/0013_lost_terminals.sql"),
         ),
         version(14, "reversals", include_str!("../migrations/0014_reversals.sql")),
+        version(
+            15,
+            "lists beside",
+            include_str!("../migrations/0015_lists_beside.sql"),
+        ),
     ])
 }
 

@@ -7,7 +7,7 @@ use ansinh_store::deliveries::{ChipSerial, Delivery};
 use ansinh_store::import::{ApprovedLine, ApprovedList, Due, ImportError, ImportMode, ListKind, Stated};
 use ansinh_store::issuer_log::{Issuer, Position, SignedObject};
 use ansinh_store::journal::{JournalEntry, Meaning, Payment};
-use ansinh_store::lists::{LineKey, NewPaymentList};
+use ansinh_store::lists::{LineKey, NewPaymentList, Others};
 use ansinh_store::operators::{Actor, Role, Token};
 use ansinh_store::people::{Entitlement, Person};
 use ansinh_store::terminals::Terminal;
@@ -196,13 +196,15 @@ impl Job {
                 &self.officer,
                 terminal,
                 "20261101",
+                Others::End,
                 ISSUER,
-                |due, number, position| {
+                |draft| {
                     Ok::<_, StoreError>(NewPaymentList {
-                        header: sign("list", position),
-                        list_id: number.to_string(),
+                        header: sign("list", draft.position),
+                        list_id: draft.number.to_string(),
                         root: [1; 32],
-                        lines: due.into_iter().map(|line| (line, vec![1])).collect(),
+                        last_day: "20261130".to_owned(),
+                        lines: draft.due.into_iter().map(|line| (line, vec![1])).collect(),
                     })
                 },
             )?;

@@ -7,7 +7,7 @@ use card_spec::groups::{
     Holder, Image, Issuance, LinkedNumbers, PORTRAIT, Portrait, ProgrammeEntry, ProgrammeStatus, Programmes,
     Representatives, Sex,
 };
-use card_spec::list::{BlockEntry, BlockListHeader, BlockReason, ListHeader, ListLine};
+use card_spec::list::{BlockEntry, BlockListHeader, BlockReason, KeptLists, ListHeader, ListLine};
 use card_spec::merkle::{RootBuilder, leaf_hash};
 use card_spec::payment::{LineKey, LineKeyParts, LineType};
 use card_spec::tlv::{Field, Writer};
@@ -268,6 +268,12 @@ impl World {
 
     /// Signs a list with these lines, whatever they are.
     pub fn issue_lines(&mut self, terminal: usize, lines: Vec<(usize, ListLine)>) -> usize {
+        self.issue_beside(terminal, &[], lines)
+    }
+
+    /// Signs a list with these lines that leaves these lists in force.
+    pub fn issue_beside(&mut self, terminal: usize, keeps: &[u32], lines: Vec<(usize, ListLine)>) -> usize {
+        let keeps: Vec<_> = keeps.iter().flat_map(|number| number.to_be_bytes()).collect();
         self.list_number += 1;
         let encoded: Vec<_> = lines
             .iter()
@@ -293,6 +299,7 @@ impl World {
             total: amount(lines.iter().map(|(_, line)| line.amount.vnd()).sum()),
             issuer_sequence: self.issuer_sequence + 1,
             issuer_previous: self.issuer_previous,
+            keeps: KeptLists::new(&keeps),
         };
         let signed_bytes = body(&header);
         let file = [sign(&header, &self.issuer), encoded.concat()].concat();

@@ -6,7 +6,9 @@ use card_spec::crypto::{SecretKey, sha256};
 use card_spec::journal::{
     EncodedOrder, EncodedReceipt, Event, Refusal, RefusalReason, ShiftEnd, TimeStatement,
 };
+use card_spec::list::{KeptLists, ListHeader};
 use card_spec::payment::{ClockSource, HolderCheckOutcome, Operator, Receipt, ReceiptKind};
+use card_spec::signed::Signed;
 use card_spec::values::{Amount, Time};
 use serde_json::{Value, json};
 
@@ -219,6 +221,34 @@ fn payment_list(world: &World) -> Vec<Kind> {
             ("a total of more than the largest amount", 0x88, TRILLION),
             ("a root of 31 bytes", 0x87, &[0; 31]),
             ("a terminal name of 9 bytes", 0x85, b"VNT000001"),
+        ],
+    );
+    let signed = Signed::<ListHeader<'_>>::parse(&header).expect("our own object");
+    let beside = ListHeader {
+        number: 9,
+        keeps: KeptLists::new(&[0, 0, 0, 3, 0, 0, 0, 7, 0, 0, 0, 8]),
+        ..*signed.claimed()
+    };
+    let beside = sign(&beside, &world.issuer);
+    headers.valid(
+        "list 9 of the same lines, beside which lists 3, 7 and 8 stay in force",
+        &beside,
+        Some(("issuer", &world.issuer)),
+    );
+    headers.refuse_broken(
+        &beside,
+        Some(&world.issuer),
+        &[
+            ("no list that stays", 0x8C, &[]),
+            ("a number of 3 bytes", 0x8C, &[0, 0, 3]),
+            ("list 0", 0x8C, &[0, 0, 0, 0]),
+            ("descending numbers", 0x8C, &[0, 0, 0, 7, 0, 0, 0, 3]),
+            ("one number twice", 0x8C, &[0, 0, 0, 3, 0, 0, 0, 3]),
+            (
+                "four lists that stay",
+                0x8C,
+                &[0, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0, 3, 0, 0, 0, 4],
+            ),
         ],
     );
     let mut kind = Kind::new("list-line", "DATA 3.2");

@@ -158,6 +158,7 @@ const LIST_HEADER: Names = &[
     (0x88, "total"),
     (0x8A, "issuer's sequence number"),
     (0x8B, "hash of the issuer's body before"),
+    (0x8C, "lists that stay in force"),
 ];
 
 const LIST_LINE: Names = &[

@@ -3,8 +3,8 @@
 //! | blocks | what |
 //! |---|---|
 //! | 4 | keys, certificates, which lists are in force |
-//! | 2 × `LIST_SPACE` | payment lists of 4,000 lines |
-//! | 2 × 256 | block lists of some 64,000 cards |
+//! | 5 × 111 | payment lists of 4,000 lines, four in force and one on its way |
+//! | 2 × 128 | block lists of some 32,000 cards |
 //! | the rest | the journal |
 //! | 1 | the self-test's |
 //!
@@ -12,14 +12,14 @@
 //! and make the list's tag anew (decision 24, README.md "Debug port").
 
 use board_parts::serial_flash::SECTOR;
-use terminal::{LIST_SPACE, Layout};
+use terminal::{LIST_PLACES, LIST_SPACE, Layout, list_places};
 
 const CHIP: u32 = 8 << 20;
 const BLOCK: u32 = SECTOR as u32;
-const BLOCK_LIST: u32 = 256 * BLOCK;
+const BLOCK_LIST: u32 = 128 * BLOCK;
 
 const LISTS: u32 = 4 * BLOCK;
-const BLOCK_LISTS: u32 = LISTS + 2 * LIST_SPACE;
+const BLOCK_LISTS: u32 = LISTS + LIST_PLACES as u32 * LIST_SPACE;
 const JOURNAL: u32 = BLOCK_LISTS + 2 * BLOCK_LIST;
 
 /// The sector that the self-test has to itself.
@@ -28,7 +28,7 @@ pub(crate) const SELF_TEST: u32 = CHIP - BLOCK;
 /// The places.
 pub(crate) const LAYOUT: Layout = Layout {
     device: 0..LISTS,
-    lists: [LISTS..LISTS + LIST_SPACE, LISTS + LIST_SPACE..BLOCK_LISTS],
+    lists: list_places(LISTS),
     block_lists: [
         BLOCK_LISTS..BLOCK_LISTS + BLOCK_LIST,
         BLOCK_LISTS + BLOCK_LIST..JOURNAL,

@@ -3,7 +3,7 @@
 use card_spec::certificate::{Request as CertificateRequest, Role, verify_request};
 use card_spec::crypto::{PortableP256, PublicKey, SecretKey, sha256};
 use card_spec::journal::{Acknowledgement, Entry, TimeStatement};
-use card_spec::list::{BlockEntry, BlockListHeader, BlockReason, ListHeader, ListLine};
+use card_spec::list::{BlockEntry, BlockListHeader, BlockReason, KeptLists, ListHeader, ListLine};
 use card_spec::merkle::{RootBuilder, leaf_hash};
 use card_spec::payment::{LineKey, LineKeyParts, LineType};
 use card_spec::signed::Signed;
@@ -46,6 +46,8 @@ pub struct ListPlan {
     pub terminal: &'static str,
     pub dates: (Date, Date),
     pub lines: Vec<ListLine>,
+    /// Numbers of the lists that it keeps, 4 bytes each.
+    pub keeps: &'static [u8],
 }
 
 impl ListPlan {
@@ -55,6 +57,15 @@ impl ListPlan {
             terminal: NAME,
             dates: (date(2026, 11, 1), date(2026, 11, 30)),
             lines,
+            keeps: &[],
+        }
+    }
+
+    /// A list beside earlier ones.
+    pub fn beside(number: u32, keeps: &'static [u8], lines: Vec<ListLine>) -> Self {
+        Self {
+            keeps,
+            ..Self::new(number, lines)
         }
     }
 
@@ -87,6 +98,7 @@ impl ListPlan {
             }),
             issuer_sequence: u64::from(self.number),
             issuer_previous: [0; 32],
+            keeps: KeptLists::new(self.keeps),
         }
     }
 }

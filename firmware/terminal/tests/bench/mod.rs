@@ -29,15 +29,14 @@ use terminal::{CardLost, Image, Layout, Output, StartError, Terminal};
 
 pub type Chip = Nor<4>;
 
-/// Room for a list of 4,000 lines, block lists of 256 entries, and a journal of 16 blocks.
+/// Room for lists of 4,000 lines, block lists of 256 entries, and a journal of 16 blocks.
 pub fn layout() -> Layout {
-    let list = terminal::LIST_SPACE;
     let lists = 0x4000;
-    let blocks = lists + 2 * list;
+    let blocks = lists + terminal::LIST_PLACES as u32 * terminal::LIST_SPACE;
     let journal = blocks + 0x2000;
     Layout {
         device: 0..lists,
-        lists: [lists..lists + list, lists + list..blocks],
+        lists: terminal::list_places(lists),
         block_lists: [blocks..blocks + 0x1000, blocks + 0x1000..journal],
         journal: journal..journal + 0x1_0000,
     }

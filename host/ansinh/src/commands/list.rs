@@ -1,6 +1,6 @@
 //! `ansinh list`: payment lists for terminals.
 
-use ansinh_console::calls::lists::{self, MadeList};
+use ansinh_console::calls::lists::{self, ListState, MadeList};
 use ansinh_reference::today;
 use anyhow::Result;
 use card_spec::values::{Period, TerminalName};
@@ -16,6 +16,21 @@ const DAYS: i64 = 30;
 pub(crate) enum List {
     /// Make and sign the next payment list of a terminal
     Make(Make),
+    /// Show payment lists, and which are in force
+    Show(Show),
+}
+
+#[derive(Args)]
+#[command(after_help = "\
+Which lists are in force is known from the terminal's journal: synchronise it first.
+
+Examples:
+  ansinh list show
+  ansinh list show --terminal VNT0000001")]
+pub(crate) struct Show {
+    /// Only those of this terminal
+    #[arg(long, value_name = "NAME")]
+    terminal: Option<TerminalName>,
 }
 
 #[derive(Args)]
@@ -25,9 +40,15 @@ earlier card of the person has it: that one may have been paid by a terminal tha
 a line stays on the terminal and card it was listed for. A list holds 4,000 lines; how many are left out is told, and the list of
 another terminal takes them. Synchronise the terminal first, so that what it has paid is not listed again.
 
+The new list takes over the unpaid lines of the terminal's lists, and those end: this is right for the list of a month, and when in
+doubt. With --beside they stay in force with their lines and days, and the new list holds what is due besides: for a one-off or disaster
+list in the middle of a month, or for more than 4,000 lines. A terminal holds four lists; one that is over on the new one's first day is
+not kept. `terminal load` brings a terminal whatever it lacks.
+
 Examples:
   ansinh list make --period 202611 --terminal VNT0000001 --pay-point BD-26734
   ansinh list make --period 202611 --terminal VNT0000001 --pay-point BD-26734 --only-this-pay-point
+  ansinh list make --period 202611 --terminal VNT0000001 --pay-point BD-26734 --beside
   ansinh terminal load --port /dev/ttyUSB0")]
 pub(crate) struct Make {
     /// The newest month that is paid; unpaid lines of months before go along
@@ -42,6 +63,9 @@ pub(crate) struct Make {
     /// Leave out persons whose pay point (ma_diem_chi_tra) is known to be another one
     #[arg(long)]
     only_this_pay_point: bool,
+    /// Leave the terminal's lists in force beside it, instead of taking over their unpaid lines
+    #[arg(long)]
+    beside: bool,
     /// First day of payment; default: today
     #[arg(long, value_name = "YYYY-MM-DD")]
     valid_from: Option<civil::Date>,
@@ -52,8 +76,45 @@ pub(crate) struct Make {
 
 impl List {
     pub(crate) fn run(&self, options: &Options) -> Result<()> {
-        let Self::Make(make) = self;
-        make.run(options)
+        match self {
+            Self::Make(make) => make.run(options),
+            Self::Show(show) => show.run(options),
+        }
+    }
+}
+
+impl Show {
+    fn run(&self, options: &Options) -> Result<()> {
+        let terminal = self.terminal.as_ref().map(ToString::to_string);
+        let lists = options.call(lists::Show { terminal })?;
+        if options.json {
+            println!("{}", serde_json::to_string(&lists)?);
+            return Ok(());
+        }
+        if lists.is_empty() {
+            println!("Chưa có danh sách chi trả / No payment list yet: ansinh list make …");
+        }
+        for list in &lists {
+            println!(
+                "{} {}, {} – {}: {} dòng / lines, {} VND, {}",
+                list.terminal,
+                list.list,
+                list.valid_from,
+                list.valid_to,
+                list.lines,
+                list.total_vnd,
+                state(list.state)
+            );
+        }
+        Ok(())
+    }
+}
+
+fn state(state: ListState) -> &'static str {
+    match state {
+        ListState::Made => "chưa nạp / not loaded yet",
+        ListState::InForce => "đang dùng / in force",
+        ListState::Ended => "hết hiệu lực / ended",
     }
 }
 
@@ -76,6 +137,7 @@ impl Make {
             valid_from: text(first),
             valid_to: text(last),
             only_this_pay_point: self.only_this_pay_point,
+            beside: self.beside,
         })
     }
 }
@@ -107,9 +169,16 @@ fn report(options: &Options, made: &MadeList) -> Result<()> {
         "Đã lập danh sách chi trả {0} / Payment list {0} made: {1} dòng / lines, {2} VND, {3}",
         made.list, made.lines, made.total_vnd, made.terminal
     );
+    if !made.keeps.is_empty() {
+        let kept = made.keeps.iter().map(u32::to_string).collect::<Vec<_>>();
+        println!(
+            "Dùng cùng danh sách số {0} / Lists number {0} stay in force beside it",
+            kept.join(", ")
+        );
+    }
     if made.left_out > 0 {
         println!(
-            "Còn {0} dòng chưa vào danh sách nào / {0} lines did not fit: make a list for another terminal",
+            "Còn {0} dòng chưa vào danh sách nào / {0} lines did not fit: make a list for another terminal, or one more for this with --beside",
             made.left_out
         );
     }

@@ -7,6 +7,7 @@ use ansinh_keys::{Passphrase, Role, SigningKey};
 use ansinh_payout::{IssuerKey, TerminalAuthority};
 use ansinh_station::home::Home;
 use ansinh_store::Store;
+use ansinh_store::import::{ApprovedList, ImportMode, ListKind};
 use ansinh_store::operators::{Actor, Token};
 use card_spec::certificate::{Certificate, Certified};
 use card_spec::crypto::PortableP256;
@@ -14,7 +15,7 @@ use card_spec::signed::Signed;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::common::{Card, two_cards};
+use crate::common::{Card, approved, two_cards};
 
 pub(crate) const PASSPHRASE: &str = "mật khẩu dùng thử 79";
 pub(crate) const MAKE_LIST: [&str; 8] = [
@@ -55,6 +56,22 @@ impl Desk {
         let keys = Keys::open(&folder.path().join("station"));
         let cards = two_cards(&keys.store, &keys.lan, &keys.issuer());
         Self { folder, cards }
+    }
+
+    /// One more sum is approved for the first card's holder.
+    pub(crate) fn approve_more(&self) {
+        let mut line = approved(1);
+        line.entitlement.decision = "9/QĐ-TL".to_owned();
+        line.due[0].line_type = 2;
+        let list = ApprovedList {
+            file_hash: [9; 32],
+            file_name: "truy-linh.csv".to_owned(),
+            kind: ListKind::Plain,
+            lines: vec![line],
+            warnings: Vec::new(),
+        };
+        let keys = self.keys();
+        keys.store.import(&keys.lan, &list, ImportMode::Commit).unwrap();
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {

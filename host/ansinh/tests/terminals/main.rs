@@ -228,6 +228,44 @@ fn a_terminal_with_fewer_entries_than_the_ledger_is_not_synchronised() {
 }
 
 #[test]
+fn lists_beside_each_other_are_loaded_in_turn_and_shown() {
+    let desk = Desk::new();
+    let port = powered::at_a_port();
+    desk.succeed(&["terminal", "provision", "--port", &port]);
+    desk.succeed(&MAKE_LIST);
+    let beside = [&MAKE_LIST[..], &["--beside"]].concat();
+    assert!(desk.fail(1, &beside).contains("no line is due")); // besides
+    desk.approve_more();
+    let made = desk.succeed(&beside);
+    assert_eq!((&made["lines"], &made["keeps"]), (&json!(1), &json!([1])));
+    let states = |desk: &Desk| -> Vec<Value> {
+        let lists = desk.succeed(&["list", "show", "--terminal", "VNT0000001"]);
+        lists
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|list| list["state"].clone())
+            .collect()
+    };
+    assert_eq!(states(&desk), ["made", "made"]);
+    // The terminal refuses the second before the first.
+    let loaded = desk.succeed(&["terminal", "load", "--port", &port]);
+    assert_eq!(
+        (&loaded["list_number"], loaded["lists"].as_array().unwrap().len()),
+        (&json!(2), 2)
+    );
+    desk.succeed(&["terminal", "sync", "--port", &port]);
+    assert_eq!(states(&desk), ["in-force", "in-force"]);
+    // The next month's takes all over.
+    let all = desk.succeed(&MAKE_LIST);
+    assert_eq!((&all["lines"], &all["keeps"]), (&json!(3), &json!([])));
+    desk.succeed(&["terminal", "load", "--port", &port]);
+    desk.succeed(&["terminal", "sync", "--port", &port]);
+    assert_eq!(states(&desk), ["ended", "ended", "in-force"]);
+    assert_eq!(desk.succeed(&["list", "show"]).as_array().unwrap().len(), 3);
+}
+
+#[test]
 fn loading_takes_the_journal_in_first() {
     let desk = Desk::new();
     let port = powered::at_a_port();

@@ -1,6 +1,7 @@
 //! Payment lists for terminals.
 
 use ansinh_payout::{ListTerms, make_payment_list};
+use ansinh_store::lists::{ListSummary, Others};
 use ansinh_store::operators::{Actor, Role};
 use card_spec::list::ListHeader;
 use card_spec::signed::Signed;
@@ -9,7 +10,7 @@ use jiff::civil;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::day;
+use super::{EVERYBODY, day};
 use crate::call::{Call, Kind};
 use crate::events::Happening;
 use crate::refusal::{Code, Refusal};
@@ -38,6 +39,10 @@ pub struct Make {
     /// Leave out persons whose pay point is known to be another one.
     #[serde(default)]
     pub only_this_pay_point: bool,
+    /// Leave the terminal's lists in force beside the new one, which then holds what is due besides; otherwise it takes over their
+    /// unpaid lines and they end.
+    #[serde(default)]
+    pub beside: bool,
 }
 
 /// A list that was made.
@@ -53,6 +58,8 @@ pub struct MadeList {
     pub lines: u64,
     /// What they sum up to.
     pub total_vnd: u64,
+    /// Numbers of the terminal's lists that stay in force beside it.
+    pub keeps: Vec<u32>,
     /// Lines that are due besides but did not fit: another terminal can take them.
     pub left_out: u64,
     /// Lines that stay on the list of a person's earlier card.
@@ -80,6 +87,7 @@ impl Make {
             period: period(&self.period).ok_or_else(|| refused("the month is none, yyyymm"))?,
             effective: spec_day(first)?,
             expiry: spec_day(last)?,
+            others: if self.beside { Others::Stay } else { Others::End },
             only_this_pay_point: self.only_this_pay_point,
         })
     }
@@ -116,11 +124,95 @@ impl Call for Make {
         Ok(MadeList {
             number: made.list.number,
             total_vnd: header.claimed().total.vnd(),
+            keeps: header.claimed().kept().collect(),
             lines: made.list.lines.len() as u64,
             left_out: made.left_out as u64,
             of_earlier_cards: service.store().lines_of_earlier_cards()?,
             terminal: made.list.terminal.clone(),
             list: made.list.list_id,
         })
+    }
+}
+
+/// Where a list is, as far as the committed journal of its terminal tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum ListState {
+    /// The terminal was not heard to have it, and may still get it.
+    Made,
+    /// The terminal pays from it, on its days.
+    InForce,
+    /// A later list has ended it, or came before it.
+    Ended,
+}
+
+/// A payment list.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct KnownList {
+    /// Its number.
+    pub number: u32,
+    /// Its name.
+    pub list: String,
+    /// The terminal that may pay it.
+    pub terminal: String,
+    /// First day of payment, `yyyy-mm-dd`.
+    pub valid_from: String,
+    /// Last day of payment, `yyyy-mm-dd`.
+    pub valid_to: String,
+    /// Lines on it.
+    pub lines: u32,
+    /// What they sum up to.
+    pub total_vnd: u64,
+    /// Numbers of the earlier lists that it leaves in force.
+    pub keeps: Vec<u32>,
+    /// Where it is.
+    pub state: ListState,
+}
+
+impl KnownList {
+    fn of(list: ListSummary) -> Result<Self, Refusal> {
+        let unreadable = |_| Refusal::new(Code::Internal, "the header of a list cannot be read");
+        let signed = Signed::<ListHeader<'_>>::parse(&list.header).map_err(unreadable)?;
+        let header = signed.claimed();
+        let is_later = list.newest_loaded.is_none_or(|newest| list.number > newest);
+        Ok(Self {
+            number: list.number,
+            list: list.list_id,
+            terminal: list.terminal,
+            valid_from: header.effective.to_string(),
+            valid_to: header.expiry.to_string(),
+            lines: header.lines,
+            total_vnd: header.total.vnd(),
+            keeps: header.kept().collect(),
+            state: match (list.is_in_force, is_later) {
+                (true, _) => ListState::InForce,
+                (false, true) => ListState::Made,
+                (false, false) => ListState::Ended,
+            },
+        })
+    }
+}
+
+/// Shows the payment lists, of one terminal or of all, and which are in force.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "ShowLists")]
+pub struct Show {
+    /// Only those of this terminal.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = "^VNT[0-9]{7}$"))]
+    pub terminal: Option<String>,
+}
+
+impl Call for Show {
+    type Answer = Vec<KnownList>;
+    const NAME: &'static str = "lists";
+    const KIND: Kind = Kind::Read;
+    const ROLES: &'static [Role] = EVERYBODY;
+    const SUMMARY: &'static str = "Show the payment lists of one terminal or of all, and which are in force";
+
+    fn run(self, service: &Service, _: &Actor) -> Result<Self::Answer, Refusal> {
+        let lists = service.store().list_summaries(self.terminal.as_deref())?;
+        lists.into_iter().map(KnownList::of).collect()
     }
 }

@@ -57,6 +57,7 @@ fn calls() -> Vec<Registered> {
         Registered::of::<issuing::End>(),
         Registered::of::<issuing::GivePin>(),
         Registered::of::<issuing::GiveUp>(),
+        Registered::of::<lists::Show>(),
         Registered::of::<lists::Make>(),
         Registered::of::<operations::Page>(),
         Registered::of::<operations::Verify>(),

@@ -12,7 +12,7 @@ use axum::http::Request;
 use crate::bench::{Answer, Bench};
 
 /// Who may do what, said a second time: o(perator), a(pprover), u (auditor), d (administrator).
-const MAY: [(&str, &str); 37] = [
+const MAY: [(&str, &str); 38] = [
     ("batches", "oaud"),
     ("batches/draft", "o"),
     ("batches/approve", "a"),
@@ -32,6 +32,7 @@ const MAY: [(&str, &str); 37] = [
     ("issuing/start", "o"),
     ("issuing/end", "o"),
     ("issuing/give-up", "o"),
+    ("lists", "oaud"),
     ("lists/make", "o"),
     ("operations", "ud"),
     ("operations/verify", "ud"),

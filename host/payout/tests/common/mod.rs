@@ -15,7 +15,7 @@ use ansinh_store::cards::Claim;
 use ansinh_store::deliveries::Delivery;
 use ansinh_store::import::{ApprovedLine, ApprovedList, Due, ImportMode, ListKind, Stated};
 use ansinh_store::issuer_log::SignedObject;
-use ansinh_store::lists::PaymentList;
+use ansinh_store::lists::{Others, PaymentList};
 use ansinh_store::maintenance::NewVersion;
 use ansinh_store::operators::{Actor, Role as OperatorRole};
 use ansinh_store::people::{Entitlement, Person};
@@ -484,6 +484,7 @@ impl Till {
             period: Period::new(2026, 11).unwrap(),
             effective: today(),
             expiry: days_from_now(30),
+            others: Others::End,
             only_this_pay_point: false,
         }
     }

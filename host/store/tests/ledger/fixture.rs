@@ -8,7 +8,7 @@ use ansinh_store::deliveries::{ChipSerial, Delivery};
 use ansinh_store::import::{ApprovedLine, ApprovedList, Due, ImportMode, ListKind, Stated};
 use ansinh_store::issuer_log::{Issuer, Position, SignedObject};
 use ansinh_store::journal::{JournalEntry, Meaning, Payment};
-use ansinh_store::lists::{DueLine, NewPaymentList};
+use ansinh_store::lists::{DueLine, ListDraft, NewPaymentList, Others};
 use ansinh_store::operators::{Actor, Role};
 use ansinh_store::people::{Entitlement, Person};
 use ansinh_store::terminals::Terminal;
@@ -289,9 +289,29 @@ pub(crate) fn try_next_list(
     officer: &Actor,
     terminal: &str,
 ) -> Result<Vec<DueLine>, StoreError> {
+    let days = ["20261101", "20261130"];
+    try_list(store, officer, terminal, days, Others::End).map(|(listed, _)| listed)
+}
+
+/// Makes the next list of a terminal with these first and last days; gives its lines and the lists that it keeps.
+pub(crate) fn try_list(
+    store: &Store,
+    officer: &Actor,
+    terminal: &str,
+    [first_day, last_day]: [&str; 2],
+    others: Others,
+) -> Result<(Vec<DueLine>, Vec<u32>), StoreError> {
     let mut listed = Vec::new();
-    store.add_payment_list(officer, terminal, "20261101", ISSUER, |due, number, position| {
+    let mut kept = Vec::new();
+    store.add_payment_list(officer, terminal, first_day, others, ISSUER, |draft| {
+        let ListDraft {
+            due,
+            number,
+            keeps,
+            position,
+        } = draft;
         listed.clone_from(&due);
+        kept = keeps;
         let object = [b"list".as_slice(), &position.sequence.to_be_bytes()].concat();
         let header = SignedObject {
             body_hash: hash(&object),
@@ -301,10 +321,11 @@ pub(crate) fn try_next_list(
             header,
             list_id: number.to_string(),
             root: [1; 32],
+            last_day: last_day.to_owned(),
             lines: due.into_iter().map(|line| (line, vec![1])).collect(),
         })
     })?;
-    Ok(listed)
+    Ok((listed, kept))
 }
 
 pub(crate) fn entry(sequence: u32, mark: u8, payment: Option<Payment>) -> JournalEntry {

@@ -461,7 +461,7 @@ fn social_security_numbers_are_given_once(engine: Engine) {
     assert_ne!(number(2).unwrap(), second);
 }
 
-fn with_meaning(sequence: u32, meaning: Meaning) -> ansinh_store::journal::JournalEntry {
+pub(crate) fn with_meaning(sequence: u32, meaning: Meaning) -> ansinh_store::journal::JournalEntry {
     let mut entry = entry(sequence, 1, None);
     entry.meaning = meaning;
     entry
@@ -469,7 +469,7 @@ fn with_meaning(sequence: u32, meaning: Meaning) -> ansinh_store::journal::Journ
 
 impl Ledger {
     /// Hash of the header of a payment list.
-    fn list_header(&self, number: i64) -> [u8; 32] {
+    pub(crate) fn list_header(&self, number: i64) -> [u8; 32] {
         let log = self.store.issuer_log(ISSUER.reference).unwrap();
         let mut lists = log.iter().filter(|entry| entry.kind == "payment-list");
         let place = usize::try_from(number - 1).unwrap();

@@ -5,11 +5,13 @@ use std::thread;
 
 use ansinh_store::cards::BlockReason;
 use ansinh_store::import::{ApprovedList, ImportMode, ListKind};
-use ansinh_store::lists::DueLine;
+use ansinh_store::journal::Meaning;
+use ansinh_store::lists::{DueLine, Others};
 use ansinh_store::people::Representative;
 use ansinh_store::{Store, StoreError};
 
 use crate::fixture::*;
+use crate::life::with_meaning;
 
 on_each_engine!(
     only_active_cards_unpaid_cash_lines_and_one_terminal_are_due,
@@ -17,7 +19,100 @@ on_each_engine!(
     lists_made_at_once_for_many_terminals_share_no_line,
     an_authorization_that_ended_before_the_list_begins_gives_nobody_the_money,
     a_lost_terminals_lines_are_paid_by_another_one_to_the_same_cards_only,
+    a_list_beside_others_has_what_is_due_besides_and_they_keep_their_lines,
+    a_list_that_is_over_is_not_kept,
 );
+
+const NOVEMBER: [&str; 2] = ["20261101", "20261130"];
+
+impl Ledger {
+    /// The lines of the terminal's next list beside those that it has, and the numbers of these.
+    fn beside(&self, terminal: &str, days: [&str; 2]) -> (Vec<DueLine>, Vec<u32>) {
+        try_list(&self.store, &self.officer, terminal, days, Others::Stay).unwrap()
+    }
+
+    fn loaded(&self, terminal: &str, sequence: u32, list: u32) {
+        let header = self.list_header(list.into());
+        let entry = with_meaning(sequence, Meaning::ListLoaded { number: list, header });
+        self.store.ingest(terminal, &[entry]).unwrap();
+    }
+
+    fn in_force(&self, terminal: &str) -> Vec<u32> {
+        let lists = self.store.list_summaries(Some(terminal)).unwrap();
+        let in_force = lists.iter().filter(|list| list.is_in_force);
+        in_force.map(|list| list.number).collect()
+    }
+}
+
+fn a_list_beside_others_has_what_is_due_besides_and_they_keep_their_lines(engine: Engine) {
+    let ledger = Ledger::new(engine, 4, 4);
+    let (first, second) = (ledger.terminal(0), ledger.terminal(1));
+    let keys = |lines: &[DueLine]| lines.iter().map(|line| line.key.clone()).collect::<HashSet<_>>();
+    ledger.active(0);
+    let monthly = ledger.next_list(&first);
+    assert_eq!(monthly.len(), 1);
+    // Nothing else is due, so a list beside it has nothing.
+    assert_eq!(ledger.beside(&first, NOVEMBER), (vec![], vec![1]));
+    ledger.active(1);
+    let (beside, kept) = ledger.beside(&first, NOVEMBER);
+    assert_eq!((beside.len(), kept), (1, vec![1, 2]));
+    assert!(keys(&monthly).is_disjoint(&keys(&beside)));
+    assert_eq!(
+        ledger.next_list(&second),
+        [],
+        "the lines are the first terminal's"
+    );
+
+    // What the journal shows as loaded holds the lines of what it keeps.
+    assert_eq!(ledger.in_force(&first), [0; 0]);
+    for (sequence, list, in_force) in [(1, 1, vec![1]), (2, 2, vec![1, 2]), (3, 3, vec![1, 2, 3])] {
+        ledger.loaded(&first, sequence, list);
+        assert_eq!(ledger.in_force(&first), in_force);
+        assert_eq!(ledger.next_list(&second), [], "list {list} is loaded");
+    }
+    // A payment of a kept list's line, and of the newest one's.
+    let paid = [
+        entry(4, 1, None),
+        entry(5, 2, Some(payment(&monthly[0], 4, 1))),
+        entry(6, 3, None),
+        entry(7, 4, Some(payment(&beside[0], 6, 1))),
+    ];
+    assert_eq!(ledger.store.ingest(&first, &paid).unwrap().booked, 2);
+    assert_eq!(ledger.beside(&first, NOVEMBER).0, [], "nothing is due");
+
+    // One that keeps none takes over what is unpaid, and holds it alone once it is loaded.
+    ledger.active(2);
+    let unpaid = ledger.beside(&second, NOVEMBER).0;
+    assert_eq!(unpaid.len(), 1, "it was on no list");
+}
+
+fn a_list_that_is_over_is_not_kept(engine: Engine) {
+    let ledger = Ledger::new(engine, 2, 2);
+    let terminal = ledger.terminal(0);
+    let other = ledger.terminal(1);
+    ledger.active(0);
+    let days = ["20261101", "20261110"];
+    let (short, _) = ledger.beside(&terminal, days);
+    ledger.active(1);
+    let (long, kept) = ledger.beside(&terminal, ["20261110", "20261130"]);
+    assert_eq!(
+        (long.len(), kept),
+        (1, vec![1]),
+        "its last day is the new one's first"
+    );
+    // Then its unpaid lines come again, and only those of the other one stay where they are.
+    let (again, kept) = ledger.beside(&terminal, ["20261111", "20261130"]);
+    assert_eq!((&again, kept), (&short, vec![2]));
+    // The terminal pays from the first list until its journal shows that it has ended.
+    assert_eq!(ledger.next_list(&other), []);
+    (1..)
+        .zip([1, 2, 3])
+        .for_each(|(sequence, list)| ledger.loaded(&terminal, sequence, list));
+    assert_eq!(ledger.in_force(&terminal), [2, 3]);
+    // All are taken over, those that stayed as well.
+    assert_eq!(ledger.next_list(&terminal).len(), 2);
+    assert_eq!(ledger.next_list(&other), []);
+}
 
 fn only_active_cards_unpaid_cash_lines_and_one_terminal_are_due(engine: Engine) {
     let ledger = Ledger::new(engine, 3, 3);

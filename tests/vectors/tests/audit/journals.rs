@@ -255,6 +255,60 @@ fn entries_that_contradict_the_ones_before() {
     );
 }
 
+/// Issues lists for the first terminal that keep these, and loads each.
+fn beside(world: &mut World, keeps: &[&[u32]]) {
+    for (kept, amount) in keeps.iter().zip(1_000..) {
+        let line = LineSpec {
+            entitlement: amount,
+            ..LineSpec::new(2, november(), LineType::OneOff, amount.into())
+        };
+        let lines = vec![(2, world.line(1, &line))];
+        let list = world.issue_beside(0, kept, lines);
+        world.load_list(0, list);
+    }
+}
+
+#[test]
+fn lists_beside_each_other() {
+    let paid_from_the_first = |keeps: &[&[u32]], expected: &[Code]| {
+        world_gives(
+            |world| {
+                beside(world, keeps);
+                world.pay(0, 0, 3);
+            },
+            expected,
+        );
+    };
+    paid_from_the_first(&[&[1]], &[]);
+    paid_from_the_first(&[&[1], &[1, 3]], &[]);
+    // It has ended: by a list that keeps none, or not this one.
+    paid_from_the_first(&[&[]], &[Code::OrderListNotLoaded]);
+    paid_from_the_first(&[&[1], &[3]], &[Code::OrderListNotLoaded]);
+    // It does not come back.
+    paid_from_the_first(&[&[], &[1]], &[Code::ListLoaded]);
+    world_gives(
+        |world| {
+            beside(world, &[&[1]]);
+            world.pay(0, 2, 1);
+        },
+        &[],
+    );
+    // Itself, one that was not made yet, and another terminal's.
+    for kept in [2, 3, 4] {
+        world_gives(
+            |world| beside(world, &[&[1, kept]]),
+            &[Code::ListKept, Code::ListLoaded],
+        );
+    }
+    world_gives(
+        |world| {
+            let line = world.lists[0].lines[2];
+            world.issue_beside(0, &[1], vec![line]);
+        },
+        &[Code::ListLineTwice, Code::ListLineNumber],
+    );
+}
+
 #[test]
 fn lists_loaded_against_the_rules() {
     world_gives(|world| world.load_list(0, 1), &[Code::ListLoaded]); // another terminal's

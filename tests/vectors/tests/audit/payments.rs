@@ -145,7 +145,7 @@ fn lists_with_the_same_lines() {
 }
 
 #[test]
-fn the_days_of_any_loaded_list_with_the_same_lines() {
+fn the_days_of_the_list_in_force_with_the_same_lines() {
     let later = |world: &mut World| {
         let spec = [LineSpec::new(2, november(), LineType::OneOff, 1_000)];
         let (first, second) = (world.issue_list(0, &spec), world.issue_list(0, &spec));
@@ -161,10 +161,19 @@ fn the_days_of_any_loaded_list_with_the_same_lines() {
         |world| {
             let (first, second) = later(world);
             world.load_list(0, first);
-            world.load_list(0, second);
             world.pay(0, second, 1);
         },
         &[],
+    );
+    // The second has ended the first.
+    world_gives(
+        |world| {
+            let (first, second) = later(world);
+            world.load_list(0, first);
+            world.load_list(0, second);
+            world.pay(0, first, 1);
+        },
+        &[Code::OrderDate],
     );
     world_gives(
         |world| {

@@ -1,8 +1,8 @@
 //! `ansinh terminal load`: everything that a terminal needs to pay.
 
-use ansinh_payout::WholeBlockList;
+use ansinh_payout::{WholeBlockList, kept_lists, lists_to_load};
 use ansinh_station::terminal_link::LinkError;
-use ansinh_store::lists::PaymentList;
+use ansinh_store::lists::ListSummary;
 use ansinh_store::operators::Role;
 use anyhow::{Context as _, Result};
 use card_spec::values::{Date, TerminalName};
@@ -55,7 +55,7 @@ fn load((mut link, hello): (Line, Hello), signing: &Signing, progress: &Progress
     synchronised.demand_paid_once()?;
     let certified_until = renew(&mut link, signing, terminal)?;
     let block_list = load_block_list(&mut link, signing, &hello)?;
-    let list = load_list(&mut link, signing, &hello, terminal)?;
+    let lists = load_lists(&mut link, signing, &hello, terminal)?;
     operators::renew(&mut link, signing, terminal)?;
     signing
         .store
@@ -64,7 +64,7 @@ fn load((mut link, hello): (Line, Hello), signing: &Signing, progress: &Progress
         terminal,
         synchronised.taken.stored,
         certified_until,
-        list.as_ref(),
+        &lists,
         block_list,
     ))
 }
@@ -99,44 +99,47 @@ fn load_changes(link: &mut Line, newest: &WholeBlockList, held: &WholeBlockList)
     }
 }
 
-fn load_list(
+/// Brings the terminal to the newest list made for it, and before it to those that this one keeps. Gives the lists that are in force then,
+/// the newest last.
+fn load_lists(
     link: &mut Line,
     signing: &Signing,
     hello: &Hello,
     terminal: TerminalName,
-) -> Result<Option<PaymentList>> {
-    let mut lists = signing.store.payment_lists()?.into_iter();
-    let newest = lists.rfind(|list| list.terminal == terminal.as_str());
-    if let Some(list) = &newest
-        && list.number > hello.list_number
-    {
-        link.load_list(list.number, &list.header, &list.lines)
-            .context("danh sách chi trả / payment list")?;
+) -> Result<Vec<ListSummary>> {
+    let mut lists = signing.store.list_summaries(Some(terminal.as_str()))?;
+    for list in lists_to_load(&lists, hello.list_number)? {
+        link.load_list(list.number, &list.header, &signing.store.list_lines(list.number)?)
+            .with_context(|| format!("danh sách chi trả / payment list {}", list.list_id))?;
     }
-    Ok(newest)
+    let Some(newest) = lists.last() else {
+        return Ok(lists);
+    };
+    let mut in_force = kept_lists(&newest.header)?;
+    in_force.push(newest.number);
+    lists.retain(|list| in_force.contains(&list.number));
+    Ok(lists)
 }
 
 fn told(
     terminal: TerminalName,
     entries: u64,
     certified_until: Date,
-    list: Option<&PaymentList>,
+    lists: &[ListSummary],
     block_list: Option<u32>,
 ) -> Told {
-    let lines = list.map_or(0, |list| list.lines.len());
+    let newest = lists.last();
+    let names: Vec<_> = lists.iter().map(|list| list.list_id.as_str()).collect();
     let json = json!({
         "terminal": terminal.as_str(),
-        "list": list.map(|list| &list.list_id),
-        "list_number": list.map(|list| list.number),
-        "lines": lines,
+        "list": newest.map(|list| &list.list_id),
+        "list_number": newest.map(|list| list.number),
+        "lists": names,
         "block_list_number": block_list,
         "certified_until": certified_until.to_string(),
     });
-    let list = match list {
-        Some(list) => format!(
-            "danh sách chi trả / payment list {}, {lines} dòng / lines",
-            list.list_id
-        ),
+    let list = match newest {
+        Some(_) => format!("danh sách chi trả / payment list {}", names.join(", ")),
         None => "chưa có danh sách chi trả / no payment list yet: ansinh list make …".to_owned(),
     };
     let block_list = match block_list {

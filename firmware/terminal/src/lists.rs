@@ -1,0 +1,276 @@
+//! The payment lists in force together (DATA 3.4): the newest and those that it keeps, each with its own days.
+//!
+//! Which they are is part of the device's state and changes in one piece. A line that stands in two of them is paid once: the
+//! marks of all count, and the card refuses it as well.
+
+use card_spec::crypto::{Curve, Digest};
+use card_spec::list::MAXIMUM_KEPT;
+use card_spec::payment::{LineKey, Recipient};
+use card_spec::values::{CardNumber, Date};
+use embedded_storage::nor_flash::NorFlash;
+use heapless::Vec;
+use rand_core::CryptoRng;
+use serde::{Deserialize, Serialize};
+
+use crate::Layout;
+use crate::flash::{Area, FlashError, Shared};
+use crate::machine::Machine;
+use crate::payment_list::{DueLine, Facts, MAXIMUM_DUE, PaymentList, may_take};
+use crate::standing::PaidLine;
+
+/// Lists in force at most.
+pub(crate) const MAXIMUM_LISTS: usize = MAXIMUM_KEPT + 1;
+/// Places in flash: one more, for the list that is being loaded.
+pub(crate) const PLACES: usize = MAXIMUM_LISTS + 1;
+
+/// A list and where it lies.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub(crate) struct ListInForce {
+    pub(crate) place: u8,
+    pub(crate) facts: Facts,
+}
+
+/// The lists in force, by number.
+#[derive(Clone, Default, Serialize, Deserialize)]
+pub(crate) struct ListsInForce {
+    lists: Vec<ListInForce, MAXIMUM_LISTS>,
+    /// Sequence number of the journal entry for the newest: if the journal is shorter, the power was cut before it.
+    pub(crate) entry: u32,
+}
+
+/// None, for a state that has nothing yet.
+impl Default for &ListsInForce {
+    fn default() -> Self {
+        static NONE: ListsInForce = ListsInForce {
+            lists: Vec::new(),
+            entry: 0,
+        };
+        &NONE
+    }
+}
+
+impl ListsInForce {
+    /// The list that was loaded last; it says which others are in force.
+    pub(crate) fn newest(&self) -> Option<&Facts> {
+        self.lists.last().map(|list| &list.facts)
+    }
+
+    /// Number of the newest; 0 for none.
+    pub(crate) fn number(&self) -> u32 {
+        self.newest().map_or(0, |newest| newest.number)
+    }
+
+    pub(crate) fn has(&self, number: u32) -> bool {
+        self.lists.iter().any(|list| list.facts.number == number)
+    }
+
+    pub(crate) fn is_any_valid_on(&self, day: Date) -> bool {
+        self.lists.iter().any(|list| list.facts.is_valid_on(day))
+    }
+
+    /// A place that no list in force has.
+    pub(crate) fn free_place(&self) -> Option<u8> {
+        (0..)
+            .take(PLACES)
+            .find(|place| self.lists.iter().all(|list| list.place != *place))
+    }
+
+    /// Puts a list in force; of those before it the ones that it keeps stay.
+    pub(crate) fn put(&mut self, list: ListInForce, keeps: &[u32], entry: u32) {
+        self.lists.retain(|before| keeps.contains(&before.facts.number));
+        // There is room: it keeps no more than leave a place.
+        let _ = self.lists.push(list);
+        self.entry = entry;
+    }
+
+    /// Opens them, the newest last.
+    pub(crate) fn open<'f, F: NorFlash>(
+        &self,
+        flash: Shared<'f, F>,
+        layout: &Layout,
+    ) -> impl Iterator<Item = PaymentList<'f, F>> {
+        self.lists.iter().filter_map(move |list| {
+            let range = layout.lists.get(usize::from(list.place))?;
+            Some(PaymentList::open(Area::new(flash, range.clone()), list.facts))
+        })
+    }
+}
+
+/// A line in force, by the numbers of its list and of itself.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct LinePlace {
+    pub(crate) list: u32,
+    pub(crate) line: u32,
+}
+
+/// What the lists have for a card. Nothing of it is trusted yet: [`Machine::due_line`] checks each line.
+#[derive(Debug, Default)]
+pub(crate) struct Entitlements {
+    /// Lines to be paid, the oldest period first.
+    pub(crate) due: Vec<LinePlace, MAXIMUM_DUE>,
+    /// A line that is paid already.
+    pub(crate) paid: Option<u32>,
+    /// More lines are due than one tap pays.
+    pub(crate) more: bool,
+    /// A line that is not paid may be taken by a representative.
+    pub(crate) for_representative: bool,
+}
+
+/// A line that may be due.
+struct Candidate {
+    place: LinePlace,
+    key: LineKey,
+    /// Its card has refused it: all others come first.
+    declined: bool,
+}
+
+/// Candidates in the order in which they are paid, at most so many.
+struct Candidates {
+    lines: Vec<Candidate, MAXIMUM_DUE>,
+    most: usize,
+    more: bool,
+}
+
+impl Candidates {
+    fn insert(&mut self, line: Candidate) {
+        // In two lists: an issuer's mistake.
+        if self.lines.iter().any(|known| known.key == line.key) {
+            return;
+        }
+        let rank = |line: &Candidate| (line.declined, line.key.parts().period);
+        let before = |known: &&Candidate| rank(known) <= rank(&line);
+        let place = self.lines.iter().take_while(before).count();
+        if self.lines.len() >= self.most {
+            self.more = true;
+            if place >= self.lines.len() {
+                return;
+            }
+            self.lines.pop();
+        }
+        // There is room, for more than there are places are never asked for.
+        let _ = self.lines.insert(place, line);
+    }
+}
+
+impl<'f, F: NorFlash, R: CryptoRng, C: Curve> Machine<'f, F, R, C> {
+    /// The payment lists in force, the newest last.
+    pub(crate) fn lists(&self) -> impl Iterator<Item = PaymentList<'f, F>> {
+        self.device.lists.open(self.flash, &self.layout)
+    }
+
+    /// Those that may be paid from today.
+    fn lists_of_today(&self) -> impl Iterator<Item = PaymentList<'f, F>> {
+        let today = self.clock.today();
+        self.lists()
+            .filter(move |list| today.is_some_and(|today| list.facts().is_valid_on(today)))
+    }
+
+    /// Looks in the lists that are valid today for lines of a card that this recipient may take, `most` at most.
+    pub(crate) fn entitlements(
+        &self,
+        card: CardNumber,
+        recipient: Recipient,
+        most: usize,
+    ) -> Result<Entitlements, FlashError> {
+        let mut found = Entitlements::default();
+        let mut candidates = Candidates {
+            lines: Vec::new(),
+            most: most.min(MAXIMUM_DUE),
+            more: false,
+        };
+        for list in self.lists_of_today() {
+            for line in list.payable() {
+                let line = line?;
+                if line.card_number != card {
+                    continue;
+                }
+                if list.is_paid(line.number)? {
+                    found.paid = Some(line.number);
+                    continue;
+                }
+                found.for_representative |= may_take(&line, Recipient::FirstRepresentative);
+                if may_take(&line, recipient) {
+                    let place = list.place_of(&line);
+                    candidates.insert(Candidate {
+                        place,
+                        key: line.line_key,
+                        declined: self.declined.contains(&place),
+                    });
+                }
+            }
+        }
+        self.leave_out_paid(&mut candidates, &mut found)?;
+        found.due.extend(candidates.lines.iter().map(|line| line.place));
+        found.more = candidates.more;
+        Ok(found)
+    }
+
+    /// A line that is marked as paid in any list in force is not due from another one, whatever the days of the lists.
+    fn leave_out_paid(
+        &self,
+        candidates: &mut Candidates,
+        found: &mut Entitlements,
+    ) -> Result<(), FlashError> {
+        if self.lists().nth(1).is_none() {
+            return Ok(());
+        }
+        for list in self.lists() {
+            for line in list.payable() {
+                let line = line?;
+                let is_same = |candidate: &Candidate| candidate.key == line.line_key;
+                if let Some(place) = candidates.lines.iter().position(is_same)
+                    && list.is_paid(line.number)?
+                {
+                    candidates.lines.remove(place);
+                    found.paid = Some(line.number);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// A line, if its list is in force and valid today and the line is genuine, the card's, and not known to be paid.
+    pub(crate) fn due_line(&self, place: LinePlace, card: CardNumber) -> Option<DueLine> {
+        let list = self
+            .lists_of_today()
+            .find(|list| list.facts().number == place.list)?;
+        list.due_line(place.line, card).ok()?
+    }
+
+    /// Do all lists in force that have a line for this key, one at least, name this card in it, unpaid?
+    pub(crate) fn is_listed(&self, key: LineKey, card: CardNumber) -> bool {
+        let mut listed = false;
+        for list in self.lists() {
+            match list.names(key, card) {
+                Ok(None) => {}
+                Ok(Some(true)) => listed = true,
+                Ok(Some(false)) | Err(_) => return false,
+            }
+        }
+        listed
+    }
+
+    /// The line of an order, if its list is still in force.
+    pub(crate) fn place_of(&self, root: Digest, line: u32) -> Option<LinePlace> {
+        let list = self.lists().find(|list| list.facts().root == root)?;
+        Some(LinePlace {
+            list: list.facts().number,
+            line,
+        })
+    }
+
+    /// Remembers that a line is paid.
+    pub(crate) fn mark_paid(&self, line: PaidLine) {
+        mark_paid(self.lists(), line);
+    }
+}
+
+/// Remembers that a line is paid. If the flash refuses, the card still does not pay it again.
+pub(crate) fn mark_paid<'f, F: NorFlash + 'f>(
+    lists: impl Iterator<Item = PaymentList<'f, F>>,
+    line: PaidLine,
+) {
+    for mut list in lists.filter(|list| list.facts().root == line.list_root) {
+        let _ = list.mark_paid(line.number);
+    }
+}
