@@ -21,6 +21,7 @@ use crate::log::Log;
 use crate::machine::Machine;
 use crate::payment::Customer;
 use crate::recipient::MAXIMUM_REPRESENTATIVES;
+use crate::reversal::Reversing;
 use crate::shift::Wish;
 use crate::shift_text;
 use crate::standing::{MAXIMUM_UNHANDED, Unhanded};
@@ -66,6 +67,10 @@ pub(crate) enum Flow {
     Verifying(Customer, GenuineCard),
     /// An Intent is in flash and its order is on the way.
     Disbursing(Disbursing),
+    /// The clerk says that the money was not handed over, and has not confirmed it yet.
+    Doubting,
+    /// A ReverseIntent is in flash and its reversal is on the way.
+    Reversing(Reversing),
     /// The card is shown that it is on the block list.
     Blocking(Blocking),
 }
@@ -140,6 +145,7 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
             Flow::Listing(after) => self.listing_key(after, key),
             Flow::TypingCash(entry) => self.cash_key(entry, key),
             Flow::TypingPin(customer) => self.pin_key(customer, key),
+            Flow::Doubting => self.doubt_key(key),
             Flow::Awaiting(customer) if matches!(key, b'c' | b'C' | ESCAPE) => self.cancel(&customer),
             // While a card is in the field, keys have no meaning.
             flow => self.flow = flow,
@@ -168,7 +174,7 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
         match core::mem::replace(&mut self.flow, Flow::Idle) {
             Flow::TypingPin(customer) | Flow::Awaiting(customer) => self.cancel(&customer),
             Flow::TypingOperatorPin(_) | Flow::TypingTime(_) => self.forget_operator_pin(),
-            Flow::Listing(_) => self.end_service(),
+            Flow::Listing(_) | Flow::Doubting => self.end_service(),
             Flow::TypingCash(_) => self.forget_cash(),
             flow => self.flow = flow,
         }
@@ -191,6 +197,7 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
             b'b' | b'B' if self.is_in_shift() && !self.is_handing_over() => self.ask_cash(Telling::Received),
             b'd' | b'D' if self.is_in_shift() && !self.is_handing_over() => self.ask_cash(Telling::Counted),
             b'\r' | b'\n' if self.is_handing_over() => self.handed(),
+            b'c' | b'C' if self.is_handing_over() => self.doubt(),
             b'n' | b'N' if self.is_waiting() => self.go_on(),
             b'2' if self.operator.is_some() => self.ask_operator(Wish::Second),
             _ => {}
@@ -215,7 +222,9 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
                 self.echo(erased, "\x08 \x08");
             }
             b'c' | b'C' | ESCAPE => return self.cancel(&customer),
-            letter if letter.is_ascii_alphabetic() => return self.choose(customer, letter),
+            letter if letter.is_ascii_alphabetic() && customer.undoes.is_none() => {
+                return self.choose(customer, letter);
+            }
             b'\r' | b'\n' => {
                 let _ = writeln!(self.out);
                 if !by_document && self.pin.pin().is_none() {
@@ -257,6 +266,10 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
 
     fn cancel(&mut self, customer: &Customer) {
         let _ = writeln!(self.out);
+        if customer.undoes.is_some() {
+            text::not_undone(&mut self.out, false);
+            return self.end_service();
+        }
         self.refuse(Refusal {
             reason: RefusalReason::Cancelled,
             card_number: Some(customer.card.facts.number),
@@ -313,6 +326,7 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
                 | Flow::TypingOperatorPin(_)
                 | Flow::TypingTime(_)
                 | Flow::Listing(_)
+                | Flow::Doubting
                 | Flow::TypingCash(_)
         )
     }
@@ -334,6 +348,9 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
         }
         if self.is_waiting() {
             return self.show_open();
+        }
+        if self.log.as_ref().is_some_and(|log| !log.unreversed().is_empty()) {
+            text::unreversed(&mut self.out);
         }
         if let Some(Ok(Some(left))) = self.log.as_mut().map(Log::last_payments) {
             text::journal_fills(&mut self.out, left);

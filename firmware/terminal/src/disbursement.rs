@@ -161,10 +161,7 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
         };
         let order = order.order();
         let (sequence, amount, method) = (order.sequence, order.amount, order.method);
-        let line = PaidLine {
-            list_root: order.list_root,
-            number: order.line_number,
-        };
+        let line = PaidLine::of(order);
         let line_refusal = |reason, status: Option<StatusWord>| Refusal {
             line_number: Some(line.number),
             status_word: status.map(|status| status.0),
@@ -270,7 +267,7 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
     /// A line that was paid elsewhere is not asked for again; any other one comes after those not yet tried.
     fn remember_refusal(&mut self, reason: RefusalReason, line: PaidLine) {
         if reason == RefusalReason::AlreadyPaid {
-            return self.mark_paid(line);
+            return self.mark(PaidLine { intent: 0, ..line }, true);
         }
         // A list that is out of force has nothing that is asked for.
         let Some(place) = self.place_of(line.list_root, line.number) else {
@@ -294,7 +291,7 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
         let receipt = EncodedReceipt::parse(receipt).ok()?;
         let pin_verified = receipt.signed().claimed().holder_check.pin_verified;
         self.record(Event::Paid(receipt)).ok()?;
-        self.mark_paid(line);
+        self.mark(line, true);
         text::paid(&mut self.out, line.number, amount);
         if method == HolderCheckMethod::Pin && !pin_verified {
             // The card has paid, so the money is the holder's; that it did so without a PIN is the auditor's.

@@ -20,13 +20,16 @@ mod keys;
 mod lists;
 mod log;
 mod machine;
+mod marks;
 mod open_orders;
 mod operators;
 mod outbox;
 mod payment;
 mod payment_list;
 mod primitives;
+mod recall;
 mod recipient;
+mod reversal;
 #[cfg(test)]
 mod screens;
 mod second_operator;

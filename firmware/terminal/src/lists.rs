@@ -259,18 +259,19 @@ impl<'f, F: NorFlash, R: CryptoRng, C: Curve> Machine<'f, F, R, C> {
         })
     }
 
-    /// Remembers that a line is paid.
-    pub(crate) fn mark_paid(&self, line: PaidLine) {
-        mark_paid(self.lists(), line);
+    /// Remembers that a line is paid, or that its payment was undone.
+    pub(crate) fn mark(&self, line: PaidLine, paid: bool) {
+        mark(self.lists(), line, paid);
     }
 }
 
-/// Remembers that a line is paid. If the flash refuses, the card still does not pay it again.
-pub(crate) fn mark_paid<'f, F: NorFlash + 'f>(
+/// Remembers that a line is paid, or that its payment was undone. If the flash refuses, the card still does not pay it again.
+pub(crate) fn mark<'f, F: NorFlash + 'f>(
     lists: impl Iterator<Item = PaymentList<'f, F>>,
     line: PaidLine,
+    paid: bool,
 ) {
     for mut list in lists.filter(|list| list.facts().root == line.list_root) {
-        let _ = list.mark_paid(line.number);
+        let _ = list.mark(line.number, line.intent, paid);
     }
 }

@@ -4,7 +4,7 @@ use core::ops::Range;
 
 use card_spec::crypto::{Curve, Digest};
 use card_spec::journal::{
-    Acknowledgement, EncodedOrder, Entry, Event, MAXIMUM_ENTRY_LENGTH, MAXIMUM_OPEN_INTENTS, genesis,
+    Acknowledgement, EncodedReversal, Entry, Event, MAXIMUM_ENTRY_LENGTH, MAXIMUM_OPEN_INTENTS, genesis,
 };
 use card_spec::signed::{Signed, Verified, sign};
 use card_spec::values::Time;
@@ -18,7 +18,11 @@ use crate::clock::Stamp;
 use crate::flash::{FlashError, Shared};
 use crate::keys::Keys;
 use crate::primitives::Signer;
-use crate::standing::{OpenIntent, OpenOrder, PaidLine, Standing, Unhanded};
+use crate::recall::{order_of, read_entry, read_order, recall, reversal_of};
+use crate::reversal::EncodedBytes;
+use crate::standing::{
+    MAXIMUM_UNREVERSED, OpenIntent, OpenOrder, PaidLine, Settled, Standing, Unhanded, Unreversed,
+};
 use crate::summary;
 use crate::totals::Totals;
 
@@ -26,7 +30,8 @@ use crate::totals::Totals;
 const RESERVE: u32 = 16;
 /// Entries for which there must be room before one that settles nothing: what is left then settles an open order.
 const RESERVE_TO_SETTLE: u32 = 12;
-/// Entries more for each further order that is open: Paid and Handed, each after a power cut.
+/// Entries more for each further order that is open: Paid and Handed, each after a power cut; and for each payment that waits to be
+/// undone: ReverseIntent and Reversed.
 const RESERVE_EACH: u32 = 4;
 /// Entries of a payment where nothing goes wrong: Intent, Paid, Handed.
 const ENTRIES_OF_A_PAYMENT: u32 = 3;
@@ -75,14 +80,14 @@ pub(crate) struct Log<'f, F> {
 }
 
 impl<'f, F: NorFlash> Log<'f, F> {
-    /// Opens the journal and reads what its newest summary does not know of, which is less than a block; `paid` sees each line
-    /// that these entries settle.
+    /// Opens the journal and reads what its newest summary does not know of, which is less than a block; `mark` sees each line
+    /// that these entries settle, and whether it is paid.
     pub(crate) fn open(
         flash: Shared<'f, F>,
         range: Range<u32>,
         keys: &Keys,
         image: Image,
-        mut paid: impl FnMut(PaidLine),
+        mut mark: impl FnMut(PaidLine, bool),
     ) -> Result<Self, LogError> {
         let mut journal = Journal::open(flash, range)?;
         let (mut standing, first) = recall(&mut journal)?;
@@ -105,13 +110,21 @@ impl<'f, F: NorFlash> Log<'f, F> {
                 if id < first {
                     continue;
                 }
-                if let Some(open) = standing.observe(signed.claimed()) {
-                    match read_order(&mut journal, &open, &mut other) {
-                        Ok(Some(order)) => paid(standing.paid(&open, order.order())),
+                match standing.observe(signed.claimed()) {
+                    Settled::Nothing => {}
+                    Settled::Paid(open) => match read_order(&mut journal, &open, &mut other) {
+                        Ok(Some(order)) => mark(standing.paid(&open, order.order()), true),
                         Ok(None) => damaged = true,
                         // A space is given free, and written over, once the money was handed over.
                         Err(Error::NoSuchRecord) => {}
                         Err(error) => return Err(error.into()),
+                    },
+                    // Without its order the line stays paid here, and the card knows better.
+                    Settled::Reversed(waiting) => {
+                        if let Ok(Some(order)) = read_entry(&mut journal, waiting.entry, &mut other, order_of)
+                        {
+                            mark(PaidLine::of(order.order()), false);
+                        }
                     }
                 }
             }
@@ -258,7 +271,7 @@ impl<'f, F: NorFlash> Log<'f, F> {
             return Err(LogError::Failed);
         }
         self.standing.tail = Some((entry.sequence, signed.hash()));
-        if let Some(open) = self.standing.observe(&entry) {
+        if let Settled::Paid(open) = self.standing.observe(&entry) {
             let mut buffer = [0; MAX_RECORD];
             let order = read_order(&mut self.journal, &open, &mut buffer);
             let order = order.ok().flatten();
@@ -285,15 +298,18 @@ impl<'f, F: NorFlash> Log<'f, F> {
 
     /// Entries for which there must be room before an order is begun beside those that are open.
     fn reserve(&self) -> u32 {
-        let open = u32::try_from(self.standing.open.len()).unwrap_or(u32::MAX);
-        RESERVE.saturating_add(open.saturating_mul(RESERVE_EACH))
+        RESERVE.saturating_add(self.in_doubt().saturating_mul(RESERVE_EACH))
+    }
+
+    /// Orders that are open, and payments that wait to be undone: each needs room to be settled.
+    fn in_doubt(&self) -> u32 {
+        let Standing { open, unreversed, .. } = &self.standing;
+        u32::try_from(open.len().saturating_add(unreversed.len())).unwrap_or(u32::MAX)
     }
 
     /// Is there room for an entry that settles nothing?
     pub(crate) fn has_room_beside_order(&mut self) -> Result<bool, LogError> {
-        let more = u32::try_from(self.standing.open.len())
-            .unwrap_or(u32::MAX)
-            .saturating_sub(1);
+        let more = self.in_doubt().saturating_sub(1);
         self.has_free(RESERVE_TO_SETTLE.saturating_add(more.saturating_mul(RESERVE_EACH)))
     }
 
@@ -353,6 +369,29 @@ impl<'f, F: NorFlash> Log<'f, F> {
     /// Payments whose hand-over is not confirmed.
     pub(crate) fn unhanded(&self) -> &[Unhanded] {
         &self.standing.unhanded
+    }
+
+    /// Payments whose money was not handed over, and that their cards may still undo here.
+    pub(crate) fn unreversed(&self) -> &Vec<Unreversed, MAXIMUM_UNREVERSED> {
+        &self.standing.unreversed
+    }
+
+    /// The order of a payment that waits to be undone, from flash.
+    pub(crate) fn undone_order(&mut self, waiting: &Unreversed) -> Result<OpenOrder, LogError> {
+        let mut buffer = [0; MAX_RECORD];
+        let order = read_entry(&mut self.journal, waiting.entry, &mut buffer, order_of)?;
+        order
+            .filter(|order| order.order().sequence == waiting.intent)
+            .and_then(|order| OpenOrder::new(&order))
+            .ok_or(LogError::Failed)
+    }
+
+    /// The reversal that the card may have got, from flash; `None` if there was none yet, or it is lost.
+    pub(crate) fn reversal(&mut self, waiting: &Unreversed) -> Option<EncodedBytes> {
+        let mut buffer = [0; MAX_RECORD];
+        let entry = waiting.announced?;
+        let reversal = read_entry(&mut self.journal, entry, &mut buffer, reversal_of);
+        EncodedBytes::from_slice(reversal.ok()??.encoding()).ok()
     }
 
     /// Wrong PINs of operators since a shift was opened last, as far as entries tell.
@@ -447,8 +486,11 @@ impl<'f, F: NorFlash> Log<'f, F> {
                 Err(error) => return Err(error),
             }
         }
+        self.repeat_unreversed(curve, keys, stamp, last)?;
         let open = self.standing.open.iter().map(|open| open.entry);
-        let last = acknowledged.last_before(kept.into_iter().chain(open).min());
+        let unreversed = self.standing.unreversed.iter();
+        let unreversed = unreversed.flat_map(|waiting| [Some(waiting.entry), waiting.announced]);
+        let last = acknowledged.last_before(kept.into_iter().chain(open).chain(unreversed.flatten()).min());
         if last.0 <= self.acknowledged() {
             return Ok(());
         }
@@ -464,33 +506,48 @@ impl<'f, F: NorFlash> Log<'f, F> {
         self.append(curve, keys, stamp, event)?;
         Ok(())
     }
+
+    /// What waits to be undone is told once more before its space, up to `last`, is given free. What the flash has lost is left to the
+    /// station: the journal has told of it.
+    fn repeat_unreversed(
+        &mut self,
+        curve: &impl Curve,
+        keys: &Keys,
+        stamp: Stamp,
+        last: RecordId,
+    ) -> Result<(), LogError> {
+        for waiting in self.standing.unreversed.clone() {
+            let Unreversed {
+                intent,
+                entry,
+                announced,
+            } = waiting;
+            let Ok(order) = self.undone_order(&waiting) else {
+                self.standing.unreversed.retain(|known| *known != waiting);
+                continue;
+            };
+            let reversal = self.reversal(&waiting);
+            if entry <= last.0 {
+                let order = order.order();
+                tolerate_full(self.append(curve, keys, stamp, Event::NotHanded { intent, order }))?;
+            }
+            if announced.is_some_and(|announced| announced <= last.0)
+                && let Some(Ok(reversal)) = reversal.as_ref().map(|bytes| EncodedReversal::parse(bytes))
+            {
+                let event = Event::ReverseIntent { intent, reversal };
+                tolerate_full(self.append(curve, keys, stamp, event))?;
+            }
+        }
+        Ok(())
+    }
 }
 
-/// The order of an open Intent; `None` if the flash has lost it.
-fn read_order<'b, F: NorFlash>(
-    journal: &mut Journal<Shared<'_, F>>,
-    open: &OpenIntent,
-    buffer: &'b mut journal::Buffer,
-) -> Result<Option<EncodedOrder<'b>>, Error<FlashError>> {
-    let Item::Record { bytes, .. } = journal.read(RecordId(open.entry), buffer)? else {
-        return Ok(None);
-    };
-    let order = Signed::<Entry<'_>>::parse(bytes)
-        .ok()
-        .and_then(|entry| match entry.claimed().event {
-            Event::Intent(order) | Event::StillOpen(order) => Some(order),
-            _ => None,
-        });
-    Ok(order.filter(|order| order.hash() == open.order_hash))
-}
-
-/// What the newest summary says, and the first entry that it does not know of. The first block has none, so all that there is is
-/// read: also acknowledged entries count for a shift.
-fn recall<F: NorFlash>(journal: &mut Journal<Shared<'_, F>>) -> Result<(Standing, RecordId), LogError> {
-    let mut buffer = [0; MAX_RECORD];
-    let known = journal.summary(&mut buffer)?;
-    let known = known.and_then(|found| Some((summary::decode(found.bytes)?, found.next)));
-    Ok(known.unwrap_or_else(|| (Standing::new(), RecordId(1))))
+/// Without room nothing is told again, and the space stays.
+fn tolerate_full(result: Result<u32, LogError>) -> Result<(), LogError> {
+    match result {
+        Ok(_) | Err(LogError::Full) => Ok(()),
+        Err(error) => Err(error),
+    }
 }
 
 /// Can it come any number of times while an order is open?
@@ -502,6 +559,7 @@ fn is_repeatable(event: &Event<'_>) -> bool {
         | Event::ShiftClosed { .. }
         | Event::OperatorRefused { .. }
         | Event::ClockSetByOperator { .. }
+        | Event::ReverseIntent { .. }
         | Event::CashReceived { .. }
         | Event::CashCounted { .. }
         | Event::ClockSet { .. } => true,

@@ -16,7 +16,7 @@ use crate::clock::{Clock, Stamp};
 use crate::device::{Device, DeviceStore, InForce};
 use crate::flash::{Area, Shared};
 use crate::keys::{Credentials, Keys};
-use crate::lists::{LinePlace, mark_paid};
+use crate::lists::{LinePlace, mark};
 use crate::log::{Log, LogError};
 use crate::operators::operators_loaded;
 use crate::outbox::Outbox;
@@ -196,7 +196,7 @@ impl<'f, F: NorFlash, R: CryptoRng, C: Curve> Machine<'f, F, R, C> {
             device,
             ..
         } = &*self;
-        let mark = |line: PaidLine| mark_paid(device.lists.open(*flash, layout), line);
+        let mark = |line: PaidLine, paid: bool| mark(device.lists.open(*flash, layout), line, paid);
         let mut log =
             Log::open(self.flash, range, keys, self.image, mark).map_err(|_| StartError::Journal)?;
         if log.is_damaged() {
@@ -253,15 +253,7 @@ impl<'f, F: NorFlash, R: CryptoRng, C: Curve> Machine<'f, F, R, C> {
 
     /// May the terminal pay now? The first reason against it, if there is one.
     pub(crate) fn may_pay(&mut self) -> Result<Stamp, RefusalReason> {
-        let stamp = self.clock.stamp();
-        let today = stamp.time.date().ok_or(RefusalReason::ClockUnset)?;
-        let certified = self
-            .credentials
-            .as_ref()
-            .is_some_and(|credentials| credentials.valid_on(today));
-        if !certified {
-            return Err(RefusalReason::CertificateExpired);
-        }
+        let (stamp, today) = self.is_certified()?;
         if !self.device.lists.is_any_valid_on(today) {
             return Err(RefusalReason::ListNotValid);
         }
@@ -272,8 +264,30 @@ impl<'f, F: NorFlash, R: CryptoRng, C: Curve> Machine<'f, F, R, C> {
         if !issued.is_some_and(|issued| is_fresh(issued, today)) {
             return Err(RefusalReason::BlockListStale);
         }
+        self.demand_room()?;
+        Ok(stamp)
+    }
+
+    /// May the terminal undo a payment now, whatever list and block list there are?
+    pub(crate) fn may_reverse(&mut self) -> Result<Stamp, RefusalReason> {
+        let (stamp, _) = self.is_certified()?;
+        self.demand_room()?;
+        Ok(stamp)
+    }
+
+    fn is_certified(&self) -> Result<(Stamp, Date), RefusalReason> {
+        let stamp = self.clock.stamp();
+        let today = stamp.time.date().ok_or(RefusalReason::ClockUnset)?;
+        let credentials = self.credentials.as_ref();
+        if !credentials.is_some_and(|credentials| credentials.valid_on(today)) {
+            return Err(RefusalReason::CertificateExpired);
+        }
+        Ok((stamp, today))
+    }
+
+    fn demand_room(&mut self) -> Result<(), RefusalReason> {
         match self.log.as_mut().map(Log::has_room) {
-            Some(Ok(true)) => Ok(stamp),
+            Some(Ok(true)) => Ok(()),
             _ => Err(RefusalReason::JournalFull),
         }
     }

@@ -35,6 +35,8 @@ pub(crate) struct Customer {
     pub(crate) bill: Bill,
     pub(crate) taker: Taker,
     pub(crate) choices: Choices,
+    /// Nothing is to be paid: the payment of this Intent is to be undone.
+    pub(crate) undoes: Option<u32>,
 }
 
 /// What is due to a recipient.
@@ -42,6 +44,15 @@ pub(crate) struct Bill {
     /// Lines, the next one last.
     due: Vec<LinePlace, MAXIMUM_DUE>,
     total: Amount,
+}
+
+impl Bill {
+    pub(crate) fn nothing() -> Self {
+        Self {
+            due: Vec::new(),
+            total: Amount::default(),
+        }
+    }
 }
 
 /// A refusal of which nothing but the reason and the card is known.
@@ -79,7 +90,7 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
         let may_settle = self
             .log
             .as_ref()
-            .is_some_and(|log| !log.open_intents().is_empty());
+            .is_some_and(|log| !log.open_intents().is_empty() || !log.unreversed().is_empty());
         if !may_settle && let Err(reason) = self.may_pay() {
             self.refuse(refusal(reason, None));
             return self.end_service();
@@ -91,7 +102,11 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
     }
 
     fn second_tap(&mut self, customer: Customer) {
-        if let Err(reason) = self.may_pay() {
+        let ready = match customer.undoes {
+            Some(_) => self.may_reverse(),
+            None => self.may_pay(),
+        };
+        if let Err(reason) = ready {
             self.refuse(refusal(reason, Some(&customer.card.facts)));
             return self.end_service();
         }
@@ -127,6 +142,7 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
             },
             Flow::Verifying(customer, card) => self.verified(customer, card, response),
             Flow::Disbursing(disbursing) => self.disbursed(disbursing, response),
+            Flow::Reversing(reversing) => self.reversed(reversing, response),
             Flow::Blocking(blocking) => self.block_answered(blocking, response),
             flow => self.flow = flow,
         }
@@ -196,6 +212,9 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
         }
         if self.operator.is_none() {
             return self.end_service();
+        }
+        if let Some((waiting, order)) = self.unreversed_of(card.facts()) {
+            return self.begin_reversal(card, &waiting, &order);
         }
         if let Err(reason) = self.may_pay() {
             return self.give_up(refusal(reason, Some(card.facts())));
@@ -338,11 +357,14 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
             text::swapped(&mut self.out, card.facts().number, first);
             return self.ask_pin(customer, "");
         }
-        if let Err(refusal) = self.may_be_paid(card.facts()) {
+        // Money comes back from any card that wants to give it.
+        if customer.undoes.is_none()
+            && let Err(refusal) = self.may_be_paid(card.facts())
+        {
             return self.part_with(card, refusal);
         }
         if customer.taker.method == HolderCheckMethod::PhotoDocument {
-            return self.disburse_next(card, customer.bill.due, customer.taker);
+            return self.order_next(customer, card);
         }
         let Some(pin) = self.pin.pin() else {
             return self.ask_pin(customer, "");
@@ -350,7 +372,8 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
         self.pin.erase();
         let claim = VerifyData {
             pin,
-            orders: u8::try_from(customer.bill.due.len()).unwrap_or(u8::MAX),
+            // A reversal counts as one (SPEC 9.8).
+            orders: u8::try_from(customer.bill.due.len()).unwrap_or(u8::MAX).max(1),
             total: customer.bill.total,
         };
         let mut buffer = Zeroizing::new([0; 64]);
@@ -361,6 +384,14 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
         match sent {
             Ok(()) => self.flow = Flow::Verifying(customer, card),
             Err(_) => self.give_up(refusal(RefusalReason::NotGenuine, Some(&customer.card.facts))),
+        }
+    }
+
+    /// The holder was checked.
+    fn order_next(&mut self, customer: Customer, card: GenuineCard) {
+        match customer.undoes {
+            Some(intent) => self.reverse(card, intent, customer.taker.method),
+            None => self.disburse_next(card, customer.bill.due, customer.taker),
         }
     }
 
@@ -382,7 +413,7 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
             ..refusal(reason, Some(&facts))
         };
         match (protected, status, status.tries()) {
-            (true, StatusWord::SUCCESS, _) => self.disburse_next(card, customer.bill.due, customer.taker),
+            (true, StatusWord::SUCCESS, _) => self.order_next(customer, card),
             (true, _, Some(tries)) if tries > 0 => {
                 self.refuse(refused(RefusalReason::WrongPin));
                 text::tries_left(&mut self.out, tries);

@@ -6,7 +6,8 @@
 //! |---|---|
 //! | 0 | line n at (n − 1) × 64: the `FF37` data object, `FF` behind it |
 //! | [`NODES`] | Merkle nodes of complete subtrees, 32 bytes each, level after level from 1 on: of `n` lines `n >> k` on level `k`; those of level 0 are the lines' own |
-//! | [`MARKS`] | 16 bytes for each line: anything but all ones says that it is paid |
+//! | [`MARKS`] | 16 bytes for each line: anything but all ones says that it was paid |
+//! | [`SLOTS`] | which of these payments were undone, and which lines paid again ([`crate::marks`]) |
 
 use card_spec::crypto::Digest;
 use card_spec::list::{ListHeader, ListLine, MAXIMUM_KEPT, MAXIMUM_LINES};
@@ -22,6 +23,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::flash::{Area, FlashError};
 use crate::lists::{LinePlace, ListInForce};
+use crate::marks::{Marks, SLOT_SPACE};
 use crate::summary;
 
 /// Bytes of flash for each line.
@@ -29,6 +31,9 @@ const STRIDE: u32 = 64;
 const NODE: u32 = 32;
 const NODES: u32 = 0x3_F000;
 const MARKS: u32 = 0x5_F000;
+const SLOTS: u32 = 0x6_EA00;
+/// The block in which they lie, behind the last marks.
+const LAST_BLOCK: u32 = 0x6_E000;
 /// Bytes of flash for one list.
 pub(crate) const SPACE: u32 = 0x6_F000;
 /// Lines that are paid with one PIN at most.
@@ -37,8 +42,14 @@ pub(crate) const MAXIMUM_DUE: usize = 8;
 const _: () = assert!(MAXIMUM_LINES * STRIDE <= NODES);
 // A binary tree has fewer inner nodes than leaves.
 const _: () = assert!(NODES + MAXIMUM_LINES * NODE <= MARKS);
-const _: () = assert!(MARKS + MAXIMUM_LINES * 16 <= SPACE);
+const _: () = assert!(MARKS + MAXIMUM_LINES * 16 <= SLOTS);
+const _: () = assert!(SLOTS + SLOT_SPACE <= SPACE && LAST_BLOCK <= SLOTS);
 const _: () = assert!(ListLine::LENGTH <= STRIDE as usize);
+
+const PAID_LINES: Marks = Marks {
+    marks: MARKS,
+    slots: SLOTS,
+};
 
 /// What a verified header says.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
@@ -168,18 +179,18 @@ impl<'f, F: NorFlash> PaymentList<'f, F> {
         Ok(None)
     }
 
-    /// Remembers that a line is paid. The journal's Paid entry comes first: this is only to find it quickly.
-    pub(crate) fn mark_paid(&mut self, number: u32) -> Result<(), FlashError> {
-        if number == 0 || number > self.facts.lines || self.is_paid(number)? {
+    /// Remembers that the order of an Intent has paid a line, or that its payment was undone. The journal's entry comes first: this
+    /// is only to find it quickly.
+    pub(crate) fn mark(&mut self, number: u32, intent: u32, paid: bool) -> Result<(), FlashError> {
+        if number == 0 || number > self.facts.lines {
             return Ok(());
         }
-        self.area.write(mark_offset(number), &[0; 16])
+        PAID_LINES.tell(&mut self.area, number, intent, paid)
     }
 
     /// Is the line known to be paid?
     pub(crate) fn is_paid(&self, number: u32) -> Result<bool, FlashError> {
-        let mark = self.area.read::<16>(mark_offset(number))?;
-        Ok(mark != [0xFF; 16])
+        PAID_LINES.is_paid(&self.area, number)
     }
 
     fn encoding(&self, number: u32) -> Result<[u8; STRIDE as usize], FlashError> {
@@ -225,10 +236,6 @@ fn line_offset(number: u32) -> u32 {
     number.saturating_sub(1).saturating_mul(STRIDE)
 }
 
-fn mark_offset(number: u32) -> u32 {
-    number.saturating_sub(1).saturating_mul(16).saturating_add(MARKS)
-}
-
 /// Where a node of a list with so many lines lies: level `k` has as many as complete subtrees of 2^k lines. Nodes of level 0 lie nowhere.
 fn node_offset(lines: u32, level: u8, index: u32) -> Option<u32> {
     let nodes = |level: u8| lines.checked_shr(u32::from(level)).unwrap_or(0);
@@ -268,6 +275,7 @@ impl<'f, F: NorFlash> ListLoading<'f, F> {
             .map_err(storage)?;
         area.erase(MARKS, facts.lines.saturating_mul(16))
             .map_err(storage)?;
+        area.erase(LAST_BLOCK, SPACE - LAST_BLOCK).map_err(storage)?;
         Ok(Self {
             area,
             list: ListInForce { place, facts },

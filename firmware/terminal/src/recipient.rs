@@ -56,6 +56,15 @@ impl Choices {
         }
     }
 
+    /// Nothing to choose.
+    pub(crate) fn none() -> Self {
+        Self {
+            representatives: [false; 2],
+            pin: false,
+            document: false,
+        }
+    }
+
     /// Can anybody but the holder take the money?
     pub(crate) fn has_representative(&self) -> bool {
         self.representatives.contains(&true)
@@ -153,6 +162,7 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
                         bill,
                         taker,
                         choices,
+                        undoes: None,
                     });
                 }
                 Err(refusal) => refused = refused.or(Some(refusal)),

@@ -26,6 +26,7 @@ use screen::{HEIGHT, LANGUAGE_KEY, PAGE_KEY, Panel, WIDTH};
 
 use crate::Output;
 use crate::outbox::Outbox;
+use crate::standing::Unhanded;
 use crate::text;
 
 const COLUMNS: usize = 4;
@@ -180,6 +181,31 @@ fn each_state() {
             tile("paid", |out| text::paid(out, 4_000, dong(999_999_999_999))),
             tile("without PIN", text::without_pin),
             tile("not recorded", text::not_recorded),
+        ],
+    );
+}
+
+#[test]
+fn money_not_handed_over() {
+    look(
+        "reversal",
+        &[
+            tile("hand over", |out| {
+                let payment = Unhanded {
+                    intent: 6,
+                    amount: dong(1_500_000),
+                    entry: 6,
+                };
+                text::hand_over(out, &[payment]);
+            }),
+            tile("is it not", text::confirm_not_handed),
+            tile("it is not", |out| text::not_handed(out, false)),
+            tile("several are not", |out| text::not_handed(out, true)),
+            tile("undone", text::undone),
+            tile("to be undone", text::to_be_undone),
+            tile("waits", text::unreversed),
+            tile("not undone yet", |out| text::not_undone(out, false)),
+            tile("not undone here", |out| text::not_undone(out, true)),
         ],
     );
 }

@@ -47,6 +47,29 @@ impl OpenOrder {
     }
 }
 
+/// Payments whose money was not handed over and that may wait for their cards (DATA 5.5).
+pub(crate) const MAXIMUM_UNREVERSED: usize = 4;
+
+/// A payment whose money was not handed over, and which its card may still undo here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Unreversed {
+    /// Sequence number of the Intent entry.
+    pub(crate) intent: u32,
+    /// The newest entry that holds the order.
+    pub(crate) entry: u32,
+    /// The newest entry that holds the reversal which the card may have got.
+    pub(crate) announced: Option<u32>,
+}
+
+/// What an entry settles.
+pub(crate) enum Settled {
+    Nothing,
+    /// An open order is paid.
+    Paid(OpenIntent),
+    /// A payment is undone.
+    Reversed(Unreversed),
+}
+
 /// A payment in flash whose money the clerk has not confirmed to have handed over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Unhanded {
@@ -58,11 +81,23 @@ pub(crate) struct Unhanded {
     pub(crate) entry: u32,
 }
 
-/// A line that a Paid entry settles.
+/// A line that a Paid or Reversed entry settles.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct PaidLine {
     pub(crate) list_root: Digest,
     pub(crate) number: u32,
+    /// Sequence number of the Intent; 0 if it was paid elsewhere.
+    pub(crate) intent: u32,
+}
+
+impl PaidLine {
+    pub(crate) fn of(order: &Order<'_>) -> Self {
+        Self {
+            list_root: order.list_root,
+            number: order.line_number,
+            intent: order.sequence,
+        }
+    }
 }
 
 /// What the entries so far say together. The journal keeps it at the beginning of each block (`summary`).
@@ -81,6 +116,7 @@ pub(crate) struct Standing {
     /// The entries tell of more open orders than there can be.
     pub(crate) overfull: bool,
     pub(crate) unhanded: Vec<Unhanded, MAXIMUM_UNHANDED>,
+    pub(crate) unreversed: Vec<Unreversed, MAXIMUM_UNREVERSED>,
     /// Wrong PINs of operators since a shift was opened last, as far as entries tell.
     pub(crate) wrong_pins: u32,
     pub(crate) totals: Totals,
@@ -96,13 +132,14 @@ impl Standing {
             open: Vec::new(),
             overfull: false,
             unhanded: Vec::new(),
+            unreversed: Vec::new(),
             wrong_pins: 0,
             totals: Totals::default(),
         }
     }
 
-    /// Takes the next entry into account; names the open order that it shows to be paid.
-    pub(crate) fn observe(&mut self, entry: &Entry<'_>) -> Option<OpenIntent> {
+    /// Takes the next entry into account; names what it settles.
+    pub(crate) fn observe(&mut self, entry: &Entry<'_>) -> Settled {
         self.boot_count = entry.boot_count;
         self.newest_stated = self.newest_stated.max(entry.time);
         // What an operator states never keeps a host's time out.
@@ -112,47 +149,104 @@ impl Standing {
         match &entry.event {
             Event::Intent(order) | Event::StillOpen(order) => {
                 self.opened(entry.sequence, order);
-                None
             }
             Event::Paid(receipt) => {
                 let paid = receipt.signed().claimed().object_hash;
-                self.close(|open| open.order_hash == paid)
+                if let Some(open) = self.close(|open| open.order_hash == paid) {
+                    return Settled::Paid(open);
+                }
+            }
+            Event::NotHanded { intent, order } => self.not_handed(entry.sequence, *intent, order.is_some()),
+            Event::ReverseIntent { intent, .. } => {
+                let waiting = self
+                    .unreversed
+                    .iter_mut()
+                    .find(|waiting| waiting.intent == *intent);
+                if let Some(waiting) = waiting {
+                    waiting.announced = Some(entry.sequence);
+                }
+            }
+            Event::Reversed { intent, .. } => {
+                if let Some(waiting) = self.leave(*intent) {
+                    return Settled::Reversed(waiting);
+                }
             }
             Event::Refused(refusal) => {
                 self.totals.refused();
                 self.close(|open| refusal.closes_intent == Some(open.sequence));
-                None
+                if let Some(intent) = refusal.closes_intent {
+                    self.leave(intent);
+                }
             }
             Event::Handed { intent } => {
                 let is_meant = |payment: &Unhanded| payment.intent == *intent;
                 if let Some(place) = self.unhanded.iter().position(is_meant) {
                     self.totals.handed(self.unhanded.remove(place).amount);
                 }
-                None
             }
             Event::OperatorRefused { attempts, .. } => {
                 self.wrong_pins = *attempts;
-                None
             }
             Event::ShiftOpened { operator } => {
                 self.wrong_pins = 0;
                 self.totals.shift_opened(operator.as_str());
-                None
             }
             Event::ShiftClosed { end, .. } => {
                 self.totals.shift_closed(*end);
-                None
             }
             Event::CashReceived { amount, .. } => {
                 self.totals.cash.receive(*amount);
-                None
             }
             Event::CashCounted { .. } => {
                 self.totals.cash.count();
-                None
             }
-            _ => None,
+            _ => {}
         }
+        Settled::Nothing
+    }
+
+    /// Only the newest payment of a card can be undone (SPEC 9.8): the last of a tap. The others stand. `again`: with its order.
+    fn not_handed(&mut self, entry: u32, intent: u32, again: bool) {
+        if again {
+            match self
+                .unreversed
+                .iter_mut()
+                .find(|waiting| waiting.intent == intent)
+            {
+                Some(waiting) => waiting.entry = entry,
+                None => self.wait(intent, entry),
+            }
+            return;
+        }
+        let is_meant = |payment: &Unhanded| payment.intent == intent;
+        let Some(place) = self.unhanded.iter().position(is_meant) else {
+            return;
+        };
+        let payment = self.unhanded.remove(place);
+        if self.unhanded.is_empty() {
+            self.wait(intent, payment.entry);
+        }
+    }
+
+    fn wait(&mut self, intent: u32, entry: u32) {
+        if self.unreversed.is_full() {
+            self.unreversed.remove(0);
+        }
+        // There is room now.
+        let _ = self.unreversed.push(Unreversed {
+            intent,
+            entry,
+            announced: None,
+        });
+    }
+
+    /// The payment is undone, or never will be here.
+    fn leave(&mut self, intent: u32) -> Option<Unreversed> {
+        let place = self
+            .unreversed
+            .iter()
+            .position(|waiting| waiting.intent == intent)?;
+        Some(self.unreversed.remove(place))
     }
 
     fn opened(&mut self, entry: u32, order: &EncodedOrder<'_>) {
@@ -188,9 +282,6 @@ impl Standing {
             amount: order.amount,
             entry: open.entry,
         });
-        PaidLine {
-            list_root: order.list_root,
-            number: order.line_number,
-        }
+        PaidLine::of(order)
     }
 }

@@ -181,6 +181,66 @@ pub(crate) fn hand_over(out: &mut Outbox, payments: &[Unhanded]) {
         Dong(sum)
     );
     in_words(out, sum);
+    say!(
+        out,
+        "Không giao được: bấm c.{EN} / Cannot be handed over: press c."
+    );
+}
+
+pub(crate) fn confirm_not_handed(out: &mut Outbox) {
+    say!(
+        out,
+        "TIỀN CHƯA ĐƯA CHO NGƯỜI NHẬN? Đúng thì bấm 7, phím khác = quay lại.{EN} / MONEY NOT HANDED OVER? 7 = yes, \
+         any other key goes back."
+    );
+}
+
+/// `several`: more payments than the last one.
+pub(crate) fn not_handed(out: &mut Outbox, several: bool) {
+    say!(
+        out,
+        "Đã ghi: CHƯA GIAO TIỀN. Giữ tiền lại trong két.{EN} / Recorded: NOT HANDED OVER; keep the money."
+    );
+    if several {
+        say!(
+            out,
+            "Máy này chỉ hủy được khoản cuối; các khoản trước: báo nơi cấp thẻ.{EN} / Only the last payment is undone here; tell the \
+             issuer of the others."
+        );
+    }
+}
+
+pub(crate) fn unreversed(out: &mut Outbox) {
+    say!(
+        out,
+        "Có khoản CHƯA GIAO, CHƯA HỦY: chạm thẻ đó để hủy.{EN} / A payment was not handed over and is not undone: tap that card."
+    );
+}
+
+pub(crate) fn to_be_undone(out: &mut Outbox) {
+    say!(out, "HỦY KHOẢN CHƯA GIAO{EN} / UNDO WHAT WAS NOT HANDED OVER");
+}
+
+pub(crate) fn undone(out: &mut Outbox) {
+    say!(
+        out,
+        "ĐÃ HỦY. Có thể trả lại khoản này.{EN} / UNDONE; it can be paid again."
+    );
+}
+
+/// `is_final`: the card will not undo it here.
+pub(crate) fn not_undone(out: &mut Outbox, is_final: bool) {
+    if is_final {
+        return say!(
+            out,
+            "CHƯA HỦY, và máy này không hủy được nữa: giữ tiền, báo nơi cấp thẻ.{EN} / NOT UNDONE, nor will it be here: keep the \
+             money and tell the issuer."
+        );
+    }
+    say!(
+        out,
+        "CHƯA HỦY: giữ tiền, chạm lại thẻ đó khi có thể.{EN} / NOT UNDONE yet: keep the money, tap that card again."
+    );
 }
 
 fn in_words(out: &mut Outbox, amount: Amount) {
@@ -509,6 +569,10 @@ fn decision(status: u16) -> Option<(&'static str, &'static str)> {
         0x6348 => Some(("thẻ hết số biên nhận", "counter exhausted")),
         0x6349 => Some(("lệnh cho thẻ khác", "order for another card")),
         0x634A => Some(("lệnh chi đã bị hủy", "the payment was reversed")),
+        0x634B => Some((
+            "không phải khoản mới nhất của thẻ",
+            "not the card's newest payment",
+        )),
         0x634C => Some((
             "thẻ bị khóa hoặc đã hủy, báo nơi cấp",
             "card blocked or terminated, tell the issuer",

@@ -71,7 +71,10 @@ fn each_decision_closes_the_order_in_words_and_the_next_payment_works() {
             ": người nhận không được ủy quyền / recipient not authorized",
         ),
         // No answers to an order, but decisions all the same.
-        (0x634B, ""),
+        (
+            0x634B,
+            ": không phải khoản mới nhất của thẻ / not the card's newest payment",
+        ),
         (0x634D, ""),
         (0x634E, ""),
     ] {

@@ -154,6 +154,8 @@ fn a_line_is_due_again_once_its_card_has_undone_the_payment_and_not_before() {
 #[test]
 fn all_of_it_may_come_at_once() {
     let mut bench = Bench::new();
+    let opened = bench.till.open_shift();
+    bench.take(&opened).unwrap();
     let order = bench.till.order(&bench.list, 0, &bench.cards[0]);
     let intent = bench.till.intent(&order);
     let receipt = receipt(&order, &bench.cards[0], 1, &bench.cards[0].signing);
@@ -169,6 +171,14 @@ fn all_of_it_may_come_at_once() {
         .unwrap();
     assert_eq!((taken.stored, taken.booked, taken.reversed), (5, 1, 1));
     assert_eq!(bench.standing(), 0);
+    let after = shifts(&bench.store, bench.till.name.as_str()).unwrap();
+    let sum = Sum {
+        number: 1,
+        vnd: 500_000,
+    };
+    let shift = after.last().unwrap();
+    assert_eq!((shift.paid, shift.not_handed, shift.reversed), (sum, sum, sum));
+    assert_eq!(shift.handed, Sum::default());
 }
 
 /// Whoever has a terminal's key and a PIN draws the money, reverses and draws again: the line stays paid.

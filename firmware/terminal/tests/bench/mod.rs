@@ -294,6 +294,14 @@ pub struct Story {
     pub status_words: Vec<u16>,
     /// Intents confirmed to be handed over.
     pub handed: Vec<u32>,
+    /// Intents whose money was not handed over.
+    pub not_handed: Vec<u32>,
+    /// Intents told again for that.
+    pub not_handed_again: Vec<u32>,
+    /// Line numbers of payments that their cards have undone.
+    pub reversed: Vec<u32>,
+    /// ReverseIntent entries, those told again included.
+    pub announced: usize,
     /// The oldest Intent that is open.
     pub open: Option<u32>,
     /// All that are.
@@ -306,6 +314,9 @@ pub fn story(entries: &[Vec<u8>], journal_key: &card_spec::crypto::PublicKey) ->
     let mut story = Story::default();
     let mut previous = genesis(journal_key);
     let mut open: Vec<(u32, Vec<u8>)> = Vec::new();
+    let mut unhanded: Vec<(u32, Vec<u8>)> = Vec::new();
+    let mut kept: Vec<(u32, Vec<u8>)> = Vec::new();
+    let mut announced: Vec<(u32, Vec<u8>)> = Vec::new();
     for (number, bytes) in entries.iter().enumerate() {
         let signed = Signed::<Entry<'_>>::parse(bytes).unwrap();
         let entry = signed
@@ -335,7 +346,8 @@ pub fn story(entries: &[Vec<u8>], journal_key: &card_spec::crypto::PublicKey) ->
             Event::Paid(receipt) => {
                 let paid = receipt.signed().claimed().object_hash;
                 let place = open.iter().position(|(_, order)| sha256(&[order]) == paid);
-                let (_, order) = open.remove(place.expect("Paid answers an Intent"));
+                let (intent, order) = open.remove(place.expect("Paid answers an Intent"));
+                unhanded.push((intent, order.clone()));
                 story
                     .paid
                     .push(EncodedOrder::parse(&order).unwrap().order().line_number);
@@ -344,11 +356,58 @@ pub fn story(entries: &[Vec<u8>], journal_key: &card_spec::crypto::PublicKey) ->
                 story.refused.push(refusal.reason as u8);
                 story.status_words.extend(refusal.status_word);
                 if let Some(closed) = refusal.closes_intent {
+                    let is_kept = kept.iter().position(|(intent, _)| *intent == closed);
+                    if let Some(place) = is_kept {
+                        assert!(announced.iter().any(|(intent, _)| *intent == closed));
+                        kept.remove(place);
+                        continue;
+                    }
                     let place = open.iter().position(|(sequence, _)| *sequence == closed);
                     open.remove(place.expect("what is closed was open"));
                 }
             }
-            Event::Handed { intent } => story.handed.push(*intent),
+            Event::Handed { intent } => {
+                let place = unhanded.iter().position(|known| known.0 == *intent);
+                unhanded.remove(place.expect("handed over once, and only what is paid"));
+                story.handed.push(*intent);
+            }
+            Event::NotHanded { intent, order: None } => {
+                let place = unhanded.iter().position(|known| known.0 == *intent);
+                kept.push(unhanded.remove(place.expect("what is paid and not handed over")));
+                story.not_handed.push(*intent);
+            }
+            Event::NotHanded {
+                intent,
+                order: Some(order),
+            } => {
+                let told = (*intent, order.encoding().to_vec());
+                assert!(kept.contains(&told), "only what still stands is told again");
+                story.not_handed_again.push(*intent);
+            }
+            Event::ReverseIntent { intent, reversal } => {
+                let kept = kept.iter().find(|known| known.0 == *intent);
+                let (_, order) = kept.expect("a reversal of what was not handed over");
+                assert_eq!(reversal.reversal().order_hash, sha256(&[order]));
+                let told = (*intent, reversal.encoding().to_vec());
+                if !announced.contains(&told) {
+                    assert_eq!(reversal.reversal().sequence, entry.sequence);
+                    assert_eq!(reversal.reversal().log_head, entry.previous);
+                    announced.push(told);
+                }
+                story.announced += 1;
+            }
+            Event::Reversed { intent, receipt } => {
+                let body = *receipt.signed().claimed();
+                assert_eq!(body.kind, card_spec::payment::ReceiptKind::Reversal);
+                let answers =
+                    |(of, bytes): &(u32, Vec<u8>)| of == intent && sha256(&[bytes]) == body.object_hash;
+                assert!(announced.iter().any(answers), "Reversed answers a ReverseIntent");
+                let place = kept.iter().position(|known| known.0 == *intent);
+                let (_, order) = kept.remove(place.expect("what was not handed over"));
+                story
+                    .reversed
+                    .push(EncodedOrder::parse(&order).unwrap().order().line_number);
+            }
             _ => {}
         }
     }

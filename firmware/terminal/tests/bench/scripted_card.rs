@@ -6,7 +6,7 @@ use card_spec::apdu::{Command, Response, StatusWord};
 use card_spec::certificate::Certificate;
 use card_spec::command::instruction::{
     DEACTIVATE, DISBURSE, INTERNAL_AUTHENTICATE, PERFORM_SECURITY_OPERATION, READ_BINARY, READ_RECORD,
-    SELECT, VERIFY,
+    REVERSE, SELECT, VERIFY,
 };
 use card_spec::command::{CSO_FILE, GeneratedKeys, SessionBinding};
 use card_spec::crypto::{Digest, PublicKey, SecretKey, Sign as _, Signature, sha256};
@@ -164,6 +164,7 @@ impl ScriptedCard {
             INTERNAL_AUTHENTICATE => (0x9000, self.bind()),
             READ_BINARY => (0x9000, part(&self.holder, &command)),
             VERIFY => (0x9000, Vec::new()),
+            REVERSE => decide(self, command.data),
             DISBURSE => {
                 self.order.extend_from_slice(command.data);
                 if command.is_chained() {

@@ -1,8 +1,9 @@
 //! What terminals send: entries, payments, acknowledgements.
 
 use ansinh_store::StoreError;
-use ansinh_store::journal::{CarriedPayment, Payment};
+use ansinh_store::journal::{CarriedPayment, JournalEntry, Meaning, Payment};
 use ansinh_store::maintenance::{CardPayments, CardReceipt, SeenReceipt};
+use ansinh_store::reversals::AnnouncedReversal;
 
 use crate::fixture::*;
 
@@ -17,6 +18,7 @@ on_each_engine!(
     orders_under_one_number_of_a_terminal_set_back_are_both_booked,
     a_receipt_of_no_line_or_of_no_payment_books_nothing,
     a_card_with_two_histories_books_nothing,
+    a_line_is_due_again_once_its_payment_was_undone_and_only_if_the_money_was_kept,
 );
 
 /// What a card shows of a payment.
@@ -140,6 +142,69 @@ fn a_second_payment_of_a_line_is_not_booked_whoever_told_of_the_first(engine: En
     );
     assert_eq!(ledger.card_payments(), booked(0, &[2]));
     assert_eq!(ledger.store.payments().unwrap().len(), 1);
+}
+
+/// DATA 5.5.
+fn a_line_is_due_again_once_its_payment_was_undone_and_only_if_the_money_was_kept(engine: Engine) {
+    let kept = |handed| Meaning::HandOver { intent: 1, handed };
+    for (words, undone) in [
+        (&[kept(false)][..], true),
+        (&[], false),
+        (&[kept(true)], false),
+        (&[kept(true), kept(false)], false),
+        (&[kept(false), kept(true)], false),
+    ] {
+        let ledger = Ledger::new(engine, 1, 1);
+        let card = ledger.active(0);
+        let terminal = ledger.terminal(0);
+        let due = ledger.next_list(&terminal);
+        let paid = payment(&due[0], 1, 1);
+        let reversal = AnnouncedReversal {
+            intent: 1,
+            order: paid.order,
+            hash: [7; 32],
+        };
+        let told = [
+            vec![Meaning::Record, Meaning::Paid(paid)],
+            words.to_vec(),
+            vec![
+                Meaning::ReverseIntent(reversal),
+                Meaning::Reversed {
+                    reversal,
+                    card: card.number,
+                },
+            ],
+        ];
+        let entries: Vec<_> = (1..)
+            .zip(told.concat())
+            .map(|(sequence, meaning)| JournalEntry {
+                meaning,
+                ..entry(sequence, 1, None)
+            })
+            .collect();
+        let (last, before) = entries.split_last().unwrap();
+        ledger.store.ingest(&terminal, before).unwrap();
+        assert_eq!(ledger.store.announced_reversals(&terminal).unwrap(), [reversal]);
+        assert_eq!(ledger.next_list(&terminal), [], "nothing is undone yet");
+        let result = ledger
+            .store
+            .ingest(&terminal, std::slice::from_ref(last))
+            .unwrap();
+        assert_eq!(result.reversed, u64::from(undone));
+        assert_eq!(result.unfounded_reversals.is_empty(), undone);
+        assert_eq!(ledger.told("reversal-not-booked").is_empty(), undone);
+        assert_eq!(ledger.next_list(&terminal).len(), usize::from(undone));
+        assert_eq!(ledger.store.payments().unwrap().is_empty(), undone);
+        // The same entry again is known, and undoes nothing twice.
+        let again = ledger
+            .store
+            .ingest(&terminal, std::slice::from_ref(last))
+            .unwrap();
+        assert_eq!(
+            (again.known, again.reversed, again.unfounded_reversals.len()),
+            (1, 0, 0)
+        );
+    }
 }
 
 /// A terminal whose memory was set back gives a number twice: both times money left.

@@ -1,0 +1,137 @@
+//! Which lines of a list are paid, in flash: a mark for each, and behind them what undid marks and set them again (DATA 5.5).
+//!
+//! Bits of NOR flash go one way, so a line that was reversed keeps its mark and gets a slot. The journal comes first: after a power
+//! cut its last entries are told here once more, and none of them counts twice.
+
+use embedded_storage::nor_flash::NorFlash;
+
+use crate::flash::{Area, FlashError};
+
+/// Bytes of a mark and of a slot.
+const UNIT: u32 = 16;
+/// Slots: a reversal needs one, and the line that is paid again another. Without a free one a line keeps its mark until the next
+/// list, and the card knows better than a missing one.
+const SLOTS: u32 = 64;
+/// Bytes for the slots, from the beginning of a block.
+pub(crate) const SLOT_SPACE: u32 = SLOTS * UNIT;
+
+const PAID: u32 = 1;
+const REVERSED: u32 = 2;
+const ERASED: [u8; 16] = [0xFF; 16];
+
+/// Where marks and slots begin in an area.
+#[derive(Clone, Copy)]
+pub(crate) struct Marks {
+    pub(crate) marks: u32,
+    pub(crate) slots: u32,
+}
+
+/// What happened to a line after it was marked.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Slot {
+    kind: u32,
+    line: u32,
+    /// Sequence number of the Intent, 0 if the line was paid elsewhere.
+    intent: u32,
+}
+
+impl Slot {
+    fn to_bytes(self) -> [u8; 16] {
+        let Self { kind, line, intent } = self;
+        let words = [kind, line, intent, !(kind ^ line ^ intent)];
+        let mut bytes = [0; 16];
+        for (to, word) in bytes.chunks_exact_mut(4).zip(words) {
+            to.copy_from_slice(&word.to_le_bytes());
+        }
+        bytes
+    }
+
+    /// `None` for one in whose middle the power was cut.
+    fn from_bytes(bytes: &[u8; 16]) -> Option<Self> {
+        let mut words = bytes
+            .as_chunks::<4>()
+            .0
+            .iter()
+            .map(|word| u32::from_le_bytes(*word));
+        let slot = Self {
+            kind: words.next()?,
+            line: words.next()?,
+            intent: words.next()?,
+        };
+        (words.next()? == !(slot.kind ^ slot.line ^ slot.intent)).then_some(slot)
+    }
+}
+
+/// What the slots say of a line.
+struct Told {
+    is_paid: bool,
+    /// Was the payment of the Intent in question undone?
+    is_undone: bool,
+    /// The first free slot.
+    free: u32,
+}
+
+impl Marks {
+    /// Is the line known to be paid?
+    pub(crate) fn is_paid<F: NorFlash>(self, area: &Area<'_, F>, line: u32) -> Result<bool, FlashError> {
+        Ok(self.told(area, line, 0)?.is_paid)
+    }
+
+    /// Remembers that an order of this Intent has paid the line, or that its payment was undone. What was undone is told once more
+    /// after a power cut, and counts no second time.
+    pub(crate) fn tell<F: NorFlash>(
+        self,
+        area: &mut Area<'_, F>,
+        line: u32,
+        intent: u32,
+        paid: bool,
+    ) -> Result<(), FlashError> {
+        let told = self.told(area, line, intent)?;
+        if told.is_paid == paid || told.is_undone {
+            return Ok(());
+        }
+        if self.is_unmarked(area, line)? {
+            return area.write(self.mark(line), &[0; 16]);
+        }
+        if told.free >= SLOTS {
+            return Ok(());
+        }
+        let kind = if paid { PAID } else { REVERSED };
+        area.write(self.slot(told.free), &Slot { kind, line, intent }.to_bytes())
+    }
+
+    fn mark(self, line: u32) -> u32 {
+        line.saturating_sub(1)
+            .saturating_mul(UNIT)
+            .saturating_add(self.marks)
+    }
+
+    fn slot(self, index: u32) -> u32 {
+        index.saturating_mul(UNIT).saturating_add(self.slots)
+    }
+
+    fn is_unmarked<F: NorFlash>(self, area: &Area<'_, F>, line: u32) -> Result<bool, FlashError> {
+        Ok(area.read::<16>(self.mark(line))? == ERASED)
+    }
+
+    fn told<F: NorFlash>(self, area: &Area<'_, F>, line: u32, intent: u32) -> Result<Told, FlashError> {
+        let mut told = Told {
+            is_paid: !self.is_unmarked(area, line)?,
+            is_undone: false,
+            free: 0,
+        };
+        // Most lines have no mark, and then no slot.
+        while told.is_paid | (told.free > 0) && told.free < SLOTS {
+            let bytes = area.read::<16>(self.slot(told.free))?;
+            if bytes == ERASED {
+                break;
+            }
+            told.free = told.free.saturating_add(1);
+            if let Some(slot) = Slot::from_bytes(&bytes).filter(|slot| slot.line == line) {
+                told.is_paid = slot.kind == PAID;
+                told.is_undone |= slot.kind == REVERSED && slot.intent == intent;
+            }
+        }
+        Ok(told)
+    }
+}
