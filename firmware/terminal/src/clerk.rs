@@ -24,7 +24,7 @@ use crate::recipient::MAXIMUM_REPRESENTATIVES;
 use crate::reversal::Reversing;
 use crate::shift::Wish;
 use crate::shift_text;
-use crate::standing::{MAXIMUM_UNHANDED, Unhanded};
+use crate::slip::LastHanded;
 use crate::tap::{GenuineCard, Tap};
 use crate::text::{self, EN};
 
@@ -198,6 +198,7 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
             b'd' | b'D' if self.is_in_shift() && !self.is_handing_over() => self.ask_cash(Telling::Counted),
             b'\r' | b'\n' if self.is_handing_over() => self.handed(),
             b'c' | b'C' if self.is_handing_over() => self.doubt(),
+            b'p' | b'P' if self.is_in_shift() => self.show_slip(),
             b'n' | b'N' if self.is_waiting() => self.go_on(),
             b'2' if self.operator.is_some() => self.ask_operator(Wish::Second),
             _ => {}
@@ -292,21 +293,19 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
 
     /// The clerk has handed over what was paid.
     fn handed(&mut self) {
-        let unhanded: Vec<Unhanded, { MAXIMUM_UNHANDED }> = self
-            .log
-            .as_ref()
-            .map(Log::unhanded)
-            .unwrap_or_default()
-            .iter()
-            .copied()
-            .collect();
+        let unhanded = self.log.as_ref().map(Log::unhanded).unwrap_or_default();
+        let unhanded = LastHanded::from_slice(unhanded).unwrap_or_default();
         for payment in &unhanded {
             let intent = payment.intent;
             if self.record(Event::Handed { intent }).is_err() {
                 return text::not_recorded(&mut self.out);
             }
         }
-        let _ = writeln!(self.out, "Đã giao tiền.{EN} / Money handed over.");
+        self.last_handed = unhanded;
+        let _ = writeln!(
+            self.out,
+            "Đã giao tiền. p = biên nhận.{EN} / Money handed over. p = receipt."
+        );
         self.armed = true;
         self.prompt();
     }

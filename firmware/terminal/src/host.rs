@@ -190,6 +190,7 @@ impl<'f, F: NorFlash, R: CryptoRng, C: Curve> Machine<'f, F, R, C> {
         self.block_list = None;
         self.loading = Loading::Nothing;
         self.operator = None;
+        self.last_handed.clear();
         self.shift = Shift::default();
         self.second = None;
         self.put_aside = 0;

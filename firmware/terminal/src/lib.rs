@@ -35,6 +35,7 @@ mod screens;
 mod second_operator;
 mod shift;
 mod shift_text;
+mod slip;
 mod standing;
 mod summary;
 mod tap;

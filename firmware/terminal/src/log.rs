@@ -378,10 +378,19 @@ impl<'f, F: NorFlash> Log<'f, F> {
 
     /// The order of a payment that waits to be undone, from flash.
     pub(crate) fn undone_order(&mut self, waiting: &Unreversed) -> Result<OpenOrder, LogError> {
+        self.order_of_intent(waiting.entry, waiting.intent)
+    }
+
+    /// The order of a payment whose money is, or was, to be handed over, from flash.
+    pub(crate) fn paid_order(&mut self, payment: &Unhanded) -> Result<OpenOrder, LogError> {
+        self.order_of_intent(payment.entry, payment.intent)
+    }
+
+    fn order_of_intent(&mut self, entry: u32, intent: u32) -> Result<OpenOrder, LogError> {
         let mut buffer = [0; MAX_RECORD];
-        let order = read_entry(&mut self.journal, waiting.entry, &mut buffer, order_of)?;
+        let order = read_entry(&mut self.journal, entry, &mut buffer, order_of)?;
         order
-            .filter(|order| order.order().sequence == waiting.intent)
+            .filter(|order| order.order().sequence == intent)
             .and_then(|order| OpenOrder::new(&order))
             .ok_or(LogError::Failed)
     }

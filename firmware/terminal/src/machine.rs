@@ -24,6 +24,7 @@ use crate::payment_list::{Facts, ListLoading};
 use crate::primitives::Marked;
 use crate::second_operator::SecondName;
 use crate::shift::Shift;
+use crate::slip::LastHanded;
 use crate::standing::PaidLine;
 use crate::tap::{Context, Ephemeral};
 use crate::text::{self, EN, VI};
@@ -85,6 +86,8 @@ pub(crate) struct Machine<'f, F, R, C> {
     pub(crate) put_aside: u32,
     /// A card that comes into the field is a new tap: none has been lying there since the last one.
     pub(crate) armed: bool,
+    /// Of the holder who was served last.
+    pub(crate) last_handed: LastHanded,
     pub(crate) out: Outbox,
 }
 
@@ -126,6 +129,7 @@ impl<'f, F: NorFlash, R: CryptoRng, C: Curve> Machine<'f, F, R, C> {
             deadline: None,
             put_aside: 0,
             armed: true,
+            last_handed: LastHanded::new(),
             out: Outbox::new(),
         }
     }

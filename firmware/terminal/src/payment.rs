@@ -86,6 +86,7 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
 
     fn first_tap(&mut self) {
         text::new_page(&mut self.out);
+        self.last_handed.clear();
         // Whether the card is one that settles an open order only its session tells, and that needs nothing else.
         let may_settle = self
             .log

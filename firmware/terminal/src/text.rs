@@ -6,7 +6,7 @@ use card_spec::groups::Representative;
 use card_spec::journal::{Refusal, RefusalReason};
 use card_spec::list::ListLine;
 use card_spec::payment::{LineType, Order, Recipient};
-use card_spec::values::{Amount, CardNumber, Date, Digits, Programme};
+use card_spec::values::{Amount, CardNumber, Date, Digits, Programme, TerminalName};
 
 use crate::outbox::Outbox;
 use crate::recipient::Choices;
@@ -389,6 +389,39 @@ pub(crate) fn due_line(out: &mut Outbox, line: &ListLine) {
         parts.period.month(),
         parts.period.year(),
         Dong(line.amount)
+    );
+}
+
+/// The holder's receipt begins.
+pub(crate) fn slip(out: &mut Outbox, terminal: TerminalName) {
+    say!(out, "BIÊN NHẬN{EN} / RECEIPT{VI} {terminal}");
+}
+
+/// One payment of it.
+pub(crate) fn slip_line(out: &mut Outbox, order: &Order<'_>) {
+    let parts = order.line_key.parts();
+    let (programme, programme_english) = programme(parts.programme);
+    let (kind, kind_english) = line_type(parts.line_type);
+    say!(
+        out,
+        "{}. {} {programme}{EN} / {programme_english}{VI}, {kind}{EN} / {kind_english}{VI} {:02}/{}: {}",
+        order.sequence,
+        order.time,
+        parts.period.month(),
+        parts.period.year(),
+        Dong(order.amount)
+    );
+}
+
+/// A payment whose order is not at hand any more.
+pub(crate) fn slip_amount(out: &mut Outbox, payment: &Unhanded) {
+    say!(out, "{}. {}", payment.intent, Dong(payment.amount));
+}
+
+pub(crate) fn no_slip(out: &mut Outbox) {
+    say!(
+        out,
+        "Không có biên nhận: chỉ của người vừa trả.{EN} / No receipt: there is one of the last holder only."
     );
 }
 
