@@ -20,7 +20,10 @@ use std::string::{String, ToString as _};
 use std::vec::Vec;
 
 use card_spec::journal::{Refusal, RefusalReason};
-use card_spec::values::{Amount, CardNumber};
+use card_spec::payment::{
+    ClockSource, HolderCheckMethod, LineKey, LineKeyParts, LineType, Operator, Order, Recipient,
+};
+use card_spec::values::{Amount, CardNumber, Date, Period, Programme, Time};
 use screen::oled::Frame;
 use screen::{HEIGHT, LANGUAGE_KEY, PAGE_KEY, Panel, WIDTH};
 
@@ -206,6 +209,50 @@ fn money_not_handed_over() {
             tile("waits", text::unreversed),
             tile("not undone yet", |out| text::not_undone(out, false)),
             tile("not undone here", |out| text::not_undone(out, true)),
+        ],
+    );
+}
+
+/// A receipt of two payments.
+#[test]
+fn a_slip() {
+    let order = |sequence| Order {
+        terminal: "VNT0000001".parse().expect("a name"),
+        sequence,
+        log_head: [1; 32],
+        list_root: [2; 32],
+        cso_hash: [3; 32],
+        line_number: 1,
+        line_key: LineKey::new(&LineKeyParts {
+            person: [7; 16],
+            programme: Programme::SUDDEN_RELIEF,
+            entitlement: 1,
+            line_type: LineType::Regular,
+            period: Period::new(2026, 11).expect("a month"),
+        }),
+        amount: dong(500_000),
+        recipient: Recipient::Holder,
+        method: HolderCheckMethod::Pin,
+        operator: Operator::new("LAN").expect("an operator"),
+        second_operator: None,
+        time: Date::new(2026, 11, 22)
+            .and_then(|day| Time::new(day, 8, 30, 0))
+            .expect("a time"),
+        clock: ClockSource::Host,
+        nonce: [4; 16],
+    };
+    look(
+        "slip",
+        &[
+            tile("slip", |out| text::slip(out, order(17).terminal)),
+            tile("line", |out| text::slip_line(out, &order(17))),
+            tile("all", |out| {
+                text::slip(out, order(17).terminal);
+                text::slip_line(out, &order(17));
+                text::slip_line(out, &order(20));
+                text::total(out, dong(1_000_000), false);
+            }),
+            tile("no slip", text::no_slip),
         ],
     );
 }

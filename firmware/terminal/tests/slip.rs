@@ -107,7 +107,10 @@ fn the_longest_one_fits() {
     pay(&mut bench, &mut card(&plan));
     let shown = slip(&mut bench);
     assert_eq!(shown.matches(": 1.111.111 đồng").count(), 8, "{shown}");
-    assert!(shown.contains("8.888.888 đồng") && shown.contains("rồi bấm Enter"), "{shown}");
+    assert!(
+        shown.contains("8.888.888 đồng") && shown.contains("rồi bấm Enter"),
+        "{shown}"
+    );
 }
 
 #[test]
