@@ -568,7 +568,6 @@ fn is_repeatable(event: &Event<'_>) -> bool {
         | Event::ShiftClosed { .. }
         | Event::OperatorRefused { .. }
         | Event::ClockSetByOperator { .. }
-        | Event::ReverseIntent { .. }
         | Event::CashReceived { .. }
         | Event::CashCounted { .. }
         | Event::ClockSet { .. } => true,

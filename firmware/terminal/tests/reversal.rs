@@ -434,6 +434,37 @@ fn what_waits_outlives_an_acknowledgement_and_its_block() {
     assert!(bench.read_screen().contains("ĐÃ TRẢ"));
 }
 
+#[test]
+fn what_waits_lets_a_full_journal_go_once_it_is_acknowledged() {
+    let flash = chip();
+    let mut host = host(1);
+    let mut bench = ready(&flash, &mut host);
+    let mut card = card(&plan());
+    not_handed(&mut bench, &mut card);
+    tear(&mut bench, &mut card, false);
+    let mut entries = Vec::new();
+    while bench.hello().journal_tail as usize > entries.len() {
+        collect(&mut bench, &mut entries);
+        for _ in 0..40 {
+            bench.type_keys("oLan\n");
+        }
+    }
+    for _ in 0..3 {
+        collect(&mut bench, &mut entries);
+        host.acknowledge(&mut bench, entries.last().unwrap()).unwrap();
+    }
+    let hello = bench.hello();
+    assert!(hello.journal_tail - hello.acknowledged < 8, "{hello:?}");
+    bench.read_screen();
+    both_taps(&mut bench, &mut card);
+    both_taps(&mut bench, &mut card);
+    bench.type_keys("\n");
+    collect(&mut bench, &mut entries);
+    let story = story(&entries, &host.journal_key.unwrap());
+    assert_eq!((story.reversed, story.handed.len()), (vec![1], 1));
+    assert_eq!((story.paid, memory(&card)), (vec![1, 1], (2, 1)));
+}
+
 fn collect(bench: &mut Bench<'_>, entries: &mut Vec<Vec<u8>>) {
     loop {
         let from = entries.len() as u32 + 1;
