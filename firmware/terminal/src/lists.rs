@@ -110,6 +110,8 @@ pub(crate) struct Entitlements {
     pub(crate) due: Vec<LinePlace, MAXIMUM_DUE>,
     /// A line that is paid already.
     pub(crate) paid: Option<u32>,
+    /// A line is not paid, but today is none of its list's days.
+    pub(crate) on_other_days: bool,
     /// More lines are due than one tap pays.
     pub(crate) more: bool,
     /// A line that is not paid may be taken by a representative.
@@ -165,32 +167,67 @@ impl<'f, F: NorFlash, R: CryptoRng, C: Curve> Machine<'f, F, R, C> {
             .filter(move |list| today.is_some_and(|today| list.facts().is_valid_on(today)))
     }
 
-    /// Looks in the lists that are valid today for lines of a card that this recipient may take, `most` at most.
+    /// Looks in the lists in force for lines of a card that this recipient may take today, `most` at most.
+    ///
+    /// A line that is marked as paid in any of them is not due from another one, whatever their days.
     pub(crate) fn entitlements(
         &self,
         card: CardNumber,
         recipient: Recipient,
         most: usize,
     ) -> Result<Entitlements, FlashError> {
+        let mut paid_in = Vec::new();
+        let found = self.look(card, recipient, most, &mut paid_in)?;
+        let is_unpaid = !found.due.is_empty() || found.on_other_days;
+        if !is_unpaid || paid_in.is_empty() || self.lists().nth(1).is_none() {
+            return Ok(found);
+        }
+        self.look(card, recipient, most, &mut paid_in)
+    }
+
+    /// Looks through all lists once. Lines that are paid in the lists `paid_in` are left out; those in which the card has a paid line
+    /// come to it.
+    fn look(
+        &self,
+        card: CardNumber,
+        recipient: Recipient,
+        most: usize,
+        paid_in: &mut Vec<u32, MAXIMUM_LISTS>,
+    ) -> Result<Entitlements, FlashError> {
+        let today = self.clock.today();
+        let known = paid_in.clone();
         let mut found = Entitlements::default();
         let mut candidates = Candidates {
             lines: Vec::new(),
             most: most.min(MAXIMUM_DUE),
             more: false,
         };
-        for list in self.lists_of_today() {
+        for list in self.lists() {
+            let is_today = today.is_some_and(|today| list.facts().is_valid_on(today));
             for line in list.payable() {
                 let line = line?;
                 if line.card_number != card {
                     continue;
                 }
+                let place = list.place_of(&line);
                 if list.is_paid(line.number)? {
                     found.paid = Some(line.number);
+                    if !paid_in.contains(&place.list) {
+                        // There is room for all lists.
+                        let _ = paid_in.push(place.list);
+                    }
+                    continue;
+                }
+                // In two lists: an issuer's mistake.
+                if self.is_paid_in(&known, line.line_key)? {
+                    continue;
+                }
+                if !is_today {
+                    found.on_other_days = true;
                     continue;
                 }
                 found.for_representative |= may_take(&line, Recipient::FirstRepresentative);
                 if may_take(&line, recipient) {
-                    let place = list.place_of(&line);
                     candidates.insert(Candidate {
                         place,
                         key: line.line_key,
@@ -199,34 +236,22 @@ impl<'f, F: NorFlash, R: CryptoRng, C: Curve> Machine<'f, F, R, C> {
                 }
             }
         }
-        self.leave_out_paid(&mut candidates, &mut found)?;
         found.due.extend(candidates.lines.iter().map(|line| line.place));
         found.more = candidates.more;
         Ok(found)
     }
 
-    /// A line that is marked as paid in any list in force is not due from another one, whatever the days of the lists.
-    fn leave_out_paid(
-        &self,
-        candidates: &mut Candidates,
-        found: &mut Entitlements,
-    ) -> Result<(), FlashError> {
-        if self.lists().nth(1).is_none() {
-            return Ok(());
-        }
-        for list in self.lists() {
+    /// Is a line with this key marked as paid in one of these lists?
+    fn is_paid_in(&self, lists: &[u32], key: LineKey) -> Result<bool, FlashError> {
+        for list in self.lists().filter(|list| lists.contains(&list.facts().number)) {
             for line in list.payable() {
                 let line = line?;
-                let is_same = |candidate: &Candidate| candidate.key == line.line_key;
-                if let Some(place) = candidates.lines.iter().position(is_same)
-                    && list.is_paid(line.number)?
-                {
-                    candidates.lines.remove(place);
-                    found.paid = Some(line.number);
+                if line.line_key == key && list.is_paid(line.number)? {
+                    return Ok(true);
                 }
             }
         }
-        Ok(())
+        Ok(false)
     }
 
     /// A line, if its list is in force and valid today and the line is genuine, the card's, and not known to be paid.

@@ -325,9 +325,17 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
     pub(crate) fn bill(&mut self, facts: &CardFacts, found: Entitlements) -> Result<Bill, Refusal> {
         let unreadable = refusal(RefusalReason::ListNotValid, Some(facts));
         let Entitlements {
-            mut due, paid, more, ..
+            mut due,
+            paid,
+            on_other_days,
+            more,
+            ..
         } = found;
         if due.is_empty() {
+            // The money that is still to come is what the person asks for.
+            if on_other_days {
+                return Err(refusal(RefusalReason::ListNotValid, Some(facts)));
+            }
             let reason = match paid {
                 Some(_) => RefusalReason::AlreadyPaid,
                 None => RefusalReason::NotOnList,

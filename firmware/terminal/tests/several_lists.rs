@@ -197,12 +197,35 @@ fn an_ended_list_does_not_stand_in_the_way_of_another() {
     let (mut bench, host) = ready(&flash, &[monthly.clone(), beside.clone()]);
     pay(&mut bench, &mut card(&plan()));
     assert_eq!(ordered(&mut bench), [2_000_000]);
+    // Nothing is due, but the money of the month is not paid.
     bench.tap(&mut card(&plan()));
-    assert_eq!(told(&mut bench, &host).refused, [ALREADY_PAID]);
+    assert_eq!(told(&mut bench, &host).refused, [NOT_VALID]);
     let flash = chip();
     let (mut bench, host) = ready(&flash, &[monthly, ended(beside)]);
     bench.tap(&mut card(&plan()));
     assert_eq!(told(&mut bench, &host).refused, [NOT_VALID]);
+}
+
+#[test]
+fn who_is_only_on_a_list_of_other_days_is_told_so() {
+    let others = || {
+        vec![ListLine {
+            card_number: CardNumber::new(79, 9).unwrap(),
+            ..relief(1, 9, 7)
+        }]
+    };
+    let to_come = |list: ListPlan| ListPlan {
+        dates: (date(2026, 11, 23), date(2026, 11, 30)),
+        ..list
+    };
+    for of_other_days in [ended, to_come] {
+        let flash = chip();
+        let monthly = of_other_days(ListPlan::new(1, vec![line(1, 1, 500_000)]));
+        let (mut bench, host) = ready(&flash, &[monthly, ListPlan::beside(2, ONE, others())]);
+        bench.tap(&mut card(&plan()));
+        assert_eq!(told(&mut bench, &host).refused, [NOT_VALID]);
+        assert_eq!(ordered(&mut bench), [0_u64; 0]);
+    }
 }
 
 /// While the holder types the PIN midnight passes.
@@ -258,6 +281,34 @@ fn a_line_that_stands_in_two_lists_is_paid_once() {
     bench.type_keys("oLan\n");
     pay(&mut bench, &mut card(&plan()));
     assert_eq!(ordered(&mut bench), [500_000, 7]);
+}
+
+#[test]
+fn a_line_that_another_list_has_paid_takes_no_place_in_a_tap() {
+    let flash = chip();
+    let mut one_order = plan();
+    one_order.policy.orders_per_verify = 1;
+    let (mut bench, host) = ready(&flash, &[ListPlan::new(1, vec![line(1, 1, 500_000)])]);
+    let mut card = card(&one_order);
+    pay(&mut bench, &mut card);
+    let lines = vec![line(1, 1, 500_000), line(2, 2, 7)];
+    host.load_list(&mut bench, &ListPlan::beside(2, ONE, lines))
+        .unwrap();
+    let screen = pay(&mut bench, &mut card);
+    assert!(!screen.contains("Còn khoản khác"), "{screen}");
+    assert_eq!(ordered(&mut bench), [500_000, 7]);
+    bench.tap(&mut card);
+    assert_eq!(told(&mut bench, &host).refused, [ALREADY_PAID]);
+
+    // Nor is it still to come, where the list in which it is not paid is over.
+    let flash = chip();
+    let (mut bench, host) = ready(&flash, &[ListPlan::new(1, vec![line(1, 1, 500_000)])]);
+    let mut card = bench::host::card(&plan());
+    pay(&mut bench, &mut card);
+    let double = ended(ListPlan::beside(2, ONE, vec![line(1, 1, 500_000)]));
+    host.load_list(&mut bench, &double).unwrap();
+    bench.tap(&mut card);
+    assert_eq!(told(&mut bench, &host).refused, [ALREADY_PAID]);
 }
 
 #[test]
