@@ -4,7 +4,8 @@ use core::ops::Range;
 
 use card_spec::crypto::{Curve, Digest};
 use card_spec::journal::{
-    Acknowledgement, EncodedReversal, Entry, Event, MAXIMUM_ENTRY_LENGTH, MAXIMUM_OPEN_INTENTS, genesis,
+    Acknowledgement, EncodedOrder, EncodedReversal, Entry, Event, MAXIMUM_ENTRY_LENGTH, MAXIMUM_OPEN_INTENTS,
+    genesis,
 };
 use card_spec::signed::{Signed, Verified, sign};
 use card_spec::values::Time;
@@ -18,7 +19,7 @@ use crate::clock::Stamp;
 use crate::flash::{FlashError, Shared};
 use crate::keys::Keys;
 use crate::primitives::Signer;
-use crate::recall::{order_of, read_entry, read_order, recall, reversal_of};
+use crate::recall::{order_of, read_entry, read_if_kept, read_order, recall, reversal_of};
 use crate::reversal::EncodedBytes;
 use crate::standing::{
     MAXIMUM_UNREVERSED, OpenIntent, OpenOrder, PaidLine, Settled, Standing, Unhanded, Unreversed,
@@ -376,31 +377,32 @@ impl<'f, F: NorFlash> Log<'f, F> {
         &self.standing.unreversed
     }
 
-    /// The order of a payment that waits to be undone, from flash.
-    pub(crate) fn undone_order(&mut self, waiting: &Unreversed) -> Result<OpenOrder, LogError> {
+    /// The order of a payment that waits to be undone, from flash; `None` if the flash has lost it.
+    pub(crate) fn undone_order(&mut self, waiting: &Unreversed) -> Result<Option<OpenOrder>, LogError> {
         self.order_of_intent(waiting.entry, waiting.intent)
     }
 
     /// The order of a payment whose money is, or was, to be handed over, from flash.
     pub(crate) fn paid_order(&mut self, payment: &Unhanded) -> Result<OpenOrder, LogError> {
-        self.order_of_intent(payment.entry, payment.intent)
-    }
-
-    fn order_of_intent(&mut self, entry: u32, intent: u32) -> Result<OpenOrder, LogError> {
-        let mut buffer = [0; MAX_RECORD];
-        let order = read_entry(&mut self.journal, entry, &mut buffer, order_of)?;
-        order
-            .filter(|order| order.order().sequence == intent)
-            .and_then(|order| OpenOrder::new(&order))
+        self.order_of_intent(payment.entry, payment.intent)?
             .ok_or(LogError::Failed)
     }
 
-    /// The reversal that the card may have got, from flash; `None` if there was none yet, or it is lost.
-    pub(crate) fn reversal(&mut self, waiting: &Unreversed) -> Option<EncodedBytes> {
+    fn order_of_intent(&mut self, entry: u32, intent: u32) -> Result<Option<OpenOrder>, LogError> {
         let mut buffer = [0; MAX_RECORD];
-        let entry = waiting.announced?;
-        let reversal = read_entry(&mut self.journal, entry, &mut buffer, reversal_of);
-        EncodedBytes::from_slice(reversal.ok()??.encoding()).ok()
+        let order = read_if_kept(&mut self.journal, entry, &mut buffer, order_of)?;
+        let is_meant = |order: &EncodedOrder<'_>| order.order().sequence == intent;
+        Ok(order.filter(is_meant).and_then(|order| OpenOrder::new(&order)))
+    }
+
+    /// The reversal that the card may have got, from flash; `None` if there was none yet, or the flash has lost it.
+    pub(crate) fn reversal(&mut self, waiting: &Unreversed) -> Result<Option<EncodedBytes>, LogError> {
+        let mut buffer = [0; MAX_RECORD];
+        let Some(entry) = waiting.announced else {
+            return Ok(None);
+        };
+        let reversal = read_if_kept(&mut self.journal, entry, &mut buffer, reversal_of)?;
+        Ok(reversal.and_then(|reversal| EncodedBytes::from_slice(reversal.encoding()).ok()))
     }
 
     /// Wrong PINs of operators since a shift was opened last, as far as entries tell.
@@ -516,8 +518,8 @@ impl<'f, F: NorFlash> Log<'f, F> {
         Ok(())
     }
 
-    /// What waits to be undone is told once more before its space, up to `last`, is given free. What the flash has lost is left to the
-    /// station: the journal has told of it.
+    /// What waits to be undone is told once more before its space, up to `last`, is given free. What the flash has lost holds no space:
+    /// a payment without its order is left to the station, and a new reversal takes the place of one that is lost.
     fn repeat_unreversed(
         &mut self,
         curve: &impl Curve,
@@ -526,21 +528,20 @@ impl<'f, F: NorFlash> Log<'f, F> {
         last: RecordId,
     ) -> Result<(), LogError> {
         for waiting in self.standing.unreversed.clone() {
-            let Unreversed {
-                intent,
-                entry,
-                announced,
-            } = waiting;
-            let Ok(order) = self.undone_order(&waiting) else {
+            let intent = waiting.intent;
+            let Some(order) = self.undone_order(&waiting)? else {
                 self.standing.unreversed.retain(|known| *known != waiting);
                 continue;
             };
-            let reversal = self.reversal(&waiting);
-            if entry <= last.0 {
+            let reversal = self.reversal(&waiting)?;
+            if reversal.is_none() {
+                self.standing.forget_reversal(intent);
+            }
+            if waiting.entry <= last.0 {
                 let order = order.order();
                 tolerate_full(self.append(curve, keys, stamp, Event::NotHanded { intent, order }))?;
             }
-            if announced.is_some_and(|announced| announced <= last.0)
+            if waiting.announced.is_some_and(|entry| entry <= last.0)
                 && let Some(Ok(reversal)) = reversal.as_ref().map(|bytes| EncodedReversal::parse(bytes))
             {
                 let event = Event::ReverseIntent { intent, reversal };

@@ -13,7 +13,8 @@ use crate::standing::OpenOrder;
 use crate::tap::CardFacts;
 use crate::text;
 
-fn is_for(order: &OpenOrder, facts: &CardFacts) -> bool {
+/// Is it the order of this card, or of its holder's?
+pub(crate) fn is_for(order: &OpenOrder, facts: &CardFacts) -> bool {
     order
         .order()
         .is_some_and(|order| facts.may_have_had(order.order()))

@@ -206,16 +206,15 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
             Ok(None) if self.is_waiting() => return self.refuse_other_card(),
             Ok(None) => {}
             // It may be the very card of an open order.
-            Err(_) => {
-                text::not_recorded(&mut self.out);
-                return self.end_service();
-            }
+            Err(_) => return self.not_readable(),
         }
         if self.operator.is_none() {
             return self.end_service();
         }
-        if let Some((waiting, order)) = self.unreversed_of(card.facts()) {
-            return self.begin_reversal(card, &waiting, &order);
+        match self.unreversed_of(card.facts()) {
+            Ok(Some((waiting, order))) => return self.begin_reversal(card, &waiting, &order),
+            Ok(None) => {}
+            Err(_) => return self.not_readable(),
         }
         if let Err(reason) = self.may_pay() {
             return self.give_up(refusal(reason, Some(card.facts())));
@@ -227,6 +226,12 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
             Ok(()) => self.flow = Flow::Greeting(card, Zeroizing::new(Vec::new())),
             Err(_) => self.give_up(refusal(RefusalReason::NotGenuine, Some(card.facts()))),
         }
+    }
+
+    /// What the journal says of this card cannot be read: nothing is decided.
+    pub(crate) fn not_readable(&mut self) {
+        text::not_recorded(&mut self.out);
+        self.end_service();
     }
 
     /// Dates of issuer and card, holder check, and block list.

@@ -34,6 +34,20 @@ pub(crate) fn read_entry<'b, F: NorFlash, T>(
     Ok(entry.and_then(|entry| take(entry.claimed().event)))
 }
 
+/// What an entry holds; `None` if the flash has lost it, or it was written over. Any other error may pass: nothing is to be forgotten
+/// for it.
+pub(crate) fn read_if_kept<'b, F: NorFlash, T>(
+    journal: &mut Journal<Shared<'_, F>>,
+    entry: u32,
+    buffer: &'b mut journal::Buffer,
+    take: fn(Event<'b>) -> Option<T>,
+) -> Result<Option<T>, LogError> {
+    match read_entry(journal, entry, buffer, take) {
+        Err(Error::NoSuchRecord) => Ok(None),
+        read => Ok(read?),
+    }
+}
+
 pub(crate) fn order_of(event: Event<'_>) -> Option<EncodedOrder<'_>> {
     match event {
         Event::Intent(order) | Event::StillOpen(order) => Some(order),

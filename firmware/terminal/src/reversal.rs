@@ -18,8 +18,9 @@ use rand_core::CryptoRng;
 
 use crate::clerk::{Flow, PATIENCE};
 use crate::clock::Stamp;
-use crate::log::Log;
+use crate::log::{Log, LogError};
 use crate::machine::Machine;
+use crate::open_orders::is_for;
 use crate::payment::{Bill, Customer, refusal};
 use crate::recipient::{Choices, Taker};
 use crate::standing::{MAXIMUM_UNHANDED, OpenOrder, PaidLine, Unhanded, Unreversed};
@@ -93,15 +94,20 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
         self.prompt();
     }
 
-    /// The payment that this card, or its holder's, is to undo.
-    pub(crate) fn unreversed_of(&mut self, facts: &CardFacts) -> Option<(Unreversed, OpenOrder)> {
-        let log = self.log.as_mut()?;
-        let all = log.unreversed().clone();
-        all.into_iter().rev().find_map(|waiting| {
-            let order = log.undone_order(&waiting).ok()?;
-            let is_for = facts.may_have_had(order.order()?.order());
-            is_for.then_some((waiting, order))
-        })
+    /// The payment that this card, or its holder's, is to undo. One whose order the flash has lost stands.
+    pub(crate) fn unreversed_of(
+        &mut self,
+        facts: &CardFacts,
+    ) -> Result<Option<(Unreversed, OpenOrder)>, LogError> {
+        let log = self.log.as_mut().ok_or(LogError::Failed)?;
+        for waiting in log.unreversed().clone().into_iter().rev() {
+            if let Some(order) = log.undone_order(&waiting)?
+                && is_for(&order, facts)
+            {
+                return Ok(Some((waiting, order)));
+            }
+        }
+        Ok(None)
     }
 
     /// First tap of a card whose payment is to be undone. What it may have carried out already it is asked first.
@@ -115,15 +121,16 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
             recipient: order.order().recipient,
             method: order.order().method,
         };
-        let sent = self.log.as_mut().and_then(|log| log.reversal(waiting));
-        match sent {
-            Some(encoding) => self.send_reversal(Reversing {
+        match self.log.as_mut().map(|log| log.reversal(waiting)) {
+            Some(Ok(Some(encoding))) => self.send_reversal(Reversing {
                 card,
                 intent: waiting.intent,
                 encoding,
                 is_new: false,
             }),
-            None => self.ask_to_undo(card.into_known(), waiting.intent, taker),
+            Some(Ok(None)) => self.ask_to_undo(card.into_known(), waiting.intent, taker),
+            // The card may have carried it out, and would refuse another one.
+            _ => self.not_readable(),
         }
     }
 
@@ -174,7 +181,7 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
         let keys = self.keys.as_ref()?;
         let log = self.log.as_mut()?;
         let waiting = *log.unreversed().iter().find(|waiting| waiting.intent == intent)?;
-        let order_hash = sha256(&[log.undone_order(&waiting).ok()?.encoding()]);
+        let order_hash = sha256(&[log.undone_order(&waiting).ok()??.encoding()]);
         log.boot(&self.curve, keys, stamp).ok()?;
         let reversal = Reversal {
             terminal: keys.name,
@@ -214,10 +221,10 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
         let log = self.log.as_mut();
         let order = log.and_then(|log| {
             let waiting = *log.unreversed().iter().find(|waiting| waiting.intent == intent)?;
-            log.undone_order(&waiting).ok()
+            log.undone_order(&waiting).ok()?
         });
         let Some(order) = order.as_ref().and_then(OpenOrder::order) else {
-            return self.end_service();
+            return self.not_readable();
         };
         let order = order.order();
         let line_refusal = |reason, status: Option<StatusWord>| Refusal {

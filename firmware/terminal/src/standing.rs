@@ -158,11 +158,7 @@ impl Standing {
             }
             Event::NotHanded { intent, order } => self.not_handed(entry.sequence, *intent, order.is_some()),
             Event::ReverseIntent { intent, .. } => {
-                let waiting = self
-                    .unreversed
-                    .iter_mut()
-                    .find(|waiting| waiting.intent == *intent);
-                if let Some(waiting) = waiting {
+                if let Some(waiting) = self.waiting(*intent) {
                     waiting.announced = Some(entry.sequence);
                 }
             }
@@ -208,11 +204,7 @@ impl Standing {
     /// Only the newest payment of a card can be undone (SPEC 9.8): the last of a tap. The others stand. `again`: with its order.
     fn not_handed(&mut self, entry: u32, intent: u32, again: bool) {
         if again {
-            match self
-                .unreversed
-                .iter_mut()
-                .find(|waiting| waiting.intent == intent)
-            {
+            match self.waiting(intent) {
                 Some(waiting) => waiting.entry = entry,
                 None => self.wait(intent, entry),
             }
@@ -238,6 +230,19 @@ impl Standing {
             entry,
             announced: None,
         });
+    }
+
+    fn waiting(&mut self, intent: u32) -> Option<&mut Unreversed> {
+        self.unreversed
+            .iter_mut()
+            .find(|waiting| waiting.intent == intent)
+    }
+
+    /// The flash has lost the reversal that the card may have got.
+    pub(crate) fn forget_reversal(&mut self, intent: u32) {
+        if let Some(waiting) = self.waiting(intent) {
+            waiting.announced = None;
+        }
     }
 
     /// The payment is undone, or never will be here.

@@ -434,6 +434,67 @@ fn what_waits_outlives_an_acknowledgement_and_its_block() {
     assert!(bench.read_screen().contains("ĐÃ TRẢ"));
 }
 
+/// Where the entry of this kind is in flash.
+fn place_of(bench: &mut Bench<'_>, host: &Host, kind: u8) -> std::ops::Range<usize> {
+    let index = told(bench, host).kinds.iter().rposition(|known| *known == kind);
+    let entry = &bench.journal()[index.unwrap()];
+    let flash = bench.flash.borrow();
+    let place = flash.bytes.windows(entry.len()).position(|part| part == entry);
+    place.unwrap()..place.unwrap() + entry.len()
+}
+
+const INTENT: u8 = 6;
+const REVERSE_INTENT: u8 = 13;
+
+#[test]
+fn a_reversal_that_the_flash_has_lost_holds_nothing_back_and_a_new_one_takes_its_place() {
+    let flash = chip();
+    let mut host = host(1);
+    let mut bench = ready(&flash, &mut host);
+    let mut card = card(&plan());
+    not_handed(&mut bench, &mut card);
+    tear(&mut bench, &mut card, false);
+    let newest = bench.journal().pop().unwrap();
+    let before = bench.hello().journal_tail;
+    let lost = place_of(&mut bench, &host, REVERSE_INTENT);
+    flash.borrow_mut().bytes[lost.start + 20] ^= 0x01;
+    host.acknowledge(&mut bench, &newest).unwrap();
+    assert_eq!(bench.hello().acknowledged, before);
+    bench.tap(&mut card);
+    bench.type_keys("271828\n");
+    bench.tap(&mut card);
+    let screen = bench.read_screen();
+    assert!(screen.contains("ĐÃ HỦY"), "{screen}");
+    assert_eq!(memory(&card), (1, 1));
+}
+
+#[test]
+fn a_read_that_fails_forgets_no_payment_and_makes_no_second_reversal() {
+    let flash = chip();
+    let mut host = host(1);
+    let mut bench = ready(&flash, &mut host);
+    let mut card = card(&plan());
+    not_handed(&mut bench, &mut card);
+    tear(&mut bench, &mut card, true);
+    let newest = bench.journal().pop().unwrap();
+    for kind in [INTENT, REVERSE_INTENT] {
+        let place = place_of(&mut bench, &host, kind);
+        flash.borrow_mut().unreadable = place;
+        assert_eq!(host.acknowledge(&mut bench, &newest), Err(link::Refusal::Storage));
+        bench.read_screen();
+        bench.tap(&mut card);
+        let screen = bench.read_screen();
+        assert!(
+            screen.contains("Không ghi được nhật ký") && !screen.contains("Nhập PIN"),
+            "{kind}: {screen}"
+        );
+        flash.borrow_mut().unreadable = 0..0;
+    }
+    bench.tap(&mut card);
+    let story = told(&mut bench, &host);
+    assert_eq!((story.reversed, story.announced), (vec![1], 1));
+}
+
 #[test]
 fn what_waits_lets_a_full_journal_go_once_it_is_acknowledged() {
     let flash = chip();

@@ -77,6 +77,8 @@ pub struct Nor<const WORD: usize> {
     dead: bool,
     /// Words that cannot be programmed any more.
     pub stuck: Vec<usize>,
+    /// What cannot be read for now: a fault that passes.
+    pub unreadable: std::ops::Range<usize>,
     random: u64,
 }
 
@@ -93,6 +95,7 @@ impl<const WORD: usize> Nor<WORD> {
             cut: None,
             dead: false,
             stuck: Vec::new(),
+            unreadable: 0..0,
             random: 0x9E37_79B9_7F4A_7C15,
         };
         for index in 0..chip.bytes.len() {
@@ -234,6 +237,9 @@ impl<const WORD: usize> ReadNorFlash for Nor<WORD> {
         }
         self.reads += 1;
         let start = offset as usize;
+        if self.unreadable.start < start + bytes.len() && start < self.unreadable.end {
+            return Err(Fault::Misuse(NorFlashErrorKind::Other));
+        }
         bytes.copy_from_slice(&self.bytes[start..start + bytes.len()]);
         Ok(())
     }
