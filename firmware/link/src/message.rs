@@ -44,7 +44,7 @@ pub enum Request<'b> {
         /// Signed `FF28` (DATA 7).
         signed: &'b [u8],
     },
-    /// A payment list begins; whatever was begun before is dropped.
+    /// A payment list begins, or goes on where the terminal stands ([`Answer::Taken`]); what another header began is dropped.
     ListBegin {
         /// Signed `FF22` (DATA 3).
         header: &'b [u8],
@@ -56,7 +56,7 @@ pub enum Request<'b> {
     },
     /// The list is complete: it counts from now on.
     ListEnd,
-    /// A block list begins; whatever was begun before is dropped.
+    /// A block list begins, or goes on where the terminal stands ([`Answer::Taken`]); what another header began is dropped.
     BlockBegin {
         /// Signed `FF25` (DATA 4).
         header: &'b [u8],
@@ -78,8 +78,8 @@ pub enum Request<'b> {
         /// Signed `FF27` (DATA 6).
         signed: &'b [u8],
     },
-    /// A block list begins as the changes to the one in force; whatever was begun before is dropped. `BlockEntries` and
-    /// `BlockEnd` follow.
+    /// A block list begins as the changes to the one in force, or goes on where the terminal stands ([`Answer::Taken`]); what
+    /// another header or base began is dropped. `BlockEntries` and `BlockEnd` follow.
     BlockDelta {
         /// Signed `FF25` of the list that comes out (DATA 4).
         header: &'b [u8],
@@ -121,6 +121,11 @@ pub enum Answer<'b> {
     Refused {
         /// Why.
         code: Refusal,
+    },
+    /// To `ListBegin`, `BlockBegin`, `BlockDelta`: this very list is under way, and goes on behind what came already.
+    Taken {
+        /// Lines, entries or changes that came; never 0.
+        count: u32,
     },
 }
 

@@ -89,6 +89,7 @@ fn answers() -> Vec<(Answer<'static>, Vec<u8>)> {
             },
             vec![5, 14],
         ),
+        (Answer::Taken { count: 300 }, vec![6, 0xAC, 0x02]),
     ]
 }
 
@@ -120,10 +121,10 @@ fn unknown_messages_are_refused() {
     for variant in 15..=255 {
         assert_eq!(receive::<Request>(&[variant, 1, 1]), Err(MessageError::Malformed));
     }
-    for variant in 6..=255 {
+    for variant in 7..=255 {
         assert_eq!(receive::<Answer>(&[variant, 1, 1]), Err(MessageError::Malformed));
     }
-    assert_eq!(receive::<Answer>(&[5, 18]), Err(MessageError::Malformed));
+    assert_eq!(receive::<Answer>(&[5, 19]), Err(MessageError::Malformed));
     // A length that reaches beyond the message, and one beyond any memory.
     assert_eq!(receive::<Request>(&[2, 3, 1, 1]), Err(MessageError::Malformed));
     assert_eq!(
@@ -150,7 +151,7 @@ fn the_longest_byte_field_fits_and_the_longest_message_is_a_limit() {
 #[test]
 fn every_refusal_tells_the_operator_in_both_languages() {
     let refusals: Vec<Refusal> = (0..=255).filter_map(|code| receive(&[code]).ok()).collect();
-    assert_eq!(refusals.len(), 18);
+    assert_eq!(refusals.len(), 19);
     let mut seen = HashSet::new();
     for refusal in refusals {
         let (vietnamese, english) = refusal.text();

@@ -274,6 +274,8 @@ pub(crate) struct BlockLoading<'f, F> {
     header: Object<MAXIMUM_HEADER>,
     draft: Draft<'f, F>,
     base: Option<Base<'f, F>>,
+    /// Entries or changes that came in.
+    taken: u32,
 }
 
 impl<'f, F: NorFlash> BlockLoading<'f, F> {
@@ -309,7 +311,23 @@ impl<'f, F: NorFlash> BlockLoading<'f, F> {
                 taken: 0,
                 merge: BlockMerge::new(),
             }),
+            taken: 0,
         })
+    }
+
+    /// Is it the list with this header that comes in, and as changes to this base?
+    pub(crate) fn is_of(
+        &self,
+        header: &Verified<'_, BlockListHeader>,
+        base: Option<&BlockList<'f, F>>,
+    ) -> bool {
+        let own = self.base.as_ref().map(|base| base.list.facts.hash);
+        self.draft.facts.hash == header.hash() && own == base.map(|list| list.facts.hash)
+    }
+
+    /// Entries or changes that came in.
+    pub(crate) fn taken(&self) -> u32 {
+        self.taken
     }
 
     /// Takes the next entries or changes, whole ones.
@@ -327,6 +345,7 @@ impl<'f, F: NorFlash> BlockLoading<'f, F> {
                     base.change(&change, &mut self.draft)?;
                 }
             }
+            self.taken = self.taken.saturating_add(1);
         }
         Ok(())
     }

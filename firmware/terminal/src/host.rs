@@ -73,9 +73,18 @@ impl<'f, F: NorFlash, R: CryptoRng, C: Curve> Machine<'f, F, R, C> {
             }
             Request::Install { objects } => self.install(objects)?,
             Request::SetTime { signed } => self.set_time(signed)?,
-            Request::ListBegin { header } => self.list_begin(header)?,
-            Request::BlockBegin { header } => self.block_begin(header, None)?,
-            Request::BlockDelta { header, base } => self.block_begin(header, Some(base))?,
+            Request::ListBegin { header } => {
+                let taken = self.list_begin(header);
+                return self.begun(taken);
+            }
+            Request::BlockBegin { header } => {
+                let taken = self.block_begin(header, None);
+                return self.begun(taken);
+            }
+            Request::BlockDelta { header, base } => {
+                let taken = self.block_begin(header, Some(base));
+                return self.begun(taken);
+            }
             Request::ListLines { bytes } => match &mut self.loading {
                 Loading::List(list) => list
                     .lines(bytes)
@@ -233,8 +242,8 @@ impl<'f, F: NorFlash, R: CryptoRng, C: Curve> Machine<'f, F, R, C> {
             }
             self.device.certificates = Some(certificates);
             self.device.time = time;
+            self.loading = Loading::Nothing;
         }
-        self.loading = Loading::Nothing;
         self.credentials = Some(credentials);
         self.start_journal()?;
         self.prompt();
@@ -309,8 +318,20 @@ impl<'f, F: NorFlash, R: CryptoRng, C: Curve> Machine<'f, F, R, C> {
         Ok(())
     }
 
-    fn list_begin(&mut self, header: &[u8]) -> Result<(), Refusal> {
-        self.loading = Loading::Nothing;
+    /// `taken`: lines, entries or changes that came in before. A refused beginning drops them.
+    fn begun(&mut self, taken: Result<u32, Refusal>) -> Result<Answer<'static>, Refusal> {
+        match taken {
+            Ok(0) => Ok(Answer::Done),
+            Ok(count) => Ok(Answer::Taken { count }),
+            Err(refusal) => {
+                self.loading = Loading::Nothing;
+                Err(refusal)
+            }
+        }
+    }
+
+    /// Begins a list, or goes on with it: a header under way is checked like any other. Gives the lines that it has.
+    fn list_begin(&mut self, header: &[u8]) -> Result<u32, Refusal> {
         let credentials = self.credentials.as_ref().ok_or(Refusal::OutOfOrder)?;
         let header =
             credentials.verify_issued::<ListHeader<'_>>(&self.curve, header, |header| header.issuer)?;
@@ -325,6 +346,11 @@ impl<'f, F: NorFlash, R: CryptoRng, C: Curve> Machine<'f, F, R, C> {
         if !header.kept().all(|kept| held.has(kept)) {
             return Err(Refusal::KeepsOther);
         }
+        if let Loading::List(list) = &self.loading
+            && list.is_of(&header)
+        {
+            return Ok(list.taken());
+        }
         let place = held.free_place().ok_or(Refusal::Storage)?;
         let range = self
             .layout
@@ -333,7 +359,7 @@ impl<'f, F: NorFlash, R: CryptoRng, C: Curve> Machine<'f, F, R, C> {
             .ok_or(Refusal::Storage)?;
         let area = Area::new(self.flash, range.clone());
         self.loading = Loading::List(ListLoading::begin(area, place, &header)?);
-        Ok(())
+        Ok(0)
     }
 
     /// Puts the list in force, and with it ends those that it does not keep: in the device's state first, so that the entry
@@ -358,9 +384,9 @@ impl<'f, F: NorFlash, R: CryptoRng, C: Curve> Machine<'f, F, R, C> {
         Ok(())
     }
 
-    /// `base`: hash of the list in force, to which changes follow; without one all entries follow.
-    fn block_begin(&mut self, header: &[u8], base: Option<Digest>) -> Result<(), Refusal> {
-        self.loading = Loading::Nothing;
+    /// Begins a block list, or goes on with it, as [`Self::list_begin`]. `base`: hash of the list in force, to which changes follow;
+    /// without one all entries follow.
+    fn block_begin(&mut self, header: &[u8], base: Option<Digest>) -> Result<u32, Refusal> {
         let credentials = self.credentials.as_ref().ok_or(Refusal::OutOfOrder)?;
         let header =
             credentials.verify_issued::<BlockListHeader>(&self.curve, header, |header| header.issuer)?;
@@ -381,6 +407,11 @@ impl<'f, F: NorFlash, R: CryptoRng, C: Curve> Machine<'f, F, R, C> {
         let base = base
             .map(|base| in_force(base).cloned().ok_or(Refusal::OtherBase))
             .transpose()?;
+        if let Loading::Blocks(_, list) = &self.loading
+            && list.is_of(&header, base.as_ref())
+        {
+            return Ok(list.taken());
+        }
         if base.as_ref().is_some_and(|list| !list.is_whole()) {
             self.lose_block_list();
             return Err(Refusal::OtherBase);
@@ -390,7 +421,7 @@ impl<'f, F: NorFlash, R: CryptoRng, C: Curve> Machine<'f, F, R, C> {
         self.random.fill_bytes(&mut key);
         let loading = BlockLoading::begin(self.block_list_area(place), &header, base, key)?;
         self.loading = Loading::Blocks(place, loading);
-        Ok(())
+        Ok(0)
     }
 
     fn block_end(&mut self) -> Result<(), Refusal> {

@@ -286,6 +286,16 @@ impl<'f, F: NorFlash> ListLoading<'f, F> {
         })
     }
 
+    /// Is it the list with this header that comes in?
+    pub(crate) fn is_of(&self, header: &Verified<'_, ListHeader<'_>>) -> bool {
+        self.list.facts.hash == header.hash()
+    }
+
+    /// Lines that came in.
+    pub(crate) fn taken(&self) -> u32 {
+        self.root.leaves()
+    }
+
     /// Takes the next lines, whole ones.
     pub(crate) fn lines(&mut self, lines: &[u8]) -> Result<(), Refusal> {
         let mut reader = Reader::new(lines);

@@ -17,10 +17,12 @@ use ansinh_store::Store;
 use ansinh_store::cards::BlockReason;
 use ansinh_store::operators::Actor;
 use card_spec::certificate::{Certificate, TrustAnchor};
+use card_spec::list::{BlockEntry, BlockListHeader, BlockReason as Reason};
+use card_spec::merkle::{RootBuilder, leaf_hash};
 use card_spec::signed::Signed;
 use card_spec::tlv::{Field as _, Writer};
-use card_spec::values::TerminalName;
-use common::{Office, Till, days_from_now, first_operator, time, today, two_cards};
+use card_spec::values::{CardNumber, TerminalName};
+use common::{Office, Till, days_from_now, first_operator, signed, time, today, two_cards};
 use link::{Hello, Refusal, TerminalState};
 use powered::{Faults, at_a_pipe, runtime};
 use tempfile::TempDir;
@@ -96,14 +98,21 @@ impl Bench {
         let full = publish()?;
         let first = WholeBlockList::newest(&self.store)?.unwrap();
         self.link
-            .load_block_list(full.number, &full.header, &first.entries()?)?;
+            .load_block_list(full.number, &full.header, &first.entries()?, &mut |_, _| {})?;
         let delta = publish()?;
         let newest = WholeBlockList::newest(&self.store)?.unwrap();
         let changes = newest.changes_since(&first)?.unwrap();
-        self.link
-            .load_block_delta(delta.number, &delta.header, first.hash(), &changes)?;
+        self.link.load_block_delta(
+            delta.number,
+            &delta.header,
+            first.hash(),
+            &changes,
+            &mut |_, _| {},
+        )?;
         let list = Till::new(1).list(&self.store, &self.lan, &issuer);
-        Ok(self.link.load_list(list.number, &list.header, &list.lines)?)
+        Ok(self
+            .link
+            .load_list(list.number, &list.header, &list.lines, &mut |_, _| {})?)
     }
 
     /// Gives the number of the last entry that was acknowledged.
@@ -222,7 +231,10 @@ fn a_line_that_breaks_is_told_at_once() {
 #[test]
 fn a_refusal_is_told_in_the_terminals_words_and_not_repeated() {
     let mut bench = Bench::new(Faults::default());
-    let refused = bench.link.load_list(1, &[1, 2, 3], &[]).unwrap_err();
+    let refused = bench
+        .link
+        .load_list(1, &[1, 2, 3], &[], &mut |_, _| {})
+        .unwrap_err();
     assert!(
         matches!(refused, LinkError::Refused(Refusal::OutOfOrder)),
         "{refused}"
@@ -236,7 +248,9 @@ fn what_another_issuer_signed_is_refused_and_changes_nothing() {
     let (before, acknowledged) = bench.whole_job().unwrap();
     let mut list = Till::new(1).list(&bench.store, &bench.lan, &bench.office.issuer());
     *list.header.last_mut().unwrap() ^= 1;
-    let refused = bench.link.load_list(list.number, &list.header, &list.lines);
+    let refused = bench
+        .link
+        .load_list(list.number, &list.header, &list.lines, &mut |_, _| {});
     assert!(matches!(refused, Err(LinkError::Refused(Refusal::NotGenuine))));
     // An acknowledgement that is not for this journal's end, replayed: the terminal has it already and keeps its entries.
     let signed = bench.store.acknowledgements().unwrap().remove(0).object;
@@ -247,4 +261,93 @@ fn what_another_issuer_signed_is_refused_and_changes_nothing() {
         (before.list_number, acknowledged),
         "{replayed:?}"
     );
+}
+
+/// Encoded entries of a long block list.
+fn entries() -> Vec<Vec<u8>> {
+    let entry = |serial| {
+        let card_number = CardNumber::new(79, serial).unwrap();
+        let reason = Reason::Lost;
+        let mut buffer = [0; BlockEntry::LENGTH];
+        let mut writer = Writer::new(&mut buffer);
+        BlockEntry { card_number, reason }
+            .write(&mut writer, BlockEntry::TAG)
+            .unwrap();
+        writer.finish().to_vec()
+    };
+    (1..=600).map(entry).collect()
+}
+
+/// A terminal that is to get a long block list; of the answers to that, counted from 1 with the Hello before it, these are lost. Gives the
+/// list's header.
+fn before_a_long_list(first: usize, lost: usize, entries: &[Vec<u8>]) -> (Bench, Vec<u8>) {
+    // Two requests of provisioning and two for the clock.
+    let mut bench = Bench::new(Faults {
+        lost_answer: Some(4 + first),
+        lost_after: lost - 1,
+        ..Faults::default()
+    });
+    bench.provision().unwrap();
+    let issuer = bench.office.issuer();
+    let set = bench
+        .link
+        .set_time(|nonce| -> Result<_, Failure> { Ok(time_statement(&issuer, bench.name, nonce, time())?) });
+    set.unwrap();
+    let mut root = RootBuilder::new();
+    entries.iter().for_each(|entry| {
+        root.push(leaf_hash(entry), |_, _, _| {});
+    });
+    let header = BlockListHeader {
+        suite: Default::default(),
+        format: Default::default(),
+        issuer: issuer.reference(),
+        number: 7,
+        count: u32::try_from(entries.len()).unwrap(),
+        root: root.root(),
+        issued: time(),
+        issuer_sequence: 1,
+        issuer_previous: [0; 32],
+    };
+    let header = signed(&header, &bench.office.issuer);
+    (bench, header)
+}
+
+/// As many as fit into a message.
+const STEP: usize = 125;
+
+#[test]
+fn a_list_goes_on_after_any_lost_answer() {
+    let entries = entries();
+    // Hello, beginning, five messages of entries, end.
+    for lost in 1..=8 {
+        let (mut bench, header) = before_a_long_list(lost, 1, &entries);
+        let mut told = Vec::new();
+        let mut tell = |done, all| told.push((done, all));
+        bench
+            .link
+            .load_block_list(7, &header, &entries, &mut tell)
+            .unwrap();
+        // It never falls back, so nothing was sent twice; only the end, which may be lost, is begun with all that came.
+        let expected = [0, STEP, 2 * STEP, 3 * STEP, 4 * STEP, 600].map(|done| (done, 600));
+        told.dedup();
+        assert_eq!(told, expected, "answer {lost}");
+        assert_eq!(bench.link.hello().unwrap().block_list_number, 7);
+    }
+}
+
+#[test]
+fn a_later_load_goes_on_where_the_cable_was_pulled() {
+    let entries = entries();
+    // The answer to the third message of entries, and to all the Hellos after it.
+    let (mut bench, header) = before_a_long_list(5, 1 + 8, &entries);
+    let mut told = Vec::new();
+    let mut tell = |done, _| told.push(done);
+    let pulled = bench.link.load_block_list(7, &header, &entries, &mut tell);
+    assert!(matches!(pulled, Err(LinkError::Silent)));
+    bench
+        .link
+        .load_block_list(7, &header, &entries, &mut tell)
+        .unwrap();
+    assert_eq!(told, [0, STEP, 2 * STEP, 3 * STEP, 4 * STEP, 600]);
+    assert_eq!(bench.link.hello().unwrap().block_list_number, 7);
 }

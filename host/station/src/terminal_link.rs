@@ -2,7 +2,7 @@
 //!
 //! Requests carry no number, so an answer that comes too late could be taken for the answer to the next request. Before
 //! anything is repeated, the host therefore says Hello and drops what comes before the answer to that: terminals answer in
-//! order. Repeated is always a whole use case, never a single message of it, because a list's lines would count twice
+//! order. Repeated is always a whole use case, never a single message of it, because a list's lines would come twice
 //! and a nonce serves once:
 //!
 //! | use case | why it may be repeated |
@@ -11,7 +11,7 @@
 //! | [`TerminalLink::make_keys`] | keys without certificates are replaced by new ones |
 //! | [`TerminalLink::install`] | the same certificates once more change nothing |
 //! | [`TerminalLink::set_time`] | begins with a new nonce |
-//! | [`TerminalLink::load_list`], [`TerminalLink::load_block_list`], [`TerminalLink::load_block_delta`] | begin anew, unless Hello names the number already |
+//! | [`TerminalLink::load_list`], [`TerminalLink::load_block_list`], [`TerminalLink::load_block_delta`] | go on where the terminal says that it stands, unless Hello names the number already |
 //! | [`TerminalLink::load_operators`] | the list in force once more changes nothing |
 //! | [`TerminalLink::acknowledge`] | unless Hello says it is acknowledged already |
 
@@ -94,6 +94,9 @@ impl LinkError {
         matches!(self, Self::Silent | Self::Unexpected)
     }
 }
+
+/// Is told how many lines, entries or changes of a list the terminal has, of how many: also when it had some before.
+pub type Taken<'t> = &'t mut dyn FnMut(usize, usize);
 
 /// The two certificate requests of a terminal (SPEC 3.5), encoded.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -228,24 +231,29 @@ impl<L: AsyncRead + AsyncWrite + Unpin> TerminalLink<L> {
         })?
     }
 
-    /// Sends a payment list: it is in force once this returns.
+    /// Sends a payment list, or what the terminal lacks of it: it is in force once this returns.
     ///
     /// # Errors
     /// [`LinkError::Refused`] and those of the line; the list before it stays then.
-    pub fn load_list(&mut self, number: u32, header: &[u8], lines: &[Vec<u8>]) -> Result<(), LinkError> {
+    pub fn load_list(
+        &mut self,
+        number: u32,
+        header: &[u8],
+        lines: &[Vec<u8>],
+        told: Taken<'_>,
+    ) -> Result<(), LinkError> {
         self.repeat(|link| {
             if link.hello()?.list_number == number {
                 return Ok(());
             }
-            link.done(&Request::ListBegin { header })?;
-            for bytes in messages(lines.iter().map(Vec::as_slice)) {
-                link.done(&Request::ListLines { bytes: &bytes })?;
-            }
+            link.begin(&Request::ListBegin { header }, lines, told, |link, bytes| {
+                link.done(&Request::ListLines { bytes })
+            })?;
             link.done(&Request::ListEnd)
         })
     }
 
-    /// Sends a block list with all its encoded entries: it is in force once this returns.
+    /// Sends a block list with all its encoded entries, or what the terminal lacks of them: it is in force once this returns.
     ///
     /// # Errors
     /// [`LinkError::Refused`] and those of the line; the block list before it stays then.
@@ -254,12 +262,13 @@ impl<L: AsyncRead + AsyncWrite + Unpin> TerminalLink<L> {
         number: u32,
         header: &[u8],
         entries: &[Vec<u8>],
+        told: Taken<'_>,
     ) -> Result<(), LinkError> {
-        self.block_list(number, &Request::BlockBegin { header }, entries)
+        self.block_list(number, &Request::BlockBegin { header }, entries, told)
     }
 
-    /// Sends a block list as the encoded changes to the one in force, whose header's body has the hash `base`: the later list
-    /// is in force once this returns.
+    /// Sends a block list as the encoded changes to the one in force, whose header's body has the hash `base`, or what the
+    /// terminal lacks of them: the later list is in force once this returns.
     ///
     /// # Errors
     /// [`LinkError::Refused`] and those of the line; the block list before it stays then.
@@ -269,21 +278,52 @@ impl<L: AsyncRead + AsyncWrite + Unpin> TerminalLink<L> {
         header: &[u8],
         base: [u8; 32],
         changes: &[Vec<u8>],
+        told: Taken<'_>,
     ) -> Result<(), LinkError> {
-        self.block_list(number, &Request::BlockDelta { header, base }, changes)
+        self.block_list(number, &Request::BlockDelta { header, base }, changes, told)
     }
 
-    fn block_list(&mut self, number: u32, begin: &Request<'_>, items: &[Vec<u8>]) -> Result<(), LinkError> {
+    fn block_list(
+        &mut self,
+        number: u32,
+        begin: &Request<'_>,
+        items: &[Vec<u8>],
+        told: Taken<'_>,
+    ) -> Result<(), LinkError> {
         self.repeat(|link| {
             if link.hello()?.block_list_number == number {
                 return Ok(());
             }
-            link.done(begin)?;
-            for bytes in messages(items.iter().map(Vec::as_slice)) {
-                link.done(&Request::BlockEntries { bytes: &bytes })?;
-            }
+            link.begin(begin, items, told, |link, bytes| {
+                link.done(&Request::BlockEntries { bytes })
+            })?;
             link.done(&Request::BlockEnd)
         })
+    }
+
+    /// Begins a list and sends the items that the terminal lacks, as many in a message as the link allows.
+    fn begin(
+        &mut self,
+        begin: &Request<'_>,
+        items: &[Vec<u8>],
+        told: Taken<'_>,
+        send: impl Fn(&mut Self, &[u8]) -> Result<(), LinkError>,
+    ) -> Result<(), LinkError> {
+        let taken = self.ask(begin, |answer| match answer {
+            Answer::Done => Some(0),
+            Answer::Taken { count } => Some(count),
+            _ => None,
+        })?;
+        let taken = usize::try_from(taken).map_err(|_| LinkError::Unexpected)?;
+        let mut rest = items.get(taken..).ok_or(LinkError::Unexpected)?;
+        told(taken, items.len());
+        while !rest.is_empty() {
+            let (next, later) = rest.split_at(fitting(rest));
+            send(self, &next.concat())?;
+            rest = later;
+            told(items.len() - rest.len(), items.len());
+        }
+        Ok(())
     }
 
     /// Sends the signed list of who may work at the terminal.
@@ -421,14 +461,13 @@ impl<L: AsyncRead + AsyncWrite + Unpin> TerminalLink<L> {
     }
 }
 
-/// Puts whole items together into messages as long as the link allows.
-fn messages<'i>(items: impl Iterator<Item = &'i [u8]>) -> Vec<Vec<u8>> {
-    let mut messages: Vec<Vec<u8>> = Vec::new();
-    for item in items {
-        match messages.last_mut() {
-            Some(message) if message.len() + item.len() <= MAX_BYTES => message.extend_from_slice(item),
-            _ => messages.push(item.to_vec()),
-        }
-    }
-    messages
+/// How many items, the first of them, make up the next message.
+fn fitting(items: &[Vec<u8>]) -> usize {
+    let mut room = MAX_BYTES;
+    let fits = |item: &&Vec<u8>| {
+        let left = room.checked_sub(item.len());
+        room = left.unwrap_or_default();
+        left.is_some()
+    };
+    items.iter().take_while(fits).count().max(1)
 }

@@ -25,6 +25,8 @@ const JOURNAL: u32 = 0x4_0000;
 pub(crate) struct Faults {
     /// This answer never arrives.
     pub(crate) lost_answer: Option<usize>,
+    /// Nor so many after it.
+    pub(crate) lost_after: usize,
     /// This answer arrives when the next one does: too late.
     pub(crate) late_answer: Option<usize>,
     /// This byte of the requests arrives with a flipped bit.
@@ -188,7 +190,8 @@ fn serve(runtime: &Runtime, mut line: impl AsyncRead + AsyncWrite + Unpin, fault
                 continue;
             }
             answered += 1;
-            if faults.lost_answer == Some(answered) {
+            let is_lost = |first| (first..=first + faults.lost_after).contains(&answered);
+            if faults.lost_answer.is_some_and(is_lost) {
                 continue;
             }
             if faults.late_answer == Some(answered) {

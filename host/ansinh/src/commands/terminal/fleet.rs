@@ -65,6 +65,11 @@ impl Progress {
         self.0.set_length(all);
         self.0.set_position(done);
     }
+
+    /// While a list is sent.
+    pub(super) fn of_list(&self, what: &'static str) -> impl FnMut(usize, usize) {
+        move |done, all| self.is_at(what, done as u64, all as u64)
+    }
 }
 
 impl Ports {

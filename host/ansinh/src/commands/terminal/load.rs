@@ -7,18 +7,22 @@ use ansinh_store::operators::Role;
 use anyhow::{Context as _, Result};
 use card_spec::values::{Date, TerminalName};
 use clap::Args;
-use link::Hello;
+use link::{Hello, Refusal};
 use serde_json::json;
 
 use super::certificates::{install_issuers, renew};
 use super::fleet::{Ports, Progress, Told};
 use super::{Line, Options, Refused, Signing, known_terminal, operators, set_clock, sync};
 
+const PAYMENT_LIST: &str = "danh sách chi trả / payment list";
+const BLOCK_LIST: &str = "danh sách khóa / block list";
+
 #[derive(Args)]
 #[command(after_help = "\
 First the journal is taken in, as by `terminal sync`: nothing is loaded if it does not verify. What is in force already is not
-sent again. A terminal pays nothing without a block list of the last 35 days, and with certificates of its own that are over: they
-last five weeks and are renewed here and by `terminal sync`. One that has operators gets the newest (`terminal operators`).
+sent again, and a list that was cut off goes on where it stood, unless the terminal was switched off since. A terminal pays nothing
+without a block list of the last 35 days, and with certificates of its own that are over: they last five weeks and are renewed
+here and by `terminal sync`. One that has operators gets the newest (`terminal operators`).
 
 Examples:
   ansinh terminal load --port /dev/ttyUSB0
@@ -54,8 +58,8 @@ fn load((mut link, hello): (Line, Hello), signing: &Signing, progress: &Progress
     let synchronised = sync::synchronise(&mut link, signing, terminal, &hello, progress)?;
     synchronised.demand_paid_once()?;
     let certified_until = renew(&mut link, signing, terminal)?;
-    let block_list = load_block_list(&mut link, signing, &hello)?;
-    let lists = load_lists(&mut link, signing, &hello, terminal)?;
+    let block_list = load_block_list(&mut link, signing, &hello, progress)?;
+    let lists = load_lists(&mut link, signing, (&hello, terminal), progress)?;
     operators::renew(&mut link, signing, terminal)?;
     signing
         .store
@@ -70,32 +74,45 @@ fn load((mut link, hello): (Line, Hello), signing: &Signing, progress: &Progress
 }
 
 /// Brings the terminal to the newest block list: by what changed since the one that it holds, or with all entries.
-fn load_block_list(link: &mut Line, signing: &Signing, hello: &Hello) -> Result<Option<u32>> {
+fn load_block_list(
+    link: &mut Line,
+    signing: &Signing,
+    hello: &Hello,
+    progress: &Progress,
+) -> Result<Option<u32>> {
     let Some(newest) = WholeBlockList::newest(&signing.store)? else {
         return Ok(None);
     };
     if newest.number() > hello.block_list_number {
         let sent = match WholeBlockList::numbered(&signing.store, hello.block_list_number)? {
-            Some(held) => load_changes(link, &newest, &held)?,
+            Some(held) => load_changes(link, &newest, &held, progress)?,
             None => false,
         };
         if !sent {
-            link.load_block_list(newest.number(), newest.header(), &newest.entries()?)
-                .context("danh sách khóa / block list")?;
+            let told = &mut progress.of_list(BLOCK_LIST);
+            link.load_block_list(newest.number(), newest.header(), &newest.entries()?, told)
+                .context(BLOCK_LIST)?;
         }
     }
     Ok(Some(newest.number()))
 }
 
 /// Says whether the terminal has the newest list now. One that takes no changes, holds another list under the number, or starts
-/// anew in the middle of them each time, is to get all entries.
-fn load_changes(link: &mut Line, newest: &WholeBlockList, held: &WholeBlockList) -> Result<bool> {
+/// anew in the middle of them each time, is to get all entries; one that serves a holder keeps what came and waits.
+fn load_changes(
+    link: &mut Line,
+    newest: &WholeBlockList,
+    held: &WholeBlockList,
+    progress: &Progress,
+) -> Result<bool> {
     let Some(changes) = newest.changes_since(held)? else {
         return Ok(false);
     };
-    match link.load_block_delta(newest.number(), newest.header(), held.hash(), &changes) {
-        Err(LinkError::Refused(_) | LinkError::Silent) => Ok(false),
-        loaded => loaded.map(|()| true).context("danh sách khóa / block list"),
+    let told = &mut progress.of_list(BLOCK_LIST);
+    match link.load_block_delta(newest.number(), newest.header(), held.hash(), &changes, told) {
+        Err(LinkError::Refused(refusal)) if refusal != Refusal::Busy => Ok(false),
+        Err(LinkError::Silent) => Ok(false),
+        loaded => loaded.map(|()| true).context(BLOCK_LIST),
     }
 }
 
@@ -104,13 +121,15 @@ fn load_changes(link: &mut Line, newest: &WholeBlockList, held: &WholeBlockList)
 fn load_lists(
     link: &mut Line,
     signing: &Signing,
-    hello: &Hello,
-    terminal: TerminalName,
+    (hello, terminal): (&Hello, TerminalName),
+    progress: &Progress,
 ) -> Result<Vec<ListSummary>> {
     let mut lists = signing.store.list_summaries(Some(terminal.as_str()))?;
     for list in lists_to_load(&lists, hello.list_number)? {
-        link.load_list(list.number, &list.header, &signing.store.list_lines(list.number)?)
-            .with_context(|| format!("danh sách chi trả / payment list {}", list.list_id))?;
+        let told = &mut progress.of_list(PAYMENT_LIST);
+        let lines = signing.store.list_lines(list.number)?;
+        link.load_list(list.number, &list.header, &lines, told)
+            .with_context(|| format!("{PAYMENT_LIST} {}", list.list_id))?;
     }
     let Some(newest) = lists.last() else {
         return Ok(lists);
@@ -139,11 +158,11 @@ fn told(
         "certified_until": certified_until.to_string(),
     });
     let list = match newest {
-        Some(_) => format!("danh sách chi trả / payment list {}", names.join(", ")),
+        Some(_) => format!("{PAYMENT_LIST} {}", names.join(", ")),
         None => "chưa có danh sách chi trả / no payment list yet: ansinh list make …".to_owned(),
     };
     let block_list = match block_list {
-        Some(number) => format!("danh sách khóa / block list {number}"),
+        Some(number) => format!("{BLOCK_LIST} {number}"),
         None => {
             "chưa có danh sách khóa, thiết bị sẽ không chi trả / no block list yet, so it will not pay: ansinh block publish".to_owned()
         }
