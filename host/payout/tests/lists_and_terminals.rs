@@ -11,7 +11,7 @@ use ansinh_store::cards::BlockReason;
 use ansinh_store::import::{ApprovedList, ImportMode, ListKind};
 use ansinh_store::lists::Others;
 use ansinh_store::operators::Actor;
-use ansinh_store::{Store, StoreError};
+use ansinh_store::{Location, Store, StoreError};
 use card_spec::certificate::{Certificate, CertificateError};
 use card_spec::crypto::PortableP256;
 use card_spec::journal::TimeStatement;
@@ -21,8 +21,8 @@ use card_spec::signed::Signed;
 use card_spec::tlv::{Field as _, Reader};
 use card_spec::values::Period;
 use common::{
-    Card, Office, Till, active_card, approve_everybody, approved, days_from_now, delivery, first_operator,
-    key, location, time, today, two_cards,
+    Card, Office, Till, active_card, alter, approve_everybody, approved, days_from_now, delivery,
+    first_operator, key, location, time, today, two_cards,
 };
 use tempfile::TempDir;
 
@@ -32,19 +32,22 @@ struct Bench {
     lan: Actor,
     cards: [Card; 2],
     till: Till,
+    location: Location,
     _folder: TempDir,
 }
 
 impl Bench {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let store = Store::create(location(folder.path())).unwrap();
+        let location = location(folder.path());
+        let store = Store::create(&location).unwrap();
         let office = Office::new();
         let lan = first_operator(&store);
         let cards = two_cards(&store, &lan, &office.issuer());
         let till = Till::new(1);
         till.register(&store, &lan, &office.authority());
         Self {
+            location,
             office,
             store,
             lan,
@@ -131,6 +134,13 @@ fn a_list_takes_what_it_can_hold_and_says_what_is_left() {
     assert_eq!((rest.list.lines.len(), rest.left_out), (3, 0));
 }
 
+/// Beside the lists that are not over so many days from now.
+fn stay(days: i64) -> Others {
+    Others::Stay {
+        today: days_from_now(days),
+    }
+}
+
 #[test]
 fn what_did_not_fit_is_listed_beside_and_a_fifth_list_is_refused() {
     let bench = Bench::new();
@@ -143,15 +153,15 @@ fn what_did_not_fit_is_listed_beside_and_a_fifth_list_is_refused() {
         make_payment_list(&bench.store, &bench.lan, &issuer, &terms)
     };
     assert_eq!(make(Others::End).unwrap().list.number, 1);
-    assert!(matches!(make(Others::Stay), Err(PayoutError::NothingDue)));
+    assert!(matches!(make(stay(0)), Err(PayoutError::NothingDue)));
     for number in 2..=4 {
         import_arrears(&bench, number);
-        let made = make(Others::Stay).unwrap().list;
+        let made = make(stay(0)).unwrap().list;
         let before: Vec<u32> = (1..number).collect();
         assert_eq!((made.lines.len(), kept_lists(&made.header).unwrap()), (1, before));
     }
     import_arrears(&bench, 5);
-    assert!(matches!(make(Others::Stay), Err(PayoutError::TooManyLists)));
+    assert!(matches!(make(stay(0)), Err(PayoutError::TooManyLists)));
     let lists = || bench.store.list_summaries(None).unwrap();
     assert_eq!(lists().len(), 4, "on an error no list exists");
     let to_load = |held| {
@@ -167,10 +177,41 @@ fn what_did_not_fit_is_listed_beside_and_a_fifth_list_is_refused() {
     assert_eq!(all.lines.len(), 2 + 4);
     assert_eq!((to_load(0), to_load(3)), (vec![5], vec![5]));
     import_arrears(&bench, 6);
-    make(Others::Stay).unwrap();
+    make(stay(0)).unwrap();
     assert_eq!(
         (to_load(0), to_load(4), to_load(5)),
         (vec![5, 6], vec![5, 6], vec![6])
+    );
+}
+
+/// A ledger from before there was a column for the last day: the header knows it.
+#[test]
+fn a_list_of_an_older_ledger_is_kept_until_it_is_over() {
+    let bench = Bench::new();
+    let make = |others| {
+        let terms = ListTerms {
+            others,
+            ..bench.till.terms()
+        };
+        make_payment_list(&bench.store, &bench.lan, &bench.office.issuer(), &terms)
+            .unwrap()
+            .list
+    };
+    let first = make(Others::End);
+    alter(&bench.location, "UPDATE payment_list SET last_day = NULL");
+    import_arrears(&bench, 2);
+    let beside = make(stay(30));
+    assert_eq!(
+        (kept_lists(&beside.header).unwrap(), beside.lines.len()),
+        (vec![1], 1)
+    );
+    alter(&bench.location, "UPDATE payment_list SET last_day = NULL");
+    let next = make(stay(31));
+    assert_eq!(kept_lists(&next.header).unwrap(), [0; 0]);
+    assert_eq!(
+        next.lines.len(),
+        first.lines.len() + 1,
+        "what is unpaid comes again"
     );
 }
 

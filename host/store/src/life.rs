@@ -14,7 +14,7 @@ use crate::operations::log;
 use crate::operators::{Actor, Role};
 use crate::people::PersonReference;
 use crate::personalization::set_blank_state;
-use crate::store::{now, number, octets};
+use crate::store::{digits, now, number, octets};
 use crate::{Store, StoreError};
 
 /// A death as a list of the civil registry tells it.
@@ -273,6 +273,5 @@ fn last_day(card: &Card) -> Result<String, StoreError> {
     let malformed = || StoreError::Malformed("card security object");
     let cso = card.cso.as_deref().ok_or_else(malformed)?;
     let cso = Signed::<CardSecurityObject>::parse(cso).map_err(|_| malformed())?;
-    let day = cso.claimed().expiry;
-    Ok(format!("{:04}{:02}{:02}", day.year(), day.month(), day.day()))
+    Ok(digits(cso.claimed().expiry))
 }

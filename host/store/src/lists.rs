@@ -2,7 +2,9 @@
 
 use std::collections::HashSet;
 
-use card_spec::values::CardNumber;
+use card_spec::list::ListHeader;
+use card_spec::signed::Signed;
+use card_spec::values::{CardNumber, Date};
 use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, Row as _};
 
@@ -11,7 +13,7 @@ use crate::issuer_log::{Issuer, Position, SignedObject, append};
 use crate::operations::log;
 use crate::operators::Actor;
 use crate::people::PersonReference;
-use crate::store::{draw, number, octets, signed};
+use crate::store::{digits, draw, number, octets, signed};
 use crate::{Store, StoreError};
 
 /// What names a payment line for ever (SPEC.md 1, `line key`).
@@ -77,8 +79,11 @@ pub struct ListDraft {
 pub enum Others {
     /// None: their unpaid lines come again in the new list.
     End,
-    /// Those that are not over on the new list's first day, with their lines.
-    Stay,
+    /// Those that are not over yet, with their lines, whenever the new list begins.
+    Stay {
+        /// The day on which the list is made.
+        today: Date,
+    },
 }
 
 /// A stored payment list without its lines.
@@ -122,7 +127,7 @@ impl Store {
     /// paid. It holds the line no more once its committed journal shows a later list without it, and no open order for it; one that
     /// was declared lost holds it for other cards only (DATA.md 3.4).
     ///
-    /// `first_day` of payment (`yyyymmdd`): authorizations, and lists that could stay, that ended before it do not count.
+    /// `first_day` of payment (`yyyymmdd`): authorizations that ended before it do not count.
     ///
     /// # Errors
     /// [`StoreError::NotFound`] for an unknown terminal, [`StoreError::WrongState`] for a lost one; whatever `make` answers.
@@ -140,7 +145,7 @@ impl Store {
             let mut due = due_lines(connection, terminal, first_day).await?;
             let keeps = match others {
                 Others::End => Vec::new(),
-                Others::Stay => lists_that_stay(connection, terminal, first_day).await?,
+                Others::Stay { today } => lists_that_stay(connection, terminal, &digits(today)).await?,
             };
             leave_out_lines_of(connection, &keeps, &mut due).await?;
             let list_number = next_number(connection, "payment-list").await?;
@@ -297,25 +302,39 @@ async fn due_lines(
     rows.iter().map(due_line).collect()
 }
 
-/// The lists in force once the terminal has its newest one, but for those that are over before the next one begins.
+/// The lists in force once the terminal has its newest one, but for those that were over before today.
 async fn lists_that_stay(
     connection: &mut AnyConnection,
     terminal: &str,
-    first_day: &str,
+    today: &str,
 ) -> Result<Vec<u32>, StoreError> {
     let sql = "
-        SELECT number FROM payment_list
-        WHERE (last_day IS NULL OR last_day >= $2) AND terminal = $1
-          AND (number = (SELECT max(number) FROM payment_list WHERE terminal = $1)
-               OR number IN (SELECT kept FROM kept_list
-                             WHERE list = (SELECT max(number) FROM payment_list WHERE terminal = $1)))
-        ORDER BY number";
-    let rows = sqlx::query(sql)
-        .bind(terminal)
-        .bind(first_day)
-        .fetch_all(connection)
-        .await?;
-    rows.iter().map(|row| number(row, "number")).collect()
+        SELECT payment_list.number, payment_list.last_day, issuer_log.object FROM payment_list JOIN issuer_log
+        ON issuer_log.issuer = payment_list.issuer AND issuer_log.sequence = payment_list.sequence
+        WHERE payment_list.terminal = $1
+          AND (payment_list.number = (SELECT max(number) FROM payment_list WHERE terminal = $1)
+               OR payment_list.number IN (SELECT kept FROM kept_list
+                                          WHERE list = (SELECT max(number) FROM payment_list WHERE terminal = $1)))
+        ORDER BY payment_list.number";
+    let rows = sqlx::query(sql).bind(terminal).fetch_all(connection).await?;
+    let mut staying = Vec::new();
+    for row in &rows {
+        if last_day(row)?.as_str() >= today {
+            staying.push(number(row, "number")?);
+        }
+    }
+    Ok(staying)
+}
+
+/// Last day of a list, `yyyymmdd`. Of one from before this was a column the header tells.
+fn last_day(row: &AnyRow) -> Result<String, StoreError> {
+    if let Some(day) = row.try_get("last_day")? {
+        return Ok(day);
+    }
+    let header: Vec<u8> = row.try_get("object")?;
+    let header =
+        Signed::<ListHeader<'_>>::parse(&header).map_err(|_| StoreError::Malformed("payment list"))?;
+    Ok(digits(header.claimed().expiry))
 }
 
 /// No line stands in two lists in force.

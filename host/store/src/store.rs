@@ -3,6 +3,7 @@
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
+use card_spec::values::Date;
 use jiff::{Timestamp, Unit};
 use sqlx::any::{AnyRow, install_default_drivers};
 use sqlx::{AnyConnection, Connection as _, Row as _};
@@ -146,6 +147,11 @@ impl Drop for Store {
 pub(crate) fn now() -> String {
     let now = Timestamp::now();
     now.round(Unit::Second).unwrap_or(now).to_string()
+}
+
+/// A day as it is stored, `yyyymmdd`: days are compared as texts.
+pub(crate) fn digits(day: Date) -> String {
+    format!("{:04}{:02}{:02}", day.year(), day.month(), day.day())
 }
 
 /// The next number of a series; numbers may be skipped, never drawn twice.

@@ -42,7 +42,7 @@ another terminal takes them. Synchronise the terminal first, so that what it has
 
 The new list takes over the unpaid lines of the terminal's lists, and those end: this is right for the list of a month, and when in
 doubt. With --beside they stay in force with their lines and days, and the new list holds what is due besides: for a one-off or disaster
-list in the middle of a month, or for more than 4,000 lines. A terminal holds four lists; one that is over on the new one's first day is
+list in the middle of a month, or for more than 4,000 lines. A terminal holds four lists; one whose last day has passed is
 not kept. `terminal load` brings a terminal whatever it lacks.
 
 Examples:

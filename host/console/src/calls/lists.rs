@@ -87,7 +87,12 @@ impl Make {
             period: period(&self.period).ok_or_else(|| refused("the month is none, yyyymm"))?,
             effective: spec_day(first)?,
             expiry: spec_day(last)?,
-            others: if self.beside { Others::Stay } else { Others::End },
+            others: match self.beside {
+                true => Others::Stay {
+                    today: spec_day(ansinh_reference::today())?,
+                },
+                false => Others::End,
+            },
             only_this_pay_point: self.only_this_pay_point,
         })
     }

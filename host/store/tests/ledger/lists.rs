@@ -9,6 +9,7 @@ use ansinh_store::journal::Meaning;
 use ansinh_store::lists::{DueLine, Others};
 use ansinh_store::people::Representative;
 use ansinh_store::{Store, StoreError};
+use card_spec::values::Date;
 
 use crate::fixture::*;
 use crate::life::with_meaning;
@@ -28,7 +29,13 @@ const NOVEMBER: [&str; 2] = ["20261101", "20261130"];
 impl Ledger {
     /// The lines of the terminal's next list beside those that it has, and the numbers of these.
     fn beside(&self, terminal: &str, days: [&str; 2]) -> (Vec<DueLine>, Vec<u32>) {
-        try_list(&self.store, &self.officer, terminal, days, Others::Stay).unwrap()
+        self.beside_on(20, terminal, days)
+    }
+
+    /// The same, made on this day of November.
+    fn beside_on(&self, day: u8, terminal: &str, days: [&str; 2]) -> (Vec<DueLine>, Vec<u32>) {
+        let today = Date::new(2026, 11, day).unwrap();
+        try_list(&self.store, &self.officer, terminal, days, Others::Stay { today }).unwrap()
     }
 
     fn loaded(&self, terminal: &str, sequence: u32, list: u32) {
@@ -91,17 +98,17 @@ fn a_list_that_is_over_is_not_kept(engine: Engine) {
     let terminal = ledger.terminal(0);
     let other = ledger.terminal(1);
     ledger.active(0);
-    let days = ["20261101", "20261110"];
-    let (short, _) = ledger.beside(&terminal, days);
+    let (short, _) = ledger.beside_on(1, &terminal, ["20261101", "20261110"]);
     ledger.active(1);
-    let (long, kept) = ledger.beside(&terminal, ["20261110", "20261130"]);
+    let later = ["20261125", "20261130"];
+    let (long, kept) = ledger.beside_on(10, &terminal, later);
     assert_eq!(
         (long.len(), kept),
         (1, vec![1]),
-        "its last day is the new one's first"
+        "today is its last day, whenever the new one begins"
     );
     // Then its unpaid lines come again, and only those of the other one stay where they are.
-    let (again, kept) = ledger.beside(&terminal, ["20261111", "20261130"]);
+    let (again, kept) = ledger.beside_on(11, &terminal, later);
     assert_eq!((&again, kept), (&short, vec![2]));
     // The terminal pays from the first list until its journal shows that it has ended.
     assert_eq!(ledger.next_list(&other), []);
