@@ -223,9 +223,7 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
                 self.echo(erased, "\x08 \x08");
             }
             b'c' | b'C' | ESCAPE => return self.cancel(&customer),
-            letter if letter.is_ascii_alphabetic() && customer.undoes.is_none() => {
-                return self.choose(customer, letter);
-            }
+            letter if letter.is_ascii_alphabetic() => return self.choose(customer, letter),
             b'\r' | b'\n' => {
                 let _ = writeln!(self.out);
                 if !by_document && self.pin.pin().is_none() {

@@ -48,20 +48,11 @@ pub(crate) struct Choices {
 }
 
 impl Choices {
-    fn of(facts: &CardFacts, representatives: [bool; 2]) -> Self {
+    pub(crate) fn of(facts: &CardFacts, representatives: [bool; 2]) -> Self {
         Self {
             representatives,
             pin: facts.policy.methods & HolderCheckPolicy::PIN != 0,
             document: allows_documents(facts),
-        }
-    }
-
-    /// Nothing to choose.
-    pub(crate) fn none() -> Self {
-        Self {
-            representatives: [false; 2],
-            pin: false,
-            document: false,
         }
     }
 
@@ -172,7 +163,8 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
         self.give_up(refused.unwrap_or(nothing));
     }
 
-    fn ask_taker(&mut self, customer: Customer) {
+    /// Asks how the person is checked, and shows what the clerk can choose.
+    pub(crate) fn ask_taker(&mut self, customer: Customer) {
         if customer.choices.has_representative() {
             text::taker(&mut self.out, customer.taker.recipient);
         }
@@ -180,13 +172,14 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
         self.ask_pin(customer, "");
     }
 
-    /// The clerk chooses another recipient or another check.
+    /// The clerk chooses another recipient or another check; who gets nothing has no recipient to choose.
     pub(crate) fn choose(&mut self, mut customer: Customer, key: u8) {
         let choices = customer.choices;
+        let pays = customer.undoes.is_none();
         let recipient = match key.to_ascii_lowercase() {
-            b'h' => Some(Recipient::Holder),
-            b'a' => Some(Recipient::FirstRepresentative),
-            b'b' => Some(Recipient::SecondRepresentative),
+            b'h' if pays => Some(Recipient::Holder),
+            b'a' if pays => Some(Recipient::FirstRepresentative),
+            b'b' if pays => Some(Recipient::SecondRepresentative),
             b'd' if choices.document => {
                 customer.taker.method = HolderCheckMethod::PhotoDocument;
                 None

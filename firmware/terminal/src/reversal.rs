@@ -46,6 +46,13 @@ pub(crate) struct Reversing {
     is_new: bool,
 }
 
+impl Reversing {
+    fn method(&self) -> Option<HolderCheckMethod> {
+        let reversal = EncodedReversal::parse(&self.encoding).ok()?;
+        Some(reversal.reversal().method)
+    }
+}
+
 /// What the card says to a reversal.
 #[expect(
     clippy::large_enum_variant,
@@ -137,7 +144,8 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
     // There are two callers, and it is large.
     #[inline(never)]
     fn ask_to_undo(&mut self, card: KnownCard, intent: u32, taker: Taker) {
-        let choices = Choices::none();
+        // As the order was checked, or as the card allows it besides (SPEC 9.8): the PIN may be blocked by now.
+        let choices = Choices::of(&card.facts, [false; 2]);
         let customer = Customer {
             card,
             bill: Bill::nothing(),
@@ -145,7 +153,7 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
             choices,
             undoes: Some(intent),
         };
-        self.ask_pin(customer, "");
+        self.ask_taker(customer);
     }
 
     /// Second tap, holder checked: the reversal goes into flash, then to the card.
@@ -259,6 +267,9 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
                     closes_intent: is_final.then_some(intent),
                     ..line_refusal(RefusalReason::RefusedByCard, Some(status))
                 });
+                if !is_final && reversing.method() == Some(HolderCheckMethod::PhotoDocument) {
+                    text::document_not_enough(&mut self.out);
+                }
                 text::not_undone(&mut self.out, is_final);
             }
             Verdict::Undecided(reason, status) => {

@@ -18,6 +18,7 @@ use bench::host::{Host, NAME, card, line};
 use bench::{Bench, Chip, Story, chip, story};
 use card_spec::journal::{Entry, Event};
 use card_spec::operators::{OperatorList, PinVerifier, Roles, TerminalOperator};
+use card_spec::payment::HolderCheckMethod;
 use card_spec::signed::Signed;
 use card_spec::values::Ascii;
 use link::Request;
@@ -33,8 +34,8 @@ fn operator<'a>(number: u16, name: &'a str, roles: u8) -> TerminalOperator<'a> {
     }
 }
 
-/// A terminal with operators, Lan's shift, and a card whose PIN is blocked.
-fn blocked(flash: &RefCell<Chip>) -> (Bench<'_>, Host, Card) {
+/// A terminal with operators, and Lan's shift.
+fn ready(flash: &RefCell<Chip>) -> (Bench<'_>, Host) {
     let mut bench = Bench::power_on(flash).unwrap();
     let mut host = Host::new(vec![line(1, 1, 500_000)]);
     host.prepare(&mut bench).unwrap();
@@ -55,14 +56,24 @@ fn blocked(flash: &RefCell<Chip>) -> (Bench<'_>, Host, Card) {
     let signed = &signed(&list, &host.office.issuer);
     bench.done(&Request::Operators { signed }).unwrap();
     bench.type_keys("oLan\n314159\n");
-    let mut card = card(&plan());
-    bench.tap(&mut card);
+    (bench, host)
+}
+
+fn block_pin(bench: &mut Bench<'_>, card: &mut Card) {
+    bench.tap(card);
     for _ in 0..3 {
         bench.type_keys("000000\n");
-        bench.tap(&mut card);
+        bench.tap(card);
     }
     let screen = bench.read_screen();
     assert!(screen.contains("bấm 2") && screen.contains("bấm d"), "{screen}");
+}
+
+/// The same, and a card whose PIN is blocked.
+fn blocked(flash: &RefCell<Chip>) -> (Bench<'_>, Host, Card) {
+    let (mut bench, host) = ready(flash);
+    let mut card = card(&plan());
+    block_pin(&mut bench, &mut card);
     (bench, host, card)
 }
 
@@ -203,4 +214,69 @@ fn a_pin_needs_no_second_operator() {
     bench.tap(&mut card);
     assert_eq!(vouchers(&mut bench), [None]);
     assert_eq!(told(&mut bench, &host).paid, [1]);
+}
+
+#[test]
+fn a_blocked_pin_keeps_nobody_from_undoing_what_was_not_handed_over() {
+    let flash = chip();
+    let (mut bench, host) = ready(&flash);
+    let mut card = card(&plan());
+    bench.tap(&mut card);
+    bench.type_keys("271828\n");
+    bench.tap(&mut card);
+    bench.type_keys("c7");
+    block_pin(&mut bench, &mut card);
+    // A document alone is not enough.
+    by_document(&mut bench, &mut card);
+    let screen = bench.read_screen();
+    assert!(
+        screen.contains("CHƯA HỦY") && screen.contains("bấm 2") && !screen.contains("ĐÃ HỦY"),
+        "{screen}"
+    );
+    assert_eq!(told(&mut bench, &host).status_words.last(), Some(&0x6346));
+    bench.type_keys("2minh\n314159\n");
+    by_document(&mut bench, &mut card);
+    let screen = bench.read_screen();
+    assert!(screen.contains("ĐÃ HỦY"), "{screen}");
+    assert_eq!(told(&mut bench, &host).reversed, [1]);
+    let reversed = bench.journal().into_iter().rev().find_map(|entry| {
+        let entry = Signed::<Entry<'_>>::parse(&entry).unwrap();
+        match &entry.claimed().event {
+            Event::ReverseIntent { reversal, .. } => Some(*reversal.reversal()),
+            _ => None,
+        }
+        .map(|reversal| {
+            (
+                reversal.method,
+                reversal.second_operator.unwrap().as_str().to_owned(),
+            )
+        })
+    });
+    assert_eq!(
+        reversed,
+        Some((HolderCheckMethod::PhotoDocument, "minh".to_owned()))
+    );
+}
+
+#[test]
+fn a_forgotten_pin_is_not_asked_for_where_a_document_undoes_it() {
+    let flash = chip();
+    let (mut bench, host) = ready(&flash);
+    let mut card = card(&plan());
+    bench.tap(&mut card);
+    bench.type_keys("271828\n");
+    bench.tap(&mut card);
+    bench.type_keys("c7");
+    bench.read_screen();
+    bench.tap(&mut card);
+    assert!(bench.read_screen().contains("d = xem giấy tờ"));
+    // There is no recipient to choose, and the PIN can be chosen again.
+    bench.type_keys("habdp");
+    let screen = bench.read_screen();
+    assert!(!screen.contains("500.000"), "{screen}");
+    bench.type_keys("d\n");
+    bench.tap(&mut card);
+    let screen = bench.read_screen();
+    assert!(screen.contains("ĐÃ HỦY"), "{screen}");
+    assert_eq!(told(&mut bench, &host).reversed, [1]);
 }
