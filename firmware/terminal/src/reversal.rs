@@ -70,7 +70,8 @@ enum Verdict {
 impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
     /// The clerk has not handed over the money: really?
     pub(crate) fn doubt(&mut self) {
-        text::confirm_not_handed(&mut self.out);
+        let unhanded = self.log.as_ref().map(Log::unhanded).unwrap_or_default();
+        text::confirm_not_handed(&mut self.out, unhanded.len() > 1);
         self.deadline = Some(self.clock.milliseconds().saturating_add(PATIENCE));
         self.flow = Flow::Doubting;
     }

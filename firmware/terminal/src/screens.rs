@@ -201,7 +201,8 @@ fn money_not_handed_over() {
                 };
                 text::hand_over(out, &[payment]);
             }),
-            tile("is it not", text::confirm_not_handed),
+            tile("is it not", |out| text::confirm_not_handed(out, false)),
+            tile("are several not", |out| text::confirm_not_handed(out, true)),
             tile("it is not", |out| text::not_handed(out, false)),
             tile("several are not", |out| text::not_handed(out, true)),
             tile("undone", text::undone),

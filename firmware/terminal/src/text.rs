@@ -187,7 +187,15 @@ pub(crate) fn hand_over(out: &mut Outbox, payments: &[Unhanded]) {
     );
 }
 
-pub(crate) fn confirm_not_handed(out: &mut Outbox) {
+/// `several`: more payments than the last one, which alone can be undone here. A panel shows five rows, so all of it fits there.
+pub(crate) fn confirm_not_handed(out: &mut Outbox, several: bool) {
+    if several {
+        return say!(
+            out,
+            "CHƯA ĐƯA TIỀN? Chỉ hủy được khoản cuối; các khoản trước vẫn CHƯA GIAO. 7 = đúng, phím khác = quay lại.{EN} / MONEY NOT \
+             HANDED OVER? Only the last payment can be undone here; the others stay NOT HANDED OVER. 7 = yes, any other key goes back."
+        );
+    }
     say!(
         out,
         "TIỀN CHƯA ĐƯA CHO NGƯỜI NHẬN? Đúng thì bấm 7, phím khác = quay lại.{EN} / MONEY NOT HANDED OVER? 7 = yes, \
