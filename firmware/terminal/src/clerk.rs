@@ -370,6 +370,7 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
             | Flow::TypingTime(_)
             | Flow::Listing(_)
             | Flow::TypingCash(_)
+            | Flow::Doubting
             | Flow::TypingPin(..) => false,
             _ => true,
         };

@@ -12,7 +12,7 @@ const UNIT: u32 = 16;
 /// Slots: a reversal needs one, and the line that is paid again another. Without a free one a line keeps its mark until the next
 /// list, and the card knows better than a missing one.
 const SLOTS: u32 = 64;
-/// Bytes for the slots, from the beginning of a block.
+/// Bytes for the slots, behind the last mark.
 pub(crate) const SLOT_SPACE: u32 = SLOTS * UNIT;
 
 const PAID: u32 = 1;

@@ -154,6 +154,7 @@ fn a_slip_of_the_clerk_gives_nothing_away() {
     }
     // Nor does time.
     bench.type_keys("c");
+    assert!(!bench.field, "no card is asked while the clerk is");
     bench.wait(120_001);
     assert!(bench.read_screen().contains("Đưa 500.000 đồng"));
     bench.type_keys("7");
@@ -291,13 +292,13 @@ fn a_card_torn_away_at_the_reversal_settles_when_it_is_back() {
 }
 
 #[test]
-fn after_the_card_was_updated_a_new_reversal_names_its_new_cso() {
+fn after_an_issuer_script_the_card_refuses_and_the_payment_stands() {
     let flash = chip();
     let mut host = host(1);
     let mut bench = ready(&flash, &mut host);
     let mut card = card(&plan());
     not_handed(&mut bench, &mut card);
-    // A script takes the place of the newest payment: the card refuses, and the payment stands.
+    // Its receipt takes the place of the newest payment.
     execute(&mut card, 1, Action::FillPinTries);
     bench.read_screen();
     both_taps(&mut bench, &mut card);
