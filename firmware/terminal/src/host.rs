@@ -379,7 +379,7 @@ impl<'f, F: NorFlash, R: CryptoRng, C: Curve> Machine<'f, F, R, C> {
         self.store.save(&kept).map_err(|_| Refusal::Storage)?;
         self.device.lists = lists;
         self.declined.clear();
-        self.record(list_loaded(&list.facts))?;
+        self.record_in_force(list_loaded(&list.facts))?;
         self.prompt();
         Ok(())
     }
@@ -444,7 +444,7 @@ impl<'f, F: NorFlash, R: CryptoRng, C: Curve> Machine<'f, F, R, C> {
         self.device.block_list_key = list.key();
         let event = block_list_loaded(&list);
         self.block_list = Some(list);
-        self.record(event)?;
+        self.record_in_force(event)?;
         self.prompt();
         Ok(())
     }

@@ -76,6 +76,8 @@ pub(crate) struct Log<'f, F> {
     standing: Standing,
     /// Has this start its Boot entry yet? It has none while the journal is full.
     booted: bool,
+    /// Names what is in force already: nothing comes before it.
+    owed: Option<Event<'static>>,
     /// What the entries say together is not known: they are read out, and nothing is added.
     damaged: bool,
 }
@@ -137,6 +139,7 @@ impl<'f, F: NorFlash> Log<'f, F> {
             genesis: genesis(&keys.journal.public_key()),
             standing,
             booted: false,
+            owed: None,
             damaged,
         })
     }
@@ -210,19 +213,30 @@ impl<'f, F: NorFlash> Log<'f, F> {
         self.write(curve, keys, stamp, event)
     }
 
-    /// Signs and keeps the entry that the last start owed when its power went: before this start's Boot entry.
+    /// Signs and keeps the entry for what the device's state has put in force: after this start's Boot entry, or before it if the
+    /// power went in between. If the flash does not hold it the entry is owed, and comes before any other.
     pub(crate) fn append_owed(
         &mut self,
         curve: &impl Curve,
         keys: &Keys,
         stamp: Stamp,
-        event: Event<'_>,
-    ) -> Result<u32, LogError> {
-        self.write(curve, keys, stamp, event)
+        event: Event<'static>,
+    ) -> Result<(), LogError> {
+        self.owed = Some(event);
+        self.pay_debt(curve, keys, stamp)
     }
 
-    /// Keeps the Boot entry of this start, unless that was done.
+    fn pay_debt(&mut self, curve: &impl Curve, keys: &Keys, stamp: Stamp) -> Result<(), LogError> {
+        if let Some(event) = self.owed {
+            self.write(curve, keys, stamp, event)?;
+            self.owed = None;
+        }
+        Ok(())
+    }
+
+    /// Keeps the entry that is owed, and the Boot entry of this start, unless that was done.
     pub(crate) fn boot(&mut self, curve: &impl Curve, keys: &Keys, stamp: Stamp) -> Result<(), LogError> {
+        self.pay_debt(curve, keys, stamp)?;
         if self.booted {
             return Ok(());
         }

@@ -246,6 +246,15 @@ impl<'f, F: NorFlash, R: CryptoRng, C: Curve> Machine<'f, F, R, C> {
         log.append(&self.curve, keys, stamp, event)
     }
 
+    /// Keeps the entry for what the device's state has put in force.
+    pub(crate) fn record_in_force(&mut self, event: Event<'static>) -> Result<(), LogError> {
+        let stamp = self.clock.stamp();
+        let (Some(log), Some(keys)) = (&mut self.log, &self.keys) else {
+            return Err(LogError::Failed);
+        };
+        log.append_owed(&self.curve, keys, stamp, event)
+    }
+
     /// Records that a payment was refused and tells the clerk. Without room the refusal stands, and is not recorded.
     pub(crate) fn refuse(&mut self, refusal: Refusal) {
         let recorded = self.record(Event::Refused(refusal));

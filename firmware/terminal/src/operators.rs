@@ -76,7 +76,7 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
         };
         self.store.save(&kept).map_err(|_| Refusal::Storage)?;
         self.device.operators = Some(in_force);
-        self.record(event)?;
+        self.record_in_force(event)?;
         self.end_shift(ShiftEnd::OperatorsChanged);
         self.prompt();
         Ok(())

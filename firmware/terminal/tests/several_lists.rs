@@ -18,7 +18,7 @@ use bench::card::date;
 use bench::card::issuer::{plan, signed};
 use bench::host::{Host, ListPlan, card, line};
 use bench::nor::TEARS;
-use bench::{Bench, Chip, Story, chip, copy, story};
+use bench::{Bench, Chip, Story, chip, copy, layout, story};
 use card_spec::journal::{Entry, Event, RefusalReason};
 use card_spec::list::ListLine;
 use card_spec::payment::{LineKey, LineKeyParts, LineType};
@@ -464,6 +464,33 @@ fn cut_every_operation(lists: &[ListPlan], loaded: &ListPlan, sets: &Sets, due: 
         assert_eq!(numbers(&in_force(&mut bench)), numbers(&sets[1]), "{context}");
     }
     assert!(cuts > 20, "{cuts}");
+}
+
+/// The journal's flash does not hold the entry that names the list, and no start comes in between.
+#[test]
+fn a_list_in_force_is_named_before_anything_else() {
+    let flash = chip();
+    let (mut bench, host) = ready(&flash, &[ListPlan::new(1, vec![line(1, 1, 5)])]);
+    let journal = layout().journal;
+    flash.borrow_mut().stuck = (journal.start as usize..journal.end as usize).collect();
+    let loaded = host.load_list(&mut bench, &ListPlan::beside(2, ONE, vec![relief(1, 9, 7)]));
+    flash.borrow_mut().stuck.clear();
+    assert!(loaded.is_err());
+    assert_eq!((bench.hello().list_number, named(&mut bench, 2)), (2, 0));
+    pay(&mut bench, &mut card(&plan()));
+    assert_eq!(ordered(&mut bench), [5, 7]);
+    assert_eq!(named(&mut bench, 2), 1);
+    let entries = bench.journal();
+    let place = |is_it: fn(&Event<'_>) -> bool| {
+        let is_it = |entry: &Vec<u8>| is_it(&Signed::<Entry<'_>>::parse(entry).unwrap().claimed().event);
+        entries.iter().position(is_it).unwrap()
+    };
+    let list = place(|event| matches!(event, Event::ListLoaded { number: 2, .. }));
+    assert!(list < place(|event| matches!(event, Event::Intent(_))));
+    // A start owes nothing more.
+    drop(bench);
+    let mut bench = Bench::power_on(&flash).unwrap();
+    assert_eq!(named(&mut bench, 2), 1);
 }
 
 /// How often the journal names a list as loaded.
