@@ -355,18 +355,19 @@ impl<'s> JournalIngestion<'s> {
         encoded: &EncodedReversal<'_>,
     ) -> Result<Meaning, EntryError> {
         let reversal = encoded.reversal();
-        let announced = AnnouncedReversal {
-            intent,
-            order: reversal.order_hash,
-            hash: encoded.hash(),
-        };
-        if self.announced.contains(&announced) {
+        let hash = encoded.hash();
+        let is_same = |known: &AnnouncedReversal| known.intent == intent && known.hash == hash;
+        if self.announced.iter().any(is_same) {
             return Ok(Meaning::Record);
         }
         let place = (reversal.terminal, reversal.sequence, reversal.log_head);
         if place != (entry.terminal, entry.sequence, entry.previous) {
             return Err(EntryError::ReversalPlace);
         }
+        // Before NotHanded it is evidence, and of no payment (DATA 5.5, "in this order").
+        let is_kept = self.not_handed.contains(&intent);
+        let order = if is_kept { reversal.order_hash } else { [0; 32] };
+        let announced = AnnouncedReversal { intent, order, hash };
         self.announced.push(announced);
         Ok(Meaning::ReverseIntent(announced))
     }

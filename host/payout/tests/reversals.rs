@@ -215,6 +215,32 @@ fn a_reversal_of_money_that_was_handed_over_is_evidence_and_changes_nothing() {
 }
 
 #[test]
+fn a_reversal_announced_before_the_money_was_not_handed_over_undoes_nothing() {
+    let mut bench = Bench::new();
+    let order = bench.paid();
+    let intent = order.sequence;
+    let (entry, early) = bench.announce(&order);
+    bench.take(&entry).unwrap();
+    bench.say(Event::NotHanded { intent, order: None });
+    // Nor does it when it is told again.
+    let again = bench.say(Event::ReverseIntent {
+        intent,
+        reversal: EncodedReversal::parse(&early).unwrap(),
+    });
+    assert_eq!(again.stored, 1);
+    let entry = bench.reversed(&order, &early, 0, |_| {});
+    let taken = bench.take(&entry).unwrap();
+    assert_eq!((taken.reversed, taken.unfounded_reversals), (0, vec![intent]));
+    assert_eq!(bench.standing(), 1);
+    // One that comes in its order does.
+    let (entry, reversal) = bench.announce(&order);
+    bench.take(&entry).unwrap();
+    let entry = bench.reversed(&order, &reversal, 0, |_| {});
+    assert_eq!(bench.take(&entry).unwrap().reversed, 1);
+    assert_eq!(bench.standing(), 0);
+}
+
+#[test]
 fn a_reversal_of_another_order_undoes_nothing() {
     let mut bench = Bench::new();
     let order = bench.paid();

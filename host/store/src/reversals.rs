@@ -12,7 +12,7 @@ use crate::{Store, StoreError};
 pub struct AnnouncedReversal {
     /// Sequence number of the Intent whose payment it undoes.
     pub intent: u32,
-    /// SHA-256 of the order that it undoes.
+    /// SHA-256 of the order that it undoes; zeros if it was announced before NotHanded, so that it undoes none (DATA 5.5).
     pub order: [u8; 32],
     /// SHA-256 of the reversal as the card gets it.
     pub hash: [u8; 32],
