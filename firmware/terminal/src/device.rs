@@ -12,6 +12,7 @@ use journal::{Error, Item, Journal, RecordId};
 use serde::{Deserialize, Serialize};
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
+use crate::StartError;
 use crate::block_list::TagKey;
 use crate::flash::{FlashError, Shared};
 use crate::lists::ListsInForce;
@@ -146,8 +147,11 @@ pub(crate) struct InForce {
 const MAXIMUM_LENGTH: usize = 4_000;
 /// Bytes of the encoding in one record.
 const PART: usize = 1_000;
-/// Generation (4), number of the part, number of parts.
-const PREFIX: usize = 6;
+/// What the state's encoding and the layout of the flash are called, first in each record. One above it for every other encoding or
+/// layout. Images before it wrote a generation there, which begins with 0.
+const FORMAT: u8 = 1;
+/// Format, generation (4), number of the part, number of parts.
+const PREFIX: usize = 7;
 
 /// The two places. Each holds one state as a small journal of its own: the newest complete one counts.
 pub(crate) struct DeviceStore<'f, F> {
@@ -170,10 +174,11 @@ impl<'f, F: NorFlash> DeviceStore<'f, F> {
         }
     }
 
-    /// Takes up what is kept. Without any state, `device` stays that of a blank terminal.
+    /// Takes up what is kept. Without any state, `device` stays that of a blank terminal; with one that this image cannot read it is no
+    /// blank one, for there may be entries that no host has.
     // By itself: its stack, with a second state on it, is given back before anything goes deeper.
     #[inline(never)]
-    pub(crate) fn open(&mut self, device: &mut Device) -> Result<(), StoreError> {
+    pub(crate) fn open(&mut self, device: &mut Device) -> Result<(), StartError> {
         for place in self.places.clone() {
             if let Some(generation) = self.load(place, device)? {
                 self.generation = generation;
@@ -193,8 +198,9 @@ impl<'f, F: NorFlash> DeviceStore<'f, F> {
         let mut journal = Journal::format(self.flash, place.clone())?;
         for (number, part) in (0..parts).zip(bytes.chunks(PART)) {
             let mut record = Zeroizing::new(Vec::<u8, { PREFIX + PART }>::new());
-            let prefix = generation.to_be_bytes().into_iter().chain([number, parts]);
-            record.extend(prefix.chain(part.iter().copied()));
+            let [g3, g2, g1, g0] = generation.to_be_bytes();
+            let prefix = [FORMAT, g3, g2, g1, g0, number, parts];
+            record.extend(prefix.into_iter().chain(part.iter().copied()));
             journal.append(&record)?;
         }
         self.generation = generation;
@@ -202,22 +208,24 @@ impl<'f, F: NorFlash> DeviceStore<'f, F> {
     }
 
     /// The generation of the state in `place`, and the state in `device`, if it is newer than what was found before.
-    fn load(&self, place: Range<u32>, device: &mut Device) -> Result<Option<u32>, StoreError> {
+    fn load(&self, place: Range<u32>, device: &mut Device) -> Result<Option<u32>, StartError> {
         let mut journal = match Journal::open(self.flash, place) {
             Ok(journal) => journal,
             Err(Error::NotFormatted) => return Ok(None),
-            Err(error) => return Err(error),
+            Err(_) => return Err(StartError::Flash),
         };
         let mut encoding = Zeroizing::new(Vec::<u8, MAXIMUM_LENGTH>::new());
         let mut buffer = Zeroizing::new([0; journal::MAX_RECORD]);
-        let mut cursor = journal.iter_from(RecordId(1))?;
+        let unreadable = |_| StartError::Flash;
+        let mut cursor = journal.iter_from(RecordId(1)).map_err(unreadable)?;
         let mut expected = 0_u8;
-        while let Some(item) = journal.next(&mut cursor, &mut buffer)? {
+        while let Some(item) = journal.next(&mut cursor, &mut buffer).map_err(unreadable)? {
             let Item::Record { bytes, .. } = item else {
                 return Ok(None);
             };
-            let Some((&[g3, g2, g1, g0, number, count], part)) = bytes.split_first_chunk::<PREFIX>() else {
-                return Ok(None);
+            let Some((&[FORMAT, g3, g2, g1, g0, number, count], part)) = bytes.split_first_chunk::<PREFIX>()
+            else {
+                return Err(StartError::Format);
             };
             if number != expected || encoding.extend_from_slice(part).is_err() {
                 return Ok(None);
@@ -228,10 +236,7 @@ impl<'f, F: NorFlash> DeviceStore<'f, F> {
                 if generation <= self.generation {
                     return Ok(None);
                 }
-                let Ok(found) = postcard::from_bytes(&encoding) else {
-                    return Ok(None);
-                };
-                *device = found;
+                *device = postcard::from_bytes(&encoding).map_err(|_| StartError::Format)?;
                 return Ok(Some(generation));
             }
         }

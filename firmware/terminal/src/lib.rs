@@ -151,6 +151,8 @@ pub struct CardLost;
 pub enum StartError {
     /// The flash fails, or its parts do not fit the layout.
     Flash,
+    /// Another image has written the flash, in a way that this one does not know.
+    Format,
     /// The journal cannot be read at all.
     Journal,
     /// The certificates in flash do not verify, or are for the other kind of board (test or production).
@@ -162,6 +164,9 @@ impl fmt::Display for StartError {
         f.write_str(match self {
             Self::Flash => {
                 "Bộ nhớ hỏng. Ngừng dùng thiết bị. / The flash has failed; stop using this terminal and keep it."
+            }
+            Self::Format => {
+                "Bộ nhớ của phiên bản khác. Nạp lại phiên bản cũ, đồng bộ trước. / Another image wrote the flash; synchronise with the old image first. Nothing was changed."
             }
             Self::Journal => {
                 "Nhật ký hỏng. Ngừng dùng thiết bị. / The journal cannot be read; stop using this terminal and keep it."

@@ -147,7 +147,7 @@ impl<'f, F: NorFlash, R: CryptoRng, C: Curve> Machine<'f, F, R, C> {
 
     /// Takes up what the flash holds.
     fn restore(&mut self) -> Result<(), StartError> {
-        self.store.open(&mut self.device).map_err(|_| StartError::Flash)?;
+        self.store.open(&mut self.device)?;
         let stored = self.device.keys.as_ref();
         self.keys = stored.and_then(|stored| Keys::load(&self.curve, stored));
         let Some(keys) = &self.keys else {

@@ -15,6 +15,7 @@ use bench::host::{Host, card, line, noon};
 use bench::{Bench, chip, layout, story};
 use card_spec::list::ListLine;
 use card_spec::values::CardNumber;
+use journal::{Item, Journal, MAX_RECORD, RecordId};
 use link::{Refusal, Request};
 use terminal::StartError;
 
@@ -141,4 +142,59 @@ fn a_flash_that_is_too_small_does_not_start() {
         let flash = std::cell::RefCell::new(bench::Chip::new(blocks));
         assert_eq!(Bench::power_on(&flash).err(), Some(StartError::Flash));
     }
+}
+
+/// The records of the device's state in both places, each changed so.
+fn rewrite(flash: &std::cell::RefCell<bench::Chip>, change: fn(&mut Vec<u8>)) {
+    let device = layout().device;
+    let middle = device.end / 2;
+    for place in [device.start..middle, middle..device.end] {
+        let mut flash = flash.borrow_mut();
+        let mut records = Vec::new();
+        let Ok(mut journal) = Journal::open(&mut *flash, place.clone()) else {
+            continue;
+        };
+        let mut buffer = [0; MAX_RECORD];
+        let mut cursor = journal.iter_from(RecordId(1)).unwrap();
+        while let Some(Item::Record { bytes, .. }) = journal.next(&mut cursor, &mut buffer).unwrap() {
+            records.push(bytes.to_vec());
+        }
+        let mut journal = Journal::format(&mut *flash, place).unwrap();
+        for mut record in records {
+            change(&mut record);
+            journal.append(&record).unwrap();
+        }
+    }
+}
+
+/// Its keys and entries are no blank terminal's, whatever wrote them.
+#[test]
+fn a_state_of_another_image_is_left_as_it_is() {
+    let original = chip();
+    let mut bench = Bench::power_on(&original).unwrap();
+    let mut host = Host::new(vec![line(1, 1, 500_000)]);
+    host.prepare(&mut bench).unwrap();
+    let name = bench.hello().name;
+    drop(bench);
+    let others: [fn(&mut Vec<u8>); 4] = [
+        |record| record[0] += 1,
+        // As images before the format wrote it.
+        |record| {
+            record.remove(0);
+        },
+        |record| record.truncate(3),
+        // A byte is missing at its end.
+        |record| {
+            record.pop();
+        },
+    ];
+    for change in others {
+        let flash = std::cell::RefCell::new(original.borrow().clone());
+        rewrite(&flash, change);
+        let before = flash.borrow().bytes.clone();
+        assert_eq!(Bench::power_on(&flash).err(), Some(StartError::Format));
+        assert!(flash.borrow().bytes == before);
+    }
+    rewrite(&original, |_| ());
+    assert_eq!(Bench::power_on(&original).unwrap().hello().name, name);
 }
