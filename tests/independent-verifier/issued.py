@@ -121,11 +121,12 @@ class Issued:
 
     def _kept_lists(self) -> None:
         """DATA 3.1, 3.4: a list keeps earlier ones of its terminal, and no line is in two that are in force together."""
-        by_number = {known.number: known for known in self.lists.values()}
+        # Numbers rise per issuer, whose reference ends with its key's five digits.
+        by_number = {(known.issuer[:-5], known.number): known for known in self.lists.values()}
         for known in self.lists.values():
             where, keys = f"lists/{known.list_id}.list", {line.line_key for line in known.lines.values()}
             for number in known.keeps or ():
-                kept = by_number.get(number)
+                kept = by_number.get((known.issuer[:-5], number))
                 earlier = number < known.number and (kept is None or kept.terminal == known.terminal)
                 self.findings.check(earlier, where, f"keeps list {number}, no earlier one of its terminal (DATA 3.1)")
                 apart = kept is None or kept is known or keys.isdisjoint(line.line_key for line in kept.lines.values())

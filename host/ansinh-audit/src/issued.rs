@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::num::NonZero;
 use std::path::Path;
 
+use card_spec::certificate::Reference;
 use card_spec::crypto::{Digest, Verify};
 use card_spec::list::{ListHeader, ListLine, MAXIMUM_LINES};
 use card_spec::merkle::{RootBuilder, leaf_hash};
@@ -31,6 +32,7 @@ const MOST_LINES: usize = MAXIMUM_LINES as usize;
 /// A payment list.
 #[derive(Clone, Debug)]
 pub(crate) struct PaymentList {
+    issuer: Reference,
     pub(crate) number: u32,
     pub(crate) terminal: TerminalName,
     pub(crate) effective: Date,
@@ -127,7 +129,11 @@ impl Issued {
     pub(crate) fn check_kept(&self, findings: &mut Findings) {
         for list in &self.lists {
             for number in &list.keeps {
-                let others = self.lists.iter().filter(|other| other.number == *number);
+                // Numbers rise per issuer, on under its next key (DATA 3.1).
+                let is_meant = |other: &&PaymentList| {
+                    other.number == *number && other.issuer.mnemonic() == list.issuer.mnemonic()
+                };
+                let others = self.lists.iter().filter(is_meant);
                 let is_earlier =
                     |other: &PaymentList| other.terminal == list.terminal && *number < list.number;
                 if *number >= list.number || others.clone().any(|other| !is_earlier(other)) {
@@ -303,6 +309,7 @@ fn load_list(
         }
         stated = Some((header.lines, header.total));
         let list = PaymentList {
+            issuer: header.issuer,
             number: header.number,
             terminal: header.terminal,
             effective: header.effective,

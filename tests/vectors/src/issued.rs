@@ -283,7 +283,11 @@ impl World {
         for line in &encoded {
             root.push(leaf_hash(line), |_, _, _| {});
         }
-        let id = format!("2026-11-{:04}", self.list_number);
+        let series = match self.issuer_name.mnemonic() {
+            "ISS79" => "2026-11",
+            other => other,
+        };
+        let id = format!("{series}-{:04}", self.list_number);
         let header = ListHeader {
             suite: Default::default(),
             format: Default::default(),

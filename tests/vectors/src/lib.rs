@@ -186,8 +186,17 @@ impl World {
 
     /// From now on the issuer signs as `VNISS7900002`, with a sequence of its own; its lists are numbered on (DATA 4.1).
     pub fn change_issuer_key(&mut self) {
-        let (root, holder) = (secret("root"), "VNISS7900002");
-        let key = secret("issuer, second key");
+        self.sign_as("VNISS7900002", "issuer, second key");
+    }
+
+    /// From now on another province's issuer signs. Its lists are numbered from 1.
+    pub fn change_issuer(&mut self) {
+        self.sign_as("VNISS8000001", "another issuer");
+        self.list_number = 0;
+    }
+
+    fn sign_as(&mut self, holder: &str, name: &str) {
+        let (root, key) = (secret("root"), secret(name));
         let years = (date(2026, 1, 1), date(2046, 12, 31));
         let body = self.certify("VNROOT00001", &root, Role::Issuer, holder, &key, years);
         (self.issuer, self.issuer_name) = (key, reference(holder));

@@ -210,6 +210,15 @@ fn honest_ledgers_are_clean_for_both() {
             let (intent, _) = world.pay_only(0, 2, &order);
             world.not_handed(0, intent);
         }),
+        (
+            "a list beside one whose number another issuer has used, too",
+            &|world| {
+                let line = world.line(1, &one_off(2, 1_000));
+                world.issue_beside(0, &[1], vec![(2, line)]);
+                world.change_issuer();
+                world.issue_list(1, &[one_off(3, 7)]);
+            },
+        ),
     ]);
     assert_found_by(Finder::Nobody, cases);
 }

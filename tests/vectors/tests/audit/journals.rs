@@ -293,6 +293,16 @@ fn lists_beside_each_other() {
         },
         &[],
     );
+    // Another issuer's list of the same number, for another terminal, is none of those.
+    world_gives(
+        |world| {
+            beside(world, &[&[1]]);
+            world.change_issuer();
+            let line = LineSpec::new(3, november(), LineType::OneOff, 7);
+            world.issue_list(1, &[line]);
+        },
+        &[],
+    );
     // Itself, one that was not made yet, and another terminal's.
     for kept in [2, 3, 4] {
         world_gives(
