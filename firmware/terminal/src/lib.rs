@@ -166,7 +166,7 @@ impl fmt::Display for StartError {
                 "Bộ nhớ hỏng. Ngừng dùng thiết bị. / The flash has failed; stop using this terminal and keep it."
             }
             Self::Format => {
-                "Bộ nhớ của phiên bản khác. Nạp lại phiên bản cũ, đồng bộ trước. / Another image wrote the flash; synchronise with the old image first. Nothing was changed."
+                "Đồng bộ bằng phiên bản cũ trước. / Another image wrote the flash; synchronise with the old image first."
             }
             Self::Journal => {
                 "Nhật ký hỏng. Ngừng dùng thiết bị. / The journal cannot be read; stop using this terminal and keep it."
