@@ -16,6 +16,7 @@ use crate::blocking::Blocking;
 use crate::cash::{CashEntry, Telling};
 use crate::clock_setting::TimeEntry;
 use crate::disbursement::Disbursing;
+use crate::handover_text;
 use crate::lists::LinePlace;
 use crate::log::Log;
 use crate::machine::Machine;
@@ -266,7 +267,7 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
     fn cancel(&mut self, customer: &Customer) {
         let _ = writeln!(self.out);
         if customer.undoes.is_some() {
-            text::not_undone(&mut self.out, false);
+            handover_text::not_undone(&mut self.out, false);
             return self.end_service();
         }
         self.refuse(Refusal {
@@ -341,13 +342,13 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
         }
         // Before anybody else's card, or the money of two would be asked for as one sum.
         if self.is_handing_over() {
-            return text::hand_over(&mut self.out, log.unhanded());
+            return handover_text::hand_over(&mut self.out, log.unhanded());
         }
         if self.is_waiting() {
             return self.show_open();
         }
         if self.log.as_ref().is_some_and(|log| !log.unreversed().is_empty()) {
-            text::unreversed(&mut self.out);
+            handover_text::unreversed(&mut self.out);
         }
         if let Some(Ok(Some(left))) = self.log.as_mut().map(Log::last_payments) {
             text::journal_fills(&mut self.out, left);

@@ -16,8 +16,9 @@ use link::{MAX_BYTES, Refusal};
 
 use crate::Image;
 use crate::clock::Stamp;
-use crate::flash::{FlashError, Shared};
+use crate::flash::Shared;
 use crate::keys::Keys;
+use crate::log_error::LogError;
 use crate::primitives::Signer;
 use crate::recall::{order_of, read_entry, read_if_kept, read_order, recall, reversal_of};
 use crate::reversal::EncodedBytes;
@@ -40,33 +41,6 @@ const ENTRIES_OF_A_PAYMENT: u32 = 3;
 const FILLING: u32 = 4;
 /// Flag of a Boot entry (DATA 5.2).
 const TEST: u8 = 0x80;
-
-/// An entry was not kept.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum LogError {
-    /// Its space is taken by entries that no host has acknowledged.
-    Full,
-    /// The flash failed, or what it holds cannot be read.
-    Failed,
-}
-
-impl From<Error<FlashError>> for LogError {
-    fn from(error: Error<FlashError>) -> Self {
-        match error {
-            Error::Full => Self::Full,
-            _ => Self::Failed,
-        }
-    }
-}
-
-impl From<LogError> for Refusal {
-    fn from(error: LogError) -> Self {
-        match error {
-            LogError::Full => Self::JournalFull,
-            LogError::Failed => Self::Storage,
-        }
-    }
-}
 
 /// The journal of a terminal that has certificates.
 pub(crate) struct Log<'f, F> {

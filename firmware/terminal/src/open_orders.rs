@@ -7,7 +7,8 @@ use card_spec::crypto::Curve;
 use embedded_storage::nor_flash::NorFlash;
 use rand_core::CryptoRng;
 
-use crate::log::{Log, LogError};
+use crate::log::Log;
+use crate::log_error::LogError;
 use crate::machine::Machine;
 use crate::standing::OpenOrder;
 use crate::tap::CardFacts;

@@ -6,7 +6,7 @@ use embedded_storage::nor_flash::NorFlash;
 use journal::{Error, Item, Journal, MAX_RECORD, RecordId};
 
 use crate::flash::{FlashError, Shared};
-use crate::log::LogError;
+use crate::log_error::LogError;
 use crate::standing::{OpenIntent, Standing};
 use crate::summary;
 

@@ -18,14 +18,15 @@ use rand_core::CryptoRng;
 
 use crate::clerk::{Flow, PATIENCE};
 use crate::clock::Stamp;
-use crate::log::{Log, LogError};
+use crate::log::Log;
+use crate::log_error::LogError;
 use crate::machine::Machine;
 use crate::open_orders::is_for;
 use crate::payment::{Bill, Customer, refusal};
 use crate::recipient::{Choices, Taker};
 use crate::standing::{MAXIMUM_UNHANDED, OpenOrder, PaidLine, Unhanded, Unreversed};
 use crate::tap::{CardFacts, GenuineCard, KnownCard};
-use crate::text;
+use crate::{handover_text, text};
 
 /// A reversal as the card gets it.
 pub(crate) type EncodedBytes = Vec<u8, { Reversal::MAXIMUM_LENGTH }>;
@@ -71,7 +72,7 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
     /// The clerk has not handed over the money: really?
     pub(crate) fn doubt(&mut self) {
         let unhanded = self.log.as_ref().map(Log::unhanded).unwrap_or_default();
-        text::confirm_not_handed(&mut self.out, unhanded.len() > 1);
+        handover_text::confirm_not_handed(&mut self.out, unhanded.len() > 1);
         self.deadline = Some(self.clock.milliseconds().saturating_add(PATIENCE));
         self.flow = Flow::Doubting;
     }
@@ -97,7 +98,7 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
                 return self.prompt();
             }
         }
-        text::not_handed(&mut self.out, unhanded.len() > 1);
+        handover_text::not_handed(&mut self.out, unhanded.len() > 1);
         self.armed = true;
         self.prompt();
     }
@@ -123,7 +124,7 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
         let Some(order) = order.order() else {
             return self.end_service();
         };
-        text::to_be_undone(&mut self.out);
+        handover_text::to_be_undone(&mut self.out);
         text::open_order(&mut self.out, order.order());
         let taker = Taker {
             recipient: order.order().recipient,
@@ -247,7 +248,7 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
                 let kept = receipt.map(|receipt| self.record(Event::Reversed { intent, receipt }));
                 if matches!(kept, Some(Ok(_))) {
                     self.mark(PaidLine::of(order), false);
-                    text::undone(&mut self.out);
+                    handover_text::undone(&mut self.out);
                     text::open_order(&mut self.out, order);
                 } else {
                     // The card will give the receipt again.
@@ -271,11 +272,11 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
                 if !is_final && reversing.method() == Some(HolderCheckMethod::PhotoDocument) {
                     text::document_not_enough(&mut self.out);
                 }
-                text::not_undone(&mut self.out, is_final);
+                handover_text::not_undone(&mut self.out, is_final);
             }
             Verdict::Undecided(reason, status) => {
                 self.refuse(line_refusal(reason, status));
-                text::not_undone(&mut self.out, false);
+                handover_text::not_undone(&mut self.out, false);
             }
         }
         self.end_service();

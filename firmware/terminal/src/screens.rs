@@ -30,7 +30,7 @@ use screen::{HEIGHT, LANGUAGE_KEY, PAGE_KEY, Panel, WIDTH};
 use crate::Output;
 use crate::outbox::Outbox;
 use crate::standing::Unhanded;
-use crate::text;
+use crate::{handover_text, text};
 
 const COLUMNS: usize = 4;
 const GAP: usize = 4;
@@ -199,17 +199,19 @@ fn money_not_handed_over() {
                     amount: dong(1_500_000),
                     entry: 6,
                 };
-                text::hand_over(out, &[payment]);
+                handover_text::hand_over(out, &[payment]);
             }),
-            tile("is it not", |out| text::confirm_not_handed(out, false)),
-            tile("are several not", |out| text::confirm_not_handed(out, true)),
-            tile("it is not", |out| text::not_handed(out, false)),
-            tile("several are not", |out| text::not_handed(out, true)),
-            tile("undone", text::undone),
-            tile("to be undone", text::to_be_undone),
-            tile("waits", text::unreversed),
-            tile("not undone yet", |out| text::not_undone(out, false)),
-            tile("not undone here", |out| text::not_undone(out, true)),
+            tile("is it not", |out| handover_text::confirm_not_handed(out, false)),
+            tile("are several not", |out| {
+                handover_text::confirm_not_handed(out, true)
+            }),
+            tile("it is not", |out| handover_text::not_handed(out, false)),
+            tile("several are not", |out| handover_text::not_handed(out, true)),
+            tile("undone", handover_text::undone),
+            tile("to be undone", handover_text::to_be_undone),
+            tile("waits", handover_text::unreversed),
+            tile("not undone yet", |out| handover_text::not_undone(out, false)),
+            tile("not undone here", |out| handover_text::not_undone(out, true)),
         ],
     );
 }
@@ -245,15 +247,15 @@ fn a_slip() {
     look(
         "slip",
         &[
-            tile("slip", |out| text::slip(out, order(17).terminal)),
-            tile("line", |out| text::slip_line(out, &order(17))),
+            tile("slip", |out| handover_text::slip(out, order(17).terminal)),
+            tile("line", |out| handover_text::slip_line(out, &order(17))),
             tile("all", |out| {
-                text::slip(out, order(17).terminal);
-                text::slip_line(out, &order(17));
-                text::slip_line(out, &order(20));
+                handover_text::slip(out, order(17).terminal);
+                handover_text::slip_line(out, &order(17));
+                handover_text::slip_line(out, &order(20));
                 text::total(out, dong(1_000_000), false);
             }),
-            tile("no slip", text::no_slip),
+            tile("no slip", handover_text::no_slip),
         ],
     );
 }

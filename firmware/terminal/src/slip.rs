@@ -10,7 +10,7 @@ use rand_core::CryptoRng;
 
 use crate::machine::Machine;
 use crate::standing::{MAXIMUM_UNHANDED, OpenOrder, Unhanded};
-use crate::text;
+use crate::{handover_text, text};
 
 /// Payments whose money was handed over last.
 pub(crate) type LastHanded = Vec<Unhanded, MAXIMUM_UNHANDED>;
@@ -23,9 +23,9 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
             _ => self.last_handed.clone(),
         };
         let Some(keys) = self.keys.as_ref().filter(|_| !payments.is_empty()) else {
-            return text::no_slip(&mut self.out);
+            return handover_text::no_slip(&mut self.out);
         };
-        text::slip(&mut self.out, keys.name);
+        handover_text::slip(&mut self.out, keys.name);
         let mut sum = Amount::default();
         for payment in &payments {
             sum = sum.checked_add(payment.amount).unwrap_or(Amount::MAXIMUM);
@@ -38,9 +38,9 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
     fn show_payment(&mut self, payment: &Unhanded) {
         let order = self.log.as_mut().map(|log| log.paid_order(payment));
         match order.as_ref().map(|order| order.as_ref().map(OpenOrder::order)) {
-            Some(Ok(Some(order))) => text::slip_line(&mut self.out, order.order()),
+            Some(Ok(Some(order))) => handover_text::slip_line(&mut self.out, order.order()),
             // Its space was given free since, or the flash has lost it.
-            _ => text::slip_amount(&mut self.out, payment),
+            _ => handover_text::slip_amount(&mut self.out, payment),
         }
     }
 }

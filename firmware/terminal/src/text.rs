@@ -6,11 +6,10 @@ use card_spec::groups::Representative;
 use card_spec::journal::{Refusal, RefusalReason};
 use card_spec::list::ListLine;
 use card_spec::payment::{LineType, Order, Recipient};
-use card_spec::values::{Amount, CardNumber, Date, Digits, Programme, TerminalName};
+use card_spec::values::{Amount, CardNumber, Date, Digits, Programme};
 
 use crate::outbox::Outbox;
 use crate::recipient::Choices;
-use crate::standing::Unhanded;
 use crate::words::InWords;
 
 /// Begins English: see [`crate::Output::Screen`].
@@ -48,7 +47,7 @@ impl fmt::Display for Dong {
 }
 
 /// A programme in words (DATA 1).
-fn programme(programme: Programme) -> (&'static str, &'static str) {
+pub(crate) fn programme(programme: Programme) -> (&'static str, &'static str) {
     match &programme.to_bytes() {
         b"BTXH" => ("Trợ cấp xã hội", "social assistance"),
         b"HTXH" => ("Trợ cấp hưu trí xã hội", "social pension"),
@@ -60,7 +59,7 @@ fn programme(programme: Programme) -> (&'static str, &'static str) {
     }
 }
 
-fn line_type(line_type: LineType) -> (&'static str, &'static str) {
+pub(crate) fn line_type(line_type: LineType) -> (&'static str, &'static str) {
     match line_type {
         LineType::Regular => ("hằng tháng", "monthly"),
         LineType::Arrears => ("truy lĩnh", "arrears"),
@@ -171,87 +170,7 @@ pub(crate) fn still_open(out: &mut Outbox) {
     );
 }
 
-pub(crate) fn hand_over(out: &mut Outbox, payments: &[Unhanded]) {
-    let sum = payments.iter().fold(Amount::default(), |sum, payment| {
-        sum.checked_add(payment.amount).unwrap_or(Amount::MAXIMUM)
-    });
-    say!(
-        out,
-        "Đưa {} rồi bấm Enter.{EN} / Hand over the money, then press Enter.",
-        Dong(sum)
-    );
-    in_words(out, sum);
-    say!(
-        out,
-        "Không giao được: bấm c.{EN} / Cannot be handed over: press c."
-    );
-}
-
-/// `several`: more payments than the last one, which alone can be undone here. A panel shows five rows, so all of it fits there.
-pub(crate) fn confirm_not_handed(out: &mut Outbox, several: bool) {
-    if several {
-        return say!(
-            out,
-            "CHƯA ĐƯA TIỀN? Chỉ hủy được khoản cuối; các khoản trước vẫn CHƯA GIAO. 7 = đúng, phím khác = quay lại.{EN} / MONEY NOT \
-             HANDED OVER? Only the last payment can be undone here; the others stay NOT HANDED OVER. 7 = yes, any other key goes back."
-        );
-    }
-    say!(
-        out,
-        "TIỀN CHƯA ĐƯA CHO NGƯỜI NHẬN? Đúng thì bấm 7, phím khác = quay lại.{EN} / MONEY NOT HANDED OVER? 7 = yes, \
-         any other key goes back."
-    );
-}
-
-/// `several`: more payments than the last one.
-pub(crate) fn not_handed(out: &mut Outbox, several: bool) {
-    say!(
-        out,
-        "Đã ghi: CHƯA GIAO TIỀN. Giữ tiền lại trong két.{EN} / Recorded: NOT HANDED OVER; keep the money."
-    );
-    if several {
-        say!(
-            out,
-            "Máy này chỉ hủy được khoản cuối; các khoản trước: báo nơi cấp thẻ.{EN} / Only the last payment is undone here; tell the \
-             issuer of the others."
-        );
-    }
-}
-
-pub(crate) fn unreversed(out: &mut Outbox) {
-    say!(
-        out,
-        "Có khoản CHƯA GIAO, CHƯA HỦY: chạm thẻ đó để hủy.{EN} / A payment was not handed over and is not undone: tap that card."
-    );
-}
-
-pub(crate) fn to_be_undone(out: &mut Outbox) {
-    say!(out, "HỦY KHOẢN CHƯA GIAO{EN} / UNDO WHAT WAS NOT HANDED OVER");
-}
-
-pub(crate) fn undone(out: &mut Outbox) {
-    say!(
-        out,
-        "ĐÃ HỦY. Có thể trả lại khoản này.{EN} / UNDONE; it can be paid again."
-    );
-}
-
-/// `is_final`: the card will not undo it here.
-pub(crate) fn not_undone(out: &mut Outbox, is_final: bool) {
-    if is_final {
-        return say!(
-            out,
-            "CHƯA HỦY, và máy này không hủy được nữa: giữ tiền, báo nơi cấp thẻ.{EN} / NOT UNDONE, nor will it be here: keep the \
-             money and tell the issuer."
-        );
-    }
-    say!(
-        out,
-        "CHƯA HỦY: giữ tiền, chạm lại thẻ đó khi có thể.{EN} / NOT UNDONE yet: keep the money, tap that card again."
-    );
-}
-
-fn in_words(out: &mut Outbox, amount: Amount) {
+pub(crate) fn in_words(out: &mut Outbox, amount: Amount) {
     say!(out, "Bằng chữ{EN} / in words{VI}: {}", InWords(amount));
 }
 
@@ -397,39 +316,6 @@ pub(crate) fn due_line(out: &mut Outbox, line: &ListLine) {
         parts.period.month(),
         parts.period.year(),
         Dong(line.amount)
-    );
-}
-
-/// The holder's receipt begins.
-pub(crate) fn slip(out: &mut Outbox, terminal: TerminalName) {
-    say!(out, "BIÊN NHẬN{EN} / RECEIPT{VI} {terminal}");
-}
-
-/// One payment of it.
-pub(crate) fn slip_line(out: &mut Outbox, order: &Order<'_>) {
-    let parts = order.line_key.parts();
-    let (programme, programme_english) = programme(parts.programme);
-    let (kind, kind_english) = line_type(parts.line_type);
-    say!(
-        out,
-        "{}. {} {programme}{EN} / {programme_english}{VI}, {kind}{EN} / {kind_english}{VI} {:02}/{}: {}",
-        order.sequence,
-        order.time,
-        parts.period.month(),
-        parts.period.year(),
-        Dong(order.amount)
-    );
-}
-
-/// A payment whose order is not at hand any more.
-pub(crate) fn slip_amount(out: &mut Outbox, payment: &Unhanded) {
-    say!(out, "{}. {}", payment.intent, Dong(payment.amount));
-}
-
-pub(crate) fn no_slip(out: &mut Outbox) {
-    say!(
-        out,
-        "Không có biên nhận: chỉ của người vừa trả.{EN} / No receipt: there is one of the last holder only."
     );
 }
 
