@@ -68,8 +68,7 @@ pub struct MadeList {
 
 impl Make {
     fn terms(self) -> Result<ListTerms, Refusal> {
-        let terminal: Result<TerminalName, _> = self.terminal.parse();
-        let terminal = terminal.map_err(|_| refused("the terminal's name is none, such as VNT0000001"))?;
+        let terminal = terminal_name(&self.terminal).ok_or_else(|| refused(NO_TERMINAL_NAME))?;
         let code = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
         if !(1..=12).contains(&self.pay_point.len()) || !self.pay_point.bytes().all(code) {
             return Err(refused("a pay point is 1 to 12 letters, digits or dashes"));
@@ -98,8 +97,14 @@ impl Make {
     }
 }
 
+const NO_TERMINAL_NAME: &str = "the terminal's name is none, such as VNT0000001";
+
 fn refused(why: &str) -> Refusal {
     Refusal::refused_data(format!("{why}; no list was made"))
+}
+
+fn terminal_name(text: &str) -> Option<TerminalName> {
+    text.parse().ok()
 }
 
 fn period(text: &str) -> Option<Period> {
@@ -217,7 +222,12 @@ impl Call for Show {
     const SUMMARY: &'static str = "Show the payment lists of one terminal or of all, and which are in force";
 
     fn run(self, service: &Service, _: &Actor) -> Result<Self::Answer, Refusal> {
-        let lists = service.store().list_summaries(self.terminal.as_deref())?;
+        // A name that is none would be shown as a terminal without lists.
+        let known = |name: &str| terminal_name(name).ok_or_else(|| Refusal::refused_data(NO_TERMINAL_NAME));
+        let named = self.terminal.as_deref().map(known).transpose()?;
+        let lists = service
+            .store()
+            .list_summaries(named.as_ref().map(TerminalName::as_str))?;
         lists.into_iter().map(KnownList::of).collect()
     }
 }

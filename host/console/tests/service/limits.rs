@@ -26,6 +26,19 @@ fn wrong_ways_are_problems_too() {
     assert_eq!(wrong.header("allow"), "GET,HEAD");
 }
 
+#[test]
+fn what_is_no_name_of_a_terminal_is_not_shown_as_one_without_lists() {
+    let bench = Bench::new();
+    for name in ["null", "", "VNT000001", "VNT00000010", "vnt0000001", "VNS0000001"] {
+        let refused = bench
+            .get(&format!("/v1/lists?terminal={name}"), "auditor")
+            .refusal();
+        assert_eq!(refused, (422, "refused-data".to_owned()), "{name:?}");
+    }
+    let none = bench.get("/v1/lists?terminal=VNT0000001", "auditor").json();
+    assert_eq!(none, json!([]));
+}
+
 fn post(bench: &Bench, kind: &str, body: Body) -> (u16, String) {
     let request = Request::post("/v1/operators/add")
         .header(
