@@ -1,10 +1,14 @@
 //! QEMU killed at each journal write of one payment: the power of the terminal is cut before every write of its flash from
 //! the second tap to the money handed over, inside of these writes, and before some of the writes from switching it on; and
-//! at instructions evenly spread over that payment, whatever the terminal is doing there. Each time the same card comes back, and in the end it was paid exactly once, the money was handed over exactly once, and
-//! the auditor has nothing to find.
+//! at instructions evenly spread over that payment, whatever the terminal is doing there. Each time the same card comes back,
+//! and in the end it was paid exactly once, the money was handed over exactly once, and the auditor has nothing to find.
 //!
-//! `ANSINH_ALL_CUTS=1` cuts before every single word of flash from the boot entry on; that takes most of an hour.
-//! `ANSINH_INSTRUCTION_CUTS=500` cuts at so many instructions. The cuts and what became of them are listed in `power-cuts.txt` in cargo's folder for tests, `target/tmp`.
+//! A cut is mostly waiting, for a reader that looks for a card and for a person; so several pay points, each with a station of
+//! its own, share the work. The image is the one with P-256 by assembly: an instruction is less often one of the primitives.
+//!
+//! `ANSINH_ALL_CUTS=1` cuts before every single word of flash from the boot entry on. `ANSINH_INSTRUCTION_CUTS=500` cuts at so
+//! many instructions. The cuts and what became of them are listed in `power-cuts.txt` in cargo's folder for tests,
+//! `target/tmp`.
 
 use std::collections::BTreeMap;
 use std::fmt::{self, Write as _};
@@ -12,9 +16,11 @@ use std::fs;
 use std::ops::Range;
 use std::path::Path;
 use std::process::Command;
+use std::sync::{Mutex, PoisonError};
+use std::thread;
 
 use anyhow::{Context, Result, bail, ensure};
-use rig::{Image, Instructions, firmware_image, inside_readers};
+use rig::{Counts, Image, Instructions, VirtualReader, firmware_image_with_assembly, inside_readers};
 use serde_json::{Value, json};
 use whole_job::issuing::Issued;
 use whole_job::pay_point::screen;
@@ -34,7 +40,9 @@ const STRIDE_OF_WORDS: usize = 29;
 /// Every so many writes before the payment: boot, clock and shift.
 const STRIDE_BEFORE: usize = 8;
 /// Instructions of the payment at which the power is cut, if `ANSINH_INSTRUCTION_CUTS` does not say otherwise.
-const INSTRUCTIONS: u64 = 70;
+const INSTRUCTIONS: u64 = 100;
+/// Pay points at work at the same time.
+const PAY_POINTS: usize = 6;
 const PEOPLE: usize = 3;
 /// What changes: the station's folder, the cards' memories, the terminal's flash.
 const PARTS: [&str; 3] = ["station", "blank-cards", "terminal.flash"];
@@ -59,7 +67,7 @@ fn keeps(promised: Option<&str>, (found, done): Course) -> bool {
 }
 
 /// Where the power goes.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Cut {
     /// Before a function is entered for the n-th time.
     Before(&'static str, u64),
@@ -83,14 +91,14 @@ struct Sweep {
 }
 
 impl Sweep {
-    fn set_up(readers: &[(String, u16)]) -> Result<Self> {
-        let image = firmware_image("qemu-mps2")?;
-        let scene = Scene::set_up(readers, image.clone(), PEOPLE)?;
+    fn set_up(reader: &VirtualReader, image: &Path) -> Result<Self> {
+        let reader = (reader.name.clone(), reader.port);
+        let scene = Scene::set_up(&[reader], image.to_owned(), PEOPLE)?;
         let card = scene.card_with_one_line()?;
         copy_parts(scene.folder(), &scene.folder().join("snapshot"))?;
         Ok(Self {
             scene,
-            image: Image::open(&image)?,
+            image: Image::open(image)?,
             card,
         })
     }
@@ -130,31 +138,50 @@ impl Sweep {
         Ok(Some((found, done)))
     }
 
-    /// How often `place` is reached from switching on to the second tap.
-    fn times_before_payment(&mut self, place: &str) -> Result<u64> {
-        self.restore()?;
+    /// How often `place` was reached since switching on when the second tap begins, and when the money is handed over.
+    fn times(&mut self, place: &str) -> Result<Range<u64>> {
         let mut instructions = Instructions::new()?;
         let group = instructions.count_inside(&self.image, place)?;
-        self.scene.pay_point.switch_on_with(instructions.arguments())?;
-        self.begin()?;
-        self.identify()?;
-        let times = instructions.read()?.calls(group);
-        self.scene.pay_point.cut_power()?;
-        Ok(times)
+        let payment = self.payment(&instructions)?;
+        Ok(payment.start.calls(group)..payment.end.calls(group))
     }
 
-    /// The instructions since switching on at which the second tap begins and at which the money is handed over.
-    fn payment(&mut self) -> Result<Range<u64>> {
+    /// What was counted since switching on when the second tap begins, and when the money is handed over.
+    fn payment(&mut self, instructions: &Instructions) -> Result<Range<Counts>> {
         self.restore()?;
-        let instructions = Instructions::new()?;
         self.scene.pay_point.switch_on_with(instructions.arguments())?;
         self.begin()?;
         self.identify()?;
-        let start = instructions.read()?.all();
+        let start = instructions.read()?;
         self.pay(&mut None)?;
-        let end = instructions.read()?.all();
+        let end = instructions.read()?;
         self.scene.pay_point.cut_power()?;
         Ok(start..end)
+    }
+
+    /// The cuts to make.
+    fn plan(&mut self) -> Result<Vec<Cut>> {
+        let words = self.times(WORD)?;
+        let before_word = |time| Cut::Before(WORD, time);
+        if std::env::var_os("ANSINH_ALL_CUTS").is_some() {
+            return Ok((WORDS_OF_SEED_PAGE + 1..=words.end).map(before_word).collect());
+        }
+        let writes = self.times(WRITE)?;
+        let some = (1..=writes.start).step_by(STRIDE_BEFORE);
+        let all = some.chain(writes.start + 1..=writes.end);
+        let inside = (words.start + 1..=words.end).step_by(STRIDE_OF_WORDS);
+        let instructions = match std::env::var("ANSINH_INSTRUCTION_CUTS") {
+            Ok(cuts) => cuts.parse().context("ANSINH_INSTRUCTION_CUTS")?,
+            Err(_) => INSTRUCTIONS,
+        };
+        let payment = self.payment(&Instructions::new()?)?;
+        let (start, end) = (payment.start.all(), payment.end.all());
+        let spread = (0..instructions).map(|index| start + (end - start) * index / instructions);
+        Ok(all
+            .map(|time| Cut::Before(WRITE, time))
+            .chain(inside.map(before_word))
+            .chain(spread.map(Cut::Instruction))
+            .collect())
     }
 
     fn restore(&self) -> Result<()> {
@@ -308,79 +335,97 @@ fn remove(path: &Path) -> Result<()> {
 
 /// All cuts made, and the courses that followed.
 #[derive(Default)]
-struct Report {
-    cuts: String,
-    courses: BTreeMap<Course, u64>,
-}
+struct Report(BTreeMap<Cut, Course>);
 
 impl Report {
-    /// Cuts at `place`, time after time, until the payment is over before the cut.
-    fn sweep(
-        &mut self,
-        sweep: &mut Sweep,
-        place: &'static str,
-        times: impl Iterator<Item = u64>,
-    ) -> Result<()> {
-        for time in times {
-            if !self.cut(sweep, Cut::Before(place, time))? {
-                return Ok(());
-            }
-        }
-        bail!("the sweep has no end")
+    /// How many cuts were made.
+    fn made(&self) -> usize {
+        self.0.len()
     }
 
-    /// Cuts; false when the payment was over before.
-    fn cut(&mut self, sweep: &mut Sweep, cut: Cut) -> Result<bool> {
-        let course = sweep.cut(&cut).with_context(|| format!("cut before {cut}"))?;
-        let Some(course) = course else {
-            return Ok(false);
-        };
-        writeln!(self.cuts, "{cut}: {}; {}", course.0, course.1)?;
-        *self.courses.entry(course).or_default() += 1;
-        Ok(true)
+    /// How often each course followed.
+    fn courses(&self) -> BTreeMap<Course, usize> {
+        let mut courses = BTreeMap::new();
+        for course in self.0.values() {
+            *courses.entry(*course).or_default() += 1;
+        }
+        courses
     }
 
     fn publish(&self) -> Result<()> {
         let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("power-cuts.txt");
-        let text = format!("{:#?}\n{}", self.courses, self.cuts);
+        let mut text = format!("{} cuts\n{:#?}\n", self.made(), self.courses());
+        for (cut, (found, done)) in &self.0 {
+            writeln!(text, "{cut}: {found}; {done}")?;
+        }
         print!("{text}");
         Ok(fs::write(path, text)?)
     }
 }
 
-fn cut_everywhere(readers: &[(String, u16)]) -> Result<Report> {
-    let mut scene = Sweep::set_up(readers)?;
-    let mut report = Report::default();
-    if std::env::var_os("ANSINH_ALL_CUTS").is_some() {
-        report.sweep(&mut scene, WORD, WORDS_OF_SEED_PAGE + 1..)?;
-        return Ok(report);
+/// What the pay points share: the cuts still to be made, and what became of the others.
+#[derive(Default)]
+struct Work {
+    cuts: Vec<Cut>,
+    report: Report,
+}
+
+/// Makes cuts until none is left.
+fn make_cuts(sweep: &mut Sweep, work: &Mutex<Work>) -> Result<()> {
+    let lock = || work.lock().unwrap_or_else(PoisonError::into_inner);
+    loop {
+        let Some(cut) = lock().cuts.pop() else {
+            return Ok(());
+        };
+        let course = sweep
+            .cut(&cut)
+            .with_context(|| format!("cut before {cut}"))
+            .inspect_err(|_| lock().cuts.clear())?;
+        if let Some(course) = course {
+            lock().report.0.insert(cut, course);
+        }
     }
-    let before = scene.times_before_payment(WRITE)?;
-    let some = (1..=before).step_by(STRIDE_BEFORE);
-    report.sweep(&mut scene, WRITE, some.chain(before + 1..))?;
-    let before = scene.times_before_payment(WORD)?;
-    report.sweep(&mut scene, WORD, (before + 1..).step_by(STRIDE_OF_WORDS))?;
-    let cuts = match std::env::var("ANSINH_INSTRUCTION_CUTS") {
-        Ok(cuts) => cuts.parse().context("ANSINH_INSTRUCTION_CUTS")?,
-        Err(_) => INSTRUCTIONS,
-    };
-    let payment = scene.payment()?;
-    let mut made = 0;
-    for index in 0..cuts {
-        let number = payment.start + (payment.end - payment.start) * index / cuts;
-        made += u64::from(report.cut(&mut scene, Cut::Instruction(number))?);
-    }
+}
+
+fn cut_everywhere(readers: &[VirtualReader]) -> Result<Report> {
+    let image = firmware_image_with_assembly("qemu-mps2")?;
+    let (first, others) = readers.split_first().context("no reader")?;
+    let mut sweep = Sweep::set_up(first, &image)?;
+    let cuts = sweep.plan()?;
+    let planned = cuts.len();
+    let work = Mutex::new(Work {
+        cuts,
+        ..Work::default()
+    });
+    thread::scope(|scope| {
+        let at_work: Vec<_> = others
+            .iter()
+            .map(|reader| scope.spawn(|| make_cuts(&mut Sweep::set_up(reader, &image)?, &work)))
+            .collect();
+        make_cuts(&mut sweep, &work)?;
+        at_work
+            .into_iter()
+            .try_for_each(|pay_point| match pay_point.join() {
+                Ok(made) => made,
+                Err(_) => bail!("a pay point's thread panicked"),
+            })
+    })?;
+    let report = work.into_inner().unwrap_or_else(PoisonError::into_inner).report;
+    let made = report.made();
     // No two runs wait equally long: the last of the cuts may come too late.
-    ensure!(made * 10 >= cuts * 9, "{made} of {cuts} cuts came before the end");
+    ensure!(
+        made * 10 >= planned * 9,
+        "{made} of {planned} cuts came before the end"
+    );
     Ok(report)
 }
 
 #[test]
 fn a_power_cut_at_any_write_of_a_payment_loses_nothing_and_pays_once() {
-    inside_readers(1, |readers| {
-        let reader = &readers[0];
-        let report = cut_everywhere(&[(reader.name.clone(), reader.port)]).unwrap();
+    inside_readers(PAY_POINTS, |readers| {
+        let report = cut_everywhere(readers).unwrap();
         report.publish().unwrap();
+        let courses = report.courses();
         // Each kind of state was met, so that the cuts are where they should be.
         for course in [
             (NOTHING_OPEN, PAID_NOW),
@@ -389,9 +434,8 @@ fn a_power_cut_at_any_write_of_a_payment_loses_nothing_and_pays_once() {
             (NOT_HANDED, ALREADY_PAID),
         ] {
             assert!(
-                report.courses.contains_key(&course),
-                "no cut led to {course:?}: {:?}",
-                report.courses
+                courses.contains_key(&course),
+                "no cut led to {course:?}: {courses:?}"
             );
         }
     });
