@@ -210,7 +210,7 @@ fn derive(ephemeral: &SharedSecret, fixed: &SharedSecret) -> Result<AgreedKeys, 
     let [receipt, enc] = halves(&block(1));
     let [mac, rmac] = halves(&block(2));
     Ok(AgreedKeys {
-        receipt_key: AesKey::Aes128(receipt),
+        receipt_key: AesKey::aes128(receipt),
         session: SessionKeys::agreed(enc, mac, rmac),
     })
 }

@@ -39,7 +39,7 @@ fn put_key_goes_through_and_its_alterations_do_not() {
         );
     }
     assert_eq!(
-        parse_put_key(&valid, &AesKey::Aes128([0; 16])).err(),
+        parse_put_key(&valid, &AesKey::aes128([0; 16])).err(),
         Some(PutKeyError::CheckValue)
     );
 }
@@ -51,7 +51,7 @@ fn put_key_refuses_default_and_long_keys() {
     let dek = keys().dek;
     assert_eq!(encode_put_key(1, &new, &dek).err(), Some(PutKeyError::DefaultKey));
     let long = StaticKeys {
-        enc: AesKey::Aes256([1; 32]),
+        enc: AesKey::from_bytes(&[1; 32]).unwrap(),
         ..keys()
     };
     assert_eq!(encode_put_key(1, &long, &dek).err(), Some(PutKeyError::Malformed));

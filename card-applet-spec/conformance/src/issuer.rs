@@ -215,7 +215,7 @@ impl IssuerSession {
         let [key @ .., _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _] =
             sha256(&[secret.as_bytes(), &[0, 0, 0, 1]]);
         check(
-            find(&answer, 0x86).unwrap_or_default() == AesKey::Aes128(key).cmac(&[&body]),
+            find(&answer, 0x86).unwrap_or_default() == AesKey::aes128(key).cmac(&[&body]),
             "the key confirmation is wrong: the card has not the agreement key that it names",
         )?;
         Ok(keys)

@@ -332,5 +332,5 @@ fn prove_possession(pairs: &KeyPairs, request: &GenerateData) -> Result<Answer, 
 fn confirmation_key(secret: &SharedSecret) -> AesKey {
     let block = Zeroizing::new(sha256(&[secret.as_bytes(), &1u32.to_be_bytes()]));
     let (key, _) = block.split_first_chunk().unwrap_or((&[0; 16], &[]));
-    AesKey::Aes128(*key)
+    AesKey::aes128(*key)
 }

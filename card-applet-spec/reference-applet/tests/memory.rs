@@ -69,7 +69,7 @@ fn a_blank_card_has_its_serial_and_transport_keys_and_nothing_else() {
 #[test]
 fn a_blank_card_that_was_not_made_is_told_of_with_the_reason() {
     let long = StaticKeys {
-        dek: AesKey::Aes256([1; 32]),
+        dek: AesKey::from_bytes(&[1; 32]).unwrap(),
         ..transport_keys()
     };
     let keys = blank(&mut memory(None), &CHIP_SERIAL, &long).unwrap_err();

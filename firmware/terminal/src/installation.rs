@@ -99,8 +99,7 @@ impl Installation {
         for issuer in kept.take(issuers.capacity().saturating_sub(issuers.len())) {
             add(&mut issuers, issuer)?;
         }
-        // Newest first.
-        issuers.sort_unstable_by_key(|issuer| core::cmp::Reverse(holder(issuer).ok()));
+        sort_newest_first(&mut issuers);
         if issuers
             .windows(2)
             .any(|pair| matches!(pair, [one, other] if holder(one) == holder(other)))
@@ -128,6 +127,22 @@ fn next(reader: &mut Reader<'_>, tag: u16) -> Result<Encoded, Refusal> {
 
 fn add(issuers: &mut IssuerCertificates, certificate: Encoded) -> Result<(), Refusal> {
     issuers.push(certificate).map_err(|_| Refusal::TooManyIssuers)
+}
+
+/// By insertion: there are a few, and the sort of the core library would be 5 kB of the image.
+fn sort_newest_first(issuers: &mut [Encoded]) {
+    for end in 2..=issuers.len() {
+        let mut sorted = issuers.get_mut(..end).unwrap_or_default();
+        while let [.., newer, older] = sorted
+            && holder(newer).ok() < holder(older).ok()
+        {
+            core::mem::swap(newer, older);
+            sorted = sorted
+                .split_last_mut()
+                .map(|(_, sorted)| sorted)
+                .unwrap_or_default();
+        }
+    }
 }
 
 fn claimed(certificate: &[u8]) -> Result<Certificate, Refusal> {

@@ -103,7 +103,7 @@ fn mode(path: &Path) -> u32 {
 fn delivery() -> Value {
     let key = |mark: u8| {
         let key: [u8; 16] = std::array::from_fn(|index| mark + index as u8);
-        json!({ "key": hex::encode(key), "kcv": hex::encode(AesKey::Aes128(key).key_check_value()) })
+        json!({ "key": hex::encode(key), "kcv": hex::encode(AesKey::aes128(key).key_check_value()) })
     };
     json!({
         "delivery": "2026-11-A", "kdf": "KDF3", "kvn": 1,
@@ -247,7 +247,7 @@ fn a_delivery_is_sealed_and_its_chips_become_blanks() {
 #[test]
 fn a_bad_delivery_registers_nothing_and_shows_no_key() {
     let desk = Desk::with_station();
-    let sample = AesKey::Aes128(card_spec::scp03::DEFAULT_KEY);
+    let sample = AesKey::aes128(card_spec::scp03::DEFAULT_KEY);
     let cases: [(&str, Value); 12] = [
         ("/keys/mac/kcv", json!("000000")),
         ("/keys/mac/kcv", json!("00")),

@@ -99,5 +99,5 @@ impl Question {
 fn confirmation_key(secret: &SharedSecret) -> AesKey {
     let block = Zeroizing::new(sha256(&[secret.as_bytes(), &1_u32.to_be_bytes()]));
     let (key, _) = block.split_first_chunk().unwrap_or((&[0; 16], &[]));
-    AesKey::Aes128(*key)
+    AesKey::aes128(*key)
 }

@@ -54,7 +54,7 @@ impl MasterKeys {
             if is_public_knowledge(key) {
                 return Err(KeyError::DefaultKey { name });
             }
-            if AesKey::Aes128(**key).key_check_value() != *check_value {
+            if AesKey::aes128(**key).key_check_value() != *check_value {
                 return Err(KeyError::CheckValue { name });
             }
         }

@@ -30,7 +30,7 @@ fn openssl(arguments: &[&str]) -> Output {
 }
 
 fn key_check_value(key: &[u8; 16]) -> [u8; 3] {
-    AesKey::Aes128(*key).key_check_value()
+    AesKey::aes128(*key).key_check_value()
 }
 
 fn der_signature(plain: &Signature) -> Vec<u8> {

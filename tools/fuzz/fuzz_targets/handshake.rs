@@ -52,7 +52,7 @@ fn host(answer: &[u8]) {
 
 /// Keys that are taken are those of the command, and its check values are right.
 fn put_key(data: &[u8]) {
-    let dek = AesKey::Aes128([0xDE; 16]);
+    let dek = AesKey::aes128([0xDE; 16]);
     if let Ok((version, keys)) = parse_put_key(data, &dek) {
         assert_eq!(
             encode_put_key(version, &keys, &dek)

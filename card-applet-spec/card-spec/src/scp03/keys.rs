@@ -1,9 +1,11 @@
 //! AES keys, and how SCP03 derives some from others.
 
 use core::fmt;
+use core::ops::Sub;
 
-use aes::cipher::array::Array;
-use aes::cipher::array::sizes::U16;
+use aes::cipher::array::sizes::{U16, U32};
+use aes::cipher::array::{Array, ArraySize};
+use aes::cipher::typenum::Unsigned as _;
 use aes::cipher::{
     BlockCipherDecrypt, BlockCipherEncrypt, BlockModeDecrypt, BlockModeEncrypt, InnerIvInit, KeyInit,
 };
@@ -40,34 +42,97 @@ pub(super) enum Purpose {
 
 /// An AES key, erased when dropped. The profile uses AES-128.
 #[derive(Clone)]
-pub enum AesKey {
-    /// AES-128.
-    Aes128([u8; 16]),
-    /// AES-192.
-    Aes192([u8; 24]),
-    /// AES-256.
-    Aes256([u8; 32]),
+pub struct AesKey {
+    /// The key, and nothing behind it.
+    octets: Array<u8, U32>,
+    algorithm: &'static Algorithm,
+}
+
+/// What AES does with keys of one length. Each key points to its own, so that a terminal, which knows AES-128 only, has no code
+/// for the others in its image.
+struct Algorithm {
+    /// In octets.
+    key_length: usize,
+    cbc_encrypt: fn(&Array<u8, U32>, &Block, &mut [Array<u8, U16>]),
+    cbc_decrypt: fn(&Array<u8, U32>, &Block, &mut [Array<u8, U16>]),
+    cmac: fn(&Array<u8, U32>, &[&[u8]]) -> Block,
+}
+
+static AES_128: Algorithm = Algorithm::of::<Aes128>();
+static AES_192: Algorithm = Algorithm::of::<Aes192>();
+static AES_256: Algorithm = Algorithm::of::<Aes256>();
+
+impl Algorithm {
+    const fn of<C>() -> Self
+    where
+        C: BlockCipherEncrypt<BlockSize = U16> + BlockCipherDecrypt + KeyInit,
+        Cmac<C>: Mac<OutputSize = U16> + KeyInit<KeySize = C::KeySize>,
+        U32: Sub<C::KeySize, Output: ArraySize>,
+    {
+        Self {
+            key_length: C::KeySize::USIZE,
+            cbc_encrypt: |key, iv, blocks| {
+                cbc::Encryptor::inner_iv_init(C::new(start(key)), iv.into()).encrypt_blocks(blocks);
+            },
+            cbc_decrypt: |key, iv, blocks| {
+                cbc::Decryptor::inner_iv_init(C::new(start(key)), iv.into()).decrypt_blocks(blocks);
+            },
+            cmac: |key, parts| {
+                let mut mac = <Cmac<C> as KeyInit>::new(start(key));
+                for part in parts {
+                    mac.update(part);
+                }
+                mac.finalize().into_bytes().into()
+            },
+        }
+    }
+}
+
+fn start<N>(octets: &Array<u8, U32>) -> &Array<u8, N>
+where
+    N: ArraySize,
+    U32: Sub<N, Output: ArraySize>,
+{
+    let (start, _) = octets.split_ref();
+    start
 }
 
 impl AesKey {
+    /// A key of AES-128.
+    pub const fn aes128(key: [u8; 16]) -> Self {
+        let mut octets = [0; 32];
+        if let Some(start) = octets.first_chunk_mut() {
+            *start = key;
+        }
+        Self {
+            octets: Array(octets),
+            algorithm: &AES_128,
+        }
+    }
+
     /// Takes a key of 16, 24 or 32 octets; `None` for any other length.
     pub fn from_bytes(octets: &[u8]) -> Option<Self> {
-        if let Ok(key) = octets.try_into() {
-            return Some(Self::Aes128(key));
-        }
-        if let Ok(key) = octets.try_into() {
-            return Some(Self::Aes192(key));
-        }
-        octets.try_into().ok().map(Self::Aes256)
+        let all = [&AES_128, &AES_192, &AES_256];
+        let algorithm = all
+            .into_iter()
+            .find(|algorithm| algorithm.key_length == octets.len())?;
+        let mut key = Self {
+            octets: Array::default(),
+            algorithm,
+        };
+        key.octets_mut().copy_from_slice(octets);
+        Some(key)
     }
 
     /// The key's octets, for storage under protection.
-    pub const fn as_bytes(&self) -> &[u8] {
-        match self {
-            Self::Aes128(key) => key,
-            Self::Aes192(key) => key,
-            Self::Aes256(key) => key,
-        }
+    pub fn as_bytes(&self) -> &[u8] {
+        self.octets.get(..self.algorithm.key_length).unwrap_or_default()
+    }
+
+    fn octets_mut(&mut self) -> &mut [u8] {
+        self.octets
+            .get_mut(..self.algorithm.key_length)
+            .unwrap_or_default()
     }
 
     /// The key check value: tells a wrong key from a right one, and nothing else about it.
@@ -84,28 +149,16 @@ impl AesKey {
     }
 
     pub(super) fn cbc_encrypt(&self, iv: &Block, blocks: &mut [Array<u8, U16>]) {
-        match self {
-            Self::Aes128(key) => cbc_encrypt_with(Aes128::new(key.into()), iv, blocks),
-            Self::Aes192(key) => cbc_encrypt_with(Aes192::new(key.into()), iv, blocks),
-            Self::Aes256(key) => cbc_encrypt_with(Aes256::new(key.into()), iv, blocks),
-        }
+        (self.algorithm.cbc_encrypt)(&self.octets, iv, blocks);
     }
 
     pub(super) fn cbc_decrypt(&self, iv: &Block, blocks: &mut [Array<u8, U16>]) {
-        match self {
-            Self::Aes128(key) => cbc_decrypt_with(Aes128::new(key.into()), iv, blocks),
-            Self::Aes192(key) => cbc_decrypt_with(Aes192::new(key.into()), iv, blocks),
-            Self::Aes256(key) => cbc_decrypt_with(Aes256::new(key.into()), iv, blocks),
-        }
+        (self.algorithm.cbc_decrypt)(&self.octets, iv, blocks);
     }
 
     /// AES-CMAC (SP 800-38B) over the concatenation of `parts`.
     pub fn cmac(&self, parts: &[&[u8]]) -> [u8; 16] {
-        match self {
-            Self::Aes128(key) => cmac_over(Cmac::<Aes128>::new(key.into()), parts),
-            Self::Aes192(key) => cmac_over(Cmac::<Aes192>::new(key.into()), parts),
-            Self::Aes256(key) => cmac_over(Cmac::<Aes256>::new(key.into()), parts),
-        }
+        (self.algorithm.cmac)(&self.octets, parts)
     }
 
     /// The data derivation scheme of Amendment D, 4.1.5: SP 800-108 in counter mode with AES-CMAC. Per block it MACs
@@ -140,22 +193,14 @@ impl AesKey {
     /// A key of this one's length, with the octets that `fill` writes.
     fn like_this(&self, fill: impl FnOnce(&mut [u8])) -> Self {
         let mut key = self.clone();
-        match &mut key {
-            Self::Aes128(octets) => fill(octets),
-            Self::Aes192(octets) => fill(octets),
-            Self::Aes256(octets) => fill(octets),
-        }
+        fill(key.octets_mut());
         key
     }
 }
 
 impl Zeroize for AesKey {
     fn zeroize(&mut self) {
-        match self {
-            Self::Aes128(key) => key.zeroize(),
-            Self::Aes192(key) => key.zeroize(),
-            Self::Aes256(key) => key.zeroize(),
-        }
+        self.octets.zeroize();
     }
 }
 
@@ -180,27 +225,6 @@ fn fill(block: &mut [u8], mut mac: Block) {
     mac.zeroize();
 }
 
-fn cbc_encrypt_with<C>(cipher: C, iv: &Block, blocks: &mut [Array<u8, U16>])
-where
-    C: BlockCipherEncrypt<BlockSize = U16>,
-{
-    cbc::Encryptor::inner_iv_init(cipher, iv.into()).encrypt_blocks(blocks);
-}
-
-fn cbc_decrypt_with<C>(cipher: C, iv: &Block, blocks: &mut [Array<u8, U16>])
-where
-    C: BlockCipherDecrypt<BlockSize = U16>,
-{
-    cbc::Decryptor::inner_iv_init(cipher, iv.into()).decrypt_blocks(blocks);
-}
-
-fn cmac_over(mut mac: impl Mac<OutputSize = U16>, parts: &[&[u8]]) -> Block {
-    for part in parts {
-        mac.update(part);
-    }
-    mac.finalize().into_bytes().into()
-}
-
 /// The three long-term keys that one key version number names: of a card, or the master keys of an issuer.
 #[derive(Clone, Debug)]
 pub struct StaticKeys {
@@ -216,9 +240,9 @@ impl StaticKeys {
     /// Three AES-128 keys.
     pub const fn new(enc: [u8; 16], mac: [u8; 16], dek: [u8; 16]) -> Self {
         Self {
-            enc: AesKey::Aes128(enc),
-            mac: AesKey::Aes128(mac),
-            dek: AesKey::Aes128(dek),
+            enc: AesKey::aes128(enc),
+            mac: AesKey::aes128(mac),
+            dek: AesKey::aes128(dek),
         }
     }
 
@@ -265,9 +289,9 @@ impl SessionKeys {
     /// Session keys that a key agreement gave.
     pub(crate) const fn agreed(enc: Block, mac: Block, rmac: Block) -> Self {
         Self {
-            enc: AesKey::Aes128(enc),
-            mac: AesKey::Aes128(mac),
-            rmac: AesKey::Aes128(rmac),
+            enc: AesKey::aes128(enc),
+            mac: AesKey::aes128(mac),
+            rmac: AesKey::aes128(rmac),
         }
     }
 

@@ -101,10 +101,8 @@ pub fn put_key_response(key_version: u8, keys: &StaticKeys) -> [u8; PUT_KEY_RESP
 }
 
 fn encode_key(key: &AesKey, dek: &AesKey) -> Result<[u8; KEY_BLOCK_LENGTH], PutKeyError> {
-    let AesKey::Aes128(octets) = key else {
-        return Err(PutKeyError::Malformed);
-    };
-    let encrypted = dek.encrypt_block(*octets);
+    let octets = key.as_bytes().try_into().map_err(|_| PutKeyError::Malformed)?;
+    let encrypted = dek.encrypt_block(octets);
     Ok(concat(&[
         &PREFIX,
         &encrypted,
@@ -125,7 +123,7 @@ fn parse_key<'d>(data: &'d [u8], dek: &AesKey) -> Result<(AesKey, &'d [u8]), Put
     let mut block = Zeroizing::new(encrypted);
     let (blocks, _) = Array::slice_as_chunks_mut(block.as_mut_slice());
     dek.cbc_decrypt(&[0; 16], blocks);
-    let key = AesKey::Aes128(*block);
+    let key = AesKey::aes128(*block);
     let expected: KeyCheckValue = key.key_check_value();
     if !ct_eq(&expected, check_value) {
         return Err(PutKeyError::CheckValue);
@@ -141,9 +139,9 @@ mod tests {
     /// The encoder refuses such a block, so it is put together here.
     #[test]
     fn a_card_refuses_default_keys() {
-        let dek = AesKey::Aes128([3; 16]);
-        let default = encode_key(&AesKey::Aes128(DEFAULT_KEY), &dek).unwrap();
-        let other = encode_key(&AesKey::Aes128([1; 16]), &dek).unwrap();
+        let dek = AesKey::aes128([3; 16]);
+        let default = encode_key(&AesKey::aes128(DEFAULT_KEY), &dek).unwrap();
+        let other = encode_key(&AesKey::aes128([1; 16]), &dek).unwrap();
         for blocks in [
             [default, other, other],
             [other, default, other],
