@@ -42,6 +42,7 @@ class Journal:
         self.entries: dict[int, bytes] = {}
         self.payments: list[Payment] = []
         self.others: list[ReadBack] = []
+        self.told: list[tuple[str, str, int]] = []  # where, and the entry of another terminal that existed
         self.synced: set[bytes] = set()
         self._certificates = [known for known in certificates.of_terminal(terminal, JOURNAL)
                               if key_bytes(known.key) == key_bytes(self.key)]
@@ -92,6 +93,7 @@ class Journal:
             o.CASH_RECEIVED: self._cash_received, o.CASH_COUNTED: self._cash_counted,
             o.SHIFT_OPENED: self._shift_opened, o.SHIFT_CLOSED: self._shift_closed,
             o.CLOCK_SET_BY_OPERATOR: self._clock_set_by_operator, o.CARD_BLOCKED: self._card_blocked,
+            o.CARRIED: self._carried,
             o.NOT_HANDED: self._not_handed_over, o.REVERSE_INTENT: self._reverse_intent, o.REVERSED: self._reversed,
         }.get(body.kind)
         if replay:
@@ -223,6 +225,26 @@ class Journal:
         check(shown, where, "receipt for another block list than the one in force (DATA 5.2)")
         check(shown and receipt.card_number in blocked.cards, where, "card that is not on the block list (DATA 5.2)")
         self.others.append(ReadBack(where, receipt))
+
+    def _carried(self, where: str, content: SimpleNamespace, _) -> None:
+        receipt, done, check = content.receipt, o.check_carried(content), self.findings.check
+        verify_receipt(receipt, content.signature, self.issued)
+        check(done.terminal != self.terminal, where, "carries a receipt of its own (DATA 5.6)")
+        self.told.append((where, done.terminal, done.sequence))
+        self.others.append(ReadBack(where, receipt))
+        if content.order is None:
+            return
+        lists = [known for known in self.issued.lists.values()
+                 if (known.root, known.terminal) == (done.list_root, done.terminal)]
+        card = self.issued.cards.get(done.cso_hash)
+        if not lists or card is None:
+            raise Refused("carried order of a list or card that is not there (DATA 5.6)")
+        line = lists[0].lines.get(done.line_number)
+        fits = line is not None and (done.line_key, done.amount, card.card_number) == (line.line_key, line.amount, line.card_number)
+        check(fits, where, "carried order and list line disagree (DATA 3.2)")
+        own = (receipt.card_number, receipt.version) == (card.card_number, card.version)
+        check(own, where, "card number or version of another card security object (SPEC 9.4)")
+        check((receipt.holder_check[0] == PIN) == (done.method == PIN), where, "holder check does not fit the order (SPEC 9.4)")
 
     def _handed(self, where: str, content: SimpleNamespace, _) -> None:
         self.findings.check(content.intent in self._unhanded, where, "no paid Intent, or handed before (DATA 5.2)")

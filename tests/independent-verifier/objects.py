@@ -286,7 +286,7 @@ ACKNOWLEDGEMENT = signed(template(
 BOOT, LIST_LOADED, BLOCK_LIST_LOADED, INTENT, PAID, HANDED, REFUSED, SYNCED = 1, 3, 4, 6, 7, 8, 9, 10
 CASH_RECEIVED, CASH_COUNTED = 18, 19
 STILL_OPEN, CARD_BLOCKED, OPERATORS_LOADED, SHIFT_OPENED, SHIFT_CLOSED, CLOCK_SET_BY_OPERATOR = 11, 17, 20, 5, 22, 23
-NOT_HANDED, REVERSE_INTENT, REVERSED = 12, 13, 14
+NOT_HANDED, REVERSE_INTENT, REVERSED, CARRIED = 12, 13, 14, 15
 CONTENT = {kind: template("A8", *members) for kind, members in {  # DATA 5.2
     BOOT: [("80", "firmware", hash32), ("81", "flags", flags)],
     2: [("80", "time_before", time)],
@@ -303,6 +303,8 @@ CONTENT = {kind: template("A8", *members) for kind, members in {  # DATA 5.2
     NOT_HANDED: [("80", "intent", u(4)), ("FF23", "order", ORDER, True)],
     REVERSE_INTENT: [("80", "intent", u(4)), ("FF2C", "reversal", REVERSAL_ORDER)],
     REVERSED: [("80", "intent", u(4)), ("FF24", "receipt", RECEIPT_BODY), ("5F37", "signature", exactly(64))],
+    CARRIED: [("FF23", "order", ORDER, True), ("FF2C", "reversal", REVERSAL_ORDER, True),
+              ("FF24", "receipt", RECEIPT_BODY), ("5F37", "signature", exactly(64))],
     CARD_BLOCKED: [("FF24", "receipt", RECEIPT_BODY), ("5F37", "signature", exactly(64))],
     CASH_RECEIVED: [("80", "operator", an(20)), ("81", "amount", u(8, 1, 999_999_999_999))],
     CASH_COUNTED: [("80", "operator", an(20)), ("81", "expected", amount), ("82", "counted", amount)],
@@ -317,6 +319,17 @@ def check_order(order) -> None:
     """A second operator is another one (SPEC 9.2)."""
     if order.second_operator == order.operator:
         raise Refused("one operator twice (SPEC 9.2)")
+
+
+def check_carried(content) -> SimpleNamespace:
+    """What a carried receipt is for: an order of a payment or a reversal of a reversal, which it names (DATA 5.6)."""
+    done = {PAYMENT: content.order, REVERSAL: content.reversal}.get(content.receipt.kind)
+    if done is None or (content.order is not None and content.reversal is not None):
+        raise Refused("carried receipt without what it is for (DATA 5.6)")
+    check_order(done)
+    if done.hash != content.receipt.object_hash:
+        raise Refused("carried receipt of something else (DATA 5.6)")
+    return done
 
 
 def check_receipt(receipt) -> None:

@@ -7,8 +7,9 @@ import tempfile
 import unittest
 from pathlib import Path
 
+import encoding
 import fixture
-from fixture import CARD, TERMINAL, Key, blocked, complete, line_key, ready, tlv, unblocked
+from fixture import CARD, TERMINAL, Key, blocked, complete, line_key, ready, sha256, tlv, unblocked
 from verify import verify_folder
 
 FIRST = line_key(1), 500_000
@@ -452,6 +453,43 @@ class Orders(Finding):
         world.paid(world.intent(*lines[0], line=1))
         world.paid(world.intent(*lines[1], line=2, time="20261201090000"))
         self.assertEqual(findings(world), [])
+
+
+class Carried(Finding):
+    OTHER = b"VNT7900002"
+
+    def tell(self, order_changed=None, check="0103", signer=None, kind=1, of=None, terminal=OTHER, times=1):
+        """A card's receipt of a payment at another terminal, which has a list with the line and no journal."""
+        world = ready()
+        entries, head = list(world.entries), world.head
+        world.list([FIRST], number=2, terminal=terminal)
+        world.entries, world.head = entries, head
+        key, amount = FIRST
+        given = dict(key=key, amount=amount, line=1) | (order_changed or {})
+        order = encoding.order(terminal, 7, bytes(32), world.list_root, world.cso_hash, given["key"], given["amount"],
+                               given["line"], 1, 1)
+        body = world.receipt(sha256(order) if of is None else of, kind, check)
+        signed = tlv("5F37", (signer or world.signing).plain((signer or world.signing).der(body)))
+        for _ in range(times):
+            world.entry(15, order, body, signed)
+        return world
+
+    def test_it_tells_of_a_payment_and_of_a_journal_that_are_not_there(self):
+        for times in (1, 2):
+            found = findings(self.tell(times=times))
+            self.assertEqual(sum("a payment that no journal shows" in line for line in found), 1)
+            self.assertEqual(sum("entry 7 of VNT7900002 existed" in line for line in found), times)
+            self.assertEqual(len(found), 1 + times)
+
+    def test_what_does_not_belong_together_or_is_not_the_cards(self):
+        self.assert_found(self.tell(of=bytes(32)), "carried receipt of something else")
+        for kind in (2, 3, 4):
+            self.assert_found(self.tell(kind=kind, check="0003"), "without what it is for")
+        self.assert_found(self.tell(signer=Key()), "wrong signature")
+        self.assert_found(self.tell(terminal=TERMINAL), "of its own")
+        self.assert_found(self.tell(check="0003"), "holder check does not fit")
+        self.assert_found(self.tell({"amount": 1}), "carried order and list line disagree")
+        self.assert_found(self.tell({"line": 2}), "carried order and list line disagree")
 
 
 class Reversals(Finding):

@@ -78,6 +78,10 @@ def verify_folder(path: Path, root: Path) -> tuple[list[str], str]:
     undone = set().union(*(journal.reversed for journal in journals.values()))
     check_receipts(payments, undone, others, issued, findings)
 
+    for where, terminal, sequence in (told for journal in journals.values() for told in journal.told):
+        there = terminal in journals and sequence in journals[terminal].entries
+        findings.check(there, where, f"entry {sequence} of {terminal} existed and is not there (DATA 5.6)")
+
     acknowledged = set()
     for name in folder.names("acks", ".ack"):
         with findings.about(f"acks/{name}.ack"):

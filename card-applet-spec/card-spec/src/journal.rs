@@ -2,14 +2,17 @@
 
 use crate::certificate::Reference;
 use crate::crypto::{Digest, PublicKey, sha256};
-use crate::payment::{ClockSource, Operator, Order, Receipt};
-use crate::reversal::Reversal;
-use crate::signed::{Body, Signed};
+use crate::payment::{ClockSource, Operator, Order};
+use crate::signed::Body;
 use crate::tlv::{DataObject, Error, Field, Reader, Writer, template};
 use crate::values::{Amount, CardNumber, Suite, TerminalName, Time, byte_enum};
 
-/// Longest journal entry with its signature in bytes.
-pub const MAXIMUM_ENTRY_LENGTH: usize = 512;
+mod encoded;
+
+pub use encoded::{CarriedReceipt, EncodedOrder, EncodedReceipt, EncodedReversal, Source};
+
+/// Longest journal entry with its signature in bytes: a CarriedReceipt with the longest order has 564.
+pub const MAXIMUM_ENTRY_LENGTH: usize = 576;
 
 /// Orders whose outcome is not known, at most, at one terminal: who pays eight people in doubt needs another terminal, or
 /// better cards (DATA 5.3).
@@ -114,6 +117,8 @@ pub enum Event<'a> {
         /// The card's receipt, of kind `02`.
         receipt: EncodedReceipt<'a>,
     },
+    /// A card has told of a payment or a reversal at another terminal (SPEC 9.9).
+    CarriedReceipt(CarriedReceipt<'a>),
     /// A card has blocked itself, because it was shown the block list in force (SPEC 13.10).
     CardBlocked(EncodedReceipt<'a>),
     /// Cash has come into the clerk's drawer.
@@ -171,108 +176,6 @@ byte_enum! {
         Idle = 2,
         /// Another list of operators was loaded.
         OperatorsChanged = 3,
-    }
-}
-
-/// An order as received, with its content.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct EncodedOrder<'a> {
-    order: Order<'a>,
-    encoding: &'a [u8],
-}
-
-impl<'a> EncodedOrder<'a> {
-    /// Reads exactly one order.
-    pub fn parse(encoding: &'a [u8]) -> Result<Self, Error> {
-        let order = Order::parse(DataObject::parse(encoding)?)?;
-        Ok(Self { order, encoding })
-    }
-
-    fn read_next(members: &mut Reader<'a>) -> Result<Self, Error> {
-        let object = members.expect(Order::TAG)?;
-        Ok(Self {
-            order: Order::parse(object)?,
-            encoding: object.encoding(),
-        })
-    }
-
-    /// The content.
-    pub fn order(&self) -> &Order<'a> {
-        &self.order
-    }
-
-    /// The data object as received.
-    pub fn encoding(&self) -> &'a [u8] {
-        self.encoding
-    }
-
-    /// SHA-256 of the data object: what a receipt names.
-    pub fn hash(&self) -> Digest {
-        sha256(&[self.encoding])
-    }
-}
-
-/// A reversal as received, with its content.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct EncodedReversal<'a> {
-    reversal: Reversal<'a>,
-    encoding: &'a [u8],
-}
-
-impl<'a> EncodedReversal<'a> {
-    /// Reads exactly one reversal.
-    pub fn parse(encoding: &'a [u8]) -> Result<Self, Error> {
-        let reversal = Reversal::parse(DataObject::parse(encoding)?)?;
-        Ok(Self { reversal, encoding })
-    }
-
-    fn read_next(members: &mut Reader<'a>) -> Result<Self, Error> {
-        let object = members.expect(Reversal::TAG)?;
-        Ok(Self {
-            reversal: Reversal::parse(object)?,
-            encoding: object.encoding(),
-        })
-    }
-
-    /// The content.
-    pub fn reversal(&self) -> &Reversal<'a> {
-        &self.reversal
-    }
-
-    /// The data object as received.
-    pub fn encoding(&self) -> &'a [u8] {
-        self.encoding
-    }
-
-    /// SHA-256 of the data object: what the card's receipt names.
-    pub fn hash(&self) -> Digest {
-        sha256(&[self.encoding])
-    }
-}
-
-/// A signed receipt as received. Its signature is for whoever knows the card's key to check.
-#[derive(Clone, Copy, Debug)]
-pub struct EncodedReceipt<'a>(Signed<'a, Receipt>);
-
-impl PartialEq for EncodedReceipt<'_> {
-    fn eq(&self, other: &Self) -> bool {
-        self.0.signed_bytes() == other.0.signed_bytes() && self.0.signature() == other.0.signature()
-    }
-}
-
-impl<'a> EncodedReceipt<'a> {
-    /// Reads exactly one signed receipt.
-    pub fn parse(encoding: &'a [u8]) -> Result<Self, Error> {
-        Signed::parse(encoding).map(Self)
-    }
-
-    fn read_members(members: &mut Reader<'a>, content: DataObject<'a>) -> Result<Self, Error> {
-        Signed::read_members(members, content).map(Self)
-    }
-
-    /// The signed object, to be verified under the card's signing key.
-    pub fn signed(&self) -> Signed<'a, Receipt> {
-        self.0
     }
 }
 
@@ -352,6 +255,7 @@ impl Event<'_> {
             Self::NotHanded { .. } => 12,
             Self::ReverseIntent { .. } => 13,
             Self::Reversed { .. } => 14,
+            Self::CarriedReceipt(_) => 15,
             Self::CardBlocked(_) => 17,
             Self::CashReceived { .. } => 18,
             Self::CashCounted { .. } => 19,
@@ -412,8 +316,9 @@ impl<'a> Event<'a> {
             },
             14 => Self::Reversed {
                 intent: Field::read(&mut members, 0x80)?,
-                receipt: EncodedReceipt(Signed::read_members(&mut members, content)?),
+                receipt: EncodedReceipt::read_members(&mut members, content)?,
             },
+            15 => Self::CarriedReceipt(CarriedReceipt::read_members(&mut members, content)?),
             17 => Self::CardBlocked(EncodedReceipt::read_members(&mut members, content)?),
             18 => Self::CashReceived {
                 operator: Field::read(&mut members, 0x80)?,
@@ -457,18 +362,19 @@ impl<'a> Event<'a> {
                 header.write(w, 0x80).and_then(|()| number.write(w, 0x81))
             }
             Self::ShiftOpened { operator } => operator.write(w, 0x80),
-            Self::Intent(order) | Self::StillOpen(order) => w.raw(order.encoding),
-            Self::Paid(receipt) | Self::CardBlocked(receipt) => receipt.0.write_members(w),
+            Self::Intent(order) | Self::StillOpen(order) => w.raw(order.encoding()),
+            Self::Paid(receipt) | Self::CardBlocked(receipt) => receipt.write_members(w),
+            Self::CarriedReceipt(carried) => carried.write_members(w),
             Self::Handed { intent } => intent.write(w, 0x80),
             Self::NotHanded { intent, order } => {
                 intent.write(w, 0x80)?;
-                order.map_or(Ok(()), |order| w.raw(order.encoding))
+                order.map_or(Ok(()), |order| w.raw(order.encoding()))
             }
             Self::ReverseIntent { intent, reversal } => {
-                intent.write(w, 0x80).and_then(|()| w.raw(reversal.encoding))
+                intent.write(w, 0x80).and_then(|()| w.raw(reversal.encoding()))
             }
             Self::Reversed { intent, receipt } => {
-                intent.write(w, 0x80).and_then(|()| receipt.0.write_members(w))
+                intent.write(w, 0x80).and_then(|()| receipt.write_members(w))
             }
             Self::Synced {
                 acknowledgement,

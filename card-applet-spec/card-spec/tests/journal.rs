@@ -9,7 +9,8 @@
 
 use card_spec::crypto::{SecretKey, sha256};
 use card_spec::journal::{
-    EncodedOrder, EncodedReceipt, EncodedReversal, Entry, Event, Refusal, RefusalReason, ShiftEnd,
+    CarriedReceipt, EncodedOrder, EncodedReceipt, EncodedReversal, Entry, Event, MAXIMUM_ENTRY_LENGTH,
+    Refusal, RefusalReason, ShiftEnd,
 };
 use card_spec::payment::{
     ClockSource, HolderCheckMethod, HolderCheckOutcome, LineKey, LineKeyParts, LineType, Order, Receipt,
@@ -69,18 +70,22 @@ fn order(nonce: u8) -> Vec<u8> {
 }
 
 fn receipt(counter: u32, key: u8) -> Vec<u8> {
+    receipt_of(ReceiptKind::Payment, [2; 32], counter, key)
+}
+
+fn receipt_of(kind: ReceiptKind, object_hash: [u8; 32], counter: u32, key: u8) -> Vec<u8> {
     let receipt = Receipt {
         suite: Default::default(),
         card_number: CardNumber::new(79, 1).unwrap(),
         cso_version: 1,
         counter,
         previous: [1; 32],
-        object_hash: [2; 32],
+        object_hash,
         holder_check: HolderCheckOutcome {
-            pin_verified: true,
+            pin_verified: matches!(kind, ReceiptKind::Payment | ReceiptKind::Reversal),
             tries_left: 3,
         },
-        kind: ReceiptKind::Payment,
+        kind,
     };
     let key = SecretKey::from_bytes(&[key; 32]).unwrap();
     sign(&receipt, &key, &mut [0; 300]).unwrap().to_vec()
@@ -131,7 +136,7 @@ fn with_content(kind: u8, content: &[u8]) -> Vec<u8> {
 }
 
 /// One event of each kind, in the order of DATA 5.2.
-fn events<'a>(order: &'a [u8], reversal: &'a [u8], receipt: &'a [u8]) -> [Event<'a>; 21] {
+fn events<'a>(order: &'a [u8], reversal: &'a [u8], receipt: &'a [u8], carried: &'a [u8]) -> [Event<'a>; 22] {
     [
         Event::Boot {
             firmware: [1; 32],
@@ -176,6 +181,7 @@ fn events<'a>(order: &'a [u8], reversal: &'a [u8], receipt: &'a [u8]) -> [Event<
             intent: 8,
             receipt: EncodedReceipt::parse(receipt).unwrap(),
         },
+        Event::CarriedReceipt(CarriedReceipt::new(order, EncodedReceipt::parse(carried).unwrap()).unwrap()),
         Event::CardBlocked(EncodedReceipt::parse(receipt).unwrap()),
         Event::CashReceived {
             operator: Ascii::new("clerk").unwrap(),
@@ -206,14 +212,18 @@ fn events<'a>(order: &'a [u8], reversal: &'a [u8], receipt: &'a [u8]) -> [Event<
 }
 
 /// Their bytes.
-const KINDS: [usize; 21] = [
-    1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 17, 18, 19, 20, 21, 22, 23,
+const KINDS: [usize; 22] = [
+    1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 17, 18, 19, 20, 21, 22, 23,
 ];
 
 #[test]
 fn every_kind_is_read_as_it_was_written() {
     let (order, reversal, receipt) = (order(5), reversal(5), receipt(1, 1));
-    for (kind, event) in KINDS.into_iter().zip(events(&order, &reversal, &receipt)) {
+    let carried = receipt_of(ReceiptKind::Payment, sha256(&[&order]), 1, 1);
+    for (kind, event) in KINDS
+        .into_iter()
+        .zip(events(&order, &reversal, &receipt, &carried))
+    {
         assert_eq!(usize::from(event.kind()), kind);
         let entry = entry(event);
         let mut buffer = [0; 600];
@@ -225,7 +235,8 @@ fn every_kind_is_read_as_it_was_written() {
 #[test]
 fn no_kind_takes_the_content_of_another_form_nor_is_there_another_one() {
     let (order, reversal, receipt) = (order(5), reversal(5), receipt(1, 1));
-    let contents = events(&order, &reversal, &receipt).map(|event| {
+    let carried = receipt_of(ReceiptKind::Payment, sha256(&[&order]), 1, 1);
+    let contents = events(&order, &reversal, &receipt, &carried).map(|event| {
         let mut buffer = [0; 600];
         let bytes = encode_body(&entry(event), &mut buffer).unwrap();
         let members = DataObject::parse(bytes).unwrap().value();
@@ -301,4 +312,74 @@ fn receipts_are_the_same_with_the_same_body_and_the_same_signature_only() {
     assert_eq!(encoded.signed().signed_bytes(), signed.signed_bytes());
     assert_eq!(encoded.signed().signature(), signed.signature());
     assert!(EncodedReceipt::parse(&bytes[..bytes.len() - 1]).is_err());
+}
+
+#[test]
+fn a_carried_receipt_is_one_with_what_it_is_for() {
+    let (order, reversal) = (order(5), reversal(5));
+    for (kind, object, other) in [
+        (ReceiptKind::Payment, &order, &reversal),
+        (ReceiptKind::Reversal, &reversal, &order),
+    ] {
+        let bytes = receipt_of(kind, sha256(&[object]), 1, 1);
+        let receipt = EncodedReceipt::parse(&bytes).unwrap();
+        let carried = CarriedReceipt::new(object, receipt).unwrap();
+        assert_eq!(carried.receipt(), receipt);
+        assert_eq!(carried.order().is_some(), kind == ReceiptKind::Payment);
+        assert_eq!(carried.reversal().is_some(), kind == ReceiptKind::Reversal);
+        let source = carried.source().unwrap();
+        let sequence = if kind == ReceiptKind::Payment { 7 } else { 9 };
+        assert_eq!(
+            (source.terminal.as_str(), source.sequence),
+            ("VNT0000001", sequence)
+        );
+        assert_eq!(source.cso_hash, [3; 32]);
+        let mut buffer = [0; 600];
+        let entry = entry(Event::CarriedReceipt(carried));
+        assert_eq!(read(encode_body(&entry, &mut buffer).unwrap()), Ok(entry));
+
+        // Neither for another object, nor of another kind.
+        for wrong in [
+            receipt_of(kind, [2; 32], 1, 1),
+            receipt_of(kind, sha256(&[other]), 1, 1),
+            receipt_of(ReceiptKind::IssuerScript, sha256(&[object]), 1, 1),
+            receipt_of(ReceiptKind::BlockList, sha256(&[object]), 1, 1),
+        ] {
+            let receipt = EncodedReceipt::parse(&wrong).unwrap();
+            assert!(CarriedReceipt::new(object, receipt).is_err());
+            let content = [
+                object,
+                receipt.signed().signed_bytes(),
+                &bytes[bytes.len() - 67..],
+            ]
+            .concat();
+            assert!(read(&with_content(15, &content)).is_err());
+        }
+        assert!(CarriedReceipt::new(other, receipt).is_err());
+        assert!(CarriedReceipt::new(&object[1..], receipt).is_err());
+        assert!(CarriedReceipt::new(&[object, &[0x80, 0][..]].concat(), receipt).is_err());
+    }
+    let swapped = receipt_of(ReceiptKind::Reversal, sha256(&[&order]), 1, 1);
+    assert!(CarriedReceipt::new(&order, EncodedReceipt::parse(&swapped).unwrap()).is_err());
+}
+
+/// With the longest order: no entry is longer ([`MAXIMUM_ENTRY_LENGTH`]).
+#[test]
+fn the_longest_entry_fits() {
+    let bytes = order(5);
+    let short = EncodedOrder::parse(&bytes).unwrap();
+    let order = Order {
+        operator: Ascii::new("a clerk of 20 lette.").unwrap(),
+        second_operator: Some(Ascii::new("another one").unwrap()),
+        ..*short.order()
+    };
+    let mut buffer = [0; 300];
+    let order = order.encode(&mut buffer).unwrap();
+    assert_eq!(order.len(), Order::MAXIMUM_LENGTH);
+    let receipt = receipt_of(ReceiptKind::Payment, sha256(&[order]), 1, 1);
+    let carried = CarriedReceipt::new(order, EncodedReceipt::parse(&receipt).unwrap()).unwrap();
+    let key = SecretKey::from_bytes(&[1; 32]).unwrap();
+    let mut buffer = [0; MAXIMUM_ENTRY_LENGTH];
+    let entry = entry(Event::CarriedReceipt(carried));
+    assert_eq!(sign(&entry, &key, &mut buffer).unwrap().len(), 564);
 }

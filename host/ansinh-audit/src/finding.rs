@@ -190,6 +190,8 @@ codes! {
     BlockListStale = "block-list-stale",
     /// A CardBlocked entry for a card that the block list in force does not have, or by another list (DATA 5.2).
     CardBlocked = "card-blocked-without-list",
+    /// A CarriedReceipt entry with what its own terminal did (DATA 5.6).
+    CarriedReceipt = "carried-receipt-of-its-own",
     /// A Paid entry whose receipt does not answer an open Intent.
     PaidWithoutIntent = "paid-without-intent",
     /// A Handed entry for what was not paid, or was handed before.

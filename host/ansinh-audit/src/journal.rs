@@ -17,6 +17,7 @@ use card_spec::values::{CardNumber, Period, TerminalName, Time};
 use crate::acknowledgements::Acknowledgements;
 use crate::block_lists::BlockList;
 use crate::cards::Cards;
+use crate::carried::Carried;
 use crate::cash::{CashCount, Drawer};
 use crate::finding::{Code, Findings, Place};
 use crate::issued::{Issued, PaymentList};
@@ -88,6 +89,8 @@ pub(crate) struct Journal {
     pub(crate) reversals: Vec<Reversal>,
     /// Receipts that answer no Intent at hand, or are of other kinds: no payments, but links of their cards' chains.
     pub(crate) stray_receipts: Vec<(Place, Receipt, Digest)>,
+    /// What cards have told of other terminals.
+    pub(crate) carried: Vec<Carried>,
 }
 
 /// The state between two entries.
@@ -461,6 +464,7 @@ impl<'a, V: Verify> Pass<'a, V> {
             }
             Event::StillOpen(order) => self.still_open(order, place),
             Event::Paid(receipt) => self.paid(receipt, genuine, place),
+            Event::CarriedReceipt(carried) => self.carried_receipt(carried, genuine, place),
             Event::CardBlocked(receipt) => self.card_blocked(receipt, place),
             Event::Handed { intent } => self.handed(*intent, place),
             Event::NotHanded { intent, order } => self.not_handed(*intent, order.as_ref(), place),

@@ -8,6 +8,7 @@
 mod acknowledgements;
 mod block_lists;
 mod cards;
+mod carried;
 mod cash;
 mod files;
 mod finding;
@@ -117,7 +118,8 @@ pub fn audit(folders: &[PathBuf], root: &PublicKey, jobs: NonZero<usize>) -> Res
         notes.append(&mut journal.notes);
     }
     let acknowledged = acknowledgements.check(&journals, &mut findings);
-    receipts::check_once(&journals, &mut findings);
+    let lost = carried::check(&journals, &mut findings);
+    receipts::check_once(&journals, &lost, &mut findings);
     let mut chains = receipts::Chains::collect(&journals);
     chains.check_files(&files, &journals, &cards, &verifier, &mut findings);
     chains.add_read_back(&files, &cards, &verifier, &mut findings);
@@ -142,6 +144,8 @@ pub fn audit(folders: &[PathBuf], root: &PublicKey, jobs: NonZero<usize>) -> Res
         acknowledgements: acknowledgements.len(),
     };
     report.totals = totals(&journals);
+    report.totals.carried = lost.len() as u64;
+    report.totals.carried_vnd = lost.iter().map(|payment| payment.amount).sum();
     report.terminals = journals
         .iter()
         .map(|(terminal, journal)| TerminalSummary {

@@ -33,6 +33,22 @@ pub(crate) struct OpenIntent {
 }
 
 impl OpenIntent {
+    fn new(encoded: &EncodedOrder<'_>, card: Option<&Card>, proven: bool) -> Self {
+        let order = encoded.order();
+        Self {
+            sequence: order.sequence,
+            order_hash: encoded.hash(),
+            cso_hash: order.cso_hash,
+            settled_unseen: false,
+            line_key: order.line_key,
+            amount: order.amount.vnd(),
+            month: order.time.date().map(Date::period),
+            card: card.map(|card| (card.number, card.version)),
+            method: order.method,
+            proven,
+        }
+    }
+
     /// Is an order for the same card, or for a line of the same person (DATA 5.3)?
     fn same_holder(&self, order: &Order<'_>) -> bool {
         self.cso_hash == order.cso_hash || self.line_key.parts().person == order.line_key.parts().person
@@ -71,17 +87,10 @@ impl<'a, V: Verify> Pass<'a, V> {
         }
         self.check_terminal_certificate(order, place);
         self.check_block_list(order, card, place);
+        let open = OpenIntent::new(encoded, card, genuine && on_list && allowed);
         self.open.push(OpenIntent {
             sequence: entry.sequence,
-            order_hash: encoded.hash(),
-            cso_hash: order.cso_hash,
-            settled_unseen: false,
-            line_key: order.line_key,
-            amount: order.amount.vnd(),
-            month: order.time.date().map(Date::period),
-            card: card.map(|card| (card.number, card.version)),
-            method: order.method,
-            proven: genuine && on_list && allowed,
+            ..open
         });
     }
 
@@ -251,9 +260,39 @@ impl<'a, V: Verify> Pass<'a, V> {
             }
             return;
         };
-        let forged = self.is_forged(&signed);
-        let verified = self.check_receipt(&signed, forged, &open, place);
-        self.add_payment(Payment {
+        let payment = self.payment(&signed, &open, genuine, place);
+        self.add_payment(payment);
+    }
+
+    /// The payment of another terminal, by its order and the card's receipt for it.
+    pub(crate) fn answered(
+        &mut self,
+        order: &EncodedOrder<'_>,
+        receipt: &Signed<'_, Receipt>,
+        proven: bool,
+        place: &Place,
+    ) -> Payment {
+        let card = self.context.cards.by_cso(&order.order().cso_hash);
+        let allowed = card.is_some_and(|card| self.check_card(order.order(), card, place));
+        if card.is_none() {
+            let text = "the order is for a card that is not among the files";
+            self.find(Code::CardUnknown, place, text);
+        }
+        let open = OpenIntent::new(order, card, allowed);
+        self.payment(receipt, &open, proven, place)
+    }
+
+    fn payment(
+        &mut self,
+        signed: &Signed<'_, Receipt>,
+        open: &OpenIntent,
+        genuine: bool,
+        place: &Place,
+    ) -> Payment {
+        let body = signed.claimed();
+        let forged = self.is_forged(signed);
+        let verified = self.check_receipt(signed, forged, open, place);
+        Payment {
             place: place.clone(),
             intent: open.sequence,
             order_hash: open.order_hash,
@@ -269,7 +308,7 @@ impl<'a, V: Verify> Pass<'a, V> {
             forged,
             proven: genuine && verified && open.proven,
             reversed: false,
-        });
+        }
     }
 
     /// Is the card's key at hand, and is the receipt not signed with it?
@@ -350,7 +389,7 @@ impl<'a, V: Verify> Pass<'a, V> {
     }
 }
 
-fn repeats(order: &Order<'_>, line: &ListLine, card: Option<&Card>) -> bool {
+pub(crate) fn repeats(order: &Order<'_>, line: &ListLine, card: Option<&Card>) -> bool {
     let recipient = match order.recipient {
         Recipient::Holder => 0b01,
         Recipient::FirstRepresentative | Recipient::SecondRepresentative => 0b10,

@@ -53,7 +53,8 @@ impl Chains {
     pub(crate) fn collect(journals: &BTreeMap<TerminalName, Journal>) -> Self {
         let mut chains = Self::default();
         for journal in journals.values() {
-            for payment in &journal.payments {
+            let carried = journal.carried.iter().filter_map(|told| told.payment.as_ref());
+            for payment in journal.payments.iter().chain(carried) {
                 let link = ChainLink {
                     counter: payment.counter,
                     version: payment.version,
@@ -322,10 +323,15 @@ fn compare(files: &ReceiptFiles, payment: &Payment, findings: &mut Findings) {
 }
 
 /// One (person, programme, entitlement, line type, period) is paid once, whatever list, card or terminal (promise 4). What its card
-/// has undone is not paid.
-pub(crate) fn check_once(journals: &BTreeMap<TerminalName, Journal>, findings: &mut Findings) {
+/// has undone is not paid. `lost` are those that no journal shows.
+pub(crate) fn check_once(
+    journals: &BTreeMap<TerminalName, Journal>,
+    lost: &[&Payment],
+    findings: &mut Findings,
+) {
     let mut paid: HashMap<LineKey, &Payment> = HashMap::new();
     let payments = journals.values().flat_map(|journal| &journal.payments);
+    let payments = payments.chain(lost.iter().copied());
     for payment in payments.filter(|payment| !payment.reversed) {
         if let Some(first) = paid.get(&payment.line_key) {
             let text = format!(

@@ -55,6 +55,11 @@ pub struct Totals {
     pub reversed: u64,
     /// Their sum in VND.
     pub reversed_vnd: u64,
+    /// Payments that no journal at hand shows, and of which their cards have told other terminals. They are not among the payments:
+    /// see the findings.
+    pub carried: u64,
+    /// Their sum in VND.
+    pub carried_vnd: u64,
     /// Refusals by reason.
     pub refused: BTreeMap<&'static str, u64>,
 }
@@ -198,6 +203,13 @@ impl fmt::Display for Totals {
                 f,
                 "Not proven: {}, {} VND.",
                 self.unproven_payments, self.unproven_vnd
+            )?;
+        }
+        if self.carried > 0 {
+            writeln!(
+                f,
+                "In no journal at hand, told by their cards elsewhere: {}, {} VND.",
+                self.carried, self.carried_vnd
             )?;
         }
         if self.reversed > 0 {

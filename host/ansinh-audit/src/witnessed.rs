@@ -28,7 +28,7 @@ impl<V: Verify> Pass<'_, V> {
     }
 
     /// Is the card at hand, and has it signed?
-    fn check_witness(&mut self, receipt: &EncodedReceipt<'_>, place: &Place) -> bool {
+    pub(crate) fn check_witness(&mut self, receipt: &EncodedReceipt<'_>, place: &Place) -> bool {
         let signed = receipt.signed();
         let number = signed.claimed().card_number;
         if self.context.cards.by_number(&number).is_none() {

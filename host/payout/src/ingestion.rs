@@ -2,7 +2,8 @@
 //!
 //! Checked are signature, terminal, sequence and chain of each entry (DATA 5.1), that an Intent names its own place and no
 //! more are open than may be (DATA 5.3), for a payment that the card's receipt verifies and that order, receipt, card and
-//! payment list agree, and for a card that has blocked itself that its receipt verifies. The first entry that fails stops the ingestion: what is before it is committed, it and what follows is not.
+//! payment list agree, and for what a card has told besides (that it has blocked itself, or of another terminal) that its receipt
+//! verifies. The first entry that fails stops the ingestion: what is before it is committed, it and what follows is not.
 
 use ansinh_store::journal::{Ingestion, JournalEntry, JournalHead, Meaning, Payment};
 use ansinh_store::reversals::AnnouncedReversal;
@@ -12,7 +13,8 @@ use ansinh_verifier::AwsLc;
 use card_spec::apdu::StatusWord;
 use card_spec::crypto::{Digest, PublicKey};
 use card_spec::journal::{
-    EncodedOrder, EncodedReceipt, EncodedReversal, Entry, Event, MAXIMUM_OPEN_INTENTS, Refusal, genesis,
+    CarriedReceipt, EncodedOrder, EncodedReceipt, EncodedReversal, Entry, Event, MAXIMUM_OPEN_INTENTS,
+    Refusal, genesis,
 };
 use card_spec::payment::ReceiptKind;
 use card_spec::refusal::Refusal as Decision;
@@ -20,7 +22,7 @@ use card_spec::signed::{Signed, Verified};
 use card_spec::tlv::{self, Reader};
 use card_spec::values::TerminalName;
 
-use crate::proof::{line_key, proven_payment, verify_receipt};
+use crate::proof::{if_listed, line_key, proven_carried, proven_payment, verify_receipt};
 
 /// Why an entry was not taken in.
 #[derive(Debug, thiserror::Error)]
@@ -78,6 +80,9 @@ pub enum EntryError {
     /// The receipt is of a payment, an issuer script or a block list (SPEC 9.4).
     #[error("its receipt is of another kind than a reversal")]
     OtherKind,
+    /// A CarriedReceipt entry with what its own terminal did (DATA 5.6).
+    #[error("the receipt in it is of this terminal's own payment or reversal, which its other entries tell")]
+    OwnReceipt,
     /// A CardBlocked entry whose receipt is of a payment, a reversal or an issuer script (DATA 5.2).
     #[error("its receipt is of another kind than a block list")]
     NoBlock,
@@ -272,6 +277,7 @@ impl<'s> JournalIngestion<'s> {
                 Meaning::Record
             }
             Event::Paid(receipt) => Meaning::Paid(self.check_payment(receipt)?),
+            Event::CarriedReceipt(carried) => self.check_carried(carried)?,
             Event::CardBlocked(receipt) => {
                 if receipt.signed().claimed().kind != ReceiptKind::BlockList {
                     return Err(EntryError::NoBlock.into());
@@ -387,6 +393,27 @@ impl<'s> JournalIngestion<'s> {
         Ok(Meaning::Reversed {
             reversal,
             card: claimed.card_number,
+        })
+    }
+
+    /// The card's word on what another terminal did. Whether its order is for a listed line is nothing that this terminal could know.
+    fn check_carried(&self, carried: &CarriedReceipt<'_>) -> Result<Meaning, Fault> {
+        if carried
+            .source()
+            .is_none_or(|source| source.terminal == self.terminal)
+        {
+            return Err(EntryError::OwnReceipt.into());
+        }
+        let signed = carried.receipt().signed();
+        verify_receipt(self.store, &signed)?;
+        // A reversal counts only where its own terminal's journal announces it (DATA 5.5).
+        let Some(order) = carried.order() else {
+            return Ok(Meaning::Record);
+        };
+        Ok(Meaning::CarriedReceipt {
+            card: signed.claimed().card_number,
+            counter: signed.claimed().counter,
+            payment: if_listed(proven_carried(self.store, &order, &signed))?,
         })
     }
 

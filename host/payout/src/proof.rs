@@ -26,7 +26,12 @@ use crate::lists::recipient_bit;
 /// # Errors
 /// [`StoreError`]: the ledger could not be read, and nothing is said of the receipt.
 pub fn carried_payment(store: &Store, seen: &CardReceipt) -> Result<Option<CarriedPayment>, StoreError> {
-    match carried(store, seen) {
+    if_listed(carried(store, seen))
+}
+
+/// What is proven, or nothing; a ledger that fails says nothing of either.
+pub(crate) fn if_listed(proven: Result<CarriedPayment, Fault>) -> Result<Option<CarriedPayment>, StoreError> {
+    match proven {
         Ok(payment) => Ok(Some(payment)),
         Err(Fault::Entry(_)) => Ok(None),
         Err(Fault::Store(error)) => Err(error),
@@ -39,10 +44,18 @@ fn carried(store: &Store, seen: &CardReceipt) -> Result<CarriedPayment, Fault> {
     if receipt.claimed().kind != ReceiptKind::Payment {
         return Err(EntryError::NoPayment.into());
     }
-    let order = EncodedOrder::parse(&seen.object)?;
+    proven_carried(store, &EncodedOrder::parse(&seen.object)?, &receipt)
+}
+
+/// The payment at the terminal that the order names.
+pub(crate) fn proven_carried(
+    store: &Store,
+    order: &EncodedOrder<'_>,
+    receipt: &Signed<'_, Receipt>,
+) -> Result<CarriedPayment, Fault> {
     Ok(CarriedPayment {
         terminal: order.order().terminal.as_str().to_owned(),
-        payment: proven_payment(store, &order, &receipt)?,
+        payment: proven_payment(store, order, receipt)?,
     })
 }
 

@@ -2,14 +2,14 @@
 //!
 //! Whoever calls has verified signatures and chain; this module keeps one entry per (terminal, sequence), books each line at
 //! most once, and acknowledges only what is committed. A payment has two witnesses, the terminal's journal and the card: it is
-//! booked for the first that tells of it and recognised at the second.
+//! booked for the first that tells of it, here or at another terminal, and recognised at the next.
 
 use card_spec::values::CardNumber;
 use sqlx::{AnyConnection, Row as _};
 
 use crate::cards::card_number;
 use crate::lists::{LineKey, line_key};
-use crate::operators::system;
+use crate::operators::{Actor, system};
 use crate::reversals::AnnouncedReversal;
 use crate::store::{now, number, octets, signed};
 use crate::{Store, StoreError, operations, reversals, terminals};
@@ -64,6 +64,15 @@ pub enum Meaning {
         /// The card that signed.
         card: CardNumber,
     },
+    /// A card has shown its receipt of a payment at another terminal.
+    CarriedReceipt {
+        /// The card.
+        card: CardNumber,
+        /// Its receipt counter.
+        counter: u32,
+        /// The payment, if its order is for a line that the issuer listed.
+        payment: Option<CarriedPayment>,
+    },
 }
 
 /// A payment, from an order and the card's receipt for it.
@@ -112,6 +121,10 @@ pub struct Ingestion {
     pub known: u64,
     /// Payments that were booked before, because their cards had told of them.
     pub carried: u64,
+    /// Payments of other terminals booked, because their cards have told of them here.
+    pub brought: u64,
+    /// Receipts of other terminals for which nothing was booked: their orders are for no listed line, or another order has paid it.
+    pub brought_unbooked: u64,
     /// Payments booked.
     pub booked: u64,
     /// Their sum in VND.
@@ -163,6 +176,19 @@ impl Store {
                         let subject = format!("{terminal}-{}", reversal.intent);
                         operations::log(connection, &system(), "reversal-not-booked", &subject).await?;
                         result.unfounded_reversals.push(reversal.intent);
+                    }
+                }
+                if let Meaning::CarriedReceipt {
+                    card,
+                    counter,
+                    payment,
+                } = &entry.meaning
+                {
+                    let subject = format!("{card}-{counter}");
+                    match book_told(connection, &system(), &subject, payment.as_ref()).await? {
+                        Some(Booking::Now) => result.brought += 1,
+                        Some(Booking::Before) => {}
+                        Some(Booking::SecondPayment) | None => result.brought_unbooked += 1,
                     }
                 }
                 let Meaning::Paid(payment) = &entry.meaning else {
@@ -346,8 +372,8 @@ async fn follow(
     entry: &JournalEntry,
 ) -> Result<(), StoreError> {
     match &entry.meaning {
-        // A reversal is booked, or not, where its outcome is told.
-        Meaning::Record | Meaning::Reversed { .. } => {}
+        // A reversal is booked, or not, where its outcome is told; what another terminal did is for its own journal to follow.
+        Meaning::Record | Meaning::Reversed { .. } | Meaning::CarriedReceipt { .. } => {}
         Meaning::HandOver { intent, handed } => {
             reversals::hand_over(connection, terminal, *intent, *handed).await?;
         }
@@ -417,8 +443,30 @@ async fn book_announced(
     })
 }
 
+/// Books the payment that a card's receipt proves, once for all who tell of it, and writes down what became of it; `None` if its
+/// order is for no listed line.
+pub(crate) async fn book_told(
+    connection: &mut AnyConnection,
+    actor: &Actor,
+    subject: &str,
+    payment: Option<&CarriedPayment>,
+) -> Result<Option<Booking>, StoreError> {
+    let booking = match payment {
+        None => None,
+        Some(payment) => Some(book_carried(connection, payment).await?),
+    };
+    let act = match booking {
+        None => "receipt-of-no-line",
+        Some(Booking::Now) => "payment-booked-from-card",
+        Some(Booking::Before) => return Ok(booking),
+        Some(Booking::SecondPayment) => "second-payment-not-booked",
+    };
+    operations::log(connection, actor, act, subject).await?;
+    Ok(booking)
+}
+
 /// Books a payment that its card tells of.
-pub(crate) async fn book_carried(
+async fn book_carried(
     connection: &mut AnyConnection,
     CarriedPayment { terminal, payment }: &CarriedPayment,
 ) -> Result<Booking, StoreError> {

@@ -15,7 +15,7 @@ use sqlx::{AnyConnection, Row as _};
 use crate::cards::{BlockReason, Card, CardState, card, card_on_chip, wrong_state};
 use crate::deliveries::{ChipSerial, serial_text};
 use crate::issuer_log::{Issuer, Position, SignedObject, append};
-use crate::journal::{Booking, CarriedPayment, book_carried};
+use crate::journal::{CarriedPayment, book_told};
 use crate::operations::log;
 use crate::operators::{Actor, Role};
 use crate::store::{now, number, octets, signed};
@@ -509,15 +509,9 @@ async fn book_seen(
     if receipt.kind != ReceiptKind::Payment as u8 {
         return Ok(());
     }
-    let act = match payment {
-        None => "receipt-of-no-line",
-        Some(payment) => match book_carried(connection, payment).await? {
-            Booking::Now => "payment-booked-from-card",
-            Booking::Before => return Ok(()),
-            Booking::SecondPayment => "second-payment-not-booked",
-        },
-    };
-    log(connection, actor, act, &format!("{card}-{}", receipt.counter)).await
+    let subject = format!("{card}-{}", receipt.counter);
+    book_told(connection, actor, &subject, payment.as_ref()).await?;
+    Ok(())
 }
 
 /// Stores a receipt; `false` if the same one is there already.

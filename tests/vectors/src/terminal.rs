@@ -3,8 +3,8 @@
 use card_spec::certificate::Role;
 use card_spec::crypto::{Digest, SecretKey, sha256};
 use card_spec::journal::{
-    Acknowledgement, EncodedOrder, EncodedReceipt, EncodedReversal, Entry, Event, Refusal, RefusalReason,
-    genesis,
+    Acknowledgement, CarriedReceipt, EncodedOrder, EncodedReceipt, EncodedReversal, Entry, Event, Refusal,
+    RefusalReason, genesis,
 };
 use card_spec::payment::{
     ClockSource, HolderCheckMethod, HolderCheckOutcome, Operator, Order, Receipt, ReceiptKind, Recipient,
@@ -309,6 +309,13 @@ impl World {
         let receipt = sign(receipt, &self.cards.get(card).expect("a card").signing);
         let receipt = EncodedReceipt::parse(&receipt).expect("a receipt");
         self.terminal(terminal).log(Event::Reversed { intent, receipt });
+    }
+
+    /// Logs what a card keeps of another terminal's doing.
+    pub fn carry(&mut self, terminal: usize, object: &[u8], receipt: &[u8]) {
+        let receipt = EncodedReceipt::parse(receipt).expect("a receipt");
+        let carried = CarriedReceipt::new(object, receipt).expect("what it is for");
+        self.terminal(terminal).log(Event::CarriedReceipt(carried));
     }
 
     /// Pays an order, and leaves the money where it is: Intent, Paid. Gives the Intent's number and the order.

@@ -356,6 +356,7 @@ fn journal_entries() -> Kind {
     world.not_handed_again(0, intent, &order);
     let receipt = world.reversal_receipt(2, &reversal);
     world.reversed(0, 2, intent, &receipt);
+    carried(&mut world);
     blocked(&mut world);
     let terminal = world.terminals.first().expect("a terminal");
     for (sequence, entry) in (1..).zip(&terminal.entries) {
@@ -380,6 +381,20 @@ fn journal_entries() -> Kind {
         &bad,
     );
     kind
+}
+
+/// A card tells of a payment, and of a reversal, at another terminal.
+fn carried(world: &mut World) {
+    let order = world.order(1, 1, 1);
+    let order = order.encode(&mut [0; 512]).expect("fits").to_vec();
+    let paid = world.receipt(2, &order);
+    let reversal = world.reversal(1, &order);
+    let reversal = reversal.encode(&mut [0; 256]).expect("fits").to_vec();
+    let undone = world.reversal_receipt(2, &reversal);
+    for (object, receipt) in [(order, paid), (reversal, undone)] {
+        let receipt = sign(&receipt, &world.cards.get(2).expect("a card").signing);
+        world.carry(0, &object, &receipt);
+    }
 }
 
 /// A card that has blocked itself.

@@ -306,6 +306,12 @@ fn content(kind: u8) -> Names {
         12 => &[(0x80, "intent"), (0xFF23, "order, told again")],
         13 => &[(0x80, "intent"), (0xFF2C, "reversal")],
         14 => &[(0x80, "intent"), (0xFF24, "receipt"), (0x5F37, "signature")],
+        15 => &[
+            (0xFF23, "order of a payment"),
+            (0xFF2C, "reversal of a reversal"),
+            (0xFF24, "receipt"),
+            (0x5F37, "signature of the card"),
+        ],
         17 => &[(0xFF24, "receipt"), (0x5F37, "signature of the card")],
         20 => &[(0x80, "hash of the list of operators"), (0x81, "number")],
         21 => &[(0x80, "operator"), (0x81, "wrong PINs")],

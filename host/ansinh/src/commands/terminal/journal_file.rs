@@ -15,7 +15,7 @@ use card_spec::values::TerminalName;
 use clap::Args;
 use serde_json::json;
 
-use super::sync::{paid_twice, reversals, take};
+use super::sync::{brought, paid_twice, reversals, take};
 use super::{Line, Options, Refused, open, provisioned_name};
 
 #[derive(Args)]
@@ -180,6 +180,8 @@ fn report(options: &Options, name: TerminalName, taken: &Ingestion, not_handed: 
             "entries": taken.stored,
             "payments": taken.booked,
             "payments_known_from_cards": taken.carried,
+            "payments_of_other_terminals": taken.brought,
+            "receipts_not_booked": taken.brought_unbooked,
             "total_vnd": taken.booked_amount,
             "paid_twice": taken.paid_twice,
             "reversed": taken.reversed,
@@ -194,10 +196,11 @@ fn report(options: &Options, name: TerminalName, taken: &Ingestion, not_handed: 
   mục nhật ký mới / new journal entries   {}
   khoản chi trả / payments                {}
   tổng số tiền / total                    {} VND
-{}  trong sổ đến / in the ledger up to      {up_to}",
+{}{}  trong sổ đến / in the ledger up to      {up_to}",
         taken.stored,
         taken.booked,
         taken.booked_amount,
+        brought(taken),
         reversals(taken, not_handed)
     );
 }

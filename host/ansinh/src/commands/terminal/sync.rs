@@ -62,6 +62,8 @@ impl Outcome {
             "entries": taken.stored,
             "payments": taken.booked,
             "payments_known_from_cards": taken.carried,
+            "payments_of_other_terminals": taken.brought,
+            "receipts_not_booked": taken.brought_unbooked,
             "total_vnd": taken.booked_amount,
             "paid_twice": taken.paid_twice,
             "reversed": taken.reversed,
@@ -84,6 +86,7 @@ impl Outcome {
   đã xác nhận đến / acknowledged up to    {acknowledged}\n",
             taken.booked_amount
         );
+        text += &brought(taken);
         text += &reversals(taken, not_handed);
         if let Some(day) = certified_until {
             text += &format!("  chứng thư đến / certificates until      {day}\n");
@@ -206,10 +209,26 @@ pub(super) fn paid_twice(terminal: TerminalName, taken: &Ingestion) -> Option<St
             "hủy không có căn cứ / reversed without ground: cards have undone the payments of orders {unfounded:?} of {terminal}, and the ledger has none of which the clerk said that the money was not handed over. The payments stay booked; start an investigation"
         )
     });
-    match (twice, unfounded) {
-        (Some(twice), Some(unfounded)) => Some(format!("{twice}. {unfounded}")),
-        (twice, unfounded) => twice.or(unfounded),
+    let unbooked = (taken.brought_unbooked > 0).then(|| {
+        format!(
+            "biên nhận của máy khác không ghi sổ được / not booked: {} receipts of other terminals that cards have shown at {terminal} are of no listed line, or of a line that another order has paid. They are stored as evidence, and `ansinh operations show` names card and receipt; start an investigation",
+            taken.brought_unbooked
+        )
+    });
+    let found: Vec<_> = [twice, unfounded, unbooked].into_iter().flatten().collect();
+    (!found.is_empty()).then(|| found.join(". "))
+}
+
+/// Lines of a report on what cards have told of other terminals; none if there is nothing to tell.
+pub(super) fn brought(taken: &Ingestion) -> String {
+    let mut text = String::new();
+    if taken.brought > 0 {
+        text += &format!(
+            "  khoản của máy khác, do thẻ báo / payments at other terminals that cards told of, booked now  {}\n",
+            taken.brought
+        );
     }
+    text
 }
 
 /// Lines of a report on money that was not handed over; none if there is nothing to tell.
@@ -230,6 +249,8 @@ fn add(total: &mut Ingestion, part: Ingestion) {
     total.stored += part.stored;
     total.known += part.known;
     total.carried += part.carried;
+    total.brought += part.brought;
+    total.brought_unbooked += part.brought_unbooked;
     total.booked += part.booked;
     total.booked_amount += part.booked_amount;
     total.paid_twice.extend(part.paid_twice);

@@ -1,0 +1,255 @@
+//! What cards have told terminals of other terminals (DATA 5.6): taken in if the card has signed it, and booked once, whoever tells
+//! first: a card at any number of terminals, a card at the station, the terminal's own journal.
+#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
+
+mod common;
+
+use ansinh_payout::{EntryError, IngestionError, JournalIngestion, carried_payment};
+use ansinh_store::journal::Ingestion;
+use ansinh_store::maintenance::{CardReceipt, SeenReceipt};
+use card_spec::crypto::SecretKey;
+use card_spec::journal::{CarriedReceipt, EncodedReceipt, Event};
+use card_spec::payment::{Order, Receipt, ReceiptKind};
+use card_spec::reversal::Reversal;
+use card_spec::values::{Amount, CardNumber};
+use common::{Bench, Till, encode, key, receipt_body, signed, updated};
+
+/// The terminal that the first card comes to next.
+fn other(bench: &Bench, number: u8) -> Till {
+    let till = Till::new(number);
+    till.register(&bench.store, &bench.lan, &bench.office.authority());
+    till
+}
+
+/// Order and receipt as the first card keeps them of its payment at the bench's till.
+fn kept(
+    bench: &Bench,
+    change: impl FnOnce(&mut Order<'_>),
+    lie: impl FnOnce(&mut Receipt),
+    signer: &SecretKey,
+) -> (Vec<u8>, Vec<u8>) {
+    let mut order = bench.till.order(&bench.list, 0, &bench.cards[0]);
+    change(&mut order);
+    let mut body = receipt_body(&order, &bench.cards[0], 1);
+    lie(&mut body);
+    (encode(&order), signed(&body, signer))
+}
+
+fn honest(bench: &Bench) -> (Vec<u8>, Vec<u8>) {
+    kept(bench, |_| {}, |_| {}, &bench.cards[0].signing)
+}
+
+fn take(bench: &Bench, till: &Till, entries: &[Vec<u8>]) -> Result<Ingestion, EntryError> {
+    let terminal = bench.store.terminal(till.name.as_str()).unwrap();
+    let mut ingestion = JournalIngestion::resume(&bench.store, &terminal).unwrap();
+    match ingestion.take(&entries.concat()) {
+        Ok(taken) => Ok(taken),
+        Err(IngestionError::Rejected(rejected)) => Err(rejected.reason),
+        Err(IngestionError::Store(error)) => panic!("{error}"),
+    }
+}
+
+fn carry(
+    bench: &Bench,
+    till: &mut Till,
+    (object, receipt): &(Vec<u8>, Vec<u8>),
+) -> Result<Ingestion, EntryError> {
+    let receipt = EncodedReceipt::parse(receipt).unwrap();
+    let entry = till.entry(Event::CarriedReceipt(
+        CarriedReceipt::new(object, receipt).unwrap(),
+    ));
+    take(bench, till, &[entry])
+}
+
+/// The station reads the card.
+fn see(bench: &Bench, (object, receipt): &(Vec<u8>, Vec<u8>)) {
+    let body = *EncodedReceipt::parse(receipt).unwrap().signed().claimed();
+    let receipt = CardReceipt {
+        counter: body.counter,
+        kind: body.kind as u8,
+        object_hash: body.object_hash,
+        receipt: receipt.clone(),
+        object: object.clone(),
+    };
+    let payment = carried_payment(&bench.store, &receipt).unwrap();
+    let seen = [SeenReceipt { receipt, payment }];
+    let number = bench.cards[0].number;
+    bench.store.card_seen(&bench.lan, &number, 1, 1, &seen).unwrap();
+}
+
+/// Who tells of one payment.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Teller {
+    Journal,
+    Second,
+    Third,
+    Station,
+}
+
+#[test]
+fn a_payment_is_booked_once_in_whatever_order_it_is_told() {
+    use Teller::{Journal, Second, Station, Third};
+    for tellers in [
+        [Journal, Second, Third, Station],
+        [Second, Journal, Station, Third],
+        [Second, Third, Second, Journal],
+        [Station, Second, Journal, Second],
+        [Third, Station, Journal, Second],
+    ] {
+        let mut bench = Bench::new();
+        let (mut second, mut third) = (other(&bench, 2), other(&bench, 3));
+        let told = honest(&bench);
+        let paid = bench.till.pay(&bench.list, 0, &bench.cards[0], 1);
+        for (place, teller) in tellers.into_iter().enumerate() {
+            let is_first = u64::from(place == 0);
+            match teller {
+                Journal => {
+                    let taken = take(&bench, &bench.till, &paid).unwrap();
+                    let counts = (taken.booked, taken.carried, taken.paid_twice.len());
+                    assert_eq!(counts, (is_first, 1 - is_first, 0), "{tellers:?}");
+                }
+                Second | Third => {
+                    let till = if teller == Second { &mut second } else { &mut third };
+                    let taken = carry(&bench, till, &told).unwrap();
+                    assert_eq!(
+                        (taken.brought, taken.brought_unbooked),
+                        (is_first, 0),
+                        "{tellers:?}"
+                    );
+                }
+                Station => see(&bench, &told),
+            }
+            let booked = bench.store.payments().unwrap();
+            assert_eq!(booked.len(), 1);
+            assert_eq!(
+                (booked[0].0.as_str(), booked[0].1.amount),
+                ("VNT0000001", 500_000)
+            );
+        }
+    }
+}
+
+#[test]
+fn a_payment_under_an_earlier_version_of_the_card_is_booked() {
+    let bench = Bench::new();
+    let told = honest(&bench);
+    updated(&bench.store, &bench.lan, &bench.office.issuer(), &bench.cards[0]);
+    let mut second = other(&bench, 2);
+    assert_eq!(carry(&bench, &mut second, &told).unwrap().brought, 1);
+}
+
+#[test]
+fn what_the_card_did_not_sign_is_not_taken_in() {
+    type Expected = fn(&EntryError) -> bool;
+    type Lie = fn(&mut Receipt);
+    let wrong: [(Lie, u8, Expected); 3] = [
+        (|_| {}, 99, |error| matches!(error, EntryError::Receipt)),
+        (
+            |receipt| receipt.card_number = CardNumber::new(79, 99).unwrap(),
+            21,
+            |error| matches!(error, EntryError::UnknownCard),
+        ),
+        (|_| {}, 22, |error| matches!(error, EntryError::Receipt)),
+    ];
+    for (lie, signer, expected) in wrong {
+        let bench = Bench::new();
+        let mut second = other(&bench, 2);
+        let told = kept(&bench, |_| {}, lie, &key(signer));
+        let error = carry(&bench, &mut second, &told).unwrap_err();
+        assert!(expected(&error), "{error}");
+        assert_eq!(bench.store.payments().unwrap(), []);
+        assert_eq!(bench.store.journal("VNT0000002").unwrap().len(), 0);
+    }
+}
+
+#[test]
+fn a_terminal_does_not_carry_its_own() {
+    let mut bench = Bench::new();
+    let (object, receipt) = honest(&bench);
+    let receipt = EncodedReceipt::parse(&receipt).unwrap();
+    let carried = CarriedReceipt::new(&object, receipt).unwrap();
+    let entry = bench.till.entry(Event::CarriedReceipt(carried));
+    let error = take(&bench, &bench.till, &[entry]).unwrap_err();
+    assert!(matches!(error, EntryError::OwnReceipt), "{error}");
+}
+
+/// The terminal that carries it cannot know, so its journal is taken in; nothing is booked, and the log names the receipt.
+#[test]
+fn a_genuine_receipt_of_no_listed_line_is_kept_as_evidence() {
+    let changes: [fn(&mut Order<'_>); 4] = [
+        |order| order.list_root = [0; 32],
+        |order| order.amount = Amount::new(500_001).unwrap(),
+        |order| order.line_number = 2,
+        |order| order.terminal = "VNT0000007".parse().unwrap(),
+    ];
+    for change in changes {
+        let bench = Bench::new();
+        let mut second = other(&bench, 2);
+        let told = kept(&bench, change, |_| {}, &bench.cards[0].signing);
+        let taken = carry(&bench, &mut second, &told).unwrap();
+        assert_eq!((taken.stored, taken.brought, taken.brought_unbooked), (1, 0, 1));
+        assert_eq!(bench.store.payments().unwrap(), []);
+        assert_logged(&bench, "receipt-of-no-line");
+    }
+}
+
+#[test]
+fn a_line_that_another_order_has_paid_is_told() {
+    let mut bench = Bench::new();
+    let mut second = other(&bench, 2);
+    let cards = &bench.cards[0].signing;
+    let told = kept(
+        &bench,
+        |order| order.nonce = [9; 16],
+        |receipt| receipt.counter = 2,
+        cards,
+    );
+    let paid = bench.till.pay(&bench.list, 0, &bench.cards[0], 1);
+    take(&bench, &bench.till, &paid).unwrap();
+    let taken = carry(&bench, &mut second, &told).unwrap();
+    assert_eq!((taken.brought, taken.brought_unbooked), (0, 1));
+    assert_eq!(bench.store.payments().unwrap().len(), 1);
+    assert_logged(&bench, "second-payment-not-booked");
+}
+
+fn assert_logged(bench: &Bench, act: &str) {
+    let number = bench.cards[0].number;
+    let log = bench.store.operations().unwrap();
+    let is_told = log
+        .iter()
+        .any(|operation| operation.action == act && operation.subject.starts_with(&number.to_string()));
+    assert!(is_told, "{act}");
+}
+
+/// A reversal counts where its own terminal's journal announces it, and nowhere else (DATA 5.5).
+#[test]
+fn a_carried_reversal_undoes_nothing() {
+    let bench = Bench::new();
+    let mut second = other(&bench, 2);
+    let told = honest(&bench);
+    assert_eq!(carry(&bench, &mut second, &told).unwrap().brought, 1);
+    let order = bench.till.order(&bench.list, 0, &bench.cards[0]);
+    let reversal = Reversal {
+        terminal: order.terminal,
+        sequence: order.sequence + 3,
+        log_head: [3; 32],
+        order_hash: card_spec::crypto::sha256(&[&told.0]),
+        cso_hash: order.cso_hash,
+        method: order.method,
+        operator: order.operator,
+        second_operator: None,
+        time: order.time,
+        clock: order.clock,
+        nonce: [4; 16],
+    };
+    let reversal = reversal.encode(&mut [0; 300]).unwrap().to_vec();
+    let undone = Receipt {
+        kind: ReceiptKind::Reversal,
+        object_hash: card_spec::crypto::sha256(&[&reversal]),
+        ..receipt_body(&order, &bench.cards[0], 2)
+    };
+    let undone = (reversal, signed(&undone, &bench.cards[0].signing));
+    let taken = carry(&bench, &mut second, &undone).unwrap();
+    assert_eq!((taken.stored, taken.brought, taken.reversed), (1, 0, 0));
+    assert_eq!(bench.store.payments().unwrap().len(), 1);
+}
