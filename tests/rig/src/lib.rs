@@ -8,8 +8,11 @@
 //! [`Machine`], and the program `qemu-terminal`, run the terminal's firmware in QEMU on a flash file that outlives a kill;
 //! [`Instructions`] counts what it executes and cuts its power at an exact place.
 //!
+//! [`Cable`] connects a host to a terminal: it counts what passes, keeps the pace of a serial line, and can be cut.
+//!
 //! [`postgres`] is a private PostgreSQL server.
 
+mod cable;
 mod image;
 mod instructions;
 mod namespace;
@@ -17,6 +20,7 @@ mod pcscd;
 mod postgres;
 mod qemu;
 
+pub use cable::{BYTES_A_SECOND, Cable, CableCut};
 pub use image::Image;
 pub use instructions::{Counts, Instructions};
 pub use namespace::{command_in_namespace, inside_readers, inside_readers_with_postgres};

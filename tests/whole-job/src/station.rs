@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
-use ansinh_keys::{Passphrase, Role};
+use ansinh_keys::{Passphrase, Role, SigningKey};
 use ansinh_station::home::Home;
 use anyhow::{Context, Result, bail, ensure};
 use card_spec::certificate::{Certificate, Request};
@@ -198,12 +198,21 @@ impl Station {
             holder: request.claimed().holder,
             ..*Signed::<Certificate>::parse(&present)?.claimed()
         };
-        let root = home.signing_key(Role::Root, &Passphrase::new(self.passphrase.clone()))?;
+        let root = self.signing_key(Role::Root)?;
         let mut buffer = [0; 512];
         match sign(&body, &root, &mut buffer) {
             Ok(certificate) => Ok(certificate.to_vec()),
             Err(_) => bail!("the root does not sign"),
         }
+    }
+
+    /// One of the station's keys.
+    ///
+    /// # Errors
+    /// When the file cannot be opened.
+    pub fn signing_key(&self, role: Role) -> Result<SigningKey> {
+        let passphrase = Passphrase::new(self.passphrase.clone());
+        Ok(Home::new(&self.folder).signing_key(role, &passphrase)?)
     }
 
     /// Rows of the ledger, read by `sqlite3`.
