@@ -212,7 +212,8 @@ impl Station {
     /// When the file cannot be opened.
     pub fn signing_key(&self, role: Role) -> Result<SigningKey> {
         let passphrase = Passphrase::new(self.passphrase.clone());
-        Ok(Home::new(&self.folder).signing_key(role, &passphrase)?)
+        let key = Home::new(&self.folder).signing_key(role, &passphrase)?;
+        Ok(key)
     }
 
     /// Rows of the ledger, read by `sqlite3`.
