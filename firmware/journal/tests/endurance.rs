@@ -22,7 +22,7 @@ const ENTRIES_A_PAYMENT: u32 = 3;
 /// Boot, clock, shift opened and closed, synced.
 const ENTRIES_A_DAY: u32 = 5;
 /// As long as an entry may be (`card_spec::journal::MAXIMUM_ENTRY_LENGTH`): fewer fit a block than ever will.
-const LENGTH: usize = 512;
+const LENGTH: usize = 576;
 /// Erases that a block is good for: nRF52840 product specification 6.12 (its own flash); serial NOR chips name 100,000.
 const RATED: u32 = 10_000;
 

@@ -13,6 +13,7 @@ use rand_core::CryptoRng;
 use zeroize::{Zeroize as _, Zeroizing};
 
 use crate::blocking::Blocking;
+use crate::carried::Reading;
 use crate::cash::{CashEntry, Telling};
 use crate::clock_setting::TimeEntry;
 use crate::disbursement::Disbursing;
@@ -74,6 +75,12 @@ pub(crate) enum Flow {
     Reversing(Reversing),
     /// The card is shown that it is on the block list.
     Blocking(Blocking),
+    /// A card is to come whose receipts the clerk wants.
+    AwaitingReceipts,
+    /// It has come: is it genuine?
+    Approaching(Tap),
+    /// Its receipts are read, or the one that stands for a line which it has refused.
+    Reading(Reading),
 }
 
 /// A PIN of at most `N` digits as it is typed, kept until it is used. It stays in one place: what is moved is left behind
@@ -148,6 +155,7 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
             Flow::TypingPin(customer) => self.pin_key(customer, key),
             Flow::Doubting => self.doubt_key(key),
             Flow::Awaiting(customer) if matches!(key, b'c' | b'C' | ESCAPE) => self.cancel(&customer),
+            Flow::AwaitingReceipts if matches!(key, b'c' | b'C' | ESCAPE) => self.end_service(),
             // While a card is in the field, keys have no meaning.
             flow => self.flow = flow,
         }
@@ -175,7 +183,7 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
         match core::mem::replace(&mut self.flow, Flow::Idle) {
             Flow::TypingPin(customer) | Flow::Awaiting(customer) => self.cancel(&customer),
             Flow::TypingOperatorPin(_) | Flow::TypingTime(_) => self.forget_operator_pin(),
-            Flow::Listing(_) | Flow::Doubting => self.end_service(),
+            Flow::Listing(_) | Flow::Doubting | Flow::AwaitingReceipts => self.end_service(),
             Flow::TypingCash(_) => self.forget_cash(),
             flow => self.flow = flow,
         }
@@ -201,6 +209,7 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
             b'c' | b'C' if self.is_handing_over() => self.doubt(),
             b'p' | b'P' if self.is_in_shift() => self.show_slip(),
             b'n' | b'N' if self.is_waiting() => self.go_on(),
+            b'3' if self.is_in_shift() && !self.is_handing_over() => self.ask_receipts(),
             b'2' if self.operator.is_some() => self.ask_operator(Wish::Second),
             _ => {}
         }

@@ -15,6 +15,7 @@ use embedded_storage::nor_flash::NorFlash;
 use heapless::Vec;
 use rand_core::CryptoRng;
 
+use crate::carried::{ReceiptBytes, Standing};
 use crate::clerk::Flow;
 use crate::clock::Stamp;
 use crate::lists::LinePlace;
@@ -53,9 +54,9 @@ enum Verdict {
     /// It wants the rest of the order.
     Continue,
     /// It has paid; the receipt was verified.
-    Paid(Vec<u8, MAX_PROTECTED_RESPONSE>),
-    /// It will not pay.
-    Refused(RefusalReason, StatusWord),
+    Paid(ReceiptBytes),
+    /// It will not pay; with the receipt that stands, if it has paid before.
+    Refused(RefusalReason, StatusWord, ReceiptBytes),
     /// Nothing that decides.
     Undecided(RefusalReason, Option<StatusWord>),
 }
@@ -161,7 +162,7 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
         };
         let order = order.order();
         let (sequence, amount, method) = (order.sequence, order.amount, order.method);
-        let line = PaidLine::of(order);
+        let (line, line_key) = (PaidLine::of(order), order.line_key);
         let line_refusal = |reason, status: Option<StatusWord>| Refusal {
             line_number: Some(line.number),
             status_word: status.map(|status| status.0),
@@ -175,12 +176,16 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
                     text::not_recorded(&mut self.out);
                     return self.end_service();
                 }
-                if disbursing.settles {
-                    return self.block_if_listed(disbursing.card);
-                }
-                self.disburse_next(disbursing.card, disbursing.due, disbursing.taker);
+                let Disbursing {
+                    card,
+                    due,
+                    taker,
+                    settles,
+                    ..
+                } = disbursing;
+                self.proceed(card, due, taker, settles);
             }
-            Verdict::Refused(reason, status) => {
+            Verdict::Refused(reason, status, receipt) => {
                 self.refuse(Refusal {
                     closes_intent: Some(sequence),
                     ..line_refusal(reason, Some(status))
@@ -193,10 +198,24 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
                     text::document_not_enough(&mut self.out);
                 }
                 self.remember_refusal(reason, line);
-                if disbursing.settles {
-                    return self.block_if_listed(disbursing.card);
+                let Disbursing {
+                    card,
+                    due,
+                    taker,
+                    settles,
+                    ..
+                } = disbursing;
+                if !receipt.is_empty() {
+                    let standing = Standing {
+                        receipt,
+                        line: line_key,
+                        due,
+                        taker,
+                        settles,
+                    };
+                    return self.read_standing(card, standing);
                 }
-                self.disburse_next(disbursing.card, disbursing.due, disbursing.taker);
+                self.proceed(card, due, taker, settles);
             }
             Verdict::Undecided(reason, status) => {
                 self.refuse(line_refusal(reason, status));
@@ -206,6 +225,20 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
                 self.end_service();
             }
         }
+    }
+
+    /// An order is settled: the next one, if there is one.
+    pub(crate) fn proceed(
+        &mut self,
+        card: GenuineCard,
+        due: Vec<LinePlace, MAXIMUM_DUE>,
+        taker: Taker,
+        settles: bool,
+    ) {
+        if settles {
+            return self.block_if_listed(card);
+        }
+        self.disburse_next(card, due, taker);
     }
 
     /// Reads the card's answer to the order.
@@ -234,7 +267,7 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
             // Another kind is no payment and no receipt that stands.
             (receipt.kind == ReceiptKind::Payment).then_some(())?;
             let same_order = receipt.object_hash == order.hash();
-            (!same_order || facts.is_consistent(&receipt, order.order())).then_some(())?;
+            (!same_order || facts.is_consistent(&receipt, &order.order().cso_hash)).then_some(())?;
             let encoding = Vec::from_slice(receipt.encoding()).ok()?;
             Some((same_order, encoding))
         };
@@ -244,8 +277,8 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
             0x9000 | 0x6340 => match receipt(data) {
                 // DATA 5.3: the standing receipt of this very order is a payment, that of another one a refusal.
                 Some((true, receipt)) => Verdict::Paid(receipt),
-                Some((false, _)) if status.0 == 0x6340 && decides => {
-                    Verdict::Refused(RefusalReason::AlreadyPaid, status)
+                Some((false, receipt)) if status.0 == 0x6340 && decides => {
+                    Verdict::Refused(RefusalReason::AlreadyPaid, status, receipt)
                 }
                 // Nothing proves which order the card has paid.
                 _ => Verdict::Undecided(RefusalReason::NotGenuine, Some(status)),
@@ -253,7 +286,7 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
             _ if Decision::from_status(status).is_none() => {
                 Verdict::Undecided(RefusalReason::NotGenuine, Some(status))
             }
-            _ if decides => Verdict::Refused(RefusalReason::RefusedByCard, status),
+            _ if decides => Verdict::Refused(RefusalReason::RefusedByCard, status, Vec::new()),
             _ => Verdict::Undecided(RefusalReason::RefusedByCard, Some(status)),
         }
     }

@@ -553,6 +553,7 @@ fn is_repeatable(event: &Event<'_>) -> bool {
     match event {
         Event::Refused(refusal) => refusal.closes_intent.is_none(),
         Event::CardBlocked(_)
+        | Event::CarriedReceipt(_)
         | Event::ShiftOpened { .. }
         | Event::ShiftClosed { .. }
         | Event::OperatorRefused { .. }

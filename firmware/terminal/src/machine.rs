@@ -11,6 +11,7 @@ use heapless::{String, Vec};
 use rand_core::CryptoRng;
 
 use crate::block_list::{BlockList, BlockLoading, TagKey};
+use crate::carried::ReadCards;
 use crate::clerk::{Flow, PinEntry};
 use crate::clock::{Clock, Stamp};
 use crate::device::{Device, DeviceStore, InForce};
@@ -89,6 +90,7 @@ pub(crate) struct Machine<'f, F, R, C> {
     pub(crate) armed: bool,
     /// Of the holder who was served last.
     pub(crate) last_handed: LastHanded,
+    pub(crate) read_cards: ReadCards,
     pub(crate) out: Outbox,
 }
 
@@ -131,6 +133,7 @@ impl<'f, F: NorFlash, R: CryptoRng, C: Curve> Machine<'f, F, R, C> {
             put_aside: 0,
             armed: true,
             last_handed: LastHanded::new(),
+            read_cards: ReadCards::new(),
             out: Outbox::new(),
         }
     }

@@ -79,6 +79,7 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
         match core::mem::replace(&mut self.flow, Flow::Idle) {
             Flow::Idle if self.wants_first_tap() => self.first_tap(),
             Flow::Awaiting(customer) => self.second_tap(customer),
+            Flow::AwaitingReceipts => self.receipts_tap(),
             flow => self.flow = flow,
         }
         self.wish_field();
@@ -144,6 +145,12 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
             Flow::Verifying(customer, card) => self.verified(customer, card, response),
             Flow::Disbursing(disbursing) => self.disbursed(disbursing, response),
             Flow::Reversing(reversing) => self.reversed(reversing, response),
+            Flow::Approaching(tap) => match self.advance(tap, None, response) {
+                Ok(Progress::Next(tap)) => self.flow = Flow::Approaching(tap),
+                Ok(Progress::Genuine(card)) => self.read_all(card),
+                Err(refusal) => self.give_up(refusal),
+            },
+            Flow::Reading(reading) => self.record_read(reading, response),
             Flow::Blocking(blocking) => self.block_answered(blocking, response),
             flow => self.flow = flow,
         }

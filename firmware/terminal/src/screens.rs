@@ -189,6 +189,20 @@ fn each_state() {
 }
 
 #[test]
+fn receipts_of_other_terminals() {
+    let order = order(17);
+    look(
+        "carried",
+        &[
+            tile("paid before", |out| text::paid_before(out, &order)),
+            tile("wanted", text::tap_for_receipts),
+            tile("taken", |out| text::receipts_taken(out, 32, true)),
+            tile("torn", |out| text::receipts_taken(out, 3, false)),
+        ],
+    );
+}
+
+#[test]
 fn money_not_handed_over() {
     look(
         "reversal",
@@ -216,10 +230,9 @@ fn money_not_handed_over() {
     );
 }
 
-/// A receipt of two payments.
-#[test]
-fn a_slip() {
-    let order = |sequence| Order {
+/// A payment at a terminal.
+fn order(sequence: u32) -> Order<'static> {
+    Order {
         terminal: "VNT0000001".parse().expect("a name"),
         sequence,
         log_head: [1; 32],
@@ -243,7 +256,12 @@ fn a_slip() {
             .expect("a time"),
         clock: ClockSource::Host,
         nonce: [4; 16],
-    };
+    }
+}
+
+/// A receipt of two payments.
+#[test]
+fn a_slip() {
     look(
         "slip",
         &[

@@ -125,9 +125,9 @@ impl CardFacts {
         order.cso_hash == self.cso_hash || order.line_key.parts().person == self.person
     }
 
-    /// Does a receipt for this order state the present version exactly if the order names the present CSO?
-    pub(crate) fn is_consistent(&self, receipt: &Receipt, order: &Order<'_>) -> bool {
-        (receipt.cso_version == self.version) == (order.cso_hash == self.cso_hash)
+    /// Does a receipt for what names this CSO state the present version exactly if that is the present one?
+    pub(crate) fn is_consistent(&self, receipt: &Receipt, cso_hash: &Digest) -> bool {
+        (receipt.cso_version == self.version) == (*cso_hash == self.cso_hash)
     }
 }
 

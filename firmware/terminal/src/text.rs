@@ -100,7 +100,10 @@ pub(crate) fn idle(out: &mut Outbox, shift: bool, today: Option<Date>) {
     if shift {
         say!(out, "Chạm thẻ{EN} / Tap card");
         say!(out, "t tổng, l còn lại{EN} / t totals, l unpaid");
-        say!(out, "x kết ca{EN} / x close shift");
+        say!(
+            out,
+            "x kết ca, 3 biên nhận{EN} / x close shift, 3 card's receipts"
+        );
     } else {
         say!(
             out,
@@ -463,6 +466,49 @@ fn reason(reason: RefusalReason) -> (&'static str, &'static str) {
             "no valid certificate of this card's issuer here; sync with the host and tap again; do not keep the card.",
         ),
     }
+}
+
+/// What stands for a line that the card has refused. A panel shows five rows, so all of it fits there.
+pub(crate) fn paid_before(out: &mut Outbox, order: &Order<'_>) {
+    let Some(date) = order.time.date() else {
+        return;
+    };
+    say!(
+        out,
+        "Đã trả {date} tại {}: {}.{EN} / Paid then at that terminal.",
+        order.terminal,
+        Dong(order.amount)
+    );
+    say!(
+        out,
+        "KHÔNG ĐƯA TIỀN. Thắc mắc: nơi cấp thẻ.{EN} / HAND OVER NOTHING; questions: the issuing station, which looks it up by day and \
+         terminal."
+    );
+}
+
+pub(crate) fn tap_for_receipts(out: &mut Outbox) {
+    say!(
+        out,
+        "Chạm thẻ để đọc biên nhận, c = hủy{EN} / Tap the card to read its receipts, c = cancel"
+    );
+}
+
+/// `is_whole`: there are no more on the card.
+pub(crate) fn receipts_taken(out: &mut Outbox, taken: u32, is_whole: bool) {
+    say!(
+        out,
+        "Biên nhận mới của máy khác: {taken}.{EN} / New receipts of other terminals: {taken}."
+    );
+    if is_whole {
+        return say!(
+            out,
+            "Đã đọc hết, nhấc thẻ ra được.{EN} / All are read: take the card away."
+        );
+    }
+    say!(
+        out,
+        "CHƯA ĐỌC HẾT: bấm 3, chạm lại thẻ.{EN} / NOT ALL were read: press 3 and tap the card again."
+    );
 }
 
 /// Before the card is shown that it is on the block list, which may take seconds.

@@ -8,7 +8,7 @@ use card_spec::command::instruction::{
     DEACTIVATE, DISBURSE, INTERNAL_AUTHENTICATE, PERFORM_SECURITY_OPERATION, READ_BINARY, READ_RECORD,
     REVERSE, SELECT, VERIFY,
 };
-use card_spec::command::{CSO_FILE, GeneratedKeys, SessionBinding};
+use card_spec::command::{CSO_FILE, GeneratedKeys, RECEIPT_RECORD, SessionBinding};
 use card_spec::crypto::{Digest, PublicKey, SecretKey, Sign as _, Signature, sha256};
 use card_spec::cso::CardSecurityObject;
 use card_spec::payment::{HolderCheckOutcome, Receipt, ReceiptKind};
@@ -38,6 +38,8 @@ pub struct ScriptedCard {
     order: Vec<u8>,
     /// Is it blocked already, and its answer to a block list, or to who reads its newest receipt?
     pub blocking: Option<(bool, Vec<u8>)>,
+    /// Receipts and what they are for, newest first.
+    pub records: Vec<(Vec<u8>, Vec<u8>)>,
 }
 
 impl ScriptedCard {
@@ -69,6 +71,7 @@ impl ScriptedCard {
             session_receipt: [0; 16],
             order: Vec::new(),
             blocking: None,
+            records: Vec::new(),
         }
     }
 
@@ -109,7 +112,7 @@ impl ScriptedCard {
         signed(receipt, &self.signing)
     }
 
-    fn cso_hash(&self) -> Digest {
+    pub fn cso_hash(&self) -> Digest {
         Signed::<CardSecurityObject>::parse(&self.cso).unwrap().hash()
     }
 
@@ -179,7 +182,10 @@ impl ScriptedCard {
                 Some((false, _)) => (0x9000, Vec::new()),
                 _ => (0x6985, Vec::new()),
             },
-            READ_RECORD => (0x9000, self.blocking.clone().unwrap().1),
+            READ_RECORD => match &self.blocking {
+                Some((_, receipt)) => (0x9000, receipt.clone()),
+                None => self.record(command.p1, command.p2),
+            },
             other => panic!("instruction {other:02X} in a session"),
         };
         let mut answer = [0; MAX_PROTECTED_RESPONSE];
@@ -187,6 +193,14 @@ impl ScriptedCard {
         let answer = channel.wrap(&response, &mut answer).unwrap().to_vec();
         self.channel = Some(channel);
         answer
+    }
+
+    fn record(&self, number: u8, file: u8) -> Decision {
+        let Some((receipt, object)) = self.records.get(usize::from(number) - 1) else {
+            return (0x6A83, Vec::new());
+        };
+        let is_receipt = file == RECEIPT_RECORD;
+        (0x9000, if is_receipt { receipt } else { object }.clone())
     }
 
     /// The signature over the session (SPEC 7.6).
