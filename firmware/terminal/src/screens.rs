@@ -19,18 +19,24 @@ use std::path::{Path, PathBuf};
 use std::string::{String, ToString as _};
 use std::vec::Vec;
 
-use card_spec::journal::{Refusal, RefusalReason};
+use card_spec::groups::Representative;
+use card_spec::journal::{Refusal, RefusalReason, ShiftEnd};
+use card_spec::list::ListLine;
 use card_spec::payment::{
     ClockSource, HolderCheckMethod, LineKey, LineKeyParts, LineType, Operator, Order, Recipient,
 };
-use card_spec::values::{Amount, CardNumber, Date, Period, Programme, Time};
+use card_spec::values::{Amount, Ascii, CardNumber, Date, Digits, Period, Programme, Text, Time};
 use screen::oled::Frame;
 use screen::{HEIGHT, LANGUAGE_KEY, PAGE_KEY, Panel, WIDTH};
 
 use crate::Output;
+use crate::cash::Telling;
+use crate::clock_setting::WrongTime;
 use crate::outbox::Outbox;
+use crate::shift::Wish;
 use crate::standing::Unhanded;
-use crate::{handover_text, text};
+use crate::totals::Totals;
+use crate::{handover_text, shift_text, text};
 
 const COLUMNS: usize = 4;
 const GAP: usize = 4;
@@ -114,6 +120,19 @@ fn read(path: &Path) -> Vec<Vec<bool>> {
         .chunks(width.div_ceil(8))
         .map(|row| (0..width).map(|x| row[x / 8] << (x % 8) & 0x80 != 0).collect())
         .collect()
+}
+
+/// Where the clerk reads the end of a sentence alone, it may say the contrary of the whole: so everything is to be on one page.
+#[track_caller]
+fn whole(name: &str, say: impl FnOnce(&mut Outbox)) -> Tile {
+    let mut panel = panel(say);
+    let frame = draw(&panel);
+    panel.key(PAGE_KEY);
+    assert!(frame == draw(&panel), "{name:?} has more than one page");
+    Tile {
+        name: name.to_string(),
+        frame,
+    }
 }
 
 /// The tiles are as they were looked at.
@@ -230,9 +249,214 @@ fn money_not_handed_over() {
     );
 }
 
+<<<<<<< HEAD
 /// A payment at a terminal.
 fn order(sequence: u32) -> Order<'static> {
     Order {
+=======
+fn day() -> Date {
+    Date::new(2026, 11, 22).expect("a day")
+}
+
+fn morning() -> Time {
+    Time::new(day(), 8, 30, 0).expect("a time")
+}
+
+/// Who opens and ends shifts, and what a wrong PIN brings.
+#[test]
+fn a_shift() {
+    let wishes = [
+        ("shift", Wish::Shift),
+        ("clock", Wish::Clock),
+        ("second", Wish::Second),
+    ];
+    let mut tiles = std::vec![
+        whole("unprotected", shift_text::unprotected),
+        whole("name", |out| shift_text::ask_operator(out, false)),
+        whole("name or number", |out| shift_text::ask_operator(out, true)),
+        whole("PIN", shift_text::ask_operator_pin),
+        whole("nobody vouches", shift_text::nobody_vouches),
+        whole("opened", |out| shift_text::opened(out, "Nguyễn Thị Lan", true)),
+    ];
+    for (name, wish) in wishes {
+        tiles.push(whole(&format!("nobody: {name}"), |out| {
+            shift_text::no_operator(out, wish)
+        }));
+        tiles.push(whole(&format!("wrong PIN: {name}"), |out| {
+            shift_text::wrong_operator_pin(out, wish, 30);
+        }));
+        tiles.push(whole(&format!("wait: {name}"), |out| {
+            shift_text::wait_after_wrong_pin(out, wish, 3_600);
+        }));
+    }
+    for end in [ShiftEnd::Closed, ShiftEnd::Idle, ShiftEnd::OperatorsChanged] {
+        tiles.push(whole(&format!("{end:?}"), |out| {
+            shift_text::closed(out, "Nguyễn Thị Lan", end)
+        }));
+    }
+    look("shift", &tiles);
+}
+
+#[test]
+fn the_clock() {
+    let wrong = [WrongTime::NoTime, WrongTime::Behind, WrongTime::Beyond];
+    let mut tiles = std::vec![
+        whole("unset", |out| shift_text::clock_source(out, ClockSource::Unset)),
+        whole("by an operator", |out| {
+            shift_text::clock_source(out, ClockSource::Operator)
+        }),
+        whole("by a host", shift_text::host_clock),
+        whole("nobody sets it", shift_text::nobody_sets_clock),
+        whole("other supervisors", shift_text::other_supervisors),
+        whole("asked", shift_text::ask_time),
+        whole("set", |out| shift_text::clock_set(
+            out,
+            morning(),
+            "Trần Văn Minh"
+        )),
+    ];
+    tiles.extend(wrong.map(|wrong| whole(&format!("{wrong:?}"), |out| shift_text::wrong_time(out, wrong))));
+    look("clock", &tiles);
+}
+
+/// What a shift has paid, what it has got and counted, and what the list still has.
+#[test]
+fn the_day() {
+    let totals = |received| {
+        let mut totals = Totals::default();
+        for _ in 0..3 {
+            totals.paid(dong(500_000));
+            totals.handed(dong(500_000));
+        }
+        totals.refused();
+        totals.cash.receive(dong(received));
+        totals
+    };
+    let kept = totals(20_000_000).cash;
+    let line = |number| ListLine {
+        number,
+        card_number: self::number(u64::from(number)),
+        line_key: due_key(LineType::Regular),
+        amount: dong(500_000),
+        recipients: 1,
+    };
+    look(
+        "day",
+        &[
+            tile("totals", |out| shift_text::totals(out, &totals(0))),
+            tile("totals with cash", |out| {
+                shift_text::totals(out, &totals(20_000_000))
+            }),
+            whole("list", |out| {
+                shift_text::list_totals(out, 12, 4_000, totals(0).paid)
+            }),
+            tile("unpaid", |out| {
+                shift_text::unpaid_list(out, 12);
+                shift_text::unpaid_line(out, &line(7));
+                shift_text::unpaid_line(out, &line(4_000));
+                shift_text::next_page(out);
+            }),
+            whole("no more unpaid", shift_text::no_more_unpaid),
+            whole("no list", shift_text::no_list),
+            whole("unreadable list", shift_text::unreadable_list),
+            whole("cash received?", |out| {
+                shift_text::ask_cash(out, Telling::Received)
+            }),
+            whole("cash counted?", |out| shift_text::ask_cash(out, Telling::Counted)),
+            whole("is it so much?", |out| {
+                shift_text::confirm_cash(out, dong(20_000_000))
+            }),
+            whole("not recorded", shift_text::cash_unrecorded),
+            whole("received", |out| {
+                shift_text::cash_received(out, dong(5_000_000), kept)
+            }),
+            whole("correct", |out| {
+                shift_text::cash_counted(out, dong(18_500_000), dong(18_500_000))
+            }),
+            whole("over", |out| {
+                shift_text::cash_counted(out, dong(18_500_000), dong(18_600_000))
+            }),
+            whole("short", |out| {
+                shift_text::cash_counted(out, dong(18_500_000), dong(18_400_000))
+            }),
+            whole("nothing received", shift_text::no_cash),
+            whole("overdrawn", |out| shift_text::overdrawn(out, dong(500_000))),
+            whole("count first", shift_text::count_first),
+        ],
+    );
+}
+
+fn due_key(line_type: LineType) -> LineKey {
+    LineKey::new(&LineKeyParts {
+        person: [7; 16],
+        programme: Programme::SUDDEN_RELIEF,
+        entitlement: 1,
+        line_type,
+        period: Period::new(2026, 11).expect("a month"),
+    })
+}
+
+/// Who takes the money, and how the clerk knows.
+#[test]
+fn whom_to_pay() {
+    let person = |relation: [u8; 2]| Representative {
+        name: Text::new("Nguyễn Thị Hương Giang").expect("a name"),
+        personal_id: Ascii::new("079240000001").expect("a number"),
+        relation: Digits::from_bytes(relation).expect("two digits"),
+        expiry: day(),
+        document: None,
+    };
+    let takers = [
+        Recipient::Holder,
+        Recipient::FirstRepresentative,
+        Recipient::SecondRepresentative,
+    ];
+    let mut tiles: Vec<Tile> = [*b"01", *b"02", *b"03", *b"04", *b"05", *b"06", *b"99"]
+        .map(|relation| {
+            whole(&format!("relation {relation:?}"), |out| {
+                text::representative(out, 'a', &person(relation), relation != *b"06");
+            })
+        })
+        .into();
+    tiles.extend(takers.map(|taker| whole(&format!("{taker:?}"), |out| text::taker(out, taker))));
+    tiles.extend([
+        whole("second operator", |out| {
+            text::second_operator(out, "Trần Văn Minh")
+        }),
+        whole("no second operator", text::no_second_operator),
+        whole("not to be chosen", text::not_to_be_chosen),
+        whole("document", text::look_at_document),
+        whole("document again", text::look_again),
+        whole("document not enough", text::document_not_enough),
+    ]);
+    tiles.extend(
+        [
+            LineType::Regular,
+            LineType::Arrears,
+            LineType::Funeral,
+            LineType::OneOff,
+            LineType::Advance,
+            LineType::Supplement,
+        ]
+        .map(|line_type| {
+            let line = ListLine {
+                number: 1,
+                card_number: number(1),
+                line_key: due_key(line_type),
+                amount: dong(1_000_000),
+                recipients: 1,
+            };
+            whole(&format!("{line_type:?}"), |out| text::due_line(out, &line))
+        }),
+    );
+    look("recipients", &tiles);
+}
+
+/// A receipt of two payments.
+#[test]
+fn a_slip() {
+    let order = |sequence| Order {
+>>>>>>> 6b5ce86 (Look at the screens of shift, clock, cash and recipients: a sentence whose beginning was on another page said the contrary)
         terminal: "VNT0000001".parse().expect("a name"),
         sequence,
         log_head: [1; 32],

@@ -60,8 +60,8 @@ pub(crate) fn no_operator(out: &mut Outbox, wish: Wish) {
             "may open a shift here: check it, or ask your supervisor.",
         ),
         Wish::Clock => (
-            "được đặt giờ ở đây. Đồng hồ giữ nguyên. Hãy xem lại, hoặc nhờ người phụ trách.",
-            "may set the clock here. It is unchanged: check it, or ask a supervisor.",
+            "được đặt giờ ở đây. Giờ giữ nguyên; hãy nhờ người phụ trách.",
+            "may set the clock here. It is unchanged: ask a supervisor.",
         ),
         Wish::Second => (
             "được làm người thứ hai ở đây. Hãy xem lại, hoặc nhờ người trả khác.",
@@ -283,8 +283,8 @@ pub(crate) fn cash_received(out: &mut Outbox, amount: Amount, cash: Cash) {
 }
 
 pub(crate) fn cash_counted(out: &mut Outbox, expected: Amount, counted: Amount) {
-    say!(out, "Phải có {}{EN} / Should be there", Dong(expected));
-    say!(out, "Đếm được {}{EN} / Counted", Dong(counted));
+    say!(out, "Sổ: {}{EN} / Should be there", Dong(expected));
+    say!(out, "Đếm: {}{EN} / Counted", Dong(counted));
     let difference = Amount::new(counted.vnd().abs_diff(expected.vnd())).unwrap_or(Amount::MAXIMUM);
     match counted.cmp(&expected) {
         Ordering::Equal => say!(out, "ĐỦ TIỀN.{EN} / Correct."),

@@ -303,7 +303,7 @@ pub(crate) fn look_again(out: &mut Outbox) {
 pub(crate) fn document_not_enough(out: &mut Outbox) {
     say!(
         out,
-        "PIN của thẻ đã khóa: trả theo giấy tờ cần người trả thứ hai, bấm 2 rồi chạm lại; hoặc nơi cấp thẻ mở PIN.{EN} / The \
+        "PIN thẻ đã khóa: trả theo giấy tờ cần người trả thứ hai, bấm 2 rồi chạm lại; hoặc nơi cấp mở PIN.{EN} / The \
          card's PIN is blocked: a document needs a second operator, press 2 and tap again; or the issuing station unblocks it."
     );
 }

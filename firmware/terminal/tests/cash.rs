@@ -87,7 +87,7 @@ fn what_is_counted_is_compared_with_what_was_received_less_what_was_handed_over(
         );
         let counted = says(&mut bench, "\n");
         assert!(
-            counted.contains(verdict) && counted.contains("Phải có 993.000 đồng"),
+            counted.contains(verdict) && counted.contains("Sổ: 993.000 đồng"),
             "{counted}"
         );
     }

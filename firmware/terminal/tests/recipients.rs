@@ -305,7 +305,7 @@ fn a_document_alone_does_not_pay_a_card_whose_pin_is_blocked() {
     bench.tap(&mut card);
     bench.type_keys("d\n");
     bench.tap(&mut card);
-    assert!(bench.read_screen().contains("PIN của thẻ đã khóa"));
+    assert!(bench.read_screen().contains("PIN thẻ đã khóa"));
     let story = told(&mut bench, &host);
     assert_eq!((story.paid, story.open), (vec![], None));
     assert_eq!(story.status_words.last(), Some(&0x6346));
