@@ -249,11 +249,6 @@ fn money_not_handed_over() {
     );
 }
 
-<<<<<<< HEAD
-/// A payment at a terminal.
-fn order(sequence: u32) -> Order<'static> {
-    Order {
-=======
 fn day() -> Date {
     Date::new(2026, 11, 22).expect("a day")
 }
@@ -452,11 +447,9 @@ fn whom_to_pay() {
     look("recipients", &tiles);
 }
 
-/// A receipt of two payments.
-#[test]
-fn a_slip() {
-    let order = |sequence| Order {
->>>>>>> 6b5ce86 (Look at the screens of shift, clock, cash and recipients: a sentence whose beginning was on another page said the contrary)
+/// A payment at a terminal.
+fn order(sequence: u32) -> Order<'static> {
+    Order {
         terminal: "VNT0000001".parse().expect("a name"),
         sequence,
         log_head: [1; 32],
