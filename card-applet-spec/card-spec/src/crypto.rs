@@ -5,11 +5,11 @@ use core::convert::Infallible;
 use core::fmt;
 
 use ecdsa::hazmat::sign_prehashed_rfc6979;
-use p256::NistP256;
-use p256::NonZeroScalar;
 use p256::ecdsa::VerifyingKey;
 use p256::ecdsa::signature::hazmat::PrehashVerifier;
+use p256::elliptic_curve::point::AffineCoordinates as _;
 use p256::elliptic_curve::{Generate, sec1::ToSec1Point};
+use p256::{AffinePoint, NistP256, NonZeroScalar};
 use rand_core::CryptoRng;
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq;
@@ -80,6 +80,8 @@ pub struct PublicKey {
 impl PublicKey {
     /// Octets of an encoded key.
     pub const LENGTH: usize = 65;
+    /// SEC 1, 2.3.4, step 3.1.
+    const UNCOMPRESSED: u8 = 0x04;
 
     /// Takes the uncompressed form only: one key, one encoding.
     ///
@@ -87,7 +89,16 @@ impl PublicKey {
     /// [`InvalidPublicKey`] for any other length or form, and for coordinates that are not on the curve.
     pub fn from_sec1(octets: &[u8]) -> Result<Self, InvalidPublicKey> {
         let octets: [u8; Self::LENGTH] = octets.try_into().map_err(|_| InvalidPublicKey)?;
-        let point = p256::PublicKey::from_sec1_bytes(&octets).map_err(|_| InvalidPublicKey)?;
+        let (&[form], coordinates) = octets.split_first_chunk().ok_or(InvalidPublicKey)?;
+        let (x, coordinates) = coordinates.split_first_chunk::<32>().ok_or(InvalidPublicKey)?;
+        let (y, _) = coordinates.split_first_chunk::<32>().ok_or(InvalidPublicKey)?;
+        if form != Self::UNCOMPRESSED {
+            return Err(InvalidPublicKey);
+        }
+        // Without `from_sec1_bytes`: code that takes square roots for compressed points would come into the terminal's image.
+        let point = AffinePoint::from_coordinates(x.into(), y.into());
+        let point = point.into_option().ok_or(InvalidPublicKey)?;
+        let point = p256::PublicKey::from_affine(point).map_err(|_| InvalidPublicKey)?;
         Ok(Self { octets, point })
     }
 

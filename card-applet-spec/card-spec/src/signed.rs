@@ -38,6 +38,8 @@ impl<'a, B: Body<'a>> Signed<'a, B> {
         Self::from_object(reader.expect(B::WRAPPER)?)
     }
 
+    // Not into its callers: their stack would hold what reading takes for as long as they run.
+    #[inline(never)]
     fn from_object(object: DataObject<'a>) -> Result<Self, Error> {
         if object.tag() != B::WRAPPER {
             return Err(Error::Expected(B::WRAPPER));

@@ -197,7 +197,9 @@ impl Slot {
 
 /// Erased: all ones.
 pub(crate) fn is_blank(bytes: &[u8]) -> bool {
-    bytes.iter().all(|byte| *byte == 0xFF)
+    // By words: a start looks at whole blocks.
+    let (words, rest) = bytes.as_chunks::<4>();
+    words.iter().all(|word| *word == [0xFF; 4]) && rest.iter().all(|byte| *byte == 0xFF)
 }
 
 /// A commit word is complete when every bit is programmed: an interrupted one has at least one bit left.

@@ -40,6 +40,7 @@ impl<'f, F: NorFlash, R: CryptoRng, C: Curve> Machine<'f, F, R, C> {
         self.wish_field();
     }
 
+    // What it calls is not to be inlined: all their variables would lie on the stack together.
     fn serve<'p>(&mut self, request: &Request<'_>, payload: &'p mut Payload) -> Result<Answer<'p>, Refusal> {
         match *request {
             Request::Hello { version } => {
@@ -127,6 +128,7 @@ impl<'f, F: NorFlash, R: CryptoRng, C: Curve> Machine<'f, F, R, C> {
     }
 
     /// Makes both key pairs. What belonged to older ones is forgotten, and it must have nothing to tell any more.
+    #[inline(never)]
     fn make_keys<'p>(&mut self, name: [u8; 10], payload: &'p mut Payload) -> Result<Answer<'p>, Refusal> {
         let name = TerminalName::from_bytes(name).ok_or(Refusal::Malformed)?;
         let range = self.layout.journal.clone();
@@ -208,6 +210,7 @@ impl<'f, F: NorFlash, R: CryptoRng, C: Curve> Machine<'f, F, R, C> {
 
     /// Takes trust anchor and certificates, all of them verified, for the terminal's own name and keys. What it holds
     /// afterwards is kept in one piece, so a power cut leaves the certificates before or after.
+    #[inline(never)]
     fn install(&mut self, objects: &[u8]) -> Result<(), Refusal> {
         let keys = self.keys.as_ref().ok_or(Refusal::OutOfOrder)?;
         let given = Installation::split(objects)?;
@@ -295,6 +298,7 @@ impl<'f, F: NorFlash, R: CryptoRng, C: Curve> Machine<'f, F, R, C> {
     }
 
     /// Sets the clock (DATA 7). The nonce is used up whatever comes of it.
+    #[inline(never)]
     fn set_time(&mut self, signed: &[u8]) -> Result<(), Refusal> {
         let credentials = self.credentials.as_ref().ok_or(Refusal::OutOfOrder)?;
         let now = self.clock.milliseconds();
@@ -331,6 +335,7 @@ impl<'f, F: NorFlash, R: CryptoRng, C: Curve> Machine<'f, F, R, C> {
     }
 
     /// Begins a list, or goes on with it: a header under way is checked like any other. Gives the lines that it has.
+    #[inline(never)]
     fn list_begin(&mut self, header: &[u8]) -> Result<u32, Refusal> {
         let credentials = self.credentials.as_ref().ok_or(Refusal::OutOfOrder)?;
         let header =
@@ -364,6 +369,7 @@ impl<'f, F: NorFlash, R: CryptoRng, C: Curve> Machine<'f, F, R, C> {
 
     /// Puts the list in force, and with it ends those that it does not keep: in the device's state first, so that the entry
     /// always names what is paid from.
+    #[inline(never)]
     fn list_end(&mut self) -> Result<(), Refusal> {
         let Loading::List(loading) = core::mem::replace(&mut self.loading, Loading::Nothing) else {
             return Err(Refusal::OutOfOrder);
@@ -424,6 +430,7 @@ impl<'f, F: NorFlash, R: CryptoRng, C: Curve> Machine<'f, F, R, C> {
         Ok(0)
     }
 
+    #[inline(never)]
     fn block_end(&mut self) -> Result<(), Refusal> {
         let Loading::Blocks(place, loading) = core::mem::replace(&mut self.loading, Loading::Nothing) else {
             return Err(Refusal::OutOfOrder);
@@ -462,6 +469,7 @@ impl<'f, F: NorFlash, R: CryptoRng, C: Curve> Machine<'f, F, R, C> {
     }
 
     /// Lets go of entries that the host holds (DATA 6).
+    #[inline(never)]
     fn acknowledge(&mut self, signed: &[u8]) -> Result<(), Refusal> {
         let credentials = self.credentials.as_ref().ok_or(Refusal::OutOfOrder)?;
         let acknowledgement =

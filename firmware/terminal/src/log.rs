@@ -404,6 +404,7 @@ impl<'f, F: NorFlash> Log<'f, F> {
     }
 
     /// Whole entries from a sequence number on, as many as fit. Damaged ones are left out: the chain shows the gap.
+    #[inline(never)]
     pub(crate) fn entries(&mut self, from: u32, out: &mut Vec<u8, MAX_BYTES>) -> Result<(), LogError> {
         let mut buffer = [0; MAX_RECORD];
         let mut cursor = self.journal.iter_from(RecordId(from))?;

@@ -48,6 +48,7 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
 
     /// Puts a list of operators in force, and ends the shift: who works here proves it anew. The list in force once more
     /// changes nothing.
+    #[inline(never)]
     pub(crate) fn load_operators(&mut self, signed: &[u8]) -> Result<(), Refusal> {
         let credentials = self.credentials.as_ref().ok_or(Refusal::OutOfOrder)?;
         let list = credentials.verify_issued::<OperatorList<'_>>(&self.curve, signed, |list| list.issuer)?;

@@ -159,6 +159,7 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
 
     /// What answers is not the card of the first tap as it was then: another one, one that was updated since, or a forged one. Only
     /// its CSO tells.
+    #[inline(never)]
     fn compare(&mut self, customer: Customer) {
         match Tap::begin(self.out.command()) {
             Some(tap) => self.flow = Flow::Comparing(customer, tap),

@@ -297,6 +297,7 @@ impl<'f, F: NorFlash> ListLoading<'f, F> {
     }
 
     /// Takes the next lines, whole ones.
+    #[inline(never)]
     pub(crate) fn lines(&mut self, lines: &[u8]) -> Result<(), Refusal> {
         let mut reader = Reader::new(lines);
         while !reader.rest().is_empty() {

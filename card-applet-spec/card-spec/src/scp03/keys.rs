@@ -44,18 +44,24 @@ pub(super) enum Purpose {
 #[derive(Clone)]
 pub struct AesKey {
     /// The key, and nothing behind it.
-    octets: Array<u8, U32>,
+    octets: Octets,
     algorithm: &'static Algorithm,
 }
+
+/// Room for a key of any length.
+type Octets = Array<u8, U32>;
+
+/// In place: key, initial value, blocks.
+type Cbc = fn(&Octets, &Block, &mut [Array<u8, U16>]);
 
 /// What AES does with keys of one length. Each key points to its own, so that a terminal, which knows AES-128 only, has no code
 /// for the others in its image.
 struct Algorithm {
     /// In octets.
     key_length: usize,
-    cbc_encrypt: fn(&Array<u8, U32>, &Block, &mut [Array<u8, U16>]),
-    cbc_decrypt: fn(&Array<u8, U32>, &Block, &mut [Array<u8, U16>]),
-    cmac: fn(&Array<u8, U32>, &[&[u8]]) -> Block,
+    cbc_encrypt: Cbc,
+    cbc_decrypt: Cbc,
+    cmac: fn(&Octets, &[&[u8]]) -> Block,
 }
 
 static AES_128: Algorithm = Algorithm::of::<Aes128>();
@@ -88,7 +94,7 @@ impl Algorithm {
     }
 }
 
-fn start<N>(octets: &Array<u8, U32>) -> &Array<u8, N>
+fn start<N>(octets: &Octets) -> &Array<u8, N>
 where
     N: ArraySize,
     U32: Sub<N, Output: ArraySize>,

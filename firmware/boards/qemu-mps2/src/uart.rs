@@ -70,6 +70,7 @@ impl<const N: usize> Port<N> {
         Register::at(self.base)
     }
 
+    #[inline(always)]
     const fn state(&self) -> Register {
         Register::at(self.base + 0x04)
     }
@@ -155,6 +156,7 @@ impl<const N: usize> Port<N> {
         });
     }
 
+    #[inline(always)]
     fn transmitter_full(&self) -> bool {
         self.state().read() & STATE_TRANSMIT_FULL != 0
     }
