@@ -47,6 +47,10 @@ pub(crate) struct Reading {
 }
 
 /// Why receipts are read.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "there is no heap, and there is one of it"
+)]
 enum Wish {
     /// One stands for a line that the card has refused; what the tap was for goes on after it.
     Standing(Standing),

@@ -46,10 +46,6 @@ pub(crate) struct Disbursing {
 }
 
 /// What the card says to an order.
-#[expect(
-    clippy::large_enum_variant,
-    reason = "there is no heap, and it lives for a moment"
-)]
 enum Verdict {
     /// It wants the rest of the order.
     Continue,
