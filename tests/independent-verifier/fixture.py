@@ -103,7 +103,7 @@ class World:
         return self.issuer_head
 
     def list(self, lines, number=1, terminal=TERMINAL, first="261101", last="261130", total=None, recipients=3,
-             keeps=()) -> None:
+             keeps=(), by_hand: int | None = None) -> None:
         """Lines are (line key, amount) for the card; the list is loaded into the journal, beside those that it keeps."""
         encoded = [tlv("FF37", tlv("80", at.to_bytes(4, "big")), tlv("5A", bytes.fromhex(CARD)), tlv("81", key),
                        tlv("82", amount.to_bytes(8, "big")), tlv("83", bytes([recipients])))
@@ -115,7 +115,8 @@ class World:
             tlv("83", number.to_bytes(4, "big")), tlv("84", b"POINT-1"), tlv("85", terminal), tlv("5F25", date(first)),
             tlv("5F24", date(last)), tlv("86", len(lines).to_bytes(4, "big")), tlv("87", self.list_root),
             tlv("88", total.to_bytes(8, "big")),
-            after=tlv("8C", *(number.to_bytes(4, "big") for number in keeps)) if keeps else b"")
+            after=(tlv("8C", *(number.to_bytes(4, "big") for number in keeps)) if keeps else b"")
+            + (b"" if by_hand is None else tlv("8D", by_hand.to_bytes(8, "big"))))
         self.files[f"lists/L{number}.list"] = signed + b"".join(encoded)
         self.entry(3, tlv("80", self.issuer_head), tlv("81", number.to_bytes(4, "big")))
 
@@ -155,6 +156,13 @@ class World:
         self.entry(6, order)
         self.last_order = order
         return sha256(order)
+
+    def by_hand(self, key: bytes, amount: int, card=CARD, shift=0, **changed) -> int:
+        """Appends ManualPaid; its number. `shift` moves the order to another place in the journal."""
+        order = {"cso_hash": bytes(32), "method": 2, "recipient": 1, "second": b"MAI", "line": 1, **changed}
+        self.entry(24, tlv("5A", bytes.fromhex(card)),
+                   encoding.order(TERMINAL, len(self.entries) + 1 + shift, self.head, self.list_root, key=key, amount=amount, **order))
+        return len(self.entries)
 
     def paid(self, order_hash: bytes, check="0103", step=1, signer: Key | None = None, kind=1, intent=0) -> None:
         """Appends Paid with the card's next receipt and writes the receipt's files, for the Intent just before or `intent`."""

@@ -17,7 +17,7 @@ CLOSED = 1  # DATA 5.2: by the operator
 
 
 class Payment(NamedTuple):
-    """An order with the receipt that answers it."""
+    """An order with the receipt that answers it; of what is paid by hand there is none."""
 
     where: str
     order: SimpleNamespace
@@ -41,6 +41,7 @@ class Journal:
         self.key_hash = sha256(key_bytes(self.key))
         self.entries: dict[int, bytes] = {}
         self.payments: list[Payment] = []
+        self.by_hand: list[Payment] = []  # without a receipt
         self.others: list[ReadBack] = []
         self.told: list[tuple[str, str, int]] = []  # where, and the entry of another terminal that existed
         self.synced: set[bytes] = set()
@@ -93,7 +94,7 @@ class Journal:
             o.CASH_RECEIVED: self._cash_received, o.CASH_COUNTED: self._cash_counted,
             o.SHIFT_OPENED: self._shift_opened, o.SHIFT_CLOSED: self._shift_closed,
             o.CLOCK_SET_BY_OPERATOR: self._clock_set_by_operator, o.CARD_BLOCKED: self._card_blocked,
-            o.CARRIED: self._carried,
+            o.CARRIED: self._carried, o.MANUAL_PAID: self._manual_paid,
             o.NOT_HANDED: self._not_handed_over, o.REVERSE_INTENT: self._reverse_intent, o.REVERSED: self._reversed,
         }.get(body.kind)
         if replay:
@@ -160,13 +161,30 @@ class Journal:
         self._block_list = loaded
 
     def _intent(self, where: str, content: SimpleNamespace, body: SimpleNamespace) -> None:
-        order, check = content.order, self.findings.check
+        order = content.order
         o.check_order(order)
+        self._order_in_place(where, order, body)
+        self.findings.check(len(self._open) < OPEN_INTENTS, where, "while as many Intents are open as can be (DATA 5.3)")
+        self._open[order.hash] = order
+        self._order_fits_line(where, order)
+
+    def _manual_paid(self, where: str, content: SimpleNamespace, body: SimpleNamespace) -> None:
+        """DATA 5.7."""
+        order, check = content.order, self.findings.check
+        o.check_manual_order(order)
+        check(self._operators > 0, where, "a second operator without a list of operators (DATA 5.7)")
+        self._order_in_place(where, order, body)
+        self._unhanded[order.sequence] = Payment(where, order, None)
+        self.by_hand.append(self._unhanded[order.sequence])
+        check(content.card_number in self.issued.by_number(), where, "a card that is not there (DATA 5.7)")
+        payment_list = self._line_of_order(where, order, content.card_number)
+        check(order.amount <= (payment_list.by_hand_up_to or 0), where, "by hand what the list does not allow (DATA 5.7)")
+
+    def _order_in_place(self, where: str, order: SimpleNamespace, body: SimpleNamespace) -> None:
+        check = self.findings.check
         same = any(order.cso_hash == one.cso_hash or order.line_key.person == one.line_key.person
                    for one in self._open.values())
         check(not same, where, "while another Intent of the same holder is open (DATA 5.3)")
-        check(len(self._open) < OPEN_INTENTS, where, "while as many Intents are open as can be (DATA 5.3)")
-        self._open[order.hash] = order
         check(order.terminal == self.terminal, where, "order of another terminal (SPEC 9.2)")
         check(order.operator == self._operator, where, "order of an operator whose shift it is not (DATA 5.3)")
         here = (order.sequence, order.previous) == (body.sequence, body.previous)
@@ -178,24 +196,31 @@ class Journal:
         blocked = self._block_list
         check(blocked is not None and (day - blocked.issued.date()).days <= BLOCK_LIST_DAYS, where,
               f"without a block list of the last {BLOCK_LIST_DAYS} days (DATA 4)")
-        self._order_fits_line(where, order, blocked.cards if blocked else set())
 
-    def _order_fits_line(self, where: str, order: SimpleNamespace, blocked: set[str]) -> None:
+    def _line_of_order(self, where: str, order: SimpleNamespace, card_number: str) -> SimpleNamespace:
+        """The list in force whose line for this card the order repeats."""
         payment_list = next((known for known in reversed(self._lists) if known.root == order.list_root), None)
         line = payment_list and payment_list.lines.get(order.line_number)
-        card = self.issued.cards.get(order.cso_hash)
-        if line is None or card is None:
-            raise Refused("order of a line or card that is not there (SPEC 9.2)")
+        if line is None:
+            raise Refused("order of a line that is not there (SPEC 9.2)")
         check, day = self.findings.check, order.time.date()
         check(payment_list.first_day <= day <= payment_list.last_day, where, f"list not valid on {day} (DATA 3.1)")
         fits = (order.line_key, order.amount) == (line.line_key, line.amount)
         check(fits, where, "order and list line disagree (DATA 3.2)")
         check(bool(line.recipients & min(order.recipient, 2)), where, "recipient the line does not allow (DATA 3.2)")
-        owner = (card.card_number, card.person) == (line.card_number, order.line_key.person)
-        check(owner, where, "card of another number or person than the line's (DATA 3.2, SPEC 9.3)")
+        check(card_number == line.card_number, where, "card of another number than the line's (DATA 3.2)")
+        blocked = self._block_list.cards if self._block_list else set()
+        check(card_number not in blocked, where, "card is on the block list (DATA 4)")
+        return payment_list
+
+    def _order_fits_line(self, where: str, order: SimpleNamespace) -> None:
+        card, check, day = self.issued.cards.get(order.cso_hash), self.findings.check, order.time.date()
+        if card is None:
+            raise Refused("order of a card that is not there (SPEC 9.2)")
+        self._line_of_order(where, order, card.card_number)
+        check(card.person == order.line_key.person, where, "card of another person than the line's (SPEC 9.3)")
         check(card.valid_from <= day <= card.valid_to, where, f"card not valid on {day} (SPEC 9.3)")
         check(bool(card.policy[0] & order.method), where, "holder check the card's policy does not allow (SPEC 4.1)")
-        check(card.card_number not in blocked, where, "card is on the block list (DATA 4)")
 
     def _paid(self, where: str, content: SimpleNamespace, _) -> None:
         receipt = content.receipt
@@ -258,6 +283,8 @@ class Journal:
         payment = self._unhanded.pop(content.intent, None)
         if payment is None:
             raise Refused("not handed over, and no paid Intent or handed before (DATA 5.2)")
+        if payment.receipt is None:  # paid by hand: nothing is left to undo (DATA 5.7)
+            return self.reversed.add(payment.order.hash)
         self._not_handed[content.intent] = NotHanded(payment, set())
 
     def _waiting(self, intent: int) -> NotHanded:
@@ -344,10 +371,10 @@ def read_back(name: str, folder: Folder, issued: Issued) -> ReadBack:
     return ReadBack(where, receipt)
 
 
-def check_receipts(payments: list[Payment], reversed_orders: set[bytes], others: list[ReadBack], issued: Issued, findings) -> None:
+def check_receipts(payments: list[Payment], by_hand: list[Payment], reversed_orders: set[bytes], others: list[ReadBack], issued: Issued, findings) -> None:
     """No line paid twice, but for what was reversed (SPEC 9.8); each card's receipts in one chain (SPEC 9.4) and under its caps (SPEC 9.5)."""
     paid: dict[o.LineKey, str] = {}
-    for payment in payments:
+    for payment in payments + by_hand:
         if payment.order.hash in reversed_orders:
             continue
         first = paid.setdefault(payment.order.line_key, payment.where)

@@ -265,7 +265,8 @@ LIST = signed(template(
     "FF22", ("80", "suite", suite), ("81", "format", constant("01")), ("42", "issuer", reference),
     ("82", "list_id", an(20)), ("83", "number", u(4)), ("84", "pay_point", an(12)), ("85", "terminal", terminal_name),
     ("5F25", "first_day", date), ("5F24", "last_day", date), ("86", "count", u(4, 1, 4000)), ("87", "root", hash32),
-    ("88", "total", amount), *SEQUENCE, ("8C", "keeps", kept_lists, True)))
+    ("88", "total", amount), *SEQUENCE, ("8C", "keeps", kept_lists, True),
+    ("8D", "by_hand_up_to", u(8, 1, 999_999_999_999), True)))
 LINE = template(
     "FF37", ("80", "number", u(4)), ("5A", "card_number", card_number), ("81", "line_key", line_key),
     ("82", "amount", amount), ("83", "recipients", u(1, 1, 3)))
@@ -286,7 +287,7 @@ ACKNOWLEDGEMENT = signed(template(
 BOOT, LIST_LOADED, BLOCK_LIST_LOADED, INTENT, PAID, HANDED, REFUSED, SYNCED = 1, 3, 4, 6, 7, 8, 9, 10
 CASH_RECEIVED, CASH_COUNTED = 18, 19
 STILL_OPEN, CARD_BLOCKED, OPERATORS_LOADED, SHIFT_OPENED, SHIFT_CLOSED, CLOCK_SET_BY_OPERATOR = 11, 17, 20, 5, 22, 23
-NOT_HANDED, REVERSE_INTENT, REVERSED, CARRIED = 12, 13, 14, 15
+NOT_HANDED, REVERSE_INTENT, REVERSED, CARRIED, MANUAL_PAID = 12, 13, 14, 15, 24
 CONTENT = {kind: template("A8", *members) for kind, members in {  # DATA 5.2
     BOOT: [("80", "firmware", hash32), ("81", "flags", flags)],
     2: [("80", "time_before", time)],
@@ -312,6 +313,7 @@ CONTENT = {kind: template("A8", *members) for kind, members in {  # DATA 5.2
     21: [("80", "operator", an(20)), ("81", "attempts", u(4))],
     SHIFT_CLOSED: [("80", "operator", an(20)), ("81", "end", u(1, 1, 3))],
     CLOCK_SET_BY_OPERATOR: [("80", "time_before", time), ("81", "operator", an(20))],
+    MANUAL_PAID: [("5A", "card_number", card_number), ("FF23", "order", ORDER)],
 }.items()}
 
 
@@ -330,6 +332,13 @@ def check_carried(content) -> SimpleNamespace:
     if done.hash != content.receipt.object_hash:
         raise Refused("carried receipt of something else (DATA 5.6)")
     return done
+
+
+def check_manual_order(order) -> None:
+    """No card, the holder, a document, and a second operator who is another one (DATA 5.7)."""
+    check_order(order)
+    if (order.cso_hash, order.recipient, order.method) != (bytes(32), 1, 2) or order.second_operator is None:
+        raise Refused("no order that is paid by hand (DATA 5.7)")
 
 
 def check_receipt(receipt) -> None:

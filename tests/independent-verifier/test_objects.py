@@ -99,7 +99,9 @@ def judge(kind: str, encoded: bytes, key=None):
     if kind == "receipt":
         o.check_receipt(record.body)
     if kind == "journal-entry":
-        parse_members(o.CONTENT[record.body.kind], record.body.content, 3)
+        content = parse_members(o.CONTENT[record.body.kind], record.body.content, 3)
+        if record.body.kind == o.MANUAL_PAID:
+            o.check_manual_order(content.order)
     if kind == "issuer-script":
         parse_members(ACTION[record.body.action], record.body.content, 3)
     if key:

@@ -340,7 +340,7 @@ class Orders(Finding):
         self.assert_found(world, "recipient")
 
     def test_recovery_and_another_persons_line(self):
-        for key, fault in ((line_key(1, 7), "87 (line_key)"), (line_key(1, person=bytes(16)), "other number or person")):
+        for key, fault in ((line_key(1, 7), "87 (line_key)"), (line_key(1, person=bytes(16)), "another person")):
             world = ready()
             world.list([(key, 1)], number=2)
             world.intent(key, 1)
@@ -490,6 +490,79 @@ class Carried(Finding):
         self.assert_found(self.tell(check="0003"), "holder check does not fit")
         self.assert_found(self.tell({"amount": 1}), "carried order and list line disagree")
         self.assert_found(self.tell({"line": 2}), "carried order and list line disagree")
+
+
+class ByHand(Finding):
+    """DATA 5.7."""
+
+    def allowed(self, most: int | None = 500_000) -> fixture.World:
+        """A terminal whose second list lets a line be paid by hand."""
+        world = ready()
+        world.list([FIRST, (line_key(2), 500_001)], number=2, by_hand=most)
+        world.entry(20, tlv("80", bytes(32)), tlv("81", entries(1)))
+        world.entry(5, tlv("80", b"LAN"))
+        return world
+
+    def test_paid_by_hand_and_handed_over(self):
+        world = self.allowed()
+        world.entry(18, tlv("80", b"LAN"), tlv("81", (700_000).to_bytes(8, "big")))
+        world.entry(8, tlv("80", entries(world.by_hand(*FIRST))))
+        world.entry(19, tlv("80", b"LAN"), tlv("81", (200_000).to_bytes(8, "big")), tlv("82", (200_000).to_bytes(8, "big")))
+        self.assertEqual(findings(world), [])
+
+    def test_what_was_not_handed_over_is_unpaid(self):
+        world = self.allowed()
+        world.entry(12, tlv("80", entries(world.by_hand(*FIRST))))
+        world.by_hand(*FIRST)
+        self.assertEqual(findings(world), [])
+        world.paid(world.intent(*FIRST))
+        self.assert_found(world, "the line was paid before")
+
+    def test_by_card_and_by_hand(self):
+        world = self.allowed()
+        world.paid(world.intent(*FIRST))
+        world.by_hand(*FIRST)
+        self.assert_found(world, "the line was paid before")
+
+    def test_while_an_order_is_open(self):
+        world = self.allowed()
+        world.intent(*FIRST)
+        world.by_hand(*FIRST)
+        self.assert_found(world, "another Intent of the same holder is open")
+
+    def test_more_than_the_list_allows(self):
+        for most, amount, line in ((None, FIRST[1], 1), (499_999, FIRST[1], 1), (500_000, 500_001, 2)):
+            world = self.allowed(most)
+            world.by_hand(line_key(line), amount, line=line)
+            self.assert_found(world, "by hand what the list does not allow")
+
+    def test_a_sum_of_nothing(self):
+        world = self.allowed(0)
+        self.assert_found(world, "8D (by_hand_up_to)")
+
+    def test_no_operators(self):
+        world = ready()
+        world.list([FIRST], number=2, by_hand=500_000)
+        world.by_hand(*FIRST)
+        self.assert_found(world, "without a list of operators")
+
+    def test_faults_of_the_order(self):
+        no_order = "no order that is paid by hand"
+        cases = [({"second": b""}, no_order), ({"second": b"LAN"}, "one operator twice"), ({"method": 1}, no_order),
+                 ({"recipient": 2}, no_order), ({"cso_hash": bytes([1]) * 32}, no_order), ({"shift": 1}, "another place"),
+                 ({"operator": b"HOA"}, "whose shift it is not"), ({"line": 3}, "of a line that is not there"),
+                 ({"card": "7900000000000998"}, "a card that is not there"), ({"time": "20261222090000"}, "list not valid on")]
+        for changed, fault in cases:
+            with self.subTest(fault, **changed):
+                world = self.allowed()
+                world.by_hand(*FIRST, **changed)
+                self.assert_found(world, fault)
+
+    def test_a_blocked_card(self):
+        world = self.allowed()
+        world.block_list(CARD, number=2)
+        world.by_hand(*FIRST)
+        self.assert_found(world, "card is on the block list")
 
 
 class Reversals(Finding):

@@ -75,8 +75,9 @@ def verify_folder(path: Path, root: Path) -> tuple[list[str], str]:
         else:
             findings.check(name in paid, f"receipts/{name}", "no Paid entry in a journal (DATA 2)")
     others += [reversal for journal in journals.values() for reversal in journal.reversals]
+    by_hand = [payment for journal in journals.values() for payment in journal.by_hand]
     undone = set().union(*(journal.reversed for journal in journals.values()))
-    check_receipts(payments, undone, others, issued, findings)
+    check_receipts(payments, by_hand, undone, others, issued, findings)
 
     for where, terminal, sequence in (told for journal in journals.values() for told in journal.told):
         there = terminal in journals and sequence in journals[terminal].entries

@@ -8,8 +8,10 @@ use crate::tlv::{DataObject, Error, Field, Reader, Writer, template};
 use crate::values::{Amount, CardNumber, Suite, TerminalName, Time, byte_enum};
 
 mod encoded;
+mod manual;
 
 pub use encoded::{CarriedReceipt, EncodedOrder, EncodedReceipt, EncodedReversal, Source};
+pub use manual::{ManualPayment, NO_CARD};
 
 /// Longest journal entry with its signature in bytes: a CarriedReceipt with the longest order has 564.
 pub const MAXIMUM_ENTRY_LENGTH: usize = 576;
@@ -151,6 +153,8 @@ pub enum Event<'a> {
         /// Wrong PINs since a shift was opened last.
         attempts: u32,
     },
+    /// The money of a line was given to the holder of a card that fails, by two operators (DATA 5.7).
+    ManualPaid(ManualPayment<'a>),
     /// A clerk's work has ended.
     ShiftClosed {
         /// The clerk.
@@ -263,6 +267,7 @@ impl Event<'_> {
             Self::OperatorRefused { .. } => 21,
             Self::ShiftClosed { .. } => 22,
             Self::ClockSetByOperator { .. } => 23,
+            Self::ManualPaid(_) => 24,
         }
     }
 }
@@ -345,6 +350,7 @@ impl<'a> Event<'a> {
                 before: Field::read(&mut members, 0x80)?,
                 operator: Field::read(&mut members, 0x81)?,
             },
+            24 => Self::ManualPaid(ManualPayment::read_next(&mut members)?),
             _ => return Err(Error::Value(0x87)),
         };
         members.finish()?;
@@ -405,6 +411,7 @@ impl<'a> Event<'a> {
             Self::ClockSetByOperator { before, operator } => {
                 before.write(w, 0x80).and_then(|()| operator.write(w, 0x81))
             }
+            Self::ManualPaid(payment) => payment.write(w),
             Self::Refused(_) => Ok(()),
         })
     }

@@ -48,6 +48,8 @@ template! {
         issuer_previous: Digest = 0x8B,
         /// Earlier lists that stay in force beside it; all others end with it.
         keeps: Option<KeptLists<'a>> = 0x8C,
+        /// The most that may be paid by hand for one line, to a card that fails; without it nothing is.
+        by_hand_up_to: Option<SomeAmount> = 0x8D,
     }
 }
 
@@ -89,6 +91,32 @@ impl<'a> Field<'a> for KeptLists<'a> {
 
     fn write(&self, writer: &mut Writer<'_>, tag: u16) -> Result<(), Error> {
         writer.put(tag, self.0)
+    }
+}
+
+/// An amount that is not 0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SomeAmount(Amount);
+
+impl SomeAmount {
+    /// `None` for 0.
+    pub fn new(amount: Amount) -> Option<Self> {
+        (amount.vnd() > 0).then_some(Self(amount))
+    }
+
+    /// The amount.
+    pub fn amount(self) -> Amount {
+        self.0
+    }
+}
+
+impl Field<'_> for SomeAmount {
+    fn read(reader: &mut Reader<'_>, tag: u16) -> Result<Self, Error> {
+        Self::new(Amount::read(reader, tag)?).ok_or(Error::Value(tag))
+    }
+
+    fn write(&self, writer: &mut Writer<'_>, tag: u16) -> Result<(), Error> {
+        self.0.write(writer, tag)
     }
 }
 

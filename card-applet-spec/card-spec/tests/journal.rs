@@ -10,7 +10,7 @@
 use card_spec::crypto::{SecretKey, sha256};
 use card_spec::journal::{
     CarriedReceipt, EncodedOrder, EncodedReceipt, EncodedReversal, Entry, Event, MAXIMUM_ENTRY_LENGTH,
-    Refusal, RefusalReason, ShiftEnd,
+    ManualPayment, NO_CARD, Refusal, RefusalReason, ShiftEnd,
 };
 use card_spec::payment::{
     ClockSource, HolderCheckMethod, HolderCheckOutcome, LineKey, LineKeyParts, LineType, Order, Receipt,
@@ -66,6 +66,17 @@ fn order(nonce: u8) -> Vec<u8> {
         clock: ClockSource::Host,
         nonce: [nonce; 16],
     };
+    order.encode(&mut [0; 300]).unwrap().to_vec()
+}
+
+/// An order that two operators pay by hand, but for what `bend` does to it.
+fn by_hand(bend: impl FnOnce(&mut Order<'_>)) -> Vec<u8> {
+    let bytes = order(5);
+    let mut order = *EncodedOrder::parse(&bytes).unwrap().order();
+    order.cso_hash = NO_CARD;
+    order.method = HolderCheckMethod::PhotoDocument;
+    order.second_operator = Ascii::new("head");
+    bend(&mut order);
     order.encode(&mut [0; 300]).unwrap().to_vec()
 }
 
@@ -136,7 +147,13 @@ fn with_content(kind: u8, content: &[u8]) -> Vec<u8> {
 }
 
 /// One event of each kind, in the order of DATA 5.2.
-fn events<'a>(order: &'a [u8], reversal: &'a [u8], receipt: &'a [u8], carried: &'a [u8]) -> [Event<'a>; 22] {
+fn events<'a>(
+    order: &'a [u8],
+    by_hand: &'a [u8],
+    reversal: &'a [u8],
+    receipt: &'a [u8],
+    carried: &'a [u8],
+) -> [Event<'a>; 23] {
     [
         Event::Boot {
             firmware: [1; 32],
@@ -208,21 +225,27 @@ fn events<'a>(order: &'a [u8], reversal: &'a [u8], receipt: &'a [u8], carried: &
             before: time(),
             operator: Ascii::new("head").unwrap(),
         },
+        Event::ManualPaid(paid_by_hand(by_hand).unwrap()),
     ]
 }
 
+fn paid_by_hand(order: &[u8]) -> Result<ManualPayment<'_>, Error> {
+    let card_number = CardNumber::new(79, 1).unwrap();
+    ManualPayment::new(card_number, EncodedOrder::parse(order)?)
+}
+
 /// Their bytes.
-const KINDS: [usize; 22] = [
-    1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 17, 18, 19, 20, 21, 22, 23,
+const KINDS: [usize; 23] = [
+    1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 17, 18, 19, 20, 21, 22, 23, 24,
 ];
 
 #[test]
 fn every_kind_is_read_as_it_was_written() {
-    let (order, reversal, receipt) = (order(5), reversal(5), receipt(1, 1));
+    let (order, by_hand, reversal, receipt) = (order(5), by_hand(|_| {}), reversal(5), receipt(1, 1));
     let carried = receipt_of(ReceiptKind::Payment, sha256(&[&order]), 1, 1);
     for (kind, event) in KINDS
         .into_iter()
-        .zip(events(&order, &reversal, &receipt, &carried))
+        .zip(events(&order, &by_hand, &reversal, &receipt, &carried))
     {
         assert_eq!(usize::from(event.kind()), kind);
         let entry = entry(event);
@@ -234,9 +257,9 @@ fn every_kind_is_read_as_it_was_written() {
 
 #[test]
 fn no_kind_takes_the_content_of_another_form_nor_is_there_another_one() {
-    let (order, reversal, receipt) = (order(5), reversal(5), receipt(1, 1));
+    let (order, by_hand, reversal, receipt) = (order(5), by_hand(|_| {}), reversal(5), receipt(1, 1));
     let carried = receipt_of(ReceiptKind::Payment, sha256(&[&order]), 1, 1);
-    let contents = events(&order, &reversal, &receipt, &carried).map(|event| {
+    let contents = events(&order, &by_hand, &reversal, &receipt, &carried).map(|event| {
         let mut buffer = [0; 600];
         let bytes = encode_body(&entry(event), &mut buffer).unwrap();
         let members = DataObject::parse(bytes).unwrap().value();
@@ -254,7 +277,7 @@ fn no_kind_takes_the_content_of_another_form_nor_is_there_another_one() {
         17 => 7,
         _ => kind,
     };
-    for kind in 0..=24 {
+    for kind in 0..=25 {
         for (of, content) in KINDS.into_iter().zip(&contents) {
             let bytes = with_content(u8::try_from(kind).unwrap(), content);
             // NotHanded has the number of Handed, and may have an order besides.
@@ -287,6 +310,28 @@ fn a_payment_that_was_not_handed_over_is_told_with_its_order_or_without() {
         let bytes = encode_body(&entry, &mut buffer).unwrap();
         assert_eq!(read(bytes), Ok(entry));
     }
+}
+
+#[test]
+fn by_hand_is_what_two_operators_pay_to_a_holder_without_a_card() {
+    let bytes = by_hand(|_| {});
+    let paid = paid_by_hand(&bytes).unwrap();
+    assert_eq!(paid.card_number(), CardNumber::new(79, 1).unwrap());
+    assert_eq!(paid.order().encoding(), bytes);
+    let refused = |order: Vec<u8>, tag: u16| {
+        assert_eq!(paid_by_hand(&order), Err(Error::Value(tag)));
+        let number = [&[0x5A, 8][..], &CardNumber::new(79, 1).unwrap().to_bytes()].concat();
+        let entry = with_content(24, &[number, order].concat());
+        assert_eq!(read(&entry), Err(Error::Value(tag)));
+    };
+    refused(by_hand(|order| order.cso_hash[31] = 1), 0x85);
+    refused(
+        by_hand(|order| order.recipient = Recipient::FirstRepresentative),
+        0x89,
+    );
+    refused(by_hand(|order| order.method = HolderCheckMethod::Pin), 0x8A);
+    refused(by_hand(|order| order.second_operator = None), 0x8C);
+    refused(by_hand(|order| order.second_operator = Ascii::new("clerk")), 0x8C);
 }
 
 #[test]

@@ -65,7 +65,7 @@ impl<V: Verify> Pass<'_, V> {
             return false;
         };
         let line = list.line(order.line_number);
-        let matches = line.is_some_and(|line| repeats(order, line, card));
+        let matches = line.is_some_and(|line| repeats(order, line, card.map(|card| card.number)));
         if !matches {
             let text = format!("the order is not for line {} of its list", order.line_number);
             self.find(Code::OrderLine, place, text);

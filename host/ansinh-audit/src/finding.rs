@@ -205,6 +205,11 @@ codes! {
     /// A Refused entry closes what is not open, or without the card's protected answer (DATA 5.3).
     RefusedIntent = "refused-without-intent",
 
+    /// A payment by hand that its list does not allow, or of more (DATA 5.7).
+    ByHand = "by-hand-not-allowed",
+    /// A payment by hand with a second operator where no list of operators was loaded (DATA 5.7).
+    ByHandOperators = "by-hand-without-operators",
+
     /// A receipt's signature does not verify under its card's key.
     ReceiptSignature = "receipt-signature",
     /// A receipt is of another card or CSO version than its order.

@@ -6,12 +6,12 @@ use std::path::Path;
 
 use card_spec::certificate::Reference;
 use card_spec::crypto::{Digest, Verify};
-use card_spec::list::{ListHeader, ListLine, MAXIMUM_LINES};
+use card_spec::list::{ListHeader, ListLine, MAXIMUM_LINES, SomeAmount};
 use card_spec::merkle::{RootBuilder, leaf_hash};
 use card_spec::payment::LineKey;
 use card_spec::signed::Signed;
 use card_spec::tlv::{self, Field as _, Reader};
-use card_spec::values::{Date, TerminalName};
+use card_spec::values::{Amount, Date, TerminalName};
 
 use crate::block_lists::{self, BlockLists};
 use crate::cards::Cards;
@@ -39,6 +39,8 @@ pub(crate) struct PaymentList {
     pub(crate) expiry: Date,
     /// Numbers of the lists that it leaves in force.
     pub(crate) keeps: Vec<u32>,
+    /// The most that may be paid by hand for a line.
+    pub(crate) by_hand_up_to: Option<Amount>,
     /// Is the header verified?
     pub(crate) proven: bool,
     root: Digest,
@@ -315,6 +317,7 @@ fn load_list(
             effective: header.effective,
             expiry: header.expiry,
             keeps: header.kept().collect(),
+            by_hand_up_to: header.by_hand_up_to.map(SomeAmount::amount),
             proven,
             root: header.root,
             header: signed.hash(),

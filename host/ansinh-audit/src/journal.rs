@@ -16,6 +16,7 @@ use card_spec::values::{CardNumber, Period, TerminalName, Time};
 
 use crate::acknowledgements::Acknowledgements;
 use crate::block_lists::BlockList;
+use crate::by_hand::ByHand;
 use crate::cards::Cards;
 use crate::carried::Carried;
 use crate::cash::{CashCount, Drawer};
@@ -71,6 +72,7 @@ pub(crate) struct Journal {
     pub(crate) findings: Findings,
     pub(crate) notes: Vec<String>,
     pub(crate) payments: Vec<Payment>,
+    pub(crate) by_hand: Vec<ByHand>,
     pub(crate) refused: BTreeMap<u8, u64>,
     pub(crate) handed: u64,
     pub(crate) cash_counts: Vec<CashCount>,
@@ -465,6 +467,7 @@ impl<'a, V: Verify> Pass<'a, V> {
             Event::StillOpen(order) => self.still_open(order, place),
             Event::Paid(receipt) => self.paid(receipt, genuine, place),
             Event::CarriedReceipt(carried) => self.carried_receipt(carried, genuine, place),
+            Event::ManualPaid(paid) => self.paid_by_hand(entry, paid, genuine, place),
             Event::CardBlocked(receipt) => self.card_blocked(receipt, place),
             Event::Handed { intent } => self.handed(*intent, place),
             Event::NotHanded { intent, order } => self.not_handed(*intent, order.as_ref(), place),

@@ -7,6 +7,7 @@
 
 mod acknowledgements;
 mod block_lists;
+mod by_hand;
 mod cards;
 mod carried;
 mod cash;
@@ -188,6 +189,12 @@ fn totals(journals: &BTreeMap<TerminalName, Journal>) -> Totals {
         totals.not_handed += journal.not_handed.len() as u64;
         for (reason, count) in &journal.refused {
             *totals.refused.entry(reason_text(*reason)).or_default() += count;
+        }
+        for payment in &journal.by_hand {
+            if payment.proven && !payment.not_handed {
+                totals.by_hand += 1;
+                totals.by_hand_vnd += payment.amount;
+            }
         }
         for payment in &journal.payments {
             if payment.reversed {

@@ -76,7 +76,8 @@ impl<'a, V: Verify> Pass<'a, V> {
             );
         }
         let card = self.context.cards.by_cso(&order.cso_hash);
-        let on_list = self.check_list(order, card, place);
+        let number = card.map(|card| card.number);
+        let on_list = self.check_list(order, number, place).is_some();
         let allowed = card.is_some_and(|card| self.check_card(order, card, place));
         if card.is_none() {
             self.find(
@@ -86,7 +87,7 @@ impl<'a, V: Verify> Pass<'a, V> {
             );
         }
         self.check_terminal_certificate(order, place);
-        self.check_block_list(order, card, place);
+        self.check_block_list(order, number, place);
         let open = OpenIntent::new(encoded, card, genuine && on_list && allowed);
         self.open.push(OpenIntent {
             sequence: entry.sequence,
@@ -96,7 +97,7 @@ impl<'a, V: Verify> Pass<'a, V> {
 
     /// Of a holder one order is open at most, and so many of all (DATA 5.3). What may have been settled unseen is taken to be
     /// settled by the next order that could not be there otherwise.
-    fn check_others_open(&mut self, order: &Order<'_>, place: &Place) {
+    pub(crate) fn check_others_open(&mut self, order: &Order<'_>, place: &Place) {
         let settled = |open: &OpenIntent| open.settled_unseen && open.same_holder(order);
         self.open.retain(|open| !settled(open));
         if let Some(open) = self.open.iter().find(|open| open.same_holder(order)) {
@@ -141,8 +142,13 @@ impl<'a, V: Verify> Pass<'a, V> {
         Some(self.open.remove(place))
     }
 
-    /// The order repeats a line of a list in force at this terminal; false if that is not proven.
-    fn check_list(&mut self, order: &Order<'_>, card: Option<&Card>, place: &Place) -> bool {
+    /// The list in force at this terminal of which the order repeats a line; `None` if that is not proven.
+    pub(crate) fn check_list(
+        &mut self,
+        order: &Order<'_>,
+        card: Option<CardNumber>,
+        place: &Place,
+    ) -> Option<&'a PaymentList> {
         let is_in_time = |list: &PaymentList| {
             let date = order.time.date();
             date.is_some_and(|date| list.effective <= date && date <= list.expiry)
@@ -155,7 +161,7 @@ impl<'a, V: Verify> Pass<'a, V> {
             lists.max_by_key(|(loaded, in_time, list)| (*loaded, *in_time, list.proven))
         else {
             self.find(Code::OrderList, place, "the order's list is not among the files");
-            return false;
+            return None;
         };
         if !loaded && !self.damage_before {
             self.find(
@@ -181,7 +187,7 @@ impl<'a, V: Verify> Pass<'a, V> {
             );
             self.find(Code::OrderLine, place, text);
         }
-        list.proven && loaded && in_time && matches
+        (list.proven && loaded && in_time && matches).then_some(list)
     }
 
     fn check_card(&mut self, order: &Order<'_>, card: &Card, place: &Place) -> bool {
@@ -204,7 +210,7 @@ impl<'a, V: Verify> Pass<'a, V> {
         card.proven && in_time && allowed
     }
 
-    fn check_terminal_certificate(&mut self, order: &Order<'_>, place: &Place) {
+    pub(crate) fn check_terminal_certificate(&mut self, order: &Order<'_>, place: &Place) {
         let valid = |date: Date| self.key.is_none_or(|key| key.valid_on(date));
         if !order.time.date().is_some_and(valid) {
             let text = format!("no certificate of the terminal is valid at {}", order.time);
@@ -213,7 +219,7 @@ impl<'a, V: Verify> Pass<'a, V> {
     }
 
     /// With a stale block list a terminal pays nobody, and with a fresh one nobody on it (DATA 4).
-    fn check_block_list(&mut self, order: &Order<'_>, card: Option<&Card>, place: &Place) {
+    pub(crate) fn check_block_list(&mut self, order: &Order<'_>, card: Option<CardNumber>, place: &Place) {
         if self.block_list_lost {
             return;
         }
@@ -236,10 +242,10 @@ impl<'a, V: Verify> Pass<'a, V> {
             self.find(Code::BlockListStale, place, text);
         }
         let block_lists = &self.context.issued.block_lists;
-        if let Some(card) = card.filter(|card| block_lists.blocks(list, &card.number)) {
+        if let Some(card) = card.filter(|card| block_lists.blocks(list, card)) {
             let text = format!(
-                "card {} is on block list {}, which the terminal had",
-                card.number, list.number
+                "card {card} is on block list {}, which the terminal had",
+                list.number
             );
             self.find(Code::BlockedCard, place, text);
         }
@@ -389,7 +395,7 @@ impl<'a, V: Verify> Pass<'a, V> {
     }
 }
 
-pub(crate) fn repeats(order: &Order<'_>, line: &ListLine, card: Option<&Card>) -> bool {
+pub(crate) fn repeats(order: &Order<'_>, line: &ListLine, card: Option<CardNumber>) -> bool {
     let recipient = match order.recipient {
         Recipient::Holder => 0b01,
         Recipient::FirstRepresentative | Recipient::SecondRepresentative => 0b10,
@@ -397,7 +403,7 @@ pub(crate) fn repeats(order: &Order<'_>, line: &ListLine, card: Option<&Card>) -
     line.line_key == order.line_key
         && line.amount == order.amount
         && line.recipients & recipient != 0
-        && card.is_none_or(|card| card.number == line.card_number)
+        && card.is_none_or(|card| card == line.card_number)
 }
 
 fn method_bit(method: HolderCheckMethod) -> u8 {

@@ -322,25 +322,27 @@ fn compare(files: &ReceiptFiles, payment: &Payment, findings: &mut Findings) {
     });
 }
 
-/// One (person, programme, entitlement, line type, period) is paid once, whatever list, card or terminal (promise 4). What its card
-/// has undone is not paid. `lost` are those that no journal shows.
+/// One (person, programme, entitlement, line type, period) is paid once, whatever list, card or terminal (promise 4), by card or by hand.
+/// What its card has undone is not paid, nor what was not handed over by hand. `lost` are those that no journal shows.
 pub(crate) fn check_once(
     journals: &BTreeMap<TerminalName, Journal>,
     lost: &[&Payment],
     findings: &mut Findings,
 ) {
-    let mut paid: HashMap<LineKey, &Payment> = HashMap::new();
-    let payments = journals.values().flat_map(|journal| &journal.payments);
-    let payments = payments.chain(lost.iter().copied());
-    for payment in payments.filter(|payment| !payment.reversed) {
-        if let Some(first) = paid.get(&payment.line_key) {
-            let text = format!(
-                "{} VND for a line that was paid at {}",
-                payment.amount, first.place
-            );
-            findings.add(Code::PaidTwice, &payment.place, text);
+    let mut paid: HashMap<LineKey, &Place> = HashMap::new();
+    let by_card = journals.values().flat_map(|journal| &journal.payments);
+    let by_card = by_card.chain(lost.iter().copied());
+    let by_card = by_card.filter(|payment| !payment.reversed);
+    let by_card = by_card.map(|payment| (payment.line_key, payment.amount, &payment.place));
+    let by_hand = journals.values().flat_map(|journal| &journal.by_hand);
+    let by_hand = by_hand.filter(|payment| !payment.not_handed);
+    let by_hand = by_hand.map(|payment| (payment.line_key, payment.amount, &payment.place));
+    for (line_key, vnd, place) in by_card.chain(by_hand) {
+        if let Some(first) = paid.get(&line_key) {
+            let text = format!("{vnd} VND for a line that was paid at {first}");
+            findings.add(Code::PaidTwice, place, text);
         } else {
-            paid.insert(payment.line_key, payment);
+            paid.insert(line_key, place);
         }
     }
 }

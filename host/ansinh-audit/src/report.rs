@@ -47,7 +47,11 @@ pub struct Totals {
     pub unproven_payments: u64,
     /// Their sum in VND.
     pub unproven_vnd: u64,
-    /// Payments that the clerk confirmed as handed over.
+    /// Payments by hand, on the word of two operators: no card has signed them. They are not among the payments.
+    pub by_hand: u64,
+    /// Their sum in VND.
+    pub by_hand_vnd: u64,
+    /// Payments, also by hand, that the clerk confirmed as handed over.
     pub handed: u64,
     /// Payments that the clerk did not hand over and that are not reversed: the card has paid, and the money is still there.
     pub not_handed: u64,
@@ -210,6 +214,13 @@ impl fmt::Display for Totals {
                 f,
                 "In no journal at hand, told by their cards elsewhere: {}, {} VND.",
                 self.carried, self.carried_vnd
+            )?;
+        }
+        if self.by_hand > 0 {
+            writeln!(
+                f,
+                "Paid by hand, which no card proves: {}, {} VND.",
+                self.by_hand, self.by_hand_vnd
             )?;
         }
         if self.reversed > 0 {

@@ -42,6 +42,12 @@ impl<V: Verify> Pass<'_, V> {
             }
             return;
         }
+        // No card knows of what is paid by hand: the clerk's word alone undoes it (DATA 5.7).
+        let mut by_hand = self.journal.by_hand.iter_mut().rev();
+        if let Some(payment) = by_hand.find(|payment| payment.entry == intent) {
+            payment.not_handed = true;
+            return;
+        }
         let payments = self.journal.payments.iter().rev();
         if let Some(payment) = payments.into_iter().find(|payment| payment.intent == intent) {
             let not_handed = NotHanded {

@@ -32,6 +32,11 @@ impl Shifts {
         self.open = Shift::Open(operator.to_owned());
     }
 
+    /// Was a list of operators loaded?
+    pub(crate) fn are_operators_known(&self) -> bool {
+        self.newest_list > 0
+    }
+
     pub(crate) fn entries_are_missing(&mut self) {
         self.open = Shift::Unknown;
     }

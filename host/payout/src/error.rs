@@ -22,6 +22,11 @@ pub enum PayoutError {
         "four payment lists of this terminal are in force already, and a terminal holds no more. No list was made: make it without --beside, it then takes over their unpaid lines"
     )]
     TooManyLists,
+    /// Lines of a lost terminal are not paid by hand.
+    #[error(
+        "some lines were on a list of a terminal that was declared lost, and it may have paid them to their cards unseen: paid by hand they could be paid twice. No list was made: make it without --by-hand-up-to"
+    )]
+    LostSightOf,
     /// A list of nobody would lock the terminal.
     #[error(
         "nobody is to work at {0}: a list without operators would lock it. Name one with `ansinh terminal operators set`; nothing was signed"

@@ -22,7 +22,7 @@ use card_spec::signed::{Signed, Verified};
 use card_spec::tlv::{self, Reader};
 use card_spec::values::TerminalName;
 
-use crate::proof::{if_listed, line_key, proven_carried, proven_payment, verify_receipt};
+use crate::proof::{if_listed, line_key, paid_by_hand, proven_carried, proven_payment, verify_receipt};
 
 /// Why an entry was not taken in.
 #[derive(Debug, thiserror::Error)]
@@ -68,6 +68,9 @@ pub enum EntryError {
     /// The receipt is of a reversal, an issuer script or a block list (SPEC 9.4).
     #[error("its receipt is of another kind than a payment")]
     NoPayment,
+    /// A payment by hand that no list allows (DATA 5.7).
+    #[error("it is a payment by hand, and its list allows none, or not so much")]
+    NotByHand,
     /// A NotHanded entry that tells again of a payment whose money was not kept back, as far as is known (DATA 5.5).
     #[error("it tells again of money that was not handed over, and no entry before says so")]
     NotTold,
@@ -278,6 +281,10 @@ impl<'s> JournalIngestion<'s> {
             }
             Event::Paid(receipt) => Meaning::Paid(self.check_payment(receipt)?),
             Event::CarriedReceipt(carried) => self.check_carried(carried)?,
+            Event::ManualPaid(paid) => {
+                self.check_place(entry, paid.order())?;
+                Meaning::PaidByHand(paid_by_hand(self.store, paid)?)
+            }
             Event::CardBlocked(receipt) => {
                 if receipt.signed().claimed().kind != ReceiptKind::BlockList {
                     return Err(EntryError::NoBlock.into());
@@ -316,7 +323,8 @@ impl<'s> JournalIngestion<'s> {
         })
     }
 
-    fn check_intent(&mut self, entry: &Entry<'_>, order: &EncodedOrder<'_>) -> Result<(), EntryError> {
+    /// An order repeats its entry's place, and no order of the same holder is open (DATA 5.3).
+    fn check_place(&self, entry: &Entry<'_>, order: &EncodedOrder<'_>) -> Result<(), EntryError> {
         let place = (order.order().sequence, order.order().log_head);
         if place != (entry.sequence, entry.previous) || order.order().terminal != self.terminal {
             return Err(EntryError::OrderPlace);
@@ -324,7 +332,15 @@ impl<'s> JournalIngestion<'s> {
         let same_holder = |open: &OpenIntent| {
             EncodedOrder::parse(&open.order).is_ok_and(|open| open.order().same_holder(order.order()))
         };
-        if self.open.len() >= MAXIMUM_OPEN_INTENTS || self.open.iter().any(same_holder) {
+        if self.open.iter().any(same_holder) {
+            return Err(EntryError::OpenIntent);
+        }
+        Ok(())
+    }
+
+    fn check_intent(&mut self, entry: &Entry<'_>, order: &EncodedOrder<'_>) -> Result<(), EntryError> {
+        self.check_place(entry, order)?;
+        if self.open.len() >= MAXIMUM_OPEN_INTENTS {
             return Err(EntryError::OpenIntent);
         }
         self.open.push(OpenIntent::new(entry.sequence, order));

@@ -7,7 +7,7 @@ use ansinh_store::issuer_log::SignedObject;
 use ansinh_store::lists::{DueLine, ListDraft, ListSummary, NewPaymentList, Others, PaymentList};
 use ansinh_store::operators::Actor;
 use card_spec::crypto::Sign;
-use card_spec::list::{KeptLists, ListHeader, ListLine, MAXIMUM_KEPT, MAXIMUM_LINES};
+use card_spec::list::{KeptLists, ListHeader, ListLine, MAXIMUM_KEPT, MAXIMUM_LINES, SomeAmount};
 use card_spec::merkle::{RootBuilder, leaf_hash};
 use card_spec::payment::{LineKey, LineKeyParts, LineType, Recipient};
 use card_spec::signed::{Signed, sign};
@@ -42,6 +42,8 @@ pub struct ListTerms {
     pub others: Others,
     /// Whether persons whose pay point is known to be another one are left out.
     pub only_this_pay_point: bool,
+    /// The most that may be paid by hand for one line, to a card that fails; `None` if nothing may (DATA 5.7).
+    pub by_hand_up_to: Option<SomeAmount>,
 }
 
 /// A list that was made.
@@ -56,7 +58,7 @@ pub struct MadeList {
 /// Makes, signs and stores the next list of a terminal: the due lines up to the period of active cards, at most 4,000.
 ///
 /// # Errors
-/// [`PayoutError::NothingDue`]; [`PayoutError::TooManyLists`] if as many as can be would stay beside it; otherwise of the store and the key. On an error no list exists.
+/// [`PayoutError::NothingDue`]; [`PayoutError::LostSightOf`]; [`PayoutError::TooManyLists`] if as many as can be would stay beside it; otherwise of the store and the key. On an error no list exists.
 pub fn make_payment_list<S: Sign<Error: Display>>(
     store: &Store,
     actor: &Actor,
@@ -78,6 +80,10 @@ pub fn make_payment_list<S: Sign<Error: Display>>(
             let mut due = lines_in_terms(std::mem::take(&mut draft.due), terms)?;
             if due.is_empty() {
                 return Err(PayoutError::NothingDue);
+            }
+            // The lost one may have paid them to the card, and paid by hand no card would refuse them.
+            if terms.by_hand_up_to.is_some() && due.iter().any(|(line, _)| line.lost_sight_of) {
+                return Err(PayoutError::LostSightOf);
             }
             left_out = due.len().saturating_sub(MAXIMUM_LINES as usize);
             due.truncate(MAXIMUM_LINES as usize);
@@ -187,6 +193,7 @@ fn sign_list<S: Sign<Error: Display>>(
         issuer_sequence: draft.position.sequence,
         issuer_previous: draft.position.previous_hash,
         keeps: KeptLists::new(&keeps),
+        by_hand_up_to: terms.by_hand_up_to,
     };
     let mut buffer = [0; OBJECT];
     let object = sign(&header, issuer.signer(), &mut buffer)?;
@@ -200,6 +207,7 @@ fn sign_list<S: Sign<Error: Display>>(
         list_id: list_id.clone(),
         root: tree.root(),
         last_day: digits(terms.expiry),
+        by_hand_up_to: terms.by_hand_up_to.map(|most| most.amount().vnd()),
         lines,
     })
 }

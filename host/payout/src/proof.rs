@@ -10,8 +10,8 @@ use ansinh_store::{Store, StoreError};
 use ansinh_verifier::AwsLc;
 use card_spec::crypto::{Digest, PublicKey};
 use card_spec::cso::CardSecurityObject;
-use card_spec::journal::EncodedOrder;
-use card_spec::list::ListLine;
+use card_spec::journal::{EncodedOrder, ManualPayment};
+use card_spec::list::{ListHeader, ListLine, SomeAmount};
 use card_spec::payment::{HolderCheckMethod, Order, Receipt, ReceiptKind};
 use card_spec::signed::Signed;
 use card_spec::tlv::{Field as _, Reader};
@@ -92,7 +92,36 @@ pub(crate) fn proven_payment(
         key: line_key(order),
         amount: order.amount.vnd(),
         card: claimed.card_number,
-        card_counter: claimed.counter,
+        card_counter: Some(claimed.counter),
+        paid_at: digits(&order.time.to_bytes()),
+    })
+}
+
+/// The payment that two operators vouch for, of a line that a list lets be paid by hand (DATA 5.7).
+pub(crate) fn paid_by_hand(store: &Store, paid: &ManualPayment<'_>) -> Result<Payment, Fault> {
+    let order = paid.order().order();
+    if !is_on_list(store, order, paid.card_number())? {
+        return Err(EntryError::NotOnList.into());
+    }
+    let mut allowed = None;
+    for list in store.list_summaries(Some(order.terminal.as_str()))? {
+        let header = Signed::<ListHeader<'_>>::parse(&list.header)
+            .map_err(|_| StoreError::Malformed("payment list"))?;
+        // Lists of one root have the same lines, and what one of them lets be paid may be.
+        let header = header.claimed();
+        let up_to = header.by_hand_up_to.filter(|_| header.root == order.list_root);
+        allowed = allowed.max(up_to.map(SomeAmount::amount));
+    }
+    if allowed.is_none_or(|most| order.amount > most) {
+        return Err(EntryError::NotByHand.into());
+    }
+    Ok(Payment {
+        order: paid.order().hash(),
+        intent: order.sequence,
+        key: line_key(order),
+        amount: order.amount.vnd(),
+        card: paid.card_number(),
+        card_counter: None,
         paid_at: digits(&order.time.to_bytes()),
     })
 }

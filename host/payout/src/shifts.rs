@@ -48,9 +48,11 @@ pub struct Shift {
     pub closed: bool,
     /// What cards have paid.
     pub paid: Sum,
+    /// What two operators have paid by hand.
+    pub by_hand: Sum,
     /// What was handed over.
     pub handed: Sum,
-    /// What was not handed over although the card had paid it.
+    /// What was not handed over although it was paid.
     pub not_handed: Sum,
     /// Of all that was not handed over, what its cards have undone.
     pub reversed: Sum,
@@ -101,6 +103,11 @@ impl Reader {
                     self.unhanded.insert(intent, vnd);
                     self.tell(|shift| shift.paid.add(vnd));
                 }
+            }
+            Event::ManualPaid(paid) => {
+                let vnd = paid.order().order().amount.vnd();
+                self.unhanded.insert(entry.sequence, vnd);
+                self.tell(|shift| shift.by_hand.add(vnd));
             }
             Event::Handed { intent } => {
                 if let Some(vnd) = self.unhanded.remove(intent) {
@@ -154,6 +161,7 @@ fn opened(entry: &Entry<'_>, operator: &str) -> Shift {
         operator: operator.to_owned(),
         closed: false,
         paid: Sum::default(),
+        by_hand: Sum::default(),
         handed: Sum::default(),
         not_handed: Sum::default(),
         reversed: Sum::default(),

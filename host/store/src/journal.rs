@@ -8,7 +8,7 @@ use card_spec::values::CardNumber;
 use sqlx::{AnyConnection, Row as _};
 
 use crate::cards::card_number;
-use crate::lists::{LineKey, line_key};
+use crate::lists::{LineKey, line_key, optional_number};
 use crate::operators::{Actor, system};
 use crate::reversals::AnnouncedReversal;
 use crate::store::{now, number, octets, signed};
@@ -48,6 +48,8 @@ pub enum Meaning {
     },
     /// An open order is paid.
     Paid(Payment),
+    /// Two operators have paid a line without its card.
+    PaidByHand(Payment),
     /// The clerk says what became of the money of a payment.
     HandOver {
         /// Sequence number of its Intent.
@@ -75,21 +77,21 @@ pub enum Meaning {
     },
 }
 
-/// A payment, from an order and the card's receipt for it.
+/// A payment, from an order and the card's receipt for it, or from the word of two operators.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Payment {
     /// SHA-256 of the order.
     pub order: [u8; 32],
-    /// Sequence number of the Intent entry.
+    /// Sequence number of the Intent entry, or of the one of a payment by hand.
     pub intent: u32,
     /// The line.
     pub key: LineKey,
     /// VND.
     pub amount: u64,
-    /// The card that signed.
+    /// The card that signed, or that failed.
     pub card: CardNumber,
-    /// The card's receipt counter.
-    pub card_counter: u32,
+    /// The card's receipt counter; `None` for a payment by hand.
+    pub card_counter: Option<u32>,
     /// Time in the order, `yyyymmddhhmmss`.
     pub paid_at: String,
 }
@@ -131,7 +133,7 @@ pub struct Ingestion {
     pub booked_amount: u64,
     /// Sequence numbers (of the Intent) of payments for lines that are booked as paid already: money left twice.
     pub paid_twice: Vec<u32>,
-    /// Payments that are not paid any more, because their cards have undone them.
+    /// Payments that are not paid any more: their cards have undone them, or the money of one by hand was not handed over.
     pub reversed: u64,
     /// Sequence numbers (of the Intent) of reversals that undo no payment in the ledger whose money was not handed over: nothing was
     /// booked for them.
@@ -191,7 +193,14 @@ impl Store {
                         Some(Booking::SecondPayment) | None => result.brought_unbooked += 1,
                     }
                 }
-                let Meaning::Paid(payment) = &entry.meaning else {
+                if let Meaning::HandOver {
+                    intent,
+                    handed: false,
+                } = entry.meaning
+                {
+                    result.reversed += reversals::undo_by_hand(connection, terminal, intent).await?;
+                }
+                let (Meaning::Paid(payment) | Meaning::PaidByHand(payment)) = &entry.meaning else {
                     continue;
                 };
                 match book_announced(connection, terminal, payment).await? {
@@ -316,7 +325,7 @@ impl Store {
                         key: line_key(row)?,
                         amount: number(row, "amount")?,
                         card: card_number(row, "card")?,
-                        card_counter: number(row, "card_counter")?,
+                        card_counter: optional_number(row, "card_counter")?,
                         paid_at: row.try_get("paid_at")?,
                     };
                     Ok((row.try_get("terminal")?, payment))
@@ -373,7 +382,10 @@ async fn follow(
 ) -> Result<(), StoreError> {
     match &entry.meaning {
         // A reversal is booked, or not, where its outcome is told; what another terminal did is for its own journal to follow.
-        Meaning::Record | Meaning::Reversed { .. } | Meaning::CarriedReceipt { .. } => {}
+        Meaning::Record
+        | Meaning::Reversed { .. }
+        | Meaning::CarriedReceipt { .. }
+        | Meaning::PaidByHand(_) => {}
         Meaning::HandOver { intent, handed } => {
             reversals::hand_over(connection, terminal, *intent, *handed).await?;
         }
@@ -433,7 +445,7 @@ async fn book_announced(
     let announced = sqlx::query(sql)
         .bind(payment.order.to_vec())
         .bind(payment.card.to_string())
-        .bind(i64::from(payment.card_counter))
+        .bind(payment.card_counter.map(i64::from))
         .execute(connection)
         .await?;
     Ok(if announced.rows_affected() == 1 {
@@ -477,7 +489,7 @@ async fn book_carried(
     let known = sqlx::query(sql)
         .bind(payment.order.to_vec())
         .bind(payment.card.to_string())
-        .bind(i64::from(payment.card_counter))
+        .bind(payment.card_counter.map(i64::from))
         .fetch_optional(connection)
         .await?;
     Ok(known.map_or(Booking::SecondPayment, |_| Booking::Before))
@@ -507,7 +519,7 @@ async fn insert_payment(
     .bind(&payment.key.period)
     .bind(signed(payment.amount, "an amount")?)
     .bind(payment.card.to_string())
-    .bind(i64::from(payment.card_counter))
+    .bind(payment.card_counter.map(i64::from))
     .bind(&payment.paid_at)
     .execute(connection)
     .await?;

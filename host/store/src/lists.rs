@@ -44,6 +44,8 @@ pub struct DueLine {
     pub has_representative: bool,
     /// Pay point near the person's home, if known.
     pub pay_point: Option<String>,
+    /// Whether a terminal that was declared lost may have paid it unseen: to this card, which then pays it no second time.
+    pub lost_sight_of: bool,
 }
 
 /// A payment list as its maker hands it to the store.
@@ -57,6 +59,8 @@ pub struct NewPaymentList {
     pub root: [u8; 32],
     /// Last day of payment, `yyyymmdd`.
     pub last_day: String,
+    /// The most that may be paid by hand for one line, in VND; `None` if nothing may.
+    pub by_hand_up_to: Option<u64>,
     /// The lines in order, each with its encoding.
     pub lines: Vec<(DueLine, Vec<u8>)>,
 }
@@ -148,6 +152,10 @@ impl Store {
                 Others::Stay { today } => lists_that_stay(connection, terminal, &digits(today)).await?,
             };
             leave_out_lines_of(connection, &keeps, &mut due).await?;
+            if !keeps.is_empty() {
+                let unseen = passed_over(connection, terminal).await?;
+                leave_out_lines_of(connection, &unseen, &mut due).await?;
+            }
             let list_number = next_number(connection, "payment-list").await?;
             let mut made = None;
             let draft_keeps = keeps.clone();
@@ -285,7 +293,10 @@ async fn due_lines(
     let sql = "
         SELECT line.*, person.pay_point,
                (SELECT count(*) FROM representative WHERE representative.person = line.person
-                   AND representative.valid_to >= $2) AS representatives
+                   AND representative.valid_to >= $2) AS representatives,
+               (SELECT count(*) FROM line_held WHERE line_held.terminal <> $1 AND line_held.person = line.person
+                   AND line_held.programme = line.programme AND line_held.entitlement = line.entitlement
+                   AND line_held.line_type = line.line_type AND line_held.period = line.period) AS elsewhere
         FROM unpaid_line AS line JOIN person ON person.reference = line.person
         WHERE NOT EXISTS (SELECT 1 FROM line_held
               WHERE (line_held.card <> line.card OR (line_held.terminal <> $1
@@ -324,6 +335,22 @@ async fn lists_that_stay(
         }
     }
     Ok(staying)
+}
+
+/// Lists from which the terminal may have paid by hand unseen, and which its newest one ends. It carries the marks of such lines from list
+/// to list (DATA.md 3.4), and the newest may be without them: beside that one they wait until the terminal's journal has come home.
+async fn passed_over(connection: &mut AnyConnection, terminal: &str) -> Result<Vec<u32>, StoreError> {
+    let sql = "
+        SELECT payment_list.number FROM payment_list
+        LEFT JOIN list_in_force ON list_in_force.terminal = payment_list.terminal
+        LEFT JOIN kept_list ON kept_list.list = list_in_force.list AND kept_list.kept = payment_list.number
+        WHERE payment_list.terminal = $1 AND payment_list.by_hand_up_to IS NOT NULL
+          AND payment_list.number < (SELECT max(number) FROM payment_list WHERE terminal = $1)
+          AND payment_list.number NOT IN (SELECT kept FROM kept_list
+                                          WHERE list = (SELECT max(number) FROM payment_list WHERE terminal = $1))
+          AND (list_in_force.list IS NULL OR payment_list.number >= list_in_force.list OR kept_list.kept IS NOT NULL)";
+    let rows = sqlx::query(sql).bind(terminal).fetch_all(connection).await?;
+    rows.iter().map(|row| number(row, "number")).collect()
 }
 
 /// Last day of a list, `yyyymmdd`. Of one from before this was a column the header tells.
@@ -380,10 +407,10 @@ fn list_summary(row: &AnyRow) -> Result<ListSummary, StoreError> {
     })
 }
 
-fn optional_number(row: &AnyRow, column: &'static str) -> Result<Option<u32>, StoreError> {
+pub(crate) fn optional_number(row: &AnyRow, column: &'static str) -> Result<Option<u32>, StoreError> {
     let value: Option<i64> = row.try_get(column)?;
     value
-        .map(|value| u32::try_from(value).map_err(|_| StoreError::OutOfRange("a list number")))
+        .map(|value| u32::try_from(value).map_err(|_| StoreError::OutOfRange("a number")))
         .transpose()
 }
 
@@ -399,8 +426,12 @@ async fn insert_list(
     position: Position,
     list: &NewPaymentList,
 ) -> Result<(), StoreError> {
-    let sql = "INSERT INTO payment_list (number, list_id, terminal, root, issuer, sequence, last_day)
-               VALUES ($1, $2, $3, $4, $5, $6, $7)";
+    let by_hand_up_to = list
+        .by_hand_up_to
+        .map(|vnd| signed(vnd, "an amount"))
+        .transpose()?;
+    let sql = "INSERT INTO payment_list (number, list_id, terminal, root, issuer, sequence, last_day, by_hand_up_to)
+               VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
     sqlx::query(sql)
         .bind(i64::from(list_number))
         .bind(&list.list_id)
@@ -409,6 +440,7 @@ async fn insert_list(
         .bind(issuer.reference)
         .bind(signed(position.sequence, "the issuer's sequence number")?)
         .bind(&list.last_day)
+        .bind(by_hand_up_to)
         .execute(&mut *connection)
         .await?;
     for (index, (line, content)) in (1_i64..).zip(&list.lines) {
@@ -457,5 +489,7 @@ fn due_line(row: &AnyRow) -> Result<DueLine, StoreError> {
         amount: number(row, "amount")?,
         has_representative: row.try_get::<i64, _>("representatives")? > 0,
         pay_point: row.try_get("pay_point")?,
+        // Of other terminals only those that were declared lost let a line go.
+        lost_sight_of: row.try_get::<i64, _>("elsewhere")? > 0,
     })
 }

@@ -56,6 +56,7 @@ pub(crate) fn migrations(engine: Engine) -> Migrator {
             "lists beside",
             include_str!("../migrations/0015_lists_beside.sql"),
         ),
+        version(17, "by hand", include_str!("../migrations/0017_by_hand.sql")),
     ])
 }
 

@@ -72,6 +72,20 @@ pub(crate) async fn hand_over(
     Ok(())
 }
 
+/// The money of a payment by hand was not handed over: no card knows of it, so the clerk's word undoes it. How many payments that were:
+/// one, or none if it was paid by a card, or handed over before.
+pub(crate) async fn undo_by_hand(
+    connection: &mut AnyConnection,
+    terminal: &str,
+    entry: u32,
+) -> Result<u64, StoreError> {
+    let sql = "UPDATE payment SET reversed = 1 WHERE terminal = $1 AND announced = $2 AND card_counter IS NULL AND reversed = 0
+               AND EXISTS (SELECT 1 FROM hand_over WHERE hand_over.terminal = payment.terminal
+               AND hand_over.intent = payment.announced AND hand_over.handed = 0)";
+    let query = sqlx::query(sql).bind(terminal).bind(i64::from(entry));
+    Ok(query.execute(connection).await?.rows_affected())
+}
+
 /// Keeps a reversal that the entry of this number announces.
 pub(crate) async fn announce(
     connection: &mut AnyConnection,

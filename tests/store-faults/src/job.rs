@@ -204,6 +204,7 @@ impl Job {
                         list_id: draft.number.to_string(),
                         root: [1; 32],
                         last_day: "20261130".to_owned(),
+                        by_hand_up_to: None,
                         lines: draft.due.into_iter().map(|line| (line, vec![1])).collect(),
                     })
                 },
@@ -331,7 +332,7 @@ fn payment(card: &Card, intent: u32) -> Payment {
         },
         amount: AMOUNT,
         card: card.number,
-        card_counter: intent,
+        card_counter: Some(intent),
         paid_at: "20261122090000".to_owned(),
     }
 }

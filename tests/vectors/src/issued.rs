@@ -7,7 +7,9 @@ use card_spec::groups::{
     Holder, Image, Issuance, LinkedNumbers, PORTRAIT, Portrait, ProgrammeEntry, ProgrammeStatus, Programmes,
     Representatives, Sex,
 };
-use card_spec::list::{BlockEntry, BlockListHeader, BlockReason, KeptLists, ListHeader, ListLine};
+use card_spec::list::{
+    BlockEntry, BlockListHeader, BlockReason, KeptLists, ListHeader, ListLine, SomeAmount,
+};
 use card_spec::merkle::{RootBuilder, leaf_hash};
 use card_spec::payment::{LineKey, LineKeyParts, LineType};
 use card_spec::tlv::{Field, Writer};
@@ -273,6 +275,21 @@ impl World {
 
     /// Signs a list with these lines that leaves these lists in force.
     pub fn issue_beside(&mut self, terminal: usize, keeps: &[u32], lines: Vec<(usize, ListLine)>) -> usize {
+        self.issue_with(terminal, keeps, None, lines)
+    }
+
+    /// Signs a list with these lines, of which two operators may pay each by hand up to a sum in VND.
+    pub fn issue_by_hand(&mut self, terminal: usize, most: u64, lines: Vec<(usize, ListLine)>) -> usize {
+        self.issue_with(terminal, &[], SomeAmount::new(amount(most)), lines)
+    }
+
+    fn issue_with(
+        &mut self,
+        terminal: usize,
+        keeps: &[u32],
+        by_hand_up_to: Option<SomeAmount>,
+        lines: Vec<(usize, ListLine)>,
+    ) -> usize {
         let keeps: Vec<_> = keeps.iter().flat_map(|number| number.to_be_bytes()).collect();
         self.list_number += 1;
         let encoded: Vec<_> = lines
@@ -304,6 +321,7 @@ impl World {
             issuer_sequence: self.issuer_sequence + 1,
             issuer_previous: self.issuer_previous,
             keeps: KeptLists::new(&keeps),
+            by_hand_up_to,
         };
         let signed_bytes = body(&header);
         let file = [sign(&header, &self.issuer), encoded.concat()].concat();

@@ -3,8 +3,8 @@
 use card_spec::certificate::Role;
 use card_spec::crypto::{Digest, SecretKey, sha256};
 use card_spec::journal::{
-    Acknowledgement, CarriedReceipt, EncodedOrder, EncodedReceipt, EncodedReversal, Entry, Event, Refusal,
-    RefusalReason, genesis,
+    Acknowledgement, CarriedReceipt, EncodedOrder, EncodedReceipt, EncodedReversal, Entry, Event,
+    ManualPayment, NO_CARD, Refusal, RefusalReason, genesis,
 };
 use card_spec::payment::{
     ClockSource, HolderCheckMethod, HolderCheckOutcome, Operator, Order, Receipt, ReceiptKind, Recipient,
@@ -18,6 +18,8 @@ use crate::{World, body, date, der_signature, pem, secret, sign};
 
 /// The clerk of all generated payments.
 pub const OPERATOR: &str = "clerk-01";
+/// Who vouches for the clerk.
+const SECOND_OPERATOR: &str = "clerk-02";
 
 /// A terminal with its journal.
 pub struct Terminal {
@@ -181,6 +183,26 @@ impl World {
             clock: ClockSource::Host,
             nonce: *nonce.first_chunk().expect("16 bytes"),
         }
+    }
+
+    /// An honest order for a line of a list that two operators pay by hand.
+    pub fn order_by_hand(&self, terminal: usize, list: usize, line: usize) -> Order<'static> {
+        Order {
+            cso_hash: NO_CARD,
+            method: HolderCheckMethod::PhotoDocument,
+            second_operator: Ascii::new(SECOND_OPERATOR),
+            ..self.order(terminal, list, line)
+        }
+    }
+
+    /// Logs that a card's line was paid by hand; gives the entry's number.
+    pub fn pay_by_hand(&mut self, terminal: usize, card: usize, order: &Order<'_>) -> u32 {
+        let card_number = self.cards.get(card).expect("a card").number;
+        let mut buffer = [0; 512];
+        let order = EncodedOrder::parse(order.encode(&mut buffer).expect("fits")).expect("an order");
+        let paid = ManualPayment::new(card_number, order).expect("a payment by hand");
+        self.terminal(terminal).log(Event::ManualPaid(paid));
+        self.terminal(terminal).sequence
     }
 
     /// Logs an Intent; gives the order's encoding.

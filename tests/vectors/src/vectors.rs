@@ -4,10 +4,12 @@ use card_spec::certificate::{CertificateKey, Request};
 use card_spec::command::{KeyPossession, SessionBinding};
 use card_spec::crypto::{SecretKey, sha256};
 use card_spec::journal::{
-    EncodedOrder, EncodedReceipt, Event, Refusal, RefusalReason, ShiftEnd, TimeStatement,
+    EncodedOrder, EncodedReceipt, Entry, Event, Refusal, RefusalReason, ShiftEnd, TimeStatement,
 };
-use card_spec::list::{KeptLists, ListHeader};
-use card_spec::payment::{ClockSource, HolderCheckOutcome, Operator, Receipt, ReceiptKind};
+use card_spec::list::{KeptLists, ListHeader, SomeAmount};
+use card_spec::payment::{
+    ClockSource, HolderCheckMethod, HolderCheckOutcome, Operator, Order, Receipt, ReceiptKind, Recipient,
+};
 use card_spec::signed::Signed;
 use card_spec::values::{Amount, Time};
 use serde_json::{Value, json};
@@ -251,6 +253,26 @@ fn payment_list(world: &World) -> Vec<Kind> {
             ),
         ],
     );
+    let by_hand = ListHeader {
+        number: 10,
+        by_hand_up_to: Amount::new(600_000).and_then(SomeAmount::new),
+        ..*signed.claimed()
+    };
+    let by_hand = sign(&by_hand, &world.issuer);
+    headers.valid(
+        "list 10 of the same lines, of which each up to 600,000 VND may be paid by hand",
+        &by_hand,
+        Some(("issuer", &world.issuer)),
+    );
+    headers.refuse_broken(
+        &by_hand,
+        Some(&world.issuer),
+        &[
+            ("nothing by hand", 0x8D, &[0; 8]),
+            ("more than the largest amount by hand", 0x8D, TRILLION),
+            ("an amount of 6 bytes", 0x8D, &[0, 0, 0, 9, 0x27, 0xC0]),
+        ],
+    );
     let mut kind = Kind::new("list-line", "DATA 3.2");
     for (number, line) in (1..).zip(&lines) {
         kind.valid(&format!("line {number} of list 1"), line, None);
@@ -358,6 +380,9 @@ fn journal_entries() -> Kind {
     world.reversed(0, 2, intent, &receipt);
     carried(&mut world);
     blocked(&mut world);
+    let order = world.order_by_hand(0, 0, 3);
+    world.pay_by_hand(0, 2, &order);
+    let by_hand = world.terminal(0).entries.last().cloned().expect("an entry");
     let terminal = world.terminals.first().expect("a terminal");
     for (sequence, entry) in (1..).zip(&terminal.entries) {
         kind.valid(
@@ -372,7 +397,6 @@ fn journal_entries() -> Kind {
         ("24 o'clock", 0x84, HOUR_24),
         ("clock source 3", 0x85, &[3]),
         ("kind 25", 0x87, &[25]),
-        ("kind 24", 0x87, &[24]),
         ("kind 0", 0x87, &[0]),
     ];
     kind.refuse_broken(
@@ -380,6 +404,7 @@ fn journal_entries() -> Kind {
         Some(&terminal.key),
         &bad,
     );
+    refuse_by_hand(&mut kind, &by_hand);
     kind
 }
 
@@ -394,6 +419,52 @@ fn carried(world: &mut World) {
     for (object, receipt) in [(order, paid), (reversal, undone)] {
         let receipt = sign(&receipt, &world.cards.get(2).expect("a card").signing);
         world.carry(0, &object, &receipt);
+    }
+}
+
+/// Orders that nobody pays by hand.
+fn refuse_by_hand(kind: &mut Kind, entry: &[u8]) {
+    let signed = Signed::<Entry<'_>>::parse(entry).expect("our own entry");
+    let Event::ManualPaid(paid) = signed.claimed().event else {
+        panic!("a payment by hand")
+    };
+    let order = *paid.order().order();
+    let card_number = [&[0x5A, 8][..], &paid.card_number().to_bytes()].concat();
+    for (name, bent) in [
+        (
+            "an order for a card",
+            Order {
+                cso_hash: [1; 32],
+                ..order
+            },
+        ),
+        (
+            "to a representative",
+            Order {
+                recipient: Recipient::FirstRepresentative,
+                ..order
+            },
+        ),
+        (
+            "by PIN",
+            Order {
+                method: HolderCheckMethod::Pin,
+                ..order
+            },
+        ),
+        (
+            "without a second operator",
+            Order {
+                second_operator: None,
+                ..order
+            },
+        ),
+    ] {
+        let mut buffer = [0; 512];
+        let bent = bent.encode(&mut buffer).expect("fits");
+        let content = [&card_number[..], bent].concat();
+        let encoding = Body::of(entry, true).with(|members| replace(members, 0xA8, &content));
+        kind.refuse(&format!("paid by hand: {name}"), encoding, "value");
     }
 }
 

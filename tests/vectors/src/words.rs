@@ -159,6 +159,7 @@ const LIST_HEADER: Names = &[
     (0x8A, "issuer's sequence number"),
     (0x8B, "hash of the issuer's body before"),
     (0x8C, "lists that stay in force"),
+    (0x8D, "most that is paid by hand for a line"),
 ];
 
 const LIST_LINE: Names = &[
@@ -316,6 +317,7 @@ fn content(kind: u8) -> Names {
         20 => &[(0x80, "hash of the list of operators"), (0x81, "number")],
         21 => &[(0x80, "operator"), (0x81, "wrong PINs")],
         22 => &[(0x80, "operator"), (0x81, "how")],
+        24 => &[(0x5A, "card number"), (0xFF23, "order")],
         23 => &[(0x80, "time before"), (0x81, "supervisor")],
         18 => &[(0x80, "operator"), (0x81, "cash received")],
         19 => &[

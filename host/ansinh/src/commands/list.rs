@@ -40,6 +40,10 @@ earlier card of the person has it: that one may have been paid by a terminal tha
 a line stays on the terminal and card it was listed for. A list holds 4,000 lines; how many are left out is told, and the list of
 another terminal takes them. Synchronise the terminal first, so that what it has paid is not listed again.
 
+--by-hand-up-to lets two operators of the terminal pay one line by hand, up to this sum, to a holder whose card lies there and fails: right
+where the way to a replacement is long. Without it nothing is paid by hand. No card proves such a payment: keep the sum low, about one month of
+most holders. The terminal needs a list of operators, and lines that a lost terminal may have paid are not listed so.
+
 The new list takes over the unpaid lines of the terminal's lists, and those end: this is right for the list of a month, and when in
 doubt. With --beside they stay in force with their lines and days, and the new list holds what is due besides: for a one-off or disaster
 list in the middle of a month, or for more than 4,000 lines. A terminal holds four lists; one whose last day has passed is
@@ -49,6 +53,7 @@ Examples:
   ansinh list make --period 202611 --terminal VNT0000001 --pay-point BD-26734
   ansinh list make --period 202611 --terminal VNT0000001 --pay-point BD-26734 --only-this-pay-point
   ansinh list make --period 202611 --terminal VNT0000001 --pay-point BD-26734 --beside
+  ansinh list make --period 202611 --terminal VNT0000001 --pay-point BD-26734 --by-hand-up-to 600000
   ansinh terminal load --port /dev/ttyUSB0")]
 pub(crate) struct Make {
     /// The newest month that is paid; unpaid lines of months before go along
@@ -66,6 +71,9 @@ pub(crate) struct Make {
     /// Leave the terminal's lists in force beside it, instead of taking over their unpaid lines
     #[arg(long)]
     beside: bool,
+    /// Let two operators pay one line by hand up to this sum, to the holder of a card that fails; default: nothing
+    #[arg(long, value_name = "VND", value_parser = clap::value_parser!(u64).range(1..=999_999_999_999))]
+    by_hand_up_to: Option<u64>,
     /// First day of payment; default: today
     #[arg(long, value_name = "YYYY-MM-DD")]
     valid_from: Option<civil::Date>,
@@ -138,6 +146,7 @@ impl Make {
             valid_to: text(last),
             only_this_pay_point: self.only_this_pay_point,
             beside: self.beside,
+            by_hand_up_to: self.by_hand_up_to,
         })
     }
 }

@@ -3,9 +3,9 @@
 use ansinh_payout::{ListTerms, make_payment_list};
 use ansinh_store::lists::{ListSummary, Others};
 use ansinh_store::operators::{Actor, Role};
-use card_spec::list::ListHeader;
+use card_spec::list::{ListHeader, SomeAmount};
 use card_spec::signed::Signed;
-use card_spec::values::{Date, Period, TerminalName};
+use card_spec::values::{Amount, Date, Period, TerminalName};
 use jiff::civil;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -43,6 +43,10 @@ pub struct Make {
     /// unpaid lines and they end.
     #[serde(default)]
     pub beside: bool,
+    /// The most in VND that two operators may pay by hand for one line, to the holder of a card that fails; without it nothing is.
+    #[serde(default)]
+    #[schemars(range(min = 1, max = 999_999_999_999_u64))]
+    pub by_hand_up_to: Option<u64>,
 }
 
 /// A list that was made.
@@ -93,6 +97,7 @@ impl Make {
                 false => Others::End,
             },
             only_this_pay_point: self.only_this_pay_point,
+            by_hand_up_to: self.by_hand_up_to.map(by_hand).transpose()?,
         })
     }
 }
@@ -101,6 +106,11 @@ const NO_TERMINAL_NAME: &str = "the terminal's name is none, such as VNT0000001"
 
 fn refused(why: &str) -> Refusal {
     Refusal::refused_data(format!("{why}; no list was made"))
+}
+
+fn by_hand(vnd: u64) -> Result<SomeAmount, Refusal> {
+    let most = Amount::new(vnd).and_then(SomeAmount::new);
+    most.ok_or_else(|| refused("what may be paid by hand for one line is 1 to 999999999999 VND"))
 }
 
 fn terminal_name(text: &str) -> Option<TerminalName> {

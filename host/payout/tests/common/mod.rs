@@ -479,6 +479,7 @@ impl Till {
 
     pub(crate) fn terms(&self) -> ListTerms {
         ListTerms {
+            by_hand_up_to: None,
             terminal: self.name,
             pay_point: "BD-26734".to_owned(),
             period: Period::new(2026, 11).unwrap(),

@@ -322,6 +322,7 @@ pub(crate) fn try_list(
             list_id: number.to_string(),
             root: [1; 32],
             last_day: last_day.to_owned(),
+            by_hand_up_to: None,
             lines: due.into_iter().map(|line| (line, vec![1])).collect(),
         })
     })?;
@@ -352,7 +353,7 @@ pub(crate) fn payment(line: &DueLine, intent: u32, counter: u32) -> Payment {
         key: line.key.clone(),
         amount: line.amount,
         card: line.card,
-        card_counter: counter,
+        card_counter: Some(counter),
         paid_at: "20261122090000".to_owned(),
     }
 }

@@ -25,7 +25,7 @@ on_each_engine!(
 fn seen(terminal: &str, payment: &Payment) -> SeenReceipt {
     SeenReceipt {
         receipt: CardReceipt {
-            counter: payment.card_counter,
+            counter: payment.card_counter.unwrap(),
             kind: 1,
             object_hash: payment.order,
             receipt: vec![2],

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod block_lists;
+mod by_hand;
 mod carried;
 mod files;
 mod issuer;

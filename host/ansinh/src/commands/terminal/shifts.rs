@@ -63,6 +63,7 @@ fn to_json(shift: &Shift) -> Value {
         "operator": shift.operator,
         "closed": shift.closed,
         "paid": sum(shift.paid),
+        "by_hand": sum(shift.by_hand),
         "handed_over": sum(shift.handed),
         "not_handed_over": sum(shift.not_handed),
         "reversed": sum(shift.reversed),
@@ -84,6 +85,9 @@ fn print(shift: &Shift) {
     };
     println!("{opened}  {}{closed}", shift.operator);
     print_sum("thẻ đã trả / paid by cards", shift.paid);
+    if shift.by_hand.number > 0 {
+        print_sum("chi tay / paid by hand", shift.by_hand);
+    }
     print_sum("đã giao / handed over", shift.handed);
     if shift.not_handed.number > 0 {
         print_sum("chưa giao / not handed over", shift.not_handed);
