@@ -13,6 +13,8 @@ use rand_core::CryptoRng;
 use zeroize::{Zeroize as _, Zeroizing};
 
 use crate::blocking::Blocking;
+use crate::by_hand::{ByHand, CardEntry};
+use crate::by_hand_text;
 use crate::carried::Reading;
 use crate::cash::{CashEntry, Telling};
 use crate::clock_setting::TimeEntry;
@@ -51,6 +53,10 @@ pub(crate) enum Flow {
     Listing(LinePlace),
     /// The clerk types an amount of cash.
     TypingCash(CashEntry),
+    /// The clerk types the number of a card that fails.
+    TypingCard(CardEntry),
+    /// The clerk looks at that card and its holder's document.
+    PayingByHand(ByHand),
     /// First tap.
     Identifying(Tap),
     /// First tap: reading data group 1.
@@ -152,6 +158,8 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
             Flow::TypingTime(entry) => self.time_key(entry, key),
             Flow::Listing(after) => self.listing_key(after, key),
             Flow::TypingCash(entry) => self.cash_key(entry, key),
+            Flow::TypingCard(entry) => self.card_number_key(entry, key),
+            Flow::PayingByHand(line) => self.by_hand_key(line, key),
             Flow::TypingPin(customer) => self.pin_key(customer, key),
             Flow::Doubting => self.doubt_key(key),
             Flow::Awaiting(customer) if matches!(key, b'c' | b'C' | ESCAPE) => self.cancel(&customer),
@@ -185,6 +193,7 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
             Flow::TypingOperatorPin(_) | Flow::TypingTime(_) => self.forget_operator_pin(),
             Flow::Listing(_) | Flow::Doubting | Flow::AwaitingReceipts => self.end_service(),
             Flow::TypingCash(_) => self.forget_cash(),
+            Flow::TypingCard(_) | Flow::PayingByHand(_) => self.forget_by_hand(),
             flow => self.flow = flow,
         }
         self.wish_field();
@@ -209,6 +218,7 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
             b'c' | b'C' if self.is_handing_over() => self.doubt(),
             b'p' | b'P' if self.is_in_shift() => self.show_slip(),
             b'n' | b'N' if self.is_waiting() => self.go_on(),
+            b'm' | b'M' if self.is_in_shift() && !self.is_handing_over() => self.ask_card_number(),
             b'3' if self.is_in_shift() && !self.is_handing_over() => self.ask_receipts(),
             b'2' if self.operator.is_some() => self.ask_operator(Wish::Second),
             _ => {}
@@ -335,6 +345,7 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
                 | Flow::Listing(_)
                 | Flow::Doubting
                 | Flow::TypingCash(_)
+                | Flow::TypingCard(_)
         )
     }
 
@@ -363,6 +374,9 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
             text::journal_fills(&mut self.out, left);
         }
         text::idle(&mut self.out, self.operator.is_some(), self.clock.today());
+        if self.operator.is_some() && self.pays_by_hand() {
+            by_hand_text::hint(&mut self.out);
+        }
         if self.operator.is_none() && self.device.operators.is_none() {
             shift_text::unprotected(&mut self.out);
         }
@@ -380,6 +394,8 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
             | Flow::TypingTime(_)
             | Flow::Listing(_)
             | Flow::TypingCash(_)
+            | Flow::TypingCard(_)
+            | Flow::PayingByHand(_)
             | Flow::Doubting
             | Flow::TypingPin(..) => false,
             _ => true,

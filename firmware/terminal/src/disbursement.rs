@@ -5,7 +5,7 @@
 
 use card_spec::apdu::StatusWord;
 use card_spec::command::instruction::DISBURSE;
-use card_spec::crypto::Curve;
+use card_spec::crypto::{Curve, Digest};
 use card_spec::journal::{EncodedOrder, EncodedReceipt, Event, Refusal, RefusalReason};
 use card_spec::payment::{HolderCheckMethod, Operator, Order, ReceiptKind, SecondOperator};
 use card_spec::refusal::Refusal as Decision;
@@ -97,12 +97,28 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
         });
     }
 
-    /// Writes the order into flash.
+    /// Writes an order for a card into flash.
     fn intend(&mut self, line: &DueLine, facts: &CardFacts, taker: Taker, stamp: Stamp) -> Option<OpenOrder> {
         // The first tap has looked for one, too: of a holder there is one at most.
         if self.open_order_of(facts).ok()?.is_some() {
             return None;
         }
+        let mut buffer = [0; Order::MAXIMUM_LENGTH];
+        let order = self.next_order(line, facts.cso_hash, taker, stamp, &mut buffer)?;
+        let open = OpenOrder::new(&order)?;
+        self.record(Event::Intent(order)).ok()?;
+        Some(open)
+    }
+
+    /// The order for a line that stands in the next entry of the journal.
+    pub(crate) fn next_order<'b>(
+        &mut self,
+        line: &DueLine,
+        cso_hash: Digest,
+        taker: Taker,
+        stamp: Stamp,
+        buffer: &'b mut [u8; Order::MAXIMUM_LENGTH],
+    ) -> Option<EncodedOrder<'b>> {
         let mut nonce = [0; 16];
         self.random.fill_bytes(&mut nonce);
         let second = self.voucher(taker.method);
@@ -114,7 +130,7 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
             sequence: log.next_sequence()?,
             log_head: log.head(),
             list_root: line.root(),
-            cso_hash: facts.cso_hash,
+            cso_hash,
             line_number: line.line().number,
             line_key: line.line().line_key,
             amount: line.line().amount,
@@ -126,11 +142,7 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
             clock: stamp.source,
             nonce,
         };
-        let mut buffer = [0; Order::MAXIMUM_LENGTH];
-        let order = EncodedOrder::parse(order.encode(&mut buffer).ok()?).ok()?;
-        let open = OpenOrder::new(&order)?;
-        log.append(&self.curve, keys, stamp, Event::Intent(order)).ok()?;
-        Some(open)
+        EncodedOrder::parse(order.encode(buffer).ok()?).ok()
     }
 
     /// Sends the next part of an order that is open.

@@ -375,6 +375,7 @@ impl<'f, F: NorFlash, R: CryptoRng, C: Curve> Machine<'f, F, R, C> {
             return Err(Refusal::OutOfOrder);
         };
         let (list, keeps) = loading.finish()?;
+        self.carry_by_hand(&list).map_err(|_| Refusal::Storage)?;
         let entry = self.next_entry()?;
         let mut lists = self.device.lists.clone();
         lists.put(list, &keeps, entry);

@@ -7,6 +7,8 @@
 
 mod block_list;
 mod blocking;
+mod by_hand;
+mod by_hand_text;
 mod carried;
 mod cash;
 mod clerk;

@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use crate::Layout;
 use crate::flash::{Area, FlashError, Shared};
 use crate::machine::Machine;
+use crate::marks::Mark;
 use crate::payment_list::{DueLine, Facts, MAXIMUM_DUE, PaymentList, may_take};
 use crate::standing::PaidLine;
 
@@ -161,7 +162,7 @@ impl<'f, F: NorFlash, R: CryptoRng, C: Curve> Machine<'f, F, R, C> {
     }
 
     /// Those that may be paid from today.
-    fn lists_of_today(&self) -> impl Iterator<Item = PaymentList<'f, F>> {
+    pub(crate) fn lists_of_today(&self) -> impl Iterator<Item = PaymentList<'f, F>> {
         let today = self.clock.today();
         self.lists()
             .filter(move |list| today.is_some_and(|today| list.facts().is_valid_on(today)))
@@ -275,6 +276,24 @@ impl<'f, F: NorFlash, R: CryptoRng, C: Curve> Machine<'f, F, R, C> {
         listed
     }
 
+    /// What was paid by hand no card knows, so the mark goes along into the next list, before that is in force (DATA 3.4).
+    pub(crate) fn carry_by_hand(&self, next: &ListInForce) -> Result<(), FlashError> {
+        let Some(range) = self.layout.lists.get(usize::from(next.place)) else {
+            return Ok(());
+        };
+        let mut next = PaymentList::open(Area::new(self.flash, range.clone()), next.facts);
+        for list in self.lists() {
+            for number in 1..=list.facts().lines {
+                if let Some(entry) = list.paid_by_hand(number)?
+                    && let Some(key) = list.key(number)?
+                {
+                    next.mark_key(key, entry, Mark::PaidByHand)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// The line of an order, if its list is still in force.
     pub(crate) fn place_of(&self, root: Digest, line: u32) -> Option<LinePlace> {
         let list = self.lists().find(|list| list.facts().root == root)?;
@@ -296,7 +315,17 @@ pub(crate) fn mark<'f, F: NorFlash + 'f>(
     line: PaidLine,
     paid: bool,
 ) {
-    for mut list in lists.filter(|list| list.facts().root == line.list_root) {
-        let _ = list.mark(line.number, line.intent, paid);
+    let told = match (paid, line.by_hand) {
+        (true, true) => Mark::PaidByHand,
+        (true, false) => Mark::Paid,
+        (false, _) => Mark::Undone,
+    };
+    for mut list in lists {
+        // Its list may have ended since: the next one has its mark.
+        if line.by_hand {
+            let _ = list.mark_key(line.key, line.intent, told);
+        } else if list.facts().root == line.list_root {
+            let _ = list.mark(line.number, line.intent, told);
+        }
     }
 }

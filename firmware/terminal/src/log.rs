@@ -89,6 +89,12 @@ impl<'f, F: NorFlash> Log<'f, F> {
                 }
                 match standing.observe(signed.claimed()) {
                     Settled::Nothing => {}
+                    Settled::PaidByHand(line) => mark(line, true),
+                    Settled::NotHandedByHand(entry) => {
+                        if let Ok(Some(order)) = read_entry(&mut journal, entry, &mut other, order_of) {
+                            mark(PaidLine::of(order.order()), false);
+                        }
+                    }
                     Settled::Paid(open) => match read_order(&mut journal, &open, &mut other) {
                         Ok(Some(order)) => mark(standing.paid(&open, order.order()), true),
                         Ok(None) => damaged = true,

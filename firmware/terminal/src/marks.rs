@@ -17,6 +17,9 @@ pub(crate) const SLOT_SPACE: u32 = SLOTS * UNIT;
 
 const PAID: u32 = 1;
 const REVERSED: u32 = 2;
+const BY_HAND: u32 = 3;
+/// Slots that a payment by hand may need: the line may have a mark, the power may be cut in its middle, and the money may stay.
+const SLOTS_BY_HAND: u32 = 3;
 const ERASED: [u8; 16] = [0xFF; 16];
 
 /// Where marks and slots begin in an area.
@@ -26,7 +29,26 @@ pub(crate) struct Marks {
     pub(crate) slots: u32,
 }
 
-/// What happened to a line after it was marked.
+/// What is told of a line.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mark {
+    Paid,
+    /// Its card does not know: the mark says of which entry it is, and goes along into the next list.
+    PaidByHand,
+    Undone,
+}
+
+impl Mark {
+    fn kind(self) -> u32 {
+        match self {
+            Self::Paid => PAID,
+            Self::PaidByHand => BY_HAND,
+            Self::Undone => REVERSED,
+        }
+    }
+}
+
+/// What happened to a line after it was marked; or the mark itself, of one that was paid by hand.
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct Slot {
     kind: u32,
@@ -65,6 +87,8 @@ impl Slot {
 /// What the slots say of a line.
 struct Told {
     is_paid: bool,
+    /// By hand: sequence number of the entry.
+    by_hand: Option<u32>,
     /// Was the payment of the Intent in question undone?
     is_undone: bool,
     /// The first free slot.
@@ -77,6 +101,20 @@ impl Marks {
         Ok(self.told(area, line, 0)?.is_paid)
     }
 
+    /// The entry by which the line was paid by hand, if it was.
+    pub(crate) fn paid_by_hand<F: NorFlash>(
+        self,
+        area: &Area<'_, F>,
+        line: u32,
+    ) -> Result<Option<u32>, FlashError> {
+        Ok(self.told(area, line, 0)?.by_hand)
+    }
+
+    /// Can a payment by hand be marked, and undone?
+    pub(crate) fn has_room_by_hand<F: NorFlash>(self, area: &Area<'_, F>) -> Result<bool, FlashError> {
+        Ok(area.read::<16>(self.slot(SLOTS.saturating_sub(SLOTS_BY_HAND)))? == ERASED)
+    }
+
     /// Remembers that an order of this Intent has paid the line, or that its payment was undone. What was undone is told once more
     /// after a power cut, and counts no second time.
     pub(crate) fn tell<F: NorFlash>(
@@ -84,20 +122,25 @@ impl Marks {
         area: &mut Area<'_, F>,
         line: u32,
         intent: u32,
-        paid: bool,
+        mark: Mark,
     ) -> Result<(), FlashError> {
         let told = self.told(area, line, intent)?;
-        if told.is_paid == paid || told.is_undone {
+        let is_told = told.is_paid == (mark != Mark::Undone);
+        // In the middle of a mark the power may have been cut: it says paid, and not how.
+        let is_told = is_told && (mark != Mark::PaidByHand || told.by_hand.is_some());
+        if is_told || told.is_undone {
             return Ok(());
         }
-        if self.is_unmarked(area, line)? {
-            return area.write(self.mark(line), &[0; 16]);
+        let kind = mark.kind();
+        let slot = Slot { kind, line, intent }.to_bytes();
+        if area.read::<16>(self.mark(line))? == ERASED {
+            let bytes = if mark == Mark::PaidByHand { slot } else { [0; 16] };
+            return area.write(self.mark(line), &bytes);
         }
         if told.free >= SLOTS {
             return Ok(());
         }
-        let kind = if paid { PAID } else { REVERSED };
-        area.write(self.slot(told.free), &Slot { kind, line, intent }.to_bytes())
+        area.write(self.slot(told.free), &slot)
     }
 
     fn mark(self, line: u32) -> u32 {
@@ -110,13 +153,12 @@ impl Marks {
         index.saturating_mul(UNIT).saturating_add(self.slots)
     }
 
-    fn is_unmarked<F: NorFlash>(self, area: &Area<'_, F>, line: u32) -> Result<bool, FlashError> {
-        Ok(area.read::<16>(self.mark(line))? == ERASED)
-    }
-
     fn told<F: NorFlash>(self, area: &Area<'_, F>, line: u32, intent: u32) -> Result<Told, FlashError> {
+        let mark = area.read::<16>(self.mark(line))?;
+        let by_hand = |slot: &Slot| (slot.kind == BY_HAND).then_some(slot.intent);
         let mut told = Told {
-            is_paid: !self.is_unmarked(area, line)?,
+            is_paid: mark != ERASED,
+            by_hand: Slot::from_bytes(&mark).as_ref().and_then(by_hand),
             is_undone: false,
             free: 0,
         };
@@ -128,7 +170,8 @@ impl Marks {
             }
             told.free = told.free.saturating_add(1);
             if let Some(slot) = Slot::from_bytes(&bytes).filter(|slot| slot.line == line) {
-                told.is_paid = slot.kind == PAID;
+                told.is_paid = slot.kind != REVERSED;
+                told.by_hand = by_hand(&slot);
                 told.is_undone |= slot.kind == REVERSED && slot.intent == intent;
             }
         }

@@ -10,7 +10,7 @@ use card_spec::journal::{Refusal, RefusalReason};
 use card_spec::payment::{HolderCheckMethod, Recipient};
 use card_spec::scp03::{MAX_PROTECTED_RESPONSE, Reply};
 use card_spec::tlv::{Field as _, Reader};
-use card_spec::values::Amount;
+use card_spec::values::{Amount, CardNumber};
 use embedded_storage::nor_flash::NorFlash;
 use heapless::Vec;
 use rand_core::CryptoRng;
@@ -258,13 +258,19 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
         if !today.is_some_and(|today| facts.effective <= today && today <= facts.expiry) {
             return Err(refusal(RefusalReason::CardExpired, Some(facts)));
         }
-        match self.block_list.as_ref().map(|list| list.reason(facts.number)) {
+        self.demand_unblocked(facts.number)
+            .map_err(|reason| refusal(reason, Some(facts)))
+    }
+
+    /// A card on the block list in force is refused.
+    pub(crate) fn demand_unblocked(&mut self, card: CardNumber) -> Result<(), RefusalReason> {
+        match self.block_list.as_ref().map(|list| list.reason(card)) {
             Some(Ok(None)) => Ok(()),
-            Some(Ok(Some(_))) => Err(refusal(RefusalReason::CardBlocked, Some(facts))),
+            Some(Ok(Some(_))) => Err(RefusalReason::CardBlocked),
             // Who is blocked is unknown.
             Some(Err(_)) | None => {
                 self.lose_block_list();
-                Err(refusal(RefusalReason::BlockListStale, Some(facts)))
+                Err(RefusalReason::BlockListStale)
             }
         }
     }

@@ -23,7 +23,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::flash::{Area, FlashError};
 use crate::lists::{LinePlace, ListInForce};
-use crate::marks::{Marks, SLOT_SPACE};
+use crate::marks::{Mark, Marks, SLOT_SPACE};
 use crate::summary;
 
 /// Bytes of flash for each line.
@@ -62,6 +62,8 @@ pub(crate) struct Facts {
     expiry: Date,
     pub(crate) lines: u32,
     pub(crate) root: Digest,
+    /// The most that may be paid by hand for one line, in VND; 0 for nothing.
+    pub(crate) by_hand_up_to: u64,
 }
 
 impl Facts {
@@ -73,6 +75,7 @@ impl Facts {
             expiry: header.expiry,
             lines: header.lines,
             root: header.root,
+            by_hand_up_to: header.by_hand_up_to.map_or(0, |most| most.amount().vnd()),
         }
     }
 
@@ -179,13 +182,38 @@ impl<'f, F: NorFlash> PaymentList<'f, F> {
         Ok(None)
     }
 
+    /// The entry by which a line was paid by hand, if it was.
+    pub(crate) fn paid_by_hand(&self, number: u32) -> Result<Option<u32>, FlashError> {
+        PAID_LINES.paid_by_hand(&self.area, number)
+    }
+
+    /// Can a payment by hand be marked, and undone?
+    pub(crate) fn has_room_by_hand(&self) -> Result<bool, FlashError> {
+        PAID_LINES.has_room_by_hand(&self.area)
+    }
+
+    /// The key of a line; nothing of it is trusted.
+    pub(crate) fn key(&self, number: u32) -> Result<Option<LineKey>, FlashError> {
+        Ok(parse_line(&self.encoding(number)?).map(|line| line.line_key))
+    }
+
+    /// As [`Self::mark`], for the line with this key, whatever its number here.
+    pub(crate) fn mark_key(&mut self, key: LineKey, intent: u32, mark: Mark) -> Result<(), FlashError> {
+        for number in 1..=self.facts.lines {
+            if self.key(number)? == Some(key) {
+                self.mark(number, intent, mark)?;
+            }
+        }
+        Ok(())
+    }
+
     /// Remembers that the order of an Intent has paid a line, or that its payment was undone. The journal's entry comes first: this
     /// is only to find it quickly.
-    pub(crate) fn mark(&mut self, number: u32, intent: u32, paid: bool) -> Result<(), FlashError> {
+    pub(crate) fn mark(&mut self, number: u32, intent: u32, mark: Mark) -> Result<(), FlashError> {
         if number == 0 || number > self.facts.lines {
             return Ok(());
         }
-        PAID_LINES.tell(&mut self.area, number, intent, paid)
+        PAID_LINES.tell(&mut self.area, number, intent, mark)
     }
 
     /// Is the line known to be paid?

@@ -51,6 +51,7 @@ pub(crate) fn read_if_kept<'b, F: NorFlash, T>(
 pub(crate) fn order_of(event: Event<'_>) -> Option<EncodedOrder<'_>> {
     match event {
         Event::Intent(order) | Event::StillOpen(order) => Some(order),
+        Event::ManualPaid(paid) => Some(*paid.order()),
         Event::NotHanded { order, .. } => order,
         _ => None,
     }

@@ -93,9 +93,15 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
         // Oldest first: the last one is the newest payment of its card, which alone can be undone here.
         for payment in &unhanded {
             let intent = payment.intent;
+            let by_hand = self.log.as_mut().filter(|_| payment.by_hand);
+            let by_hand = by_hand.and_then(|log| log.paid_order(payment).ok());
             if self.record(Event::NotHanded { intent, order: None }).is_err() {
                 text::not_recorded(&mut self.out);
                 return self.prompt();
+            }
+            // No card knows of it, so nothing is left to undo.
+            if let Some(order) = by_hand.as_ref().and_then(OpenOrder::order) {
+                self.mark(PaidLine::of(order.order()), false);
             }
         }
         handover_text::not_handed(&mut self.out, unhanded.len() > 1);

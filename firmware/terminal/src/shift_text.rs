@@ -214,6 +214,7 @@ pub(crate) fn clock_set(out: &mut Outbox, time: Time, name: &str) {
 pub(crate) fn totals(out: &mut Outbox, totals: &Totals) {
     let Totals {
         paid,
+        by_hand,
         handed,
         refused,
         cash,
@@ -225,6 +226,14 @@ pub(crate) fn totals(out: &mut Outbox, totals: &Totals) {
         paid.number,
         Dong(paid.amount())
     );
+    if by_hand.number > 0 {
+        say!(
+            out,
+            "  chi tay {}, {}{EN} / paid by hand",
+            by_hand.number,
+            Dong(by_hand.amount())
+        );
+    }
     say!(
         out,
         "  đã giao {}, {}{EN} / handed over",

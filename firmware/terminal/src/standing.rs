@@ -1,8 +1,8 @@
 //! What the entries of a terminal's journal say together: which orders are open, what is to be handed over.
 
 use card_spec::crypto::Digest;
-use card_spec::journal::{EncodedOrder, Entry, Event, MAXIMUM_OPEN_INTENTS};
-use card_spec::payment::{ClockSource, Order};
+use card_spec::journal::{EncodedOrder, Entry, Event, MAXIMUM_OPEN_INTENTS, NO_CARD};
+use card_spec::payment::{ClockSource, LineKey, Order};
 use card_spec::values::{Amount, Time};
 use heapless::Vec;
 use serde::{Deserialize, Serialize};
@@ -68,6 +68,10 @@ pub(crate) enum Settled {
     Paid(OpenIntent),
     /// A payment is undone.
     Reversed(Unreversed),
+    /// A line is paid by hand.
+    PaidByHand(PaidLine),
+    /// The money of the payment by hand in the entry of this number was not handed over.
+    NotHandedByHand(u32),
 }
 
 /// A payment in flash whose money the clerk has not confirmed to have handed over.
@@ -79,6 +83,8 @@ pub(crate) struct Unhanded {
     pub(crate) amount: Amount,
     /// The entry that holds the order.
     pub(crate) entry: u32,
+    /// No card knows of it.
+    pub(crate) by_hand: bool,
 }
 
 /// A line that a Paid or Reversed entry settles.
@@ -86,8 +92,11 @@ pub(crate) struct Unhanded {
 pub(crate) struct PaidLine {
     pub(crate) list_root: Digest,
     pub(crate) number: u32,
+    pub(crate) key: LineKey,
     /// Sequence number of the Intent; 0 if it was paid elsewhere.
     pub(crate) intent: u32,
+    /// No card knows of it.
+    pub(crate) by_hand: bool,
 }
 
 impl PaidLine {
@@ -95,7 +104,9 @@ impl PaidLine {
         Self {
             list_root: order.list_root,
             number: order.line_number,
+            key: order.line_key,
             intent: order.sequence,
+            by_hand: order.cso_hash == NO_CARD,
         }
     }
 }
@@ -156,7 +167,20 @@ impl Standing {
                     return Settled::Paid(open);
                 }
             }
-            Event::NotHanded { intent, order } => self.not_handed(entry.sequence, *intent, order.is_some()),
+            Event::ManualPaid(paid) => {
+                let order = paid.order().order();
+                self.totals.paid_by_hand(order.amount);
+                self.hand_over(Unhanded {
+                    intent: entry.sequence,
+                    amount: order.amount,
+                    entry: entry.sequence,
+                    by_hand: true,
+                });
+                return Settled::PaidByHand(PaidLine::of(order));
+            }
+            Event::NotHanded { intent, order } => {
+                return self.not_handed(entry.sequence, *intent, order.is_some());
+            }
             Event::ReverseIntent { intent, .. } => {
                 if let Some(waiting) = self.waiting(*intent) {
                     waiting.announced = Some(entry.sequence);
@@ -202,22 +226,26 @@ impl Standing {
     }
 
     /// Only the newest payment of a card can be undone (SPEC 9.8): the last of a tap. The others stand. `again`: with its order.
-    fn not_handed(&mut self, entry: u32, intent: u32, again: bool) {
+    fn not_handed(&mut self, entry: u32, intent: u32, again: bool) -> Settled {
         if again {
             match self.waiting(intent) {
                 Some(waiting) => waiting.entry = entry,
                 None => self.wait(intent, entry),
             }
-            return;
+            return Settled::Nothing;
         }
         let is_meant = |payment: &Unhanded| payment.intent == intent;
         let Some(place) = self.unhanded.iter().position(is_meant) else {
-            return;
+            return Settled::Nothing;
         };
         let payment = self.unhanded.remove(place);
+        if payment.by_hand {
+            return Settled::NotHandedByHand(payment.entry);
+        }
         if self.unhanded.is_empty() {
             self.wait(intent, payment.entry);
         }
+        Settled::Nothing
     }
 
     fn wait(&mut self, intent: u32, entry: u32) {
@@ -277,16 +305,21 @@ impl Standing {
 
     /// An order that was open is paid: its money is to be handed over.
     pub(crate) fn paid(&mut self, open: &OpenIntent, order: &Order<'_>) -> PaidLine {
-        if self.unhanded.is_full() {
-            self.unhanded.remove(0);
-        }
         self.totals.paid(order.amount);
-        // There is room now.
-        let _ = self.unhanded.push(Unhanded {
+        self.hand_over(Unhanded {
             intent: open.sequence,
             amount: order.amount,
             entry: open.entry,
+            by_hand: false,
         });
         PaidLine::of(order)
+    }
+
+    fn hand_over(&mut self, payment: Unhanded) {
+        if self.unhanded.is_full() {
+            self.unhanded.remove(0);
+        }
+        // There is room now.
+        let _ = self.unhanded.push(payment);
     }
 }

@@ -48,6 +48,7 @@ pub(crate) struct Totals {
     operator: String<20>,
     is_closed: bool,
     pub(crate) paid: Sum,
+    pub(crate) by_hand: Sum,
     pub(crate) handed: Sum,
     pub(crate) refused: u32,
     pub(crate) cash: Cash,
@@ -70,6 +71,10 @@ impl Totals {
 
     pub(crate) fn paid(&mut self, amount: Amount) {
         self.paid.add(amount);
+    }
+
+    pub(crate) fn paid_by_hand(&mut self, amount: Amount) {
+        self.by_hand.add(amount);
     }
 
     pub(crate) fn handed(&mut self, amount: Amount) {
