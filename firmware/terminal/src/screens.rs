@@ -12,6 +12,7 @@
 
 extern crate std;
 
+use core::fmt::Write as _;
 use std::format;
 use std::fs::File;
 use std::io::{BufReader, BufWriter};
@@ -36,7 +37,7 @@ use crate::outbox::Outbox;
 use crate::shift::Wish;
 use crate::standing::Unhanded;
 use crate::totals::Totals;
-use crate::{handover_text, shift_text, text};
+use crate::{by_hand_text, handover_text, shift_text, text};
 
 const COLUMNS: usize = 4;
 const GAP: usize = 4;
@@ -231,6 +232,7 @@ fn money_not_handed_over() {
                     intent: 6,
                     amount: dong(1_500_000),
                     entry: 6,
+                    by_hand: false,
                 };
                 handover_text::hand_over(out, &[payment]);
             }),
@@ -245,6 +247,56 @@ fn money_not_handed_over() {
             tile("waits", handover_text::unreversed),
             tile("not undone yet", |out| handover_text::not_undone(out, false)),
             tile("not undone here", |out| handover_text::not_undone(out, true)),
+        ],
+    );
+}
+
+#[test]
+fn paid_by_hand() {
+    let line = ListLine {
+        number: 12,
+        card_number: number(42),
+        line_key: LineKey::new(&LineKeyParts {
+            person: [7; 16],
+            programme: Programme::SUDDEN_RELIEF,
+            entitlement: 1,
+            line_type: LineType::Regular,
+            period: Period::new(2026, 11).expect("a month"),
+        }),
+        amount: dong(500_000),
+        recipients: 1,
+    };
+    look(
+        "by-hand",
+        &[
+            tile("hint", |out| {
+                text::idle(out, true, Date::new(2026, 11, 22));
+                by_hand_text::hint(out);
+            }),
+            tile("not allowed", by_hand_text::not_allowed),
+            tile("second first", by_hand_text::second_first),
+            tile("number", |out| {
+                by_hand_text::ask_card_number(out);
+                let _ = out.write_str("7900000000000429");
+            }),
+            tile("no number", by_hand_text::no_card_number),
+            tile("look", |out| {
+                text::due_line(out, &line);
+                text::in_words(out, line.amount);
+                by_hand_text::look(out, line.card_number);
+            }),
+            tile("in doubt", by_hand_text::in_doubt),
+            tile("nothing", by_hand_text::nothing_paid),
+            tile("paid", |out| {
+                by_hand_text::paid(out, line.card_number, line.amount);
+                let payment = Unhanded {
+                    intent: 6,
+                    amount: line.amount,
+                    entry: 6,
+                    by_hand: true,
+                };
+                handover_text::hand_over(out, &[payment]);
+            }),
         ],
     );
 }

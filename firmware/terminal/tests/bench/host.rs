@@ -3,7 +3,9 @@
 use card_spec::certificate::{Request as CertificateRequest, Role, verify_request};
 use card_spec::crypto::{PortableP256, PublicKey, SecretKey, sha256};
 use card_spec::journal::{Acknowledgement, Entry, TimeStatement};
-use card_spec::list::{BlockEntry, BlockListHeader, BlockReason, KeptLists, ListHeader, ListLine};
+use card_spec::list::{
+    BlockEntry, BlockListHeader, BlockReason, KeptLists, ListHeader, ListLine, SomeAmount,
+};
 use card_spec::merkle::{RootBuilder, leaf_hash};
 use card_spec::payment::{LineKey, LineKeyParts, LineType};
 use card_spec::signed::Signed;
@@ -48,6 +50,8 @@ pub struct ListPlan {
     pub lines: Vec<ListLine>,
     /// Numbers of the lists that it keeps, 4 bytes each.
     pub keeps: &'static [u8],
+    /// VND; 0 for a list that lets nothing be paid by hand.
+    pub by_hand_up_to: u64,
 }
 
 impl ListPlan {
@@ -58,6 +62,7 @@ impl ListPlan {
             dates: (date(2026, 11, 1), date(2026, 11, 30)),
             lines,
             keeps: &[],
+            by_hand_up_to: 0,
         }
     }
 
@@ -99,6 +104,7 @@ impl ListPlan {
             issuer_sequence: u64::from(self.number),
             issuer_previous: [0; 32],
             keeps: KeptLists::new(self.keeps),
+            by_hand_up_to: Amount::new(self.by_hand_up_to).and_then(SomeAmount::new),
         }
     }
 }

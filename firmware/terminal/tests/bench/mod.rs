@@ -288,6 +288,8 @@ pub struct Story {
     pub kinds: Vec<u8>,
     /// Line numbers of Paid entries, in order.
     pub paid: Vec<u32>,
+    /// Line numbers of ManualPaid entries, in order.
+    pub by_hand: Vec<u32>,
     /// Reasons of Refused entries.
     pub refused: Vec<u8>,
     /// Status words of Refused entries.
@@ -351,6 +353,18 @@ pub fn story(entries: &[Vec<u8>], journal_key: &card_spec::crypto::PublicKey) ->
                 story
                     .paid
                     .push(EncodedOrder::parse(&order).unwrap().order().line_number);
+            }
+            Event::ManualPaid(paid) => {
+                let order = paid.order();
+                let same_holder = |open: &(u32, Vec<u8>)| {
+                    let open = EncodedOrder::parse(&open.1).unwrap();
+                    open.order().same_holder(order.order())
+                };
+                assert!(!open.iter().any(same_holder), "no open order of the holder");
+                assert_eq!(order.order().sequence, entry.sequence);
+                assert_eq!(order.order().log_head, entry.previous);
+                unhanded.push((entry.sequence, order.encoding().to_vec()));
+                story.by_hand.push(order.order().line_number);
             }
             Event::Refused(refusal) => {
                 story.refused.push(refusal.reason as u8);

@@ -1,0 +1,418 @@
+//! A card fails, and two operators pay its holder by hand (DATA 5.7): where a list allows it, once, and nothing of it is lost.
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test may panic"
+)]
+
+mod bench;
+
+use std::cell::RefCell;
+
+use bench::card::date;
+use bench::card::issuer::{ISSUER, plan, reference, signed};
+use bench::host::{Host, ListPlan, NAME, card, line, noon};
+use bench::nor::TEARS;
+use bench::{Bench, Chip, Story, chip, copy, story};
+use card_spec::list::ListLine;
+use card_spec::operators::{OperatorList, PinVerifier, Roles, TerminalOperator};
+use card_spec::values::{Ascii, CardNumber, Time};
+use link::Request;
+
+const CAP: u64 = 500_000;
+const SECOND: &str = "2minh\n314159\n";
+
+fn operator<'a>(number: u16, name: &'a str) -> TerminalOperator<'a> {
+    let pin = PinVerifier::new(b"314159", [number as u8; 16]).unwrap();
+    TerminalOperator {
+        number,
+        name: Ascii::new(name).unwrap(),
+        roles: Roles::from_byte(Roles::CLERK).unwrap(),
+        salt: pin.salt,
+        derived: pin.derived,
+    }
+}
+
+fn load_operators(bench: &mut Bench<'_>, host: &Host) {
+    let list = OperatorList {
+        suite: Default::default(),
+        format: Default::default(),
+        issuer: reference(ISSUER),
+        terminal: NAME.parse().unwrap(),
+        number: 1,
+        operators: heapless::Vec::from_slice(&[operator(1, "Lan"), operator(2, "minh")]).unwrap(),
+    };
+    let signed = &signed(&list, &host.office.issuer);
+    bench.done(&Request::Operators { signed }).unwrap();
+}
+
+fn by_hand(number: u32, lines: Vec<ListLine>) -> ListPlan {
+    ListPlan {
+        by_hand_up_to: CAP,
+        ..ListPlan::new(number, lines)
+    }
+}
+
+/// A terminal with operators and a list that allows it, and Lan's shift.
+fn ready(flash: &RefCell<Chip>, lines: Vec<ListLine>) -> (Bench<'_>, Host) {
+    let mut host = Host::new(Vec::new());
+    host.list = by_hand(1, lines);
+    let mut bench = Bench::power_on(flash).unwrap();
+    host.prepare(&mut bench).unwrap();
+    load_operators(&mut bench, &host);
+    bench.type_keys("oLan\n314159\n");
+    bench.read_screen();
+    (bench, host)
+}
+
+/// The second operator, and the number of the bench's card.
+fn ask(bench: &mut Bench<'_>) -> String {
+    bench.type_keys(SECOND);
+    bench.type_keys(&format!("m{}\n", plan().number));
+    bench.read_screen()
+}
+
+fn pay(bench: &mut Bench<'_>) -> String {
+    let asked = ask(bench);
+    bench.type_keys("7");
+    asked + &bench.read_screen()
+}
+
+fn told(bench: &mut Bench<'_>, host: &Host) -> Story {
+    story(&bench.journal(), &host.journal_key.unwrap())
+}
+
+#[track_caller]
+fn nothing_paid(bench: &mut Bench<'_>, host: &Host) {
+    assert_eq!(told(bench, host).by_hand, []);
+}
+
+#[test]
+fn one_line_is_paid_handed_over_and_never_again() {
+    let flash = chip();
+    let (mut bench, host) = ready(&flash, vec![line(1, 1, CAP), line(2, 2, 7)]);
+    let screen = ask(&mut bench);
+    for expected in [
+        "Trợ cấp xã hội",
+        "500.000 đồng",
+        "năm trăm nghìn đồng",
+        "có ở đây",
+        "giấy tờ",
+    ] {
+        assert!(screen.contains(expected), "{expected} in {screen}");
+    }
+    nothing_paid(&mut bench, &host);
+    bench.type_keys("7");
+    let screen = bench.read_screen();
+    assert!(
+        screen.contains("ĐÃ GHI CHI TAY") && screen.contains("Đưa 500.000 đồng"),
+        "{screen}"
+    );
+    assert!(!bench.field);
+    bench.type_keys("p");
+    assert!(bench.read_screen().contains("11/2026: 500.000 đồng"));
+    bench.type_keys("\nt");
+    let screen = bench.read_screen();
+    assert!(
+        screen.contains("chi tay 1, 500.000 đồng") && screen.contains("thẻ đã trả 0"),
+        "{screen}"
+    );
+
+    // The card is well again: the other line is left.
+    let mut card = card(&plan());
+    bench.tap(&mut card);
+    let screen = bench.read_screen();
+    assert!(
+        screen.contains("7 đồng") && !screen.contains("500.000"),
+        "{screen}"
+    );
+    bench.type_keys("271828\n");
+    bench.tap(&mut card);
+    bench.type_keys("\n");
+    bench.tap(&mut card);
+    assert!(bench.read_screen().contains("đã trả rồi"));
+    assert!(pay(&mut bench).contains("đã trả rồi"));
+    let told = told(&mut bench, &host);
+    assert_eq!(
+        (told.by_hand, told.paid, told.handed.len()),
+        (vec![1], vec![2], 2)
+    );
+}
+
+#[test]
+fn paid_by_card_first() {
+    let flash = chip();
+    let (mut bench, host) = ready(&flash, vec![line(1, 1, CAP)]);
+    let mut card = card(&plan());
+    bench.tap(&mut card);
+    bench.type_keys("271828\n");
+    bench.tap(&mut card);
+    bench.type_keys("\n");
+    assert!(pay(&mut bench).contains("đã trả rồi"));
+    nothing_paid(&mut bench, &host);
+}
+
+#[test]
+fn the_list_says_how_much() {
+    let flash = chip();
+    let (mut bench, host) = ready(&flash, vec![line(1, 1, CAP + 1)]);
+    assert!(ask(&mut bench).contains("Không được chi tay"));
+    bench.type_keys("7");
+    nothing_paid(&mut bench, &host);
+    // One that allows nothing, and the smaller line of two.
+    let mut next = ListPlan::new(2, vec![line(1, 1, 7)]);
+    host.load_list(&mut bench, &next).unwrap();
+    assert!(ask(&mut bench).contains("Không được chi tay"));
+    next = by_hand(3, vec![line(1, 1, CAP + 1), line(2, 2, CAP)]);
+    host.load_list(&mut bench, &next).unwrap();
+    pay(&mut bench);
+    assert_eq!(told(&mut bench, &host).by_hand, [2]);
+}
+
+#[test]
+fn two_people_and_a_card_number() {
+    let flash = chip();
+    let (mut bench, host) = ready(&flash, vec![line(1, 1, CAP)]);
+    bench.type_keys("m");
+    assert!(bench.read_screen().contains("bấm 2 trước"));
+    // The clerk is no second operator.
+    bench.type_keys("2Lan\n314159\nm");
+    assert!(bench.read_screen().contains("bấm 2 trước"));
+    let number = plan().number.to_string();
+    let wrong = format!(
+        "{}{}",
+        &number[..15],
+        (number[15..].parse::<u8>().unwrap() + 1) % 10
+    );
+    for typed in [&number[..15], &wrong, ""] {
+        bench.type_keys(&format!("{SECOND}m{typed}\n"));
+        assert!(bench.read_screen().contains("Số thẻ sai"), "{typed}");
+        bench.type_keys("c");
+    }
+    let other = CardNumber::new(79, 99).unwrap();
+    bench.type_keys(&format!("{SECOND}m{other}\n"));
+    assert!(bench.read_screen().contains("Không có tên"), "not on the list");
+    // No other key than the one, and not for ever.
+    ask(&mut bench);
+    bench.type_keys("\n\r 1890mo");
+    nothing_paid(&mut bench, &host);
+    bench.type_keys("c7");
+    ask(&mut bench);
+    bench.wait(120_000);
+    assert!(bench.read_screen().contains("Không chi tay"));
+    bench.type_keys("7");
+    nothing_paid(&mut bench, &host);
+    // One vouches for one service.
+    pay(&mut bench);
+    bench.type_keys("\nm");
+    assert!(bench.read_screen().contains("bấm 2 trước"));
+    assert_eq!(told(&mut bench, &host).by_hand, [1]);
+}
+
+#[test]
+fn what_refuses_a_payment_refuses_this_one() {
+    let flash = chip();
+    let (mut bench, mut host) = ready(&flash, vec![line(1, 1, CAP)]);
+    host.blocked = vec![plan().number];
+    host.load_blocks(&mut bench, 2, noon()).unwrap();
+    assert!(pay(&mut bench).contains("bị khóa"), "blocked");
+    nothing_paid(&mut bench, &host);
+
+    let flash = chip();
+    let (mut bench, host) = ready(&flash, vec![line(1, 1, CAP)]);
+    // The list is over.
+    let late = Time::new(date(2026, 12, 1), 12, 0, 0).unwrap();
+    host.set_time(&mut bench, late).unwrap();
+    pay(&mut bench);
+    nothing_paid(&mut bench, &host);
+
+    // No clock.
+    drop(bench);
+    let mut bench = Bench::power_on(&flash).unwrap();
+    bench.type_keys("oLan\n314159\n");
+    ask(&mut bench);
+    bench.type_keys("7");
+    nothing_paid(&mut bench, &host);
+
+    // No shift.
+    let flash = chip();
+    let (mut bench, host) = ready(&flash, vec![line(1, 1, CAP)]);
+    bench.type_keys("x");
+    pay(&mut bench);
+    nothing_paid(&mut bench, &host);
+}
+
+#[test]
+fn an_order_of_the_holder_that_is_open_comes_first() {
+    let flash = chip();
+    let (mut bench, host) = ready(&flash, vec![line(1, 1, CAP), line(2, 2, 7)]);
+    let mut card = card(&plan());
+    bench.tap(&mut card);
+    bench.type_keys("271828\n");
+    bench.tear(&mut card, true);
+    pay(&mut bench);
+    // Put aside, it still may be with the card.
+    bench.type_keys("n");
+    let screen = pay(&mut bench);
+    assert!(screen.contains("KHÔNG CHI TAY"), "{screen}");
+    nothing_paid(&mut bench, &host);
+    assert_eq!(told(&mut bench, &host).all_open.len(), 1);
+}
+
+#[test]
+fn a_payment_of_the_card_that_is_to_be_undone_comes_first() {
+    let flash = chip();
+    let (mut bench, host) = ready(&flash, vec![line(1, 1, CAP), line(2, 2, 7)]);
+    let mut card = card(&plan());
+    bench.tap(&mut card);
+    bench.type_keys("271828\n");
+    bench.tap(&mut card);
+    bench.type_keys("c7");
+    pay(&mut bench);
+    nothing_paid(&mut bench, &host);
+}
+
+#[test]
+fn money_that_stays_makes_the_line_unpaid_again() {
+    let flash = chip();
+    let (mut bench, host) = ready(&flash, vec![line(1, 1, CAP)]);
+    for _ in 0..3 {
+        pay(&mut bench);
+        bench.type_keys("c7");
+        assert!(bench.read_screen().contains("CHƯA GIAO TIỀN"));
+    }
+    // Also after a power cut.
+    drop(bench);
+    let mut bench = Bench::power_on(&flash).unwrap();
+    host.set_time(&mut bench, noon()).unwrap();
+    bench.type_keys("oLan\n314159\n");
+    pay(&mut bench);
+    bench.type_keys("\n");
+    let told = told(&mut bench, &host);
+    assert_eq!(
+        (told.by_hand, told.not_handed.len(), told.handed.len()),
+        (vec![1; 4], 3, 1)
+    );
+    assert!(pay(&mut bench).contains("đã trả rồi"));
+}
+
+#[test]
+fn the_next_list_has_the_line_again_and_the_terminal_knows() {
+    let flash = chip();
+    let (mut bench, host) = ready(&flash, vec![line(1, 1, CAP), line(2, 2, 7)]);
+    pay(&mut bench);
+    bench.type_keys("\n");
+    // Made before the journal came home, in another order; and one more.
+    for number in [2, 3] {
+        let lines = vec![line(1, 2, 7), line(2, 1, CAP)];
+        host.load_list(&mut bench, &by_hand(number, lines)).unwrap();
+        let screen = ask(&mut bench);
+        assert!(screen.contains(": 7 đồng"), "{screen}");
+        bench.type_keys("c");
+        let mut card = card(&plan());
+        bench.tap(&mut card);
+        let screen = bench.read_screen();
+        assert!(
+            screen.contains("7 đồng") && !screen.contains("500.000"),
+            "{screen}"
+        );
+        bench.type_keys("c");
+    }
+    // What was not handed over in the middle of it is unpaid in the new list.
+    let flash = chip();
+    let (mut bench, host) = ready(&flash, vec![line(1, 1, CAP)]);
+    pay(&mut bench);
+    host.load_list(&mut bench, &by_hand(2, vec![line(1, 1, CAP)]))
+        .unwrap();
+    bench.type_keys("c7");
+    assert!(pay(&mut bench).contains("ĐÃ GHI CHI TAY"));
+}
+
+#[test]
+fn the_power_goes_at_any_flash_operation() {
+    let original = chip();
+    let journal_key = {
+        let (mut bench, host) = ready(&original, vec![line(1, 1, CAP)]);
+        bench.type_keys("x");
+        host.journal_key
+    };
+    let first = card(&plan());
+    let mut cuts = 0;
+    for undone in [false, true] {
+        for operation in 0.. {
+            let mut ended = true;
+            for tear in TEARS {
+                let flash = RefCell::new(original.borrow().clone());
+                let mut host = Host::new(Vec::new());
+                host.journal_key = journal_key;
+                flash.borrow_mut().cut(operation, tear);
+                let mut promised = false;
+                if let Ok(mut bench) = Bench::power_on(&flash) {
+                    if host.set_time(&mut bench, noon()).is_ok() {
+                        bench.type_keys("oLan\n314159\n");
+                        pay(&mut bench);
+                        bench.type_keys(if undone { "c7" } else { "\n" });
+                        promised = bench.read_screen().contains(if undone {
+                            "CHƯA GIAO TIỀN"
+                        } else {
+                            "Đã giao tiền"
+                        });
+                    }
+                }
+                if !flash.borrow().is_dead() {
+                    continue;
+                }
+                ended = false;
+                cuts += 1;
+                recover(
+                    &flash,
+                    &host,
+                    promised,
+                    undone,
+                    &format!("{operation}, {tear:?}"),
+                    &first,
+                );
+            }
+            if ended {
+                break;
+            }
+        }
+    }
+    println!("{cuts} cuts");
+    assert!(cuts > 20);
+}
+
+/// The power comes back: what is paid is asked for, and in the end the line is paid once, by hand or by card.
+fn recover(
+    flash: &RefCell<Chip>,
+    host: &Host,
+    promised: bool,
+    undone: bool,
+    context: &str,
+    first: &bench::card::Card,
+) {
+    flash.borrow_mut().power_up();
+    drop(Bench::power_on(flash).unwrap());
+    flash.borrow_mut().power_up();
+    let mut bench = Bench::power_on(flash).unwrap();
+    host.set_time(&mut bench, noon()).unwrap();
+    let before = told(&mut bench, host);
+    assert!(
+        !promised || before.handed.len() + before.not_handed.len() == 1,
+        "{context}"
+    );
+    bench.type_keys("\noLan\n314159\n");
+    let mut card = copy(first, 7);
+    bench.tap(&mut card);
+    bench.type_keys("271828\n");
+    bench.tap(&mut card);
+    bench.type_keys("\n");
+    let told = told(&mut bench, host);
+    let by_hand = told.by_hand.len() - told.not_handed.len();
+    assert_eq!(by_hand + told.paid.len(), 1, "{context}, {undone}: {told:?}");
+    assert_eq!(told.handed.len(), 1, "{context}");
+    assert!(pay(&mut bench).contains("đã trả rồi"), "{context}");
+}
