@@ -40,7 +40,7 @@ pub(crate) const LAYOUT: Layout = Layout {
 const ENTRIES: u32 = 3;
 
 // What can be paid without a host in between: a list of 4,000 lines with entries as long as they are on average, 13 in a block; if
-// every entry were as long as the longest, 7 in a block, 2,800 lines.
+// every entry were as long as the longest of a payment, 7 in a block, 2,800 lines.
 const _: () = assert!(SELF_TEST > JOURNAL);
 const _: () = assert!((SELF_TEST - JOURNAL) / BLOCK * 13 > 4_000 * ENTRIES);
 const _: () = assert!((SELF_TEST - JOURNAL) / BLOCK * 7 > 2_800 * ENTRIES);
