@@ -374,7 +374,7 @@ fn what_does_not_belong_together_is_not_kept() {
     let original = chip();
     let mut host = Host::new(vec![line(1, 1, 500_000)]);
     drop(ready(&original, &mut host));
-    let mut cases: Vec<(String, Vec<(Vec<u8>, Vec<u8>)>)> = Vec::new();
+    let mut cases = Vec::new();
     let card = ScriptedCard::new(&plan(), 2);
     for (name, change, told) in LIES {
         cases.push((name.to_owned(), vec![lie(&card, change, told)]));
