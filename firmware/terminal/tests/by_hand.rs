@@ -351,17 +351,17 @@ fn the_power_goes_at_any_flash_operation() {
             host.journal_key = journal_key;
             flash.borrow_mut().cut(operation, tear);
             let mut promised = false;
-            if let Ok(mut bench) = Bench::power_on(&flash) {
-                if host.set_time(&mut bench, noon()).is_ok() {
-                    bench.type_keys("oLan\n314159\n");
-                    pay(&mut bench);
-                    bench.type_keys(if undone { "c7" } else { "\n" });
-                    promised = bench.read_screen().contains(if undone {
-                        "CHƯA GIAO TIỀN"
-                    } else {
-                        "Đã giao tiền"
-                    });
-                }
+            if let Ok(mut bench) = Bench::power_on(&flash)
+                && host.set_time(&mut bench, noon()).is_ok()
+            {
+                bench.type_keys("oLan\n314159\n");
+                pay(&mut bench);
+                bench.type_keys(if undone { "c7" } else { "\n" });
+                promised = bench.read_screen().contains(if undone {
+                    "CHƯA GIAO TIỀN"
+                } else {
+                    "Đã giao tiền"
+                });
             }
             if !flash.borrow().is_dead() {
                 break;
