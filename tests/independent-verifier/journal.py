@@ -56,6 +56,7 @@ class Journal:
         self._unhanded: dict[int, Payment] = {}
         self.reversals: list[ReadBack] = []
         self.reversed: set[bytes] = set()
+        self.not_handed: dict[bytes, str] = {}  # by the order's hash, with its card
         self._not_handed: dict[int, NotHanded] = {}
         self._operator: str | None = None
         self._operators = 0
@@ -286,6 +287,7 @@ class Journal:
         if payment.receipt is None:  # paid by hand: nothing is left to undo (DATA 5.7)
             return self.reversed.add(payment.order.hash)
         self._not_handed[content.intent] = NotHanded(payment, set())
+        self.not_handed[payment.order.hash] = payment.receipt.card_number
 
     def _waiting(self, intent: int) -> NotHanded:
         if intent not in self._not_handed:
@@ -369,6 +371,18 @@ def read_back(name: str, folder: Folder, issued: Issued) -> ReadBack:
         raise Refused("receipt of a card that is not there")
     o.verify_der(receipt.encoded, folder.read(f"receipts/{name}.sig.der"), card.signing_key)
     return ReadBack(where, receipt)
+
+
+def undone_by_issuer(name: str, receipt: SimpleNamespace, folder: Folder, certificates: Certificates) -> set[tuple[bytes, str]]:
+    """Order and card of the payment that the script beside a receipt has undone, if it has (SPEC 13.7); Refused if it is not its script."""
+    record = parse(o.ISSUER_SCRIPT, folder.read(f"receipts/{name}.script"))
+    script = record.body
+    content = parse_members(o.ACTION[script.action], script.content, 3)
+    place = (o.SCRIPT, script.hash, script.card_number, script.counter + 1)
+    if place != (receipt.kind, receipt.object_hash, receipt.card_number, receipt.counter):
+        raise Refused("a script that its receipt is not for (SPEC 13.1)")
+    o.verify(record, certificates.issuer(script.issuer, script.issued.date()).key)
+    return {(content.hash, script.card_number)} if script.action == o.REVERSE else set()
 
 
 def check_receipts(payments: list[Payment], by_hand: list[Payment], reversed_orders: set[bytes], others: list[ReadBack], issued: Issued, findings) -> None:

@@ -316,6 +316,15 @@ CONTENT = {kind: template("A8", *members) for kind, members in {  # DATA 5.2
     MANUAL_PAID: [("5A", "card_number", card_number), ("FF23", "order", ORDER)],
 }.items()}
 
+ISSUER_SCRIPT = signed(template(
+    "FF2B", ("80", "suite", suite), ("42", "issuer", reference), ("5A", "card_number", card_number), ("81", "counter", u(4)),
+    ("82", "action", u(1, 1, 9)), ("A3", "content", raw), ("8D", "issued", set_time)))
+_REASON, _HASH = ("80", "reason", u(1, 1, 6)), ("80", "hash", hash32)
+ACTION = {action: template("A3", *members) for action, members in {  # SPEC 13.1
+    1: [], 2: [], 3: [_REASON], 4: [("80", "number", u(4))], 5: [_REASON], 6: [_HASH], 7: [("80", "floor", period)],
+    8: [("5F25", "date", date)], 9: [_HASH]}.items()}
+REVERSE = 9
+
 
 def check_order(order) -> None:
     """A second operator is another one (SPEC 9.2)."""

@@ -59,9 +59,7 @@ KINDS = {  # SPEC 2.2, 3, 4, 5.1, 6.5, 7.6, 9 and DATA 3 to 7
     "block-list-entry": o.BLOCKED, "block-delta-base": o.DELTA_BASE, "block-delta-unblocked": o.UNBLOCKED,
     "acknowledgement": o.ACKNOWLEDGEMENT,
     "reversal": o.REVERSAL_ORDER,
-    "issuer-script": o.signed(template(
-        "FF2B", ("80", "suite", o.suite), ("42", "issuer", o.reference), ("5A", "card_number", o.card_number),
-        ("81", "counter", o.u(4)), ("82", "action", o.u(1, 1, 9)), ("A3", "content", o.raw), ("8D", "issued", o.set_time))),
+    "issuer-script": o.ISSUER_SCRIPT,
     "time-statement": o.signed(template(
         "FF28", ("80", "suite", o.suite), ("42", "issuer", o.reference), ("81", "terminal", o.terminal_name),
         ("82", "nonce", o.exactly(16)), ("83", "time", o.set_time))),
@@ -80,10 +78,6 @@ KINDS = {  # SPEC 2.2, 3, 4, 5.1, 6.5, 7.6, 9 and DATA 3 to 7
         "FF34", SALT, ("81", "social", o.an(10), True), ("82", "health", o.an(15), True), ("83", "tax", o.an(13), True)),
     "issuance": template("FF36", SALT, ("81", "agency", o.an(35)), ("82", "issued", o.date), ("83", "pay_point", o.an(12), True)),
 }
-REASON, HASH = ("80", "reason", o.u(1, 1, 6)), ("80", "hash", o.hash32)
-ACTION = {action: template("A3", *members) for action, members in {  # SPEC 13.1
-    1: [], 2: [], 3: [REASON], 4: [("80", "number", o.u(4))], 5: [REASON], 6: [HASH], 7: [("80", "floor", o.period)],
-    8: [("5F25", "date", o.date)], 9: [HASH]}.items()}
 REPEATED = {"programmes": ("FF33", PROGRAMME, 1, 9), "representatives": ("FF35", PERSON, 0, 2)}
 
 
@@ -103,7 +97,7 @@ def judge(kind: str, encoded: bytes, key=None):
         if record.body.kind == o.MANUAL_PAID:
             o.check_manual_order(content.order)
     if kind == "issuer-script":
-        parse_members(ACTION[record.body.action], record.body.content, 3)
+        parse_members(o.ACTION[record.body.action], record.body.content, 3)
     if key:
         o.verify(record, key)
     return record

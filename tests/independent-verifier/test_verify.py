@@ -615,6 +615,39 @@ class Reversals(Finding):
         world.reversed(reversal, intent)
         self.assert_found(world, "no NotHanded tells")
 
+    def test_what_the_issuer_has_undone(self):
+        for refused in (False, True):
+            order, intent, world = self.paid()
+            if refused:  # by the card, at the terminal
+                world.announce_reversal(order, intent)
+                world.entry(9, tlv("80", b"\x0c"), tlv("82", b"\x63\x4b"), tlv("83", entries(intent)))
+            else:
+                world.entry(12, tlv("80", entries(intent)))
+            world.undo_by_issuer(order)
+            world.paid(world.intent(*FIRST))
+            self.assertEqual(findings(world), [])
+            world.paid(world.intent(*FIRST))
+            self.assert_found(world, "the line was paid before")
+
+    def test_the_issuer_undoes_nothing_that_was_handed_over(self):
+        for told in (8, None):
+            order, intent, world = self.paid()
+            if told:
+                world.entry(told, tlv("80", entries(intent)))
+            world.undo_by_issuer(order)
+            self.assert_found(world, "no journal says that the money was not handed over")
+
+    def test_scripts_that_undo_nothing(self):
+        for changed, fault in (({"signer": Key()}, "wrong signature"), ({"shift": 1}, "not for"), ({"kind": 4}, "not for"),
+                               ({"issuer": b"VNISS7900099"}, "no valid issuer"), ({"action": 1, "content": tlv("A3")}, None)):
+            order, intent, world = self.paid()
+            world.entry(12, tlv("80", entries(intent)))
+            world.undo_by_issuer(order, **changed)
+            if fault:
+                self.assert_found(world, fault)
+            world.paid(world.intent(*FIRST))
+            self.assert_found(world, "the line was paid before")
+
     def test_what_a_refusal_does_not_close(self):
         for told in (False, True):
             order, intent, world = self.paid()

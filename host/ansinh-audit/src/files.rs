@@ -11,6 +11,9 @@ use card_spec::values::{CardNumber, TerminalName};
 /// How the names of deltas end.
 const DELTA: &str = ".blockdelta";
 
+/// How the names of issuer scripts end.
+const SCRIPT: &str = ".script";
+
 /// The files of one version of a card.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct CardFiles {
@@ -22,11 +25,13 @@ pub(crate) struct CardFiles {
     pub(crate) version: Option<u16>,
 }
 
-/// The two files of one receipt.
+/// The files of one receipt.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct ReceiptFiles {
     pub(crate) signed: Option<PathBuf>,
     pub(crate) signature: Option<PathBuf>,
+    /// The issuer script that it is for, if it is for one and was read back from its card.
+    pub(crate) script: Option<PathBuf>,
 }
 
 /// Whose key a PEM file says it is.
@@ -127,24 +132,27 @@ impl Files {
     }
 
     fn classify_receipt(&mut self, folder: &Path, name: &str, path: PathBuf) -> Option<()> {
-        let (stem, is_body) = match name.strip_suffix(".signed.bin") {
-            Some(stem) => (stem, true),
-            None => (name.strip_suffix(".sig.der")?, false),
-        };
+        type Part = fn(&mut ReceiptFiles) -> &mut Option<PathBuf>;
+        let parts: [(&str, Part); 3] = [
+            (".signed.bin", |files| &mut files.signed),
+            (".sig.der", |files| &mut files.signature),
+            (SCRIPT, |files| &mut files.script),
+        ];
+        let mut stems = parts
+            .into_iter()
+            .filter_map(|(suffix, part)| Some((name.strip_suffix(suffix)?, part)));
+        let (stem, part) = stems.next()?;
         let (owner, number) = stem.split_once('-')?;
         let (folder, number) = (folder.to_path_buf(), decimal(number)?);
         let files = match owner.parse() {
+            Ok(_) if name.ends_with(SCRIPT) => return None,
             Ok(terminal) => self.receipts.entry((folder, terminal, number)).or_default(),
             Err(_) => {
                 let card = owner.parse().ok()?;
                 self.card_receipts.entry((folder, card, number)).or_default()
             }
         };
-        *(if is_body {
-            &mut files.signed
-        } else {
-            &mut files.signature
-        }) = Some(path);
+        *part(files) = Some(path);
         Some(())
     }
 

@@ -232,6 +232,12 @@ codes! {
     ReceiptFile = "receipt-file",
     /// A file under `receipts/` for which the journal has no payment.
     ReceiptUnpaid = "receipt-without-payment",
+    /// A script beside a receipt that is for something else.
+    Script = "script-of-receipt",
+    /// A script's signature does not verify under its issuer's key.
+    ScriptSignature = "script-signature",
+    /// The issuer has undone a payment of which no journal says that the money was not handed over (SPEC 13.7).
+    UndoneHanded = "undone-though-handed",
     /// A line was paid twice.
     PaidTwice = "line-paid-twice",
 

@@ -24,6 +24,7 @@ mod receipts;
 mod records;
 mod report;
 mod reversals;
+mod scripts;
 mod shifts;
 mod trust;
 mod witnessed;
@@ -119,11 +120,14 @@ pub fn audit(folders: &[PathBuf], root: &PublicKey, jobs: NonZero<usize>) -> Res
         notes.append(&mut journal.notes);
     }
     let acknowledged = acknowledgements.check(&journals, &mut findings);
-    let lost = carried::check(&journals, &mut findings);
-    receipts::check_once(&journals, &lost, &mut findings);
     let mut chains = receipts::Chains::collect(&journals);
     chains.check_files(&files, &journals, &cards, &verifier, &mut findings);
-    chains.add_read_back(&files, &cards, &verifier, &mut findings);
+    let undone = chains.add_read_back(&files, &cards, &trust, &verifier, &mut findings);
+    for payment in undone {
+        payment.settle(&mut journals, &mut findings);
+    }
+    let lost = carried::check(&journals, &mut findings);
+    receipts::check_once(&journals, &lost, &mut findings);
     let card_summaries = chains.check(&cards, &mut findings);
     let operations = operations::check(&files, &mut findings);
 

@@ -85,6 +85,8 @@ pub enum Failure {
     OtherCard,
     /// Maintenance: the card says what the ledger says; there is nothing to update.
     NothingDue,
+    /// Maintenance: the ledger knows of no payment of this card whose money was not handed over.
+    NothingToUndo,
     /// Maintenance: the chip is blank; there is no card on it.
     BlankChip,
     /// Maintenance: the card's issuance is not finished.
@@ -126,6 +128,7 @@ impl Failure {
             | Self::CopiedChip
             | Self::OtherCard
             | Self::NothingDue
+            | Self::NothingToUndo
             | Self::BlankChip
             | Self::UnfinishedCard
             | Self::BlockedCard
@@ -172,6 +175,7 @@ impl Failure {
             Self::Program(_) => "program",
             Self::OtherCard => "other-card",
             Self::NothingDue => "nothing-due",
+            Self::NothingToUndo => "nothing-to-undo",
             Self::BlankChip => "blank-chip",
             Self::UnfinishedCard => "unfinished-card",
             Self::BlockedCard => "blocked-card",
@@ -279,6 +283,9 @@ impl Failure {
             }
             Self::NothingDue => {
                 "Thẻ này đã đúng như sổ, không có gì để cập nhật. Thẻ không bị thay đổi. Trả thẻ cho người hưởng."
+            }
+            Self::NothingToUndo => {
+                "Sổ không có khoản nào của thẻ này đã trả mà chưa giao tiền. Thẻ không bị thay đổi. Đồng bộ thiết bị đã trả trước: `ansinh terminal sync`."
             }
             Self::BlankChip => {
                 "Đây là chip trắng, chưa phải thẻ của ai. Chip không bị thay đổi. Trả về kho thẻ trắng và đưa đúng thẻ của người hưởng."
@@ -404,6 +411,9 @@ impl Failure {
             }
             Self::NothingDue => {
                 "This card says what the store says. It was not changed, for there is nothing to update. Give it back to its holder."
+            }
+            Self::NothingToUndo => {
+                "The store knows of no payment of this card whose money was not handed over. It was not changed. Synchronise the terminal that paid first: `ansinh terminal sync`."
             }
             Self::BlankChip => {
                 "This is a blank chip, nobody's card. It was not changed. Put it back to the blank cards and insert the holder's own."

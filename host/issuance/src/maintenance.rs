@@ -16,6 +16,7 @@ pub mod script;
 mod sighting;
 
 use card_spec::command::{CardStatus, Pin};
+use card_spec::crypto::Digest;
 use card_spec::cso::PersonReference;
 use card_spec::list::BlockReason;
 use card_spec::scp03::{ChipSerial, StaticKeys};
@@ -42,6 +43,8 @@ pub enum Job {
     Update,
     /// Close the card for ever; ledger first.
     Terminate(BlockReason),
+    /// Undo the payments whose money was not handed over, as committed journals tell (SPEC 13.7).
+    UndoPayments,
 }
 
 /// What the caller is to do next. The event that answers it is named with each; [`Event::Refused`] answers any.
@@ -143,6 +146,9 @@ pub struct KnownCard {
     pub open_scripts: Vec<u32>,
     /// Highest receipt counter of which the receipt is in the ledger, 0 if none.
     pub receipts_to: u32,
+    /// Hashes of the orders that stand as paid in the ledger while a committed journal says that their money was not handed over,
+    /// newest first.
+    pub not_handed: Vec<Digest>,
     /// What an update writes.
     pub person: PersonRecord,
     /// The ledger's number of the newest change that `person` takes in; handed back with a new version.
@@ -202,6 +208,13 @@ pub enum Deed {
     Updated,
     /// The card is closed for ever.
     Terminated,
+    /// Of the payments whose money was not handed over, the card has undone so many.
+    PaymentsUndone {
+        /// Undone, and unpaid from here on.
+        undone: usize,
+        /// The card has undone them before, or keeps them no more: they stand as paid.
+        left: usize,
+    },
 }
 
 /// One job on the card in one reader, from power-up to its end.

@@ -176,6 +176,7 @@ fn every_failure_says_what_happened_what_it_means_and_what_to_do_in_two_language
         Failure::Program("x"),
         Failure::OtherCard,
         Failure::NothingDue,
+        Failure::NothingToUndo,
         Failure::BlankChip,
         Failure::UnfinishedCard,
         Failure::BlockedCard,

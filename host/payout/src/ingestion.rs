@@ -191,7 +191,7 @@ impl<'s> JournalIngestion<'s> {
             journal_key,
             head,
             open: open_intents(store, name)?,
-            not_handed: store.not_handed(name.as_str())?,
+            not_handed: store.not_handed_as_told(name.as_str())?,
             announced: store.announced_reversals(name.as_str())?,
         })
     }

@@ -6,12 +6,18 @@ mod common;
 use ansinh_payout::{
     EntryError, IngestionError, JournalIngestion, PayoutError, Sum, make_payment_list, shifts,
 };
+use ansinh_store::StoreError;
+use ansinh_store::issuer_log::SignedObject;
 use ansinh_store::journal::Ingestion;
+use ansinh_store::maintenance::{CardReceipt, SeenReceipt};
+use card_spec::certificate::Reference;
 use card_spec::crypto::sha256;
 use card_spec::journal::{EncodedOrder, EncodedReceipt, EncodedReversal, Event, Refusal, RefusalReason};
 use card_spec::payment::{Order, Receipt, ReceiptKind};
 use card_spec::reversal::Reversal;
-use common::{Bench, encode, receipt, receipt_body, signed};
+use card_spec::script::{Action, IssuerScript};
+use card_spec::signed::Signed;
+use common::{Bench, encode, key, receipt, receipt_body, signed};
 
 impl Bench {
     /// As in a synchronization of its own.
@@ -397,4 +403,131 @@ fn a_shift_tells_of_money_that_was_not_handed_over_and_of_what_the_card_has_undo
     let reversed = bench.reversed(&order, &reversal, 0, |_| ());
     bench.take(&[entry, reversed].concat()).unwrap();
     assert_eq!(of_last_shift(&bench), [paid, nothing, paid, paid]);
+}
+
+impl Bench {
+    /// The issuer's script that undoes an order on the first card, if the ledger has it signed.
+    fn undoing(&self, order: [u8; 32], card: usize) -> Result<Vec<u8>, StoreError> {
+        let (number, issuer) = (self.cards[card].number, Reference::new("VNISS7900001").unwrap());
+        let sign = |action| {
+            let script = IssuerScript {
+                suite: Default::default(),
+                issuer,
+                card_number: number,
+                counter: 1,
+                action,
+                issued: self.till.order(&self.list, 0, &self.cards[0]).time,
+            };
+            let object = signed(&script, &key(98));
+            let body_hash = Signed::<IssuerScript>::parse(&object).unwrap().hash();
+            Ok(SignedObject { body_hash, object })
+        };
+        let action = |_| Action::Reverse(order);
+        self.store
+            .sign_script(&self.lan, &number, 1, issuer, action, sign)
+    }
+
+    /// The first card shows its receipt of a script.
+    fn executed(&self, script: &[u8]) {
+        let receipt = CardReceipt {
+            counter: 2,
+            kind: ReceiptKind::IssuerScript as u8,
+            object_hash: Signed::<IssuerScript>::parse(script).unwrap().hash(),
+            receipt: vec![2],
+            object: script.to_vec(),
+        };
+        self.show(receipt);
+    }
+
+    fn show(&self, receipt: CardReceipt) {
+        let seen = [SeenReceipt {
+            receipt,
+            payment: None,
+        }];
+        let number = self.cards[0].number;
+        self.store.card_seen(&self.lan, &number, 1, 2, &seen).unwrap();
+    }
+}
+
+#[test]
+fn the_issuer_undoes_what_a_journal_says_was_not_handed_over_and_nothing_else() {
+    let refused =
+        |end: Result<Vec<u8>, StoreError>| assert!(matches!(end, Err(StoreError::WrongState { .. })));
+    let mut bench = Bench::new();
+    let order = bench.paid();
+    let (due, hash, intent) = (bench.due(), sha256(&[&encode(&order)]), order.sequence);
+    refused(bench.undoing(hash, 0));
+    bench.say(Event::NotHanded { intent, order: None });
+    refused(bench.undoing([9; 32], 0));
+    refused(bench.undoing(hash, 1));
+    let script = bench.undoing(hash, 0).unwrap();
+    // Signed is not executed.
+    assert_eq!(
+        (bench.standing(), bench.due(), bench.not_handed()),
+        (1, due, vec![intent])
+    );
+    for _ in 0..2 {
+        bench.executed(&script);
+        assert_eq!(
+            (bench.standing(), bench.due(), bench.not_handed()),
+            (0, due + 1, vec![])
+        );
+    }
+    refused(bench.undoing(hash, 0));
+    // The terminal does not know of it: it tells again, announces a reversal, and hears from the card.
+    let told = encode(&order);
+    bench.say(Event::NotHanded {
+        intent,
+        order: Some(EncodedOrder::parse(&told).unwrap()),
+    });
+    let (entry, _) = bench.announce(&order);
+    bench.take(&entry).unwrap();
+    bench.say(Event::Refused(Refusal {
+        reason: RefusalReason::RefusedByCard,
+        card_number: None,
+        line_number: None,
+        status_word: Some(0x634B),
+        closes_intent: Some(intent),
+    }));
+    assert_eq!((bench.standing(), bench.not_handed()), (0, vec![]));
+
+    let [intent, paid] = bench.till.pay(&bench.list, 0, &bench.cards[0], 3);
+    let taken = bench.take(&[intent, paid].concat()).unwrap();
+    assert_eq!((taken.booked, taken.paid_twice), (1, vec![]));
+
+    let mut bench = Bench::new();
+    let order = bench.paid();
+    let hash = sha256(&[&encode(&order)]);
+    bench.say(Event::Handed {
+        intent: order.sequence,
+    });
+    refused(bench.undoing(hash, 0));
+    assert_eq!(bench.standing(), 1);
+}
+
+#[test]
+fn a_receipt_that_proves_no_execution_undoes_nothing() {
+    let lies: [fn(&mut CardReceipt); 4] = [
+        |receipt| receipt.kind = ReceiptKind::BlockList as u8,
+        |receipt| receipt.object_hash = [9; 32],
+        |receipt| receipt.object.truncate(20),
+        |_| {},
+    ];
+    for (place, lie) in lies.into_iter().enumerate() {
+        let mut bench = Bench::new();
+        let order = bench.paid();
+        let intent = order.sequence;
+        bench.say(Event::NotHanded { intent, order: None });
+        let script = bench.undoing(sha256(&[&encode(&order)]), 0).unwrap();
+        let mut receipt = CardReceipt {
+            counter: 2,
+            kind: ReceiptKind::IssuerScript as u8,
+            object_hash: Signed::<IssuerScript>::parse(&script).unwrap().hash(),
+            receipt: vec![2],
+            object: script,
+        };
+        lie(&mut receipt);
+        bench.show(receipt);
+        assert_eq!(bench.standing(), usize::from(place < 3), "lie {place}");
+    }
 }

@@ -19,7 +19,7 @@ use card_spec::crypto::{PublicKey, Signature};
 use card_spec::cso::CardSecurityObject;
 use card_spec::journal::{Entry, Event};
 use card_spec::list::BlockListHeader;
-use card_spec::payment::Receipt;
+use card_spec::payment::{Receipt, ReceiptKind};
 use card_spec::signed::Signed;
 use card_spec::tlv::{Field as _, Writer};
 use card_spec::values::CardNumber;
@@ -156,12 +156,22 @@ fn write_card(store: &Store, folder: &Folder, number: &CardNumber) -> Result<usi
         write_version(folder, &place, &version.cso)?;
     }
     let receipts = store.card_receipts(number)?;
-    for CardReceipt { counter, receipt, .. } in &receipts {
+    for CardReceipt {
+        counter,
+        kind,
+        receipt,
+        object,
+        ..
+    } in &receipts
+    {
         let signed =
             Signed::<Receipt>::parse(receipt).with_context(|| format!("receipt of card {number}"))?;
         let name = format!("receipts/{number}-{counter}");
         folder.write(&format!("{name}.signed.bin"), signed.signed_bytes())?;
         folder.write(&format!("{name}.sig.der"), &der(signed.signature())?)?;
+        if *kind == ReceiptKind::IssuerScript as u8 {
+            folder.write(&format!("{name}.script"), object)?;
+        }
     }
     Ok(receipts.len())
 }

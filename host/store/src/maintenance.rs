@@ -19,7 +19,7 @@ use crate::journal::{CarriedPayment, book_told};
 use crate::operations::log;
 use crate::operators::{Actor, Role};
 use crate::store::{now, number, octets, signed};
-use crate::{Store, StoreError};
+use crate::{Store, StoreError, reversals};
 
 /// One version of a card.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,6 +46,8 @@ pub struct Dossier {
     pub open_scripts: Vec<u32>,
     /// Highest counter of a receipt read back, 0 if none.
     pub receipts_to: u32,
+    /// Hashes of the orders that stand as paid while a committed journal says that their money was not handed over, newest first.
+    pub not_handed: Vec<[u8; 32]>,
     /// Number of the newest change of the holder's record that the card does not have, 0 if it has them all.
     pub change: u64,
 }
@@ -125,6 +127,7 @@ impl Store {
                 groups: waiting_groups(connection, &number).await?,
                 open_scripts: open_scripts(connection, &number).await?,
                 receipts_to: receipts_to(connection, &number).await?,
+                not_handed: reversals::not_handed_of(connection, &number).await?,
                 change: newest_change(connection, &number).await?,
                 card,
             }))
@@ -230,7 +233,7 @@ impl Store {
     /// one is the answer.
     ///
     /// `03` and `05` need a card that the ledger has blocked; all others an active one, `04` one that an approver has unblocked
-    /// ([`Store::unblock_card`]).
+    /// ([`Store::unblock_card`]), `09` one whose payment the committed journal says was not handed over (SPEC 13.7).
     ///
     /// # Errors
     /// [`StoreError::WrongState`]; whatever `sign` answers.
@@ -248,6 +251,7 @@ impl Store {
             let card = card(connection, number).await?;
             let action = action(newest_block_list(connection).await?);
             demand(&card, action)?;
+            reversals::demand_not_handed(connection, &card, action).await?;
             if let Some(object) = signed_before(connection, number, counter, issuer, action).await? {
                 return Ok(object);
             }
@@ -291,6 +295,7 @@ impl Store {
             for seen in receipts {
                 if insert_receipt(connection, number, &seen.receipt).await? {
                     book_seen(connection, actor, number, seen).await?;
+                    reversals::book_by_issuer(connection, actor, number, &seen.receipt).await?;
                 }
             }
             confirm_version(connection, number, version).await?;

@@ -57,6 +57,11 @@ pub(crate) fn migrations(engine: Engine) -> Migrator {
             include_str!("../migrations/0015_lists_beside.sql"),
         ),
         version(17, "by hand", include_str!("../migrations/0017_by_hand.sql")),
+        version(
+            18,
+            "undone by issuer",
+            include_str!("../migrations/0018_undone_by_issuer.sql"),
+        ),
     ])
 }
 

@@ -1,9 +1,19 @@
 //! Money that was not handed over (DATA 5.5): the payment is booked until the terminal's journal has told, in this order, that the
 //! money is still there, which reversal goes to the card, and the card's receipt for it. Then its line is unpaid again.
+//!
+//! Of payments that no terminal can undo any more the issuer undoes those of which a committed journal tells the first of the three,
+//! by a script (SPEC 13.7); the card's receipt for it, read back, stands for the other two.
 
+use card_spec::payment::ReceiptKind;
+use card_spec::script::{Action, IssuerScript};
+use card_spec::signed::Signed;
 use card_spec::values::CardNumber;
 use sqlx::AnyConnection;
 
+use crate::cards::{Card, wrong_state};
+use crate::maintenance::CardReceipt;
+use crate::operations::log;
+use crate::operators::Actor;
 use crate::store::{number, octets};
 use crate::{Store, StoreError};
 
@@ -47,6 +57,21 @@ impl Store {
         let sql = "SELECT intent FROM hand_over WHERE terminal = $1 AND handed = 0 AND NOT EXISTS
                    (SELECT 1 FROM payment WHERE payment.terminal = hand_over.terminal
                     AND payment.announced = hand_over.intent AND payment.reversed = 1) ORDER BY intent";
+        self.read(async |connection| {
+            let rows = sqlx::query(sql).bind(terminal).fetch_all(connection).await?;
+            rows.iter().map(|row| number(row, "intent")).collect()
+        })
+    }
+
+    /// The same, with those that the issuer has undone meanwhile: their terminal does not know of it and may tell of them again.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`].
+    pub fn not_handed_as_told(&self, terminal: &str) -> Result<Vec<u32>, StoreError> {
+        let sql = "SELECT intent FROM hand_over WHERE terminal = $1 AND handed = 0 AND NOT EXISTS
+                   (SELECT 1 FROM payment WHERE payment.terminal = hand_over.terminal
+                    AND payment.announced = hand_over.intent AND payment.reversed = 1 AND NOT EXISTS
+                    (SELECT 1 FROM undone_by_issuer WHERE undone_by_issuer.order_hash = payment.order_hash)) ORDER BY intent";
         self.read(async |connection| {
             let rows = sqlx::query(sql).bind(terminal).fetch_all(connection).await?;
             rows.iter().map(|row| number(row, "intent")).collect()
@@ -117,4 +142,72 @@ pub(crate) async fn book(
     let query = sqlx::query(sql).bind(reversal.order.to_vec()).bind(terminal);
     let query = query.bind(i64::from(reversal.intent)).bind(card.to_string());
     Ok(query.execute(connection).await?.rows_affected() == 1)
+}
+
+/// Hashes of the orders of a card that stand as paid while a committed journal says that their money was not handed over, newest
+/// first.
+pub(crate) async fn not_handed_of(
+    connection: &mut AnyConnection,
+    card: &CardNumber,
+) -> Result<Vec<[u8; 32]>, StoreError> {
+    let sql = "SELECT payment.order_hash AS order_hash FROM payment
+               JOIN hand_over ON hand_over.terminal = payment.terminal AND hand_over.intent = payment.announced
+               WHERE payment.card = $1 AND payment.reversed = 0 AND hand_over.handed = 0
+               ORDER BY payment.card_counter DESC";
+    let rows = sqlx::query(sql)
+        .bind(card.to_string())
+        .fetch_all(connection)
+        .await?;
+    rows.iter().map(|row| octets(row, "order_hash")).collect()
+}
+
+/// The issuer undoes no other payment (SPEC 13.7).
+pub(crate) async fn demand_not_handed(
+    connection: &mut AnyConnection,
+    card: &Card,
+    action: Action,
+) -> Result<(), StoreError> {
+    let Action::Reverse(order) = action else {
+        return Ok(());
+    };
+    if not_handed_of(connection, &card.number).await?.contains(&order) {
+        return Ok(());
+    }
+    Err(wrong_state(card, "a payment of it that was not handed over"))
+}
+
+/// Books what an issuer script has undone, from the card's receipt for it. One of money that was handed over, or of no payment that
+/// stands, is kept and changes nothing.
+pub(crate) async fn book_by_issuer(
+    connection: &mut AnyConnection,
+    actor: &Actor,
+    card: &CardNumber,
+    receipt: &CardReceipt,
+) -> Result<(), StoreError> {
+    let Some(order) = undone_by(receipt) else {
+        return Ok(());
+    };
+    let subject = format!("{card}-{}", receipt.counter);
+    if !not_handed_of(connection, card).await?.contains(&order) {
+        return log(connection, actor, "undone-payment-not-booked", &subject).await;
+    }
+    let query = sqlx::query("UPDATE payment SET reversed = 1 WHERE order_hash = $1").bind(order.to_vec());
+    query.execute(&mut *connection).await?;
+    sqlx::query("INSERT INTO undone_by_issuer (order_hash, card, counter) VALUES ($1, $2, $3)")
+        .bind(order.to_vec())
+        .bind(card.to_string())
+        .bind(i64::from(receipt.counter))
+        .execute(&mut *connection)
+        .await?;
+    log(connection, actor, "payment-undone-by-issuer", &subject).await
+}
+
+/// The order that a script `09` has undone, if this is its receipt.
+fn undone_by(receipt: &CardReceipt) -> Option<[u8; 32]> {
+    let script = Signed::<IssuerScript>::parse(&receipt.object).ok()?;
+    let is_its = receipt.kind == ReceiptKind::IssuerScript as u8 && script.hash() == receipt.object_hash;
+    match script.claimed().action {
+        Action::Reverse(order) if is_its => Some(order),
+        _ => None,
+    }
 }

@@ -78,6 +78,23 @@ pub fn issue_all(station: &Station, readers: &[(String, u16)], blanks: Vec<PathB
     finish(issuing, &places, issued)
 }
 
+/// An `ansinh card` command with a card of ours in the first reader; returns what it reports.
+///
+/// # Errors
+/// What the command said when it failed.
+pub fn at_the_desk(
+    station: &Station,
+    readers: &[(String, u16)],
+    card: &Issued,
+    command: &str,
+) -> Result<serde_json::Value> {
+    let (name, port) = readers.first().context("no reader")?;
+    let place = Place::open(*port, card.memory.clone())?;
+    let report = station.json(&["card", command, &card.number, "--reader", name, "--wait", "30"]);
+    place.hand.end();
+    report
+}
+
 fn feed(
     lines: impl Iterator<Item = std::io::Result<String>>,
     places: &mut BTreeMap<String, Place>,

@@ -40,6 +40,8 @@ pub(crate) enum Card {
     Update(Update),
     /// Close the card for ever, in the ledger first
     Terminate(Reasoned),
+    /// Undo payments whose money was not handed over, so that the next payment list has them again
+    UndoPayments(Undo),
     /// Block a card, whether at hand or not, and draft a batch of its holder alone for the next one
     Replace(Replace),
     /// List active cards whose last day is before a day; with --end, end those whose last day has passed
@@ -106,6 +108,19 @@ pub(crate) struct Update {
     all_due: bool,
 }
 
+#[derive(Args)]
+#[command(after_help = "\
+A terminal undoes only the last payment of a card, and only its own. This undoes all payments of the card of which the journals
+say that their money was not handed over: synchronise the terminal that paid first. Nobody can undo any other payment.
+
+Examples:
+  ansinh terminal sync --all
+  ansinh card undo-payments 7900000000000018")]
+pub(crate) struct Undo {
+    #[command(flatten)]
+    place: Where,
+}
+
 /// Reasons that an operator can give (DATA 4).
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum Reason {
@@ -151,6 +166,7 @@ impl Card {
             Self::Terminate(Reasoned { place, reason }) => {
                 serve(options, Job::Terminate(reason.into()), place, false, None)
             }
+            Self::UndoPayments(Undo { place }) => serve(options, Job::UndoPayments, place, false, None),
         }
     }
 }

@@ -3,10 +3,13 @@
 use card_spec::apdu::StatusWord;
 use card_spec::command::instruction::EXECUTE_ISSUER_SCRIPT;
 use card_spec::command::{CardStatus, LifeCycle, Pin};
+use card_spec::crypto::Digest;
 use card_spec::cso::CardSecurityObject;
 use card_spec::groups::Salt;
 use card_spec::list::BlockReason;
 use card_spec::payment::ReceiptKind;
+use card_spec::refusal::Refusal as Decision;
+use card_spec::script::{Action, IssuerScript};
 use card_spec::signed::Signed;
 
 use super::script::SignedScript;
@@ -77,6 +80,7 @@ async fn run(desk: Desk<Talk>, station: &Station, job: Job, random: Randomness) 
         cso: cso.body,
         status,
         new_receipts: 0,
+        undone_before: 0,
     };
     work.catch_up(confirmed).await?;
     let deed = work.perform(job, pin, &random.salts, confirmed).await?;
@@ -87,7 +91,7 @@ async fn run(desk: Desk<Talk>, station: &Station, job: Job, random: Randomness) 
 fn refuse_by_ledger(job: Job, standing: Standing) -> Result<(), Failure> {
     match (job, standing) {
         (_, Standing::Unfinished) => Err(Failure::UnfinishedCard),
-        (Job::NewPin | Job::Update, Standing::Blocked(_)) => Err(Failure::BlockedCard),
+        (Job::NewPin | Job::Update | Job::UndoPayments, Standing::Blocked(_)) => Err(Failure::BlockedCard),
         (Job::Unblock, Standing::Blocked(_)) => Err(Failure::NotUnblockable),
         _ => Ok(()),
     }
@@ -120,6 +124,8 @@ struct Work<'a> {
     cso: CardSecurityObject,
     status: CardStatus,
     new_receipts: usize,
+    /// Payments that a run before this one has undone, which the ledger learns now.
+    undone_before: usize,
 }
 
 impl Work<'_> {
@@ -137,6 +143,10 @@ impl Work<'_> {
         let receipts =
             read_receipts(&mut self.session, &self.cso, &self.status, self.card.receipts_to).await?;
         self.new_receipts = receipts.len();
+        let undone: Vec<Digest> = receipts.iter().filter_map(undone_by).collect();
+        let before = self.card.not_handed.len();
+        self.card.not_handed.retain(|order_hash| !undone.contains(order_hash));
+        self.undone_before = before.saturating_sub(self.card.not_handed.len());
         self.seen(receipts).await
     }
 
@@ -165,6 +175,25 @@ impl Work<'_> {
             Job::Update if !confirmed => Ok(Deed::Updated),
             Job::Update => self.update(salts).await,
             Job::Terminate(reason) => self.terminate(reason).await,
+            Job::UndoPayments => self.undo_payments().await,
+        }
+    }
+
+    /// A script `09` for each payment whose money was not handed over (SPEC 13.7). What the card has undone already, be it by a
+    /// terminal whose journal has not told of it yet, it refuses, and the next one follows.
+    async fn undo_payments(&mut self) -> Result<Deed, Failure> {
+        self.require_active()?;
+        let (mut undone, mut left) = (self.undone_before, 0);
+        for order_hash in std::mem::take(&mut self.card.not_handed) {
+            match self.carry_out(Order::Reverse(order_hash)).await {
+                Ok(()) => undone += 1,
+                Err(Failure::CardRefused { status, .. }) if is_not_possible(status) => left += 1,
+                Err(other) => return Err(other),
+            }
+        }
+        match (undone, left) {
+            (0, 0) => Err(Failure::NothingToUndo),
+            _ => Ok(Deed::PaymentsUndone { undone, left }),
         }
     }
 
@@ -332,6 +361,20 @@ impl Work<'_> {
             status: self.status,
             new_receipts: self.new_receipts,
         }
+    }
+}
+
+/// The card's decision that what a script asks for is not possible (SPEC 13.2).
+fn is_not_possible(status: StatusWord) -> bool {
+    Decision::from_status(status) == Some(Decision::NotPossible)
+}
+
+/// The order that an issuer script undid, if this is its receipt.
+fn undone_by(receipt: &ReadReceipt) -> Option<Digest> {
+    let script = Signed::<IssuerScript>::parse(&receipt.object).ok()?;
+    match script.claimed().action {
+        Action::Reverse(order_hash) if script.hash() == receipt.object_hash => Some(order_hash),
+        _ => None,
     }
 }
 

@@ -23,6 +23,8 @@ pub enum Order {
     Terminate(BlockReason),
     /// Put the update with this CSO in force.
     PutInForce(Digest),
+    /// Undo the payment by the order with this hash.
+    Reverse(Digest),
 }
 
 impl Order {
@@ -35,6 +37,7 @@ impl Order {
             Self::Unblock => Action::Unblock(block_list_number),
             Self::Terminate(reason) => Action::Terminate(reason),
             Self::PutInForce(cso_hash) => Action::PutInForce(cso_hash),
+            Self::Reverse(order_hash) => Action::Reverse(order_hash),
         }
     }
 }

@@ -97,6 +97,7 @@ impl Ledger<'_> {
             versions: versions.collect(),
             open_scripts: dossier.open_scripts,
             receipts_to: dossier.receipts_to,
+            not_handed: dossier.not_handed,
             person: person_record(person),
             change: dossier.change,
         })))
@@ -183,6 +184,9 @@ impl Ledger<'_> {
             .map_err(|failure| match (failure, draft.order) {
                 (SigningFailure::Ledger(StoreError::WrongState { .. }), Order::Unblock) => {
                     Failure::NotUnblockable
+                }
+                (SigningFailure::Ledger(StoreError::WrongState { .. }), Order::Reverse(_)) => {
+                    Failure::NothingToUndo
                 }
                 (other, _) => signing_failure(other),
             })

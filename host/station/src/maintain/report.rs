@@ -77,6 +77,13 @@ pub fn json(reader: &str, served: &Served) -> Value {
             "message": failure.to_string(),
         }),
     };
+    if let Ok(Outcome {
+        deed: Deed::PaymentsUndone { undone, left },
+        ..
+    }) = &served.end
+    {
+        (object["undone"], object["left"]) = ((*undone).into(), (*left).into());
+    }
     if let Some(payments) = &served.payments {
         object["payments_from_card_only"] = payments.from_card_only.into();
         object["receipts_not_booked"] = json!(payments.unbooked);
@@ -97,6 +104,7 @@ fn deed_name(deed: Deed) -> &'static str {
         Deed::Unblocked => "unblocked",
         Deed::Updated => "updated",
         Deed::Terminated => "terminated",
+        Deed::PaymentsUndone { .. } => "payments-undone",
     }
 }
 
@@ -126,6 +134,14 @@ fn deed_text(deed: Deed) -> (&'static str, &'static str) {
         Deed::Terminated => (
             "Thẻ đã hủy vĩnh viễn. Đục lỗ thẻ, giữ lại; phát hành danh sách khóa: `ansinh block publish`.",
             "The card is closed for ever. Punch it and keep it; publish the block list: `ansinh block publish`.",
+        ),
+        Deed::PaymentsUndone { left: 0, .. } => (
+            "Đã hủy trên thẻ các khoản chưa giao tiền; danh sách chi sau sẽ có lại. Trả thẻ cho người hưởng.",
+            "What was not handed over is undone on the card; the next payment list has it again. Give the card back to its holder.",
+        ),
+        Deed::PaymentsUndone { .. } => (
+            "Có khoản thẻ không hủy nữa: thiết bị đã hủy, hoặc thẻ không còn giữ. Đồng bộ thiết bị đã trả rồi xem lại; trả thẻ cho người hưởng.",
+            "The card does not undo all: a terminal has done so, or the card keeps it no more. Synchronise the terminal that paid and look again; give the card back.",
         ),
     }
 }

@@ -19,7 +19,15 @@ use virtual_card::Moment;
 
 const LOST: Job = Job::Block(BlockReason::Lost);
 const CLOSE: Job = Job::Terminate(BlockReason::Lost);
-const ALL: [Job; 6] = [Job::Inspect, Job::NewPin, LOST, Job::Unblock, Job::Update, CLOSE];
+const ALL: [Job; 7] = [
+    Job::Inspect,
+    Job::NewPin,
+    LOST,
+    Job::Unblock,
+    Job::Update,
+    CLOSE,
+    Job::UndoPayments,
+];
 
 /// The job is refused for this reason, no script was signed, and the card is as it was.
 fn refused(bench: &Bench, job: Job, expected: &Failure) {
@@ -92,7 +100,7 @@ fn a_terminated_card_is_read_and_nothing_else() {
     bench.maintain(&mut bench.chip(0), CLOSE).unwrap();
     refused(&bench, LOST, &Failure::TerminatedCard);
     refused(&bench, Job::Unblock, &Failure::NotUnblockable);
-    for job in [Job::NewPin, Job::Update] {
+    for job in [Job::NewPin, Job::Update, Job::UndoPayments] {
         refused(&bench, job, &Failure::BlockedCard);
     }
     let outcome = bench.maintain(&mut bench.chip(0), CLOSE).unwrap();
@@ -133,7 +141,7 @@ fn a_card_that_a_signed_script_closes_never_comes_back() {
 fn a_blocked_card_takes_no_pin_and_no_update() {
     let bench = Bench::issued();
     bench.maintain(&mut bench.chip(0), LOST).unwrap();
-    for job in [Job::NewPin, Job::Update] {
+    for job in [Job::NewPin, Job::Update, Job::UndoPayments] {
         refused(&bench, job, &Failure::BlockedCard);
     }
     let outcome = bench.maintain(&mut bench.chip(0), LOST).unwrap();
@@ -145,7 +153,7 @@ fn a_card_that_only_the_ledger_blocks_is_no_live_one() {
     let bench = Bench::issued();
     let number = bench.card(0).unwrap().number;
     bench.store.block(bench.actor(), &number, Stored::Stolen).unwrap();
-    for job in [Job::NewPin, Job::Update] {
+    for job in [Job::NewPin, Job::Update, Job::UndoPayments] {
         refused(&bench, job, &Failure::BlockedCard);
     }
     let outcome = bench.maintain(&mut bench.chip(0), Job::Inspect).unwrap();
@@ -184,6 +192,12 @@ fn nobody_gets_two_live_cards_by_unblocking() {
     assert_eq!(bench.card(0).unwrap().state, CardState::Blocked);
     assert_eq!(bench.card(other).unwrap().state, CardState::Active);
     assert_eq!(select(&mut bench.chip(0)), LifeCycle::Blocked);
+}
+
+#[test]
+fn a_card_with_nothing_to_undo_is_left_as_it_is() {
+    let bench = Bench::issued();
+    refused(&bench, Job::UndoPayments, &Failure::NothingToUndo);
 }
 
 #[test]

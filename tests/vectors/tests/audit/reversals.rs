@@ -1,13 +1,18 @@
 //! Money that was not handed over (DATA 5.5): its payment counts until its card has undone it, and nothing else undoes it.
 
 use ansinh_audit::{Code, Report};
+use card_spec::crypto::{Sign as _, sha256};
 use card_spec::journal::{EncodedReversal, Event, Refusal, RefusalReason};
 use card_spec::payment::{Receipt, ReceiptKind};
 use card_spec::reversal::Reversal;
+use card_spec::script::{Action, IssuerScript};
 use card_spec::values::Ascii;
-use vectors::World;
+use vectors::{World, body, der_signature, secret, sign};
 
 use crate::world_gives;
+
+/// Name of the issuer's key.
+const ISSUER: &str = "issuer";
 
 /// Line 3 of the first list is paid and the money not handed over; then `what` happens, given the Intent and the order.
 fn not_handed(what: impl Fn(&mut World, u32, &[u8]), expected: &[Code]) -> Report {
@@ -270,5 +275,159 @@ fn what_the_card_refuses_is_left_to_the_station() {
             world.terminals[0].log(refusal(intent, 0x634B));
         },
         &[Code::RefusedIntent],
+    );
+}
+
+/// The issuer undoes the payment of an order (SPEC 13.7): the card's receipt and its script, as the station files them, altered
+/// before they are signed.
+fn undo_by_issuer(
+    world: &mut World,
+    order: &[u8],
+    change: impl FnOnce(&mut IssuerScript),
+    lie: impl FnOnce(&mut Receipt),
+    signer: &str,
+) -> String {
+    let mut script = IssuerScript {
+        suite: Default::default(),
+        issuer: world.issuer_name,
+        card_number: world.cards[2].number,
+        counter: world.cards[2].counter,
+        action: Action::Reverse(sha256(&[order])),
+        issued: world.terminals[0].next_entry(Event::Handed { intent: 1 }).time,
+    };
+    change(&mut script);
+    let mut receipt = world.reversal_receipt(2, &body(&script));
+    receipt.kind = ReceiptKind::IssuerScript;
+    receipt.holder_check.pin_verified = false;
+    lie(&mut receipt);
+    let bytes = body(&receipt);
+    world.cards[2].head = sha256(&[&bytes]);
+    let Ok(signature) = secret("card 3 signing").sign(&bytes);
+    let stem = format!("receipts/{}-{}", world.cards[2].number, receipt.counter);
+    let script = sign(&script, &secret(signer));
+    let files = [
+        ("signed.bin", bytes),
+        ("sig.der", der_signature(&signature)),
+        ("script", script),
+    ];
+    for (suffix, content) in files {
+        world.files.insert(format!("{stem}.{suffix}"), content);
+    }
+    stem
+}
+
+fn undo(world: &mut World, order: &[u8]) -> String {
+    undo_by_issuer(world, order, |_| {}, |_| {}, ISSUER)
+}
+
+#[test]
+fn what_the_issuer_has_undone_may_be_paid_again() {
+    let report = not_handed(
+        |world, intent, order| {
+            world.not_handed(0, intent);
+            undo(world, order);
+            world.pay(0, 0, 3);
+        },
+        &[],
+    );
+    assert_eq!((report.totals.reversed, report.totals.not_handed), (1, 0));
+    assert!(report.terminals[0].not_handed.is_empty());
+    // Its card had told the terminal that it does not undo it there.
+    not_handed(
+        |world, intent, order| {
+            world.announce_reversal(0, intent, order);
+            world.terminals[0].log(refusal(intent, 0x634B));
+            undo(world, order);
+            world.pay(0, 0, 3);
+        },
+        &[],
+    );
+    not_handed(
+        |world, intent, order| {
+            world.not_handed(0, intent);
+            undo(world, order);
+            world.pay(0, 0, 3);
+            world.pay(0, 0, 3);
+        },
+        &[Code::PaidTwice],
+    );
+}
+
+#[test]
+fn the_issuer_undoes_no_money_that_was_handed_over() {
+    let handed = |world: &mut World, intent, order: &[u8]| {
+        world.terminals[0].log(Event::Handed { intent });
+        undo(world, order);
+    };
+    let report = not_handed(handed, &[Code::UndoneHanded]);
+    assert_eq!(report.totals.reversed, 0);
+    not_handed(
+        |world, intent, order| {
+            handed(world, intent, order);
+            world.pay(0, 0, 3);
+        },
+        &[Code::UndoneHanded, Code::PaidTwice],
+    );
+    not_handed(|world, _, order| drop(undo(world, order)), &[Code::UndoneHanded]);
+}
+
+#[test]
+fn scripts_that_undo_nothing() {
+    let scripts: [(fn(&mut IssuerScript), fn(&mut Receipt), &str, Code); 6] = [
+        (|_| {}, |_| {}, "somebody", Code::ScriptSignature),
+        (|script| script.counter += 1, |_| {}, ISSUER, Code::Script),
+        (
+            |script| script.card_number = "4111111111111111".parse().unwrap(),
+            |_| {},
+            ISSUER,
+            Code::Script,
+        ),
+        (
+            |_| {},
+            |receipt| receipt.object_hash = [7; 32],
+            ISSUER,
+            Code::Script,
+        ),
+        (
+            |_| {},
+            |receipt| receipt.kind = ReceiptKind::BlockList,
+            ISSUER,
+            Code::Script,
+        ),
+        (
+            |script| script.issuer = vectors::reference("VNISS7900099"),
+            |_| {},
+            ISSUER,
+            Code::Issuer,
+        ),
+    ];
+    for (change, lie, signer, code) in scripts {
+        let report = not_handed(
+            |world, intent, order| {
+                world.not_handed(0, intent);
+                undo_by_issuer(world, order, change, lie, signer);
+            },
+            &[code],
+        );
+        assert_eq!((report.totals.reversed, report.totals.not_handed), (0, 1));
+    }
+    // Another order, another action: nothing of this payment.
+    for action in [Action::Reverse([9; 32]), Action::FillPinTries] {
+        let report = not_handed(
+            |world, intent, order| {
+                world.not_handed(0, intent);
+                undo_by_issuer(world, order, |script| script.action = action, |_| {}, ISSUER);
+            },
+            &[],
+        );
+        assert_eq!((report.totals.reversed, report.totals.not_handed), (0, 1));
+    }
+    not_handed(
+        |world, intent, order| {
+            world.not_handed(0, intent);
+            let stem = undo(world, order);
+            world.files.insert(format!("{stem}.script"), vec![0x30, 0x00]);
+        },
+        &[Code::Encoding],
     );
 }

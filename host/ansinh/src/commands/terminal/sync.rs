@@ -239,7 +239,8 @@ pub(super) fn reversals(taken: &Ingestion, not_handed: &[u32]) -> String {
     }
     if !not_handed.is_empty() {
         text += &format!(
-            "  thẻ đã trả, CHƯA GIAO TIỀN, chưa hủy / paid by the card, money not handed over: orders {not_handed:?}\n"
+            "  thẻ đã trả, CHƯA GIAO TIỀN, chưa hủy / paid by the card, money not handed over: orders {not_handed:?}\n  \
+             hủy khoản cuối tại thiết bị, các khoản khác tại bàn / undo the last one at the terminal, others here: ansinh card undo-payments\n"
         );
     }
     text

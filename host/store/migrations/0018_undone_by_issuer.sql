@@ -1,0 +1,7 @@
+-- Payments that a card has undone by a script of the issuer (SPEC 13.7). Their terminal does not know of it, so its journal goes on to tell of them.
+CREATE TABLE undone_by_issuer (
+    order_hash     BYTEA  NOT NULL PRIMARY KEY REFERENCES payment,
+    card           TEXT   NOT NULL REFERENCES card,
+    counter        BIGINT NOT NULL,
+    FOREIGN KEY (card, counter) REFERENCES card_receipt
+);
