@@ -4,6 +4,7 @@
 //! Nothing is paid or refused by it. A card torn away leaves what was kept; it may be read again, and host and auditor take what
 //! comes twice as one.
 
+use card_spec::apdu::StatusWord;
 use card_spec::command::instruction::READ_RECORD;
 use card_spec::command::{OBJECT_RECORD, RECEIPT_RECORD};
 use card_spec::crypto::Curve;
@@ -141,8 +142,12 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
                 let data = response.ok().unwrap_or_default();
                 self.take_record(&mut reading, data)
             }
-            // A card without receipts has no record. A bare word proves nothing, so elsewhere it is no end.
-            Some(Ok(Reply::Unauthenticated(_))) if reading.newest == 0 => Next::Done,
+            // A card without receipts has no record (SPEC 9.9). Any other bare word proves nothing, and elsewhere this one, too.
+            Some(Ok(Reply::Unauthenticated(response)))
+                if reading.newest == 0 && response.status() == StatusWord::RECORD_NOT_FOUND =>
+            {
+                Next::Done
+            }
             Some(Ok(Reply::Unauthenticated(_))) => {
                 return self.reading_broken(&reading, RefusalReason::CardRemoved);
             }

@@ -370,6 +370,47 @@ fn scripted(bench: &mut Bench<'_>, card: &mut ScriptedCard, standing: &[u8]) -> 
 }
 
 #[test]
+fn only_the_word_for_no_record_says_that_a_card_has_no_receipts() {
+    const PROTECTED_READ_RECORD: [u8; 2] = [0x84, 0xB2];
+    let original = chip();
+    let mut host = Host::new(vec![line(1, 1, 500_000)]);
+    drop(ready(&original, &mut host));
+    for status in [0x6A83_u16, 0x6F00, 0x6A82, 0x6982, 0x6985, 0x6A86, 0x6A88, 0x9000] {
+        let flash = RefCell::new(original.borrow().clone());
+        let mut bench = Bench::power_on(&flash).unwrap();
+        bench.type_keys("oLan\n3");
+        let mut card = ScriptedCard::new(&plan(), 2);
+        card.records = vec![lie(&card, |_| {}, |_| {})];
+        let mut decide = |_: &ScriptedCard, _: &[u8]| (0x6340, Vec::new());
+        let mut records = 0;
+        bench.tap_any(&mut |_, command| {
+            if command[..2] == PROTECTED_READ_RECORD {
+                records += 1;
+                return Some(status.to_be_bytes().to_vec());
+            }
+            Some(card.transmit(command, &mut decide))
+        });
+        assert_eq!(records, 1, "{status:04X}");
+        let screen = bench.read_screen();
+        assert_eq!(
+            screen.contains("All are read"),
+            status == 0x6A83,
+            "{status:04X}: {screen}"
+        );
+        // What has ended early is read at the next tap.
+        if status != 0x6A83 {
+            bench.type_keys("3");
+            let screen = scripted(&mut bench, &mut card, &[]);
+            assert!(
+                screen.contains("New receipts of other terminals: 1."),
+                "{status:04X}: {screen}"
+            );
+        }
+        told(&mut bench, &host);
+    }
+}
+
+#[test]
 fn what_does_not_belong_together_is_not_kept() {
     let original = chip();
     let mut host = Host::new(vec![line(1, 1, 500_000)]);
