@@ -273,9 +273,14 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
     fn reading_broken(&mut self, reading: &Reading, reason: RefusalReason) {
         let facts = reading.card.facts();
         match &reading.wish {
-            // The line is refused, and there was nothing else.
-            Wish::Standing(standing) if standing.due.is_empty() => return self.end_service(),
-            Wish::Standing(_) => {}
+            // At the next tap the line's mark answers, and nobody asks for this receipt.
+            Wish::Standing(standing) => {
+                text::receipts_unread(&mut self.out);
+                // The line is refused, and there was nothing else.
+                if standing.due.is_empty() {
+                    return self.end_service();
+                }
+            }
             Wish::All(taken) => text::receipts_taken(&mut self.out, *taken, false),
         }
         match (&reading.wish, reason) {

@@ -218,6 +218,7 @@ fn receipts_of_other_terminals() {
             tile("wanted", text::tap_for_receipts),
             tile("taken", |out| text::receipts_taken(out, 32, true)),
             tile("torn", |out| text::receipts_taken(out, 3, false)),
+            tile("unread", text::receipts_unread),
         ],
     );
 }

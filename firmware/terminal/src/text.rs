@@ -505,6 +505,11 @@ pub(crate) fn receipts_taken(out: &mut Outbox, taken: u32, is_whole: bool) {
             "Đã đọc hết, nhấc thẻ ra được.{EN} / All are read: take the card away."
         );
     }
+    receipts_unread(out);
+}
+
+/// The card has receipts that are not read.
+pub(crate) fn receipts_unread(out: &mut Outbox) {
     say!(
         out,
         "CHƯA ĐỌC HẾT: bấm 3, chạm lại thẻ.{EN} / NOT ALL were read: press 3 and tap the card again."

@@ -264,6 +264,57 @@ fn a_card_torn_away_at_any_command_leaves_what_was_kept_and_is_read_again() {
     assert_eq!(ends, [0, 1, 2]);
 }
 
+/// The terminal knows from then on that the line is paid, so it says at once that the receipt is still to be read.
+#[test]
+fn a_card_torn_away_after_it_has_refused_a_line_is_to_be_read_with_the_key() {
+    for lines in [
+        vec![line(1, 1, 500_000)],
+        vec![line(1, 1, 500_000), line(2, 2, 300_000)],
+    ] {
+        let original = chip();
+        let mut host = Host::new(lines);
+        drop(ready(&original, &mut host));
+        let mut first = card(&plan());
+        // The receipt that stands is not the newest: two records are read.
+        let key = pay_elsewhere(&mut first, &[(1, 500_000), (8, 20)], false);
+        let mut torn_while_reading = 0;
+        for torn in 0.. {
+            let flash = RefCell::new(original.borrow().clone());
+            let mut bench = ready(&flash, &mut host);
+            let mut card = copy(&first, 1);
+            bench.tap(&mut card);
+            bench.type_keys("271828\n");
+            bench.read_screen();
+            bench.tap_with(&mut card, &mut |number, _, answer| {
+                (number != torn).then_some(answer)
+            });
+            let is_whole = bench.commands <= torn;
+            let screen = bench.read_screen();
+            let story = told(&mut bench, &host);
+            let is_refused = story.status_words == [0x6340];
+            let is_kept = carried(&mut bench, &key) == [(1, ReceiptKind::Payment)];
+            assert_eq!(
+                screen.contains("press 3 and tap"),
+                is_refused && !is_kept,
+                "{torn}: {screen}"
+            );
+            if is_refused && !is_kept {
+                torn_while_reading += 1;
+                bench.type_keys("3");
+                bench.tap(&mut card);
+                assert!(bench.read_screen().contains("All are read"), "{torn}");
+                let both = [(2, ReceiptKind::Payment), (1, ReceiptKind::Payment)];
+                assert_eq!(carried(&mut bench, &key), both, "{torn}");
+            }
+            if is_whole {
+                assert!(is_kept);
+                break;
+            }
+        }
+        assert_eq!(torn_while_reading, 2);
+    }
+}
+
 #[test]
 fn the_power_goes_at_any_flash_operation_of_a_reading() {
     let original = chip();
