@@ -111,6 +111,7 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
     }
 
     /// The card has answered.
+    #[inline(never)]
     pub(crate) fn block_answered(&mut self, mut blocking: Blocking, response: Option<&[u8]>) {
         let mut plain = [0; MAX_PROTECTED_RESPONSE];
         let reply = response.map(|response| blocking.card.receive(response, &mut plain));

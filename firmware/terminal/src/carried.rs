@@ -96,6 +96,7 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
         }
     }
 
+    #[inline(never)]
     pub(crate) fn read_all(&mut self, card: GenuineCard) {
         self.ask_record(Reading {
             card,
@@ -133,6 +134,7 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
     }
 
     /// The card has shown a record.
+    #[inline(never)]
     pub(crate) fn record_read(&mut self, mut reading: Reading, response: Option<&[u8]>) {
         let mut plain = [0; MAX_PROTECTED_RESPONSE];
         let reply = response.map(|response| reading.card.receive(response, &mut plain));

@@ -162,6 +162,7 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
     }
 
     /// The card has answered to a part of the order.
+    #[inline(never)]
     pub(crate) fn disbursed(&mut self, mut disbursing: Disbursing, response: Option<&[u8]>) {
         let facts = *disbursing.card.facts();
         let verdict = self.verdict(&mut disbursing, response);

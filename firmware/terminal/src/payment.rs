@@ -208,6 +208,7 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
     }
 
     /// First tap, genuine card: an order that is open comes first; else, is anything due?
+    #[inline(never)]
     fn identified(&mut self, mut card: GenuineCard) {
         match self.open_order_of(card.facts()) {
             Ok(Some(order)) => return self.settle(card, order),
@@ -277,6 +278,7 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
 
     /// Data group 1 comes in; once it is there, shows who it is. If somebody else may take the money data group 5 follows, else
     /// what is due.
+    #[inline(never)]
     fn holder_read(
         &mut self,
         mut card: GenuineCard,
@@ -424,6 +426,7 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
     }
 
     /// The card has compared the PIN.
+    #[inline(never)]
     fn verified(&mut self, customer: Customer, mut card: GenuineCard, response: Option<&[u8]>) {
         let facts = customer.card.facts;
         let Some(response) = response else {

@@ -95,6 +95,7 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
     }
 
     /// Data group 5 comes in; once it is there, shows who may take the money, and what is due.
+    #[inline(never)]
     pub(crate) fn representatives_read(
         &mut self,
         mut card: GenuineCard,

@@ -230,6 +230,7 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
     }
 
     /// The card has answered to the reversal.
+    #[inline(never)]
     pub(crate) fn reversed(&mut self, mut reversing: Reversing, response: Option<&[u8]>) {
         let facts = *reversing.card.facts();
         let intent = reversing.intent;

@@ -43,7 +43,11 @@ impl Undone {
             && (script.card_number, script.counter.checked_add(1))
                 == (receipt.card_number, Some(receipt.counter));
         if !is_its {
-            findings.add(Code::Script, &place, "not the script that the receipt beside it is for");
+            findings.add(
+                Code::Script,
+                &place,
+                "not the script that the receipt beside it is for",
+            );
             return None;
         }
         let day = script.issued.date()?;
@@ -67,9 +71,7 @@ impl Undone {
     pub(crate) fn settle(&self, journals: &mut BTreeMap<TerminalName, Journal>, findings: &mut Findings) {
         for journal in journals.values_mut() {
             let Journal {
-                payments,
-                not_handed,
-                ..
+                payments, not_handed, ..
             } = journal;
             let meant = (self.order_hash, self.card);
             let mut standing = payments.iter_mut().filter(|payment| !payment.reversed);

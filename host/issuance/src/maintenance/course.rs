@@ -145,7 +145,9 @@ impl Work<'_> {
         self.new_receipts = receipts.len();
         let undone: Vec<Digest> = receipts.iter().filter_map(undone_by).collect();
         let before = self.card.not_handed.len();
-        self.card.not_handed.retain(|order_hash| !undone.contains(order_hash));
+        self.card
+            .not_handed
+            .retain(|order_hash| !undone.contains(order_hash));
         self.undone_before = before.saturating_sub(self.card.not_handed.len());
         self.seen(receipts).await
     }
