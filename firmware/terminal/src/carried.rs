@@ -18,7 +18,7 @@ use rand_core::CryptoRng;
 
 use crate::clerk::{Flow, PATIENCE};
 use crate::lists::LinePlace;
-use crate::log::Log;
+use crate::log_error::LogError;
 use crate::machine::Machine;
 use crate::payment::refusal;
 use crate::payment_list::MAXIMUM_DUE;
@@ -74,8 +74,8 @@ enum Next {
     Done,
     /// It is none of a genuine card.
     Forged,
-    /// The journal is filling: what is left is for payments.
-    Full,
+    /// The journal has not kept it.
+    NotKept(LogError),
 }
 
 impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
@@ -159,7 +159,7 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
             Next::Ask => self.ask_record(reading),
             Next::Done => self.reading_done(reading),
             Next::Forged => self.reading_broken(&reading, RefusalReason::NotGenuine),
-            Next::Full => self.reading_broken(&reading, RefusalReason::JournalFull),
+            Next::NotKept(error) => self.reading_stopped(&reading, error),
         }
     }
 
@@ -224,16 +224,23 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
             }
             Wish::All(taken) => {
                 if is_foreign {
-                    if !matches!(self.log.as_mut().map(Log::last_payments), Some(Ok(None)))
-                        || self.record(Event::CarriedReceipt(carried)).is_err()
-                    {
-                        return Next::Full;
+                    if let Err(error) = self.keep_beside_payments(carried) {
+                        return Next::NotKept(error);
                     }
                     *taken = taken.saturating_add(1);
                 }
                 next_record(reading)
             }
         }
+    }
+
+    /// As long as the journal is not filling: what is left then is for payments.
+    fn keep_beside_payments(&mut self, carried: CarriedReceipt<'_>) -> Result<(), LogError> {
+        let log = self.log.as_mut().ok_or(LogError::Failed)?;
+        if log.last_payments()?.is_some() {
+            return Err(LogError::Full);
+        }
+        self.record(Event::CarriedReceipt(carried)).map(drop)
     }
 
     /// Receipt and object, if they belong together and to this card; and are they another terminal's?
@@ -264,7 +271,8 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
                 self.proceed(reading.card, due, taker, settles);
             }
             Wish::All(taken) => {
-                text::receipts_taken(&mut self.out, taken, true);
+                text::receipts_taken(&mut self.out, taken);
+                text::receipts_read(&mut self.out);
                 self.remember_read(number, reading.newest);
                 self.end_service();
             }
@@ -283,12 +291,27 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
                     return self.end_service();
                 }
             }
-            Wish::All(taken) => text::receipts_taken(&mut self.out, *taken, false),
+            Wish::All(taken) => {
+                text::receipts_taken(&mut self.out, *taken);
+                text::receipts_unread(&mut self.out);
+            }
         }
         match (&reading.wish, reason) {
             (Wish::All(_), RefusalReason::CardRemoved) => self.end_service(),
             _ => self.give_up(refusal(reason, Some(facts))),
         }
+    }
+
+    /// The journal takes no more of what the clerk has read.
+    fn reading_stopped(&mut self, reading: &Reading, error: LogError) {
+        if let Wish::All(taken) = reading.wish {
+            text::receipts_taken(&mut self.out, taken);
+        }
+        match error {
+            LogError::Full => text::no_room_for_receipts(&mut self.out),
+            LogError::Failed => text::not_recorded(&mut self.out),
+        }
+        self.end_service();
     }
 
     fn remember_read(&mut self, number: CardNumber, newest: u32) {

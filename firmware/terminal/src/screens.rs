@@ -216,9 +216,19 @@ fn receipts_of_other_terminals() {
         &[
             tile("paid before", |out| text::paid_before(out, &order)),
             tile("wanted", text::tap_for_receipts),
-            tile("taken", |out| text::receipts_taken(out, 32, true)),
-            tile("torn", |out| text::receipts_taken(out, 3, false)),
+            tile("taken", |out| {
+                text::receipts_taken(out, 32);
+                text::receipts_read(out);
+            }),
+            tile("torn", |out| {
+                text::receipts_taken(out, 3);
+                text::receipts_unread(out);
+            }),
             tile("unread", text::receipts_unread),
+            whole("no room", |out| {
+                text::receipts_taken(out, 32);
+                text::no_room_for_receipts(out);
+            }),
         ],
     );
 }

@@ -493,19 +493,28 @@ pub(crate) fn tap_for_receipts(out: &mut Outbox) {
     );
 }
 
-/// `is_whole`: there are no more on the card.
-pub(crate) fn receipts_taken(out: &mut Outbox, taken: u32, is_whole: bool) {
+/// So many receipts were news.
+pub(crate) fn receipts_taken(out: &mut Outbox, taken: u32) {
     say!(
         out,
         "Biên nhận mới của máy khác: {taken}.{EN} / New receipts of other terminals: {taken}."
     );
-    if is_whole {
-        return say!(
-            out,
-            "Đã đọc hết, nhấc thẻ ra được.{EN} / All are read: take the card away."
-        );
-    }
-    receipts_unread(out);
+}
+
+pub(crate) fn receipts_read(out: &mut Outbox) {
+    say!(
+        out,
+        "Đã đọc hết, nhấc thẻ ra được.{EN} / All are read: take the card away."
+    );
+}
+
+/// What is left of the journal is for payments.
+pub(crate) fn no_room_for_receipts(out: &mut Outbox) {
+    say!(
+        out,
+        "CHƯA ĐỌC HẾT: chỗ còn lại để trả tiền. Đồng bộ rồi bấm 3.{EN} / NOT ALL were read: room is kept for payments: sync, then \
+         press 3."
+    );
 }
 
 /// The card has receipts that are not read.

@@ -331,8 +331,17 @@ fn the_power_goes_at_any_flash_operation_of_a_reading() {
         flash
             .borrow_mut()
             .cut(operation, TEARS[operation as usize % TEARS.len()]);
+        bench.read_screen();
         bench.tap(&mut card);
         let is_whole = !flash.borrow().is_dead();
+        // A flash that fails is not a full one.
+        let screen = bench.read_screen();
+        assert!(!screen.contains("room is kept"), "{operation}: {screen}");
+        assert_eq!(
+            screen.contains("The journal took no entry"),
+            !is_whole,
+            "{operation}: {screen}"
+        );
         drop(bench);
         flash.borrow_mut().power_up();
         let mut bench = Bench::power_on(&flash).unwrap();
@@ -615,7 +624,9 @@ fn the_longest_order_fits_and_payments_keep_their_room() {
         }
         taken += 32;
     }
-    assert!(screen.contains("the journal is full"), "{taken}: {screen}");
+    let full = "room is kept for payments: sync, then press 3";
+    assert!(screen.contains(full), "{taken}: {screen}");
+    assert!(!screen.contains("tap the card again"), "{screen}");
     let story = told(&mut bench, &host);
     assert!(story.kinds.iter().filter(|kind| **kind == CARRIED).count() >= taken.max(32));
     // Money goes on.
