@@ -3,10 +3,10 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use card_spec::crypto::Verify;
+use card_spec::crypto::{Digest, Verify};
 use card_spec::journal::CarriedReceipt;
 use card_spec::payment::Order;
-use card_spec::values::TerminalName;
+use card_spec::values::{CardNumber, TerminalName};
 
 use crate::acknowledgements::check_reach;
 use crate::finding::{Code, Findings, Place};
@@ -22,6 +22,8 @@ pub(crate) struct Carried {
     sequence: u32,
     /// `None` for a reversal.
     pub(crate) payment: Option<Payment>,
+    /// Hash of the order that a reversal undoes, and its card.
+    undoes: Option<(Digest, CardNumber)>,
 }
 
 impl<V: Verify> Pass<'_, V> {
@@ -51,6 +53,9 @@ impl<V: Verify> Pass<'_, V> {
             terminal: source.terminal,
             sequence: source.sequence,
             payment,
+            undoes: carried
+                .reversal()
+                .map(|reversal| (reversal.reversal().order_hash, signed.claimed().card_number)),
         });
     }
 
@@ -97,9 +102,11 @@ pub(crate) fn check<'j>(
         .map(|payment| payment.order_hash)
         .collect();
     let mut reach: BTreeMap<TerminalName, (u32, &Place)> = BTreeMap::new();
+    let carried = || journals.values().flat_map(|journal| &journal.carried);
+    let undone: HashSet<_> = carried().filter_map(|carried| carried.undoes).collect();
     let mut told = HashSet::new();
     let mut lost = Vec::new();
-    for carried in journals.values().flat_map(|journal| &journal.carried) {
+    for carried in carried() {
         let highest = reach
             .entry(carried.terminal)
             .or_insert((carried.sequence, &carried.place));
@@ -117,7 +124,10 @@ pub(crate) fn check<'j>(
             payment.card, payment.amount, carried.terminal, payment.intent
         );
         findings.add(Code::ReceiptUnpaid, &carried.place, text);
-        lost.push(payment);
+        // Its card has undone it since: its line is not paid by it.
+        if !undone.contains(&(payment.order_hash, payment.card)) {
+            lost.push(payment);
+        }
     }
     // The proven missing range ends at the highest number that any card has told of.
     for (terminal, (sequence, place)) in reach {

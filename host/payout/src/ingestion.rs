@@ -422,7 +422,13 @@ impl<'s> JournalIngestion<'s> {
         }
         let signed = carried.receipt().signed();
         verify_receipt(self.store, &signed)?;
-        // A reversal counts only where its own terminal's journal announces it (DATA 5.5).
+        // It undoes what its own terminal's journal says was not handed over (DATA 5.5), and keeps from the books what only its card tells of.
+        if let Some(undone) = carried.reversal() {
+            return Ok(Meaning::CarriedReversal {
+                card: signed.claimed().card_number,
+                order: undone.reversal().order_hash,
+            });
+        }
         let Some(order) = carried.order() else {
             return Ok(Meaning::Record);
         };

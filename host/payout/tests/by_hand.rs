@@ -83,6 +83,32 @@ impl Bench {
 
 const MOST: u64 = 999_999_999_999;
 
+/// Lists that were made before a payment came home.
+#[test]
+fn a_list_with_lines_that_no_card_would_refuse_is_not_loaded() {
+    for by_hand in [false, true] {
+        let mut bench = Bench::new();
+        bench.allow(MOST);
+        let paid_list = bench.list.clone();
+        let allowing = bench.make(&bench.till, MOST, Others::End).unwrap();
+        let without = bench.make(&bench.till, 0, Others::End).unwrap();
+        let unguarded = |bench: &Bench| {
+            [&allowing, &without].map(|list| bench.store.unguarded_paid_lines(list.number).unwrap())
+        };
+        assert_eq!(unguarded(&bench), [0, 0]);
+        bench.list = paid_list;
+        if by_hand {
+            let shift = bench.till.open_shift();
+            bench.take(&shift).unwrap();
+            bench.pay();
+        } else {
+            let paid = bench.till.pay(&bench.list, 0, &bench.cards[0], 1);
+            assert_eq!(bench.take(&paid.concat()).unwrap().booked, 1);
+        }
+        assert_eq!(unguarded(&bench), [1, u64::from(by_hand)]);
+    }
+}
+
 #[test]
 fn a_line_is_booked_and_listed_no_more() {
     let mut bench = Bench::new();

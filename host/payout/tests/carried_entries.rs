@@ -7,7 +7,7 @@ mod common;
 use ansinh_payout::{EntryError, IngestionError, JournalIngestion, carried_payment};
 use ansinh_store::journal::Ingestion;
 use ansinh_store::maintenance::{CardReceipt, SeenReceipt};
-use card_spec::crypto::SecretKey;
+use card_spec::crypto::{SecretKey, sha256};
 use card_spec::journal::{CarriedReceipt, EncodedReceipt, Event};
 use card_spec::payment::{Order, Receipt, ReceiptKind};
 use card_spec::reversal::Reversal;
@@ -61,8 +61,8 @@ fn carry(
     take(bench, till, &[entry])
 }
 
-/// The station reads the card.
-fn see(bench: &Bench, (object, receipt): &(Vec<u8>, Vec<u8>)) {
+/// A receipt as the station reads it.
+fn seen(bench: &Bench, (object, receipt): &(Vec<u8>, Vec<u8>)) -> SeenReceipt {
     let body = *EncodedReceipt::parse(receipt).unwrap().signed().claimed();
     let receipt = CardReceipt {
         counter: body.counter,
@@ -72,7 +72,12 @@ fn see(bench: &Bench, (object, receipt): &(Vec<u8>, Vec<u8>)) {
         object: object.clone(),
     };
     let payment = carried_payment(&bench.store, &receipt).unwrap();
-    let seen = [SeenReceipt { receipt, payment }];
+    SeenReceipt { receipt, payment }
+}
+
+/// The station reads the card.
+fn see(bench: &Bench, told: &(Vec<u8>, Vec<u8>)) {
+    let seen = [seen(bench, told)];
     let number = bench.cards[0].number;
     bench.store.card_seen(&bench.lan, &number, 1, 1, &seen).unwrap();
 }
@@ -252,4 +257,81 @@ fn a_carried_reversal_undoes_nothing() {
     let taken = carry(&bench, &mut second, &undone).unwrap();
     assert_eq!((taken.stored, taken.brought, taken.reversed), (1, 0, 0));
     assert_eq!(bench.store.payments().unwrap().len(), 1);
+}
+
+/// The reversal of an order by the first card at the bench's till, as the card keeps it.
+fn reversed(bench: &Bench, (order, _): &(Vec<u8>, Vec<u8>)) -> (Vec<u8>, Vec<u8>) {
+    let ordered = bench.till.order(&bench.list, 0, &bench.cards[0]);
+    let reversal = Reversal {
+        terminal: bench.till.name,
+        sequence: 9,
+        log_head: [1; 32],
+        order_hash: sha256(&[order]),
+        cso_hash: ordered.cso_hash,
+        method: ordered.method,
+        operator: ordered.operator,
+        second_operator: None,
+        time: ordered.time,
+        clock: ordered.clock,
+        nonce: [6; 16],
+    };
+    let object = reversal.encode(&mut [0; 256]).unwrap().to_vec();
+    let body = Receipt {
+        counter: 2,
+        object_hash: sha256(&[&object]),
+        kind: ReceiptKind::Reversal,
+        ..receipt_body(&ordered, &bench.cards[0], 1)
+    };
+    (object, signed(&body, &bench.cards[0].signing))
+}
+
+/// Its terminal is gone; the holder never had the money.
+#[test]
+fn a_payment_that_its_card_has_undone_does_not_come_home_as_paid() {
+    let bench = Bench::new();
+    let mut second = other(&bench, 2);
+    let paid = honest(&bench);
+    let undone = reversed(&bench, &paid);
+    // As a terminal reads them: the newest first.
+    for told in [&undone, &paid] {
+        let taken = carry(&bench, &mut second, told).unwrap();
+        assert_eq!((taken.stored, taken.brought, taken.brought_unbooked), (1, 0, 0));
+    }
+    assert!(bench.store.payments().unwrap().is_empty());
+    see(&bench, &paid);
+    assert!(bench.store.payments().unwrap().is_empty());
+
+    // The station reads both, the oldest first.
+    let bench = Bench::new();
+    let seen: Vec<_> = [&honest(&bench), &reversed(&bench, &honest(&bench))]
+        .map(|told| seen(&bench, told))
+        .into();
+    bench
+        .store
+        .card_seen(&bench.lan, &bench.cards[0].number, 1, 2, &seen)
+        .unwrap();
+    assert!(bench.store.payments().unwrap().is_empty());
+}
+
+/// Another card's word is nothing to it, nor is a reversal of another order; and what its own journal tells is booked.
+#[test]
+fn only_the_reversal_of_its_own_order_keeps_a_payment_from_the_books() {
+    let bench = Bench::new();
+    let mut second = other(&bench, 2);
+    let another = kept(
+        &bench,
+        |order| order.nonce = [0x55; 16],
+        |_| {},
+        &bench.cards[0].signing,
+    );
+    carry(&bench, &mut second, &reversed(&bench, &another)).unwrap();
+    assert_eq!(carry(&bench, &mut second, &honest(&bench)).unwrap().brought, 1);
+
+    let mut bench = Bench::new();
+    let mut second = other(&bench, 2);
+    let told = reversed(&bench, &honest(&bench));
+    carry(&bench, &mut second, &told).unwrap();
+    let paid = bench.till.pay(&bench.list, 0, &bench.cards[0], 1);
+    let taken = take(&bench, &bench.till, &paid).unwrap();
+    assert_eq!((taken.booked, taken.paid_twice), (1, vec![]));
 }

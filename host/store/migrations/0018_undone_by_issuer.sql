@@ -5,3 +5,10 @@ CREATE TABLE undone_by_issuer (
     counter        BIGINT NOT NULL,
     FOREIGN KEY (card, counter) REFERENCES card_receipt
 );
+
+-- Orders that a card has shown its reversal of, before their own terminal's journal told of any of it (DATA.md 5.6): should the card tell of
+-- the payment, too, it is not booked.
+CREATE TABLE carried_reversal (
+    order_hash     BYTEA  NOT NULL PRIMARY KEY CHECK (length(order_hash) = 32),
+    card           TEXT   NOT NULL REFERENCES card
+);

@@ -66,6 +66,13 @@ pub enum Meaning {
         /// The card that signed.
         card: CardNumber,
     },
+    /// A card has shown its receipt of a reversal at another terminal.
+    CarriedReversal {
+        /// The card.
+        card: CardNumber,
+        /// SHA-256 of the order that it has undone.
+        order: [u8; 32],
+    },
     /// A card has shown its receipt of a payment at another terminal.
     CarriedReceipt {
         /// The card.
@@ -180,6 +187,9 @@ impl Store {
                         result.unfounded_reversals.push(reversal.intent);
                     }
                 }
+                if let Meaning::CarriedReversal { card, order } = &entry.meaning {
+                    reversals::note_carried(connection, card, order).await?;
+                }
                 if let Meaning::CarriedReceipt {
                     card,
                     counter,
@@ -189,7 +199,7 @@ impl Store {
                     let subject = format!("{card}-{counter}");
                     match book_told(connection, &system(), &subject, payment.as_ref()).await? {
                         Some(Booking::Now) => result.brought += 1,
-                        Some(Booking::Before) => {}
+                        Some(Booking::Before | Booking::Undone) => {}
                         Some(Booking::SecondPayment) | None => result.brought_unbooked += 1,
                     }
                 }
@@ -209,7 +219,7 @@ impl Store {
                         result.booked_amount += payment.amount;
                     }
                     Booking::Before => result.carried += 1,
-                    Booking::SecondPayment => {
+                    Booking::SecondPayment | Booking::Undone => {
                         let subject = format!("{terminal}-{}", payment.intent);
                         operations::log(connection, &system(), "second-payment-not-booked", &subject).await?;
                         result.paid_twice.push(payment.intent);
@@ -385,6 +395,7 @@ async fn follow(
         Meaning::Record
         | Meaning::Reversed { .. }
         | Meaning::CarriedReceipt { .. }
+        | Meaning::CarriedReversal { .. }
         | Meaning::PaidByHand(_) => {}
         Meaning::HandOver { intent, handed } => {
             reversals::hand_over(connection, terminal, *intent, *handed).await?;
@@ -429,6 +440,8 @@ pub(crate) enum Booking {
     Before,
     /// Its line is paid by another order, or its card has used the receipt's counter for another one.
     SecondPayment,
+    /// It is not booked: only its card tells of it, and tells that it has undone it.
+    Undone,
 }
 
 /// Books a payment that the terminal's journal tells of.
@@ -472,6 +485,7 @@ pub(crate) async fn book_told(
         Some(Booking::Now) => "payment-booked-from-card",
         Some(Booking::Before) => return Ok(booking),
         Some(Booking::SecondPayment) => "second-payment-not-booked",
+        Some(Booking::Undone) => "undone-payment-not-booked",
     };
     operations::log(connection, actor, act, subject).await?;
     Ok(booking)
@@ -482,7 +496,8 @@ async fn book_carried(
     connection: &mut AnyConnection,
     CarriedPayment { terminal, payment }: &CarriedPayment,
 ) -> Result<Booking, StoreError> {
-    if insert_payment(connection, terminal, payment, None).await? {
+    let is_undone = reversals::is_undone(connection, &payment.card, &payment.order).await?;
+    if !is_undone && insert_payment(connection, terminal, payment, None).await? {
         return Ok(Booking::Now);
     }
     let sql = "SELECT 1 AS found FROM payment WHERE order_hash = $1 AND card = $2 AND card_counter = $3";
@@ -492,7 +507,11 @@ async fn book_carried(
         .bind(payment.card_counter.map(i64::from))
         .fetch_optional(connection)
         .await?;
-    Ok(known.map_or(Booking::SecondPayment, |_| Booking::Before))
+    Ok(match known {
+        Some(_) => Booking::Before,
+        None if is_undone => Booking::Undone,
+        None => Booking::SecondPayment,
+    })
 }
 
 /// `false` if line, receipt counter or order is there already.

@@ -251,6 +251,27 @@ impl Store {
         })
     }
 
+    /// How many lines of a list no card would keep from being paid once more, because they are paid as far as the ledger knows: paid by
+    /// hand, or by a card where the list allows payments by hand (DATA 5.7). Such a list is made again before it is loaded.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`].
+    pub fn unguarded_paid_lines(&self, list: u32) -> Result<u64, StoreError> {
+        let sql = "SELECT count(*) AS total FROM list_line JOIN payment_list ON payment_list.number = list_line.list
+                   JOIN payment ON payment.reversed = 0 AND payment.person = list_line.person
+                   AND payment.programme = list_line.programme AND payment.entitlement = list_line.entitlement
+                   AND payment.line_type = list_line.line_type AND payment.period = list_line.period
+                   WHERE list_line.list = $1
+                   AND (payment_list.by_hand_up_to IS NOT NULL OR payment.card_counter IS NULL)";
+        self.read(async |connection| {
+            let row = sqlx::query(sql)
+                .bind(i64::from(list))
+                .fetch_one(connection)
+                .await?;
+            number(&row, "total")
+        })
+    }
+
     /// A payment list with its lines.
     ///
     /// # Errors

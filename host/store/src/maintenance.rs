@@ -292,6 +292,13 @@ impl Store {
         receipts: &[SeenReceipt],
     ) -> Result<(), StoreError> {
         self.write(async |connection| {
+            // First: what the card has undone is not booked (DATA 5.6).
+            for order in receipts
+                .iter()
+                .filter_map(|seen| reversals::reversed_by(&seen.receipt))
+            {
+                reversals::note_carried(connection, number, &order).await?;
+            }
             for seen in receipts {
                 if insert_receipt(connection, number, &seen.receipt).await? {
                     book_seen(connection, actor, number, seen).await?;

@@ -4,6 +4,7 @@
 //! Of payments that no terminal can undo any more the issuer undoes those of which a committed journal tells the first of the three,
 //! by a script (SPEC 13.7); the card's receipt for it, read back, stands for the other two.
 
+use card_spec::journal::EncodedReversal;
 use card_spec::payment::ReceiptKind;
 use card_spec::script::{Action, IssuerScript};
 use card_spec::signed::Signed;
@@ -144,6 +145,30 @@ pub(crate) async fn book(
     Ok(query.execute(connection).await?.rows_affected() == 1)
 }
 
+/// Keeps that a card has told of its reversal of an order.
+pub(crate) async fn note_carried(
+    connection: &mut AnyConnection,
+    card: &CardNumber,
+    order: &[u8; 32],
+) -> Result<(), StoreError> {
+    let sql =
+        "INSERT INTO carried_reversal (order_hash, card) VALUES ($1, $2) ON CONFLICT (order_hash) DO NOTHING";
+    let query = sqlx::query(sql).bind(order.to_vec()).bind(card.to_string());
+    query.execute(connection).await?;
+    Ok(())
+}
+
+/// Has this card told of its reversal of this order?
+pub(crate) async fn is_undone(
+    connection: &mut AnyConnection,
+    card: &CardNumber,
+    order: &[u8; 32],
+) -> Result<bool, StoreError> {
+    let sql = "SELECT 1 AS found FROM carried_reversal WHERE order_hash = $1 AND card = $2";
+    let query = sqlx::query(sql).bind(order.to_vec()).bind(card.to_string());
+    Ok(query.fetch_optional(connection).await?.is_some())
+}
+
 /// Hashes of the orders of a card that stand as paid while a committed journal says that their money was not handed over, newest
 /// first.
 pub(crate) async fn not_handed_of(
@@ -200,6 +225,13 @@ pub(crate) async fn book_by_issuer(
         .execute(&mut *connection)
         .await?;
     log(connection, actor, "payment-undone-by-issuer", &subject).await
+}
+
+/// The order that a card has undone at a terminal, if this is its receipt for it.
+pub(crate) fn reversed_by(receipt: &CardReceipt) -> Option<[u8; 32]> {
+    let reversal = EncodedReversal::parse(&receipt.object).ok()?;
+    let is_its = receipt.kind == ReceiptKind::Reversal as u8 && reversal.hash() == receipt.object_hash;
+    is_its.then_some(reversal.reversal().order_hash)
 }
 
 /// The order that a script `09` has undone, if this is its receipt.

@@ -127,6 +127,32 @@ fn the_same_line_by_two_orders_is_paid_twice() {
     );
 }
 
+/// The terminal that paid and undid it is gone; the line is paid where the holder comes next.
+#[test]
+fn what_its_card_has_undone_is_not_paid() {
+    for undone in [true, false] {
+        let mut expected = vec![Code::ReceiptUnpaid];
+        if !undone {
+            expected.push(Code::PaidTwice);
+        }
+        let report = world_gives(
+            |world| {
+                let (order, receipt) = draw(world, |order| order.nonce = [7; 16], |_| {});
+                let another = world.order(0, 0, 3).encode(&mut [0; 300]).unwrap().to_vec();
+                let reversal = world.reversal(0, if undone { &order } else { &another });
+                let reversal = reversal.encode(&mut [0; 300]).unwrap().to_vec();
+                let told = world.reversal_receipt(2, &reversal);
+                let told = sign(&told, &world.cards[2].signing);
+                world.carry(1, &reversal, &told);
+                world.carry(1, &order, &receipt);
+                world.pay(0, 0, 3);
+            },
+            &expected,
+        );
+        assert_eq!(report.totals.carried, u64::from(!undone));
+    }
+}
+
 #[test]
 fn a_receipt_that_its_card_did_not_sign_proves_nothing() {
     world_gives(

@@ -4,7 +4,7 @@ use ansinh_payout::{WholeBlockList, kept_lists, lists_to_load};
 use ansinh_station::terminal_link::LinkError;
 use ansinh_store::lists::ListSummary;
 use ansinh_store::operators::Role;
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use card_spec::values::{Date, TerminalName};
 use clap::Args;
 use link::{Hello, Refusal};
@@ -126,6 +126,15 @@ fn load_lists(
 ) -> Result<Vec<ListSummary>> {
     let mut lists = signing.store.list_summaries(Some(terminal.as_str()))?;
     for list in lists_to_load(&lists, hello.list_number)? {
+        let paid = signing.store.unguarded_paid_lines(list.number)?;
+        if paid > 0 {
+            bail!(
+                "{} có {paid} dòng đã chi trả sau khi lập, mà thẻ không chặn được khi chi tay; chưa nạp gì. Lập lại danh sách rồi nạp: ansinh list make … / \
+                 {paid} of its lines were paid since it was made, and no card would keep them from being paid again by hand; it was not loaded. Make the \
+                 list again, then load",
+                list.list_id
+            );
+        }
         let told = &mut progress.of_list(PAYMENT_LIST);
         let lines = signing.store.list_lines(list.number)?;
         link.load_list(list.number, &list.header, &lines, told)
