@@ -126,7 +126,8 @@ fn a_line_is_paid_once_by_card_or_by_hand() {
     let by_hand = |world: &mut World, list: usize| {
         pay(world, list);
     };
-    let both: [&dyn Fn(&mut World, usize); 2] = [&by_card, &by_hand];
+    type Pay = fn(&mut World, usize);
+    let both: [Pay; 2] = [by_card, by_hand];
     for (first, second) in [(0, 1), (1, 0), (1, 1)] {
         allowed_up_to(
             VND,

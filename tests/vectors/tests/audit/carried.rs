@@ -222,7 +222,8 @@ fn an_order_that_no_list_has_or_a_receipt_that_does_not_fit_it_is_told() {
             &[Code::JournalTruncated, Code::ReceiptUnpaid, code],
         );
     }
-    let lies: [(fn(&mut Receipt), Code); 2] = [
+    type Lie = fn(&mut Receipt);
+    let lies: [(Lie, Code); 2] = [
         (|receipt| receipt.cso_version = 2, Code::ReceiptCard),
         (
             |receipt| receipt.holder_check.pin_verified = false,

@@ -373,7 +373,8 @@ fn the_issuer_undoes_no_money_that_was_handed_over() {
 
 #[test]
 fn scripts_that_undo_nothing() {
-    let scripts: [(fn(&mut IssuerScript), fn(&mut Receipt), &str, Code); 6] = [
+    type Change<T> = fn(&mut T);
+    let scripts: [(Change<IssuerScript>, Change<Receipt>, &str, Code); 6] = [
         (|_| {}, |_| {}, "somebody", Code::ScriptSignature),
         (|script| script.counter += 1, |_| {}, ISSUER, Code::Script),
         (
