@@ -371,6 +371,7 @@ impl<'f, F: NorFlash, R: CryptoRng, C: Curve> Machine<'f, F, R, C> {
     /// always names what is paid from.
     #[inline(never)]
     fn list_end(&mut self) -> Result<(), Refusal> {
+        self.demand_synced()?;
         let Loading::List(loading) = core::mem::replace(&mut self.loading, Loading::Nothing) else {
             return Err(Refusal::OutOfOrder);
         };
@@ -388,6 +389,17 @@ impl<'f, F: NorFlash, R: CryptoRng, C: Curve> Machine<'f, F, R, C> {
         self.declined.clear();
         self.record_in_force(list_loaded(&list.facts))?;
         self.prompt();
+        Ok(())
+    }
+
+    /// No card guards a line that is paid by hand. So what was paid must be in the ledger before a list counts that may have its line
+    /// again (DATA 3.4). The list on its way stays, and can be put in force after the host has acknowledged.
+    fn demand_synced(&self) -> Result<(), Refusal> {
+        let next_allows = matches!(&self.loading, Loading::List(list) if list.pays_by_hand());
+        let allows = next_allows || self.lists().any(|list| list.facts().by_hand_up_to > 0);
+        if allows && self.log.as_ref().is_some_and(Log::has_unsynced_payment) {
+            return Err(Refusal::Unacknowledged);
+        }
         Ok(())
     }
 

@@ -337,6 +337,11 @@ impl<'f, F: NorFlash> Log<'f, F> {
         self.journal.released().map_or(0, |released| released.0)
     }
 
+    /// Has anything been paid that no host has acknowledged?
+    pub(crate) fn has_unsynced_payment(&self) -> bool {
+        self.standing.unsynced_payment > 0
+    }
+
     /// The newest time that a host has set, in all entries that are known.
     pub(crate) fn newest_time(&self) -> Time {
         self.standing.newest
@@ -470,6 +475,8 @@ impl<'f, F: NorFlash> Log<'f, F> {
         stamp: Stamp,
         acknowledged: &Acknowledged,
     ) -> Result<(), LogError> {
+        // Also where all space is kept.
+        self.standing.synced(acknowledged.sequence);
         let all = self.standing.open.clone();
         // One that the flash has lost cannot be told again: its space stays, and what is before it goes.
         let lost = all.iter().filter(|open| self.order(open).is_err());

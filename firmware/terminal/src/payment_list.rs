@@ -319,6 +319,11 @@ impl<'f, F: NorFlash> ListLoading<'f, F> {
         self.list.facts.hash == header.hash()
     }
 
+    /// Will it let anything be paid by hand?
+    pub(crate) fn pays_by_hand(&self) -> bool {
+        self.list.facts.by_hand_up_to > 0
+    }
+
     /// Lines that came in.
     pub(crate) fn taken(&self) -> u32 {
         self.root.leaves()

@@ -128,6 +128,8 @@ pub(crate) struct Standing {
     pub(crate) overfull: bool,
     pub(crate) unhanded: Vec<Unhanded, MAXIMUM_UNHANDED>,
     pub(crate) unreversed: Vec<Unreversed, MAXIMUM_UNREVERSED>,
+    /// The newest entry of a payment, by card or by hand, that no host has acknowledged; 0 for none.
+    pub(crate) unsynced_payment: u32,
     /// Wrong PINs of operators since a shift was opened last, as far as entries tell.
     pub(crate) wrong_pins: u32,
     pub(crate) totals: Totals,
@@ -144,6 +146,7 @@ impl Standing {
             overfull: false,
             unhanded: Vec::new(),
             unreversed: Vec::new(),
+            unsynced_payment: 0,
             wrong_pins: 0,
             totals: Totals::default(),
         }
@@ -156,6 +159,9 @@ impl Standing {
         // What an operator states never keeps a host's time out.
         if entry.clock == ClockSource::Host {
             self.newest = self.newest.max(entry.time);
+        }
+        if matches!(entry.event, Event::Paid(_) | Event::ManualPaid(_)) {
+            self.unsynced_payment = entry.sequence;
         }
         match &entry.event {
             Event::Intent(order) | Event::StillOpen(order) => {
@@ -204,6 +210,7 @@ impl Standing {
                     self.totals.handed(self.unhanded.remove(place).amount);
                 }
             }
+            Event::Synced { sequence, .. } => self.synced(*sequence),
             Event::OperatorRefused { attempts, .. } => {
                 self.wrong_pins = *attempts;
             }
@@ -223,6 +230,13 @@ impl Standing {
             _ => {}
         }
         Settled::Nothing
+    }
+
+    /// A host has acknowledged the entries up to this one.
+    pub(crate) fn synced(&mut self, sequence: u32) {
+        if self.unsynced_payment <= sequence {
+            self.unsynced_payment = 0;
+        }
     }
 
     /// Only the newest payment of a card can be undone (SPEC 9.8): the last of a tap. The others stand. `again`: with its order.

@@ -9,7 +9,7 @@ use journal::MAX_SUMMARY;
 use crate::standing::Standing;
 
 /// Another firmware may keep something else: then the entries are read one by one. A change of [`Standing`] is a new format.
-const FORMAT: u8 = 5;
+const FORMAT: u8 = 6;
 
 /// The bytes to keep. None if they are too many, which they never are: then a start reads more.
 pub(crate) fn encode(standing: &Standing) -> Vec<u8, MAX_SUMMARY> {

@@ -20,7 +20,7 @@ use bench::{Bench, Chip, Story, chip, copy, story};
 use card_spec::list::ListLine;
 use card_spec::operators::{OperatorList, PinVerifier, Roles, TerminalOperator};
 use card_spec::values::{Ascii, CardNumber, Time};
-use link::Request;
+use link::{Refusal, Request};
 
 const CAP: u64 = 500_000;
 const SECOND: &str = "2minh\n314159\n";
@@ -85,6 +85,20 @@ fn told(bench: &mut Bench<'_>, host: &Host) -> Story {
     story(&bench.journal(), &host.journal_key.unwrap())
 }
 
+/// The host takes all entries into its ledger.
+fn sync(bench: &mut Bench<'_>, host: &Host) {
+    let journal = bench.journal();
+    host.acknowledge(bench, journal.last().unwrap()).unwrap();
+}
+
+fn pay_by_card(bench: &mut Bench<'_>) {
+    let mut card = card(&plan());
+    bench.tap(&mut card);
+    bench.type_keys("271828\n");
+    bench.tap(&mut card);
+    bench.type_keys("\n");
+}
+
 #[track_caller]
 fn nothing_paid(bench: &mut Bench<'_>, host: &Host) {
     assert_eq!(told(bench, host).by_hand, []);
@@ -146,11 +160,7 @@ fn one_line_is_paid_handed_over_and_never_again() {
 fn paid_by_card_first() {
     let flash = chip();
     let (mut bench, host) = ready(&flash, vec![line(1, 1, CAP)]);
-    let mut card = card(&plan());
-    bench.tap(&mut card);
-    bench.type_keys("271828\n");
-    bench.tap(&mut card);
-    bench.type_keys("\n");
+    pay_by_card(&mut bench);
     assert!(pay(&mut bench).contains("đã trả rồi"));
     nothing_paid(&mut bench, &host);
 }
@@ -307,6 +317,7 @@ fn the_next_list_has_the_line_again_and_the_terminal_knows() {
     pay(&mut bench);
     bench.type_keys("\n");
     // Made before the journal came home, in another order; and one more.
+    sync(&mut bench, &host);
     for number in [2, 3] {
         let lines = vec![line(1, 2, 7), line(2, 1, CAP)];
         host.load_list(&mut bench, &by_hand(number, lines)).unwrap();
@@ -326,10 +337,62 @@ fn the_next_list_has_the_line_again_and_the_terminal_knows() {
     let flash = chip();
     let (mut bench, host) = ready(&flash, vec![line(1, 1, CAP)]);
     pay(&mut bench);
+    sync(&mut bench, &host);
     host.load_list(&mut bench, &by_hand(2, vec![line(1, 1, CAP)]))
         .unwrap();
     bench.type_keys("c7");
     assert!(pay(&mut bench).contains("ĐÃ GHI CHI TAY"));
+}
+
+#[test]
+fn a_list_waits_until_the_host_knows_what_was_paid() {
+    let unsynced = Err(Refusal::Unacknowledged);
+    let lines = || vec![line(1, 1, CAP)];
+    let cases = [
+        (ListPlan::new(2, lines()), by_hand(3, lines())),
+        (by_hand(2, lines()), ListPlan::new(3, lines())),
+    ];
+    for (before, next) in cases {
+        let flash = chip();
+        let (mut bench, host) = ready(&flash, lines());
+        host.load_list(&mut bench, &before).unwrap();
+        pay_by_card(&mut bench);
+        assert_eq!(host.load_list(&mut bench, &next), unsynced);
+        // A start forgets nothing of it, and the list in force stays.
+        drop(bench);
+        let mut bench = Bench::power_on(&flash).unwrap();
+        host.set_time(&mut bench, noon()).unwrap();
+        assert_eq!(host.load_list(&mut bench, &next), unsynced);
+        assert_eq!(bench.hello().list_number, 2);
+        sync(&mut bench, &host);
+        bench.done(&Request::ListEnd).unwrap();
+        assert_eq!(bench.hello().list_number, 3);
+    }
+    // Where nothing is paid by hand the cards know.
+    let flash = chip();
+    let (mut bench, host) = ready(&flash, lines());
+    host.load_list(&mut bench, &ListPlan::new(2, lines())).unwrap();
+    pay_by_card(&mut bench);
+    host.load_list(&mut bench, &ListPlan::new(3, lines())).unwrap();
+}
+
+#[test]
+fn a_payment_while_the_next_list_is_on_its_way() {
+    let flash = chip();
+    let (mut bench, host) = ready(&flash, vec![line(1, 1, CAP)]);
+    let next = by_hand(2, vec![line(1, 1, CAP)]);
+    let header = signed(&next.header(), &host.office.issuer);
+    bench.done(&Request::ListBegin { header: &header }).unwrap();
+    pay(&mut bench);
+    bench.type_keys("\n");
+    let body = next.body();
+    bench.done(&Request::ListLines { bytes: &body }).unwrap();
+    assert_eq!(bench.refusal(&Request::ListEnd), Some(Refusal::Unacknowledged));
+    sync(&mut bench, &host);
+    // It is all there.
+    bench.done(&Request::ListEnd).unwrap();
+    assert!(pay(&mut bench).contains("đã trả rồi"));
+    assert_eq!(told(&mut bench, &host).by_hand, [1]);
 }
 
 #[test]
