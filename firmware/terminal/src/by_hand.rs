@@ -1,4 +1,4 @@
-//! Payment by hand, to the holder of a card that lies there and fails (DATA 5.6): where the list allows it, one line of a small sum, a
+//! Payment by hand, to the holder of a card that lies there and fails (DATA 5.7): where the list allows it, one line of a small sum, a
 //! photo document, and a second operator who has typed his PIN. Everything else that refuses a payment refuses this one.
 
 use card_spec::crypto::Curve;

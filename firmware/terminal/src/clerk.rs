@@ -374,7 +374,7 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
             text::journal_fills(&mut self.out, left);
         }
         text::idle(&mut self.out, self.operator.is_some(), self.clock.today());
-        if self.operator.is_some() && self.pays_by_hand() {
+        if self.operator.is_some() && self.device.operators.is_some() && self.pays_by_hand() {
             by_hand_text::hint(&mut self.out);
         }
         if self.operator.is_none() && self.device.operators.is_none() {

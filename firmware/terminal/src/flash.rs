@@ -7,7 +7,7 @@ use embedded_storage::nor_flash::{ErrorType, NorFlash, NorFlashError, NorFlashEr
 
 /// The flash failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct FlashError(NorFlashErrorKind);
+pub(crate) struct FlashError(pub(crate) NorFlashErrorKind);
 
 impl NorFlashError for FlashError {
     fn kind(&self) -> NorFlashErrorKind {

@@ -24,6 +24,9 @@ pub(crate) const MAXIMUM_LISTS: usize = MAXIMUM_KEPT + 1;
 /// Places in flash: one more, for the list that is being loaded.
 pub(crate) const PLACES: usize = MAXIMUM_LISTS + 1;
 
+/// Marks of payments by hand that are looked for together in the next list.
+const CARRIED_AT_ONCE: usize = 32;
+
 /// A list and where it lies.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(crate) struct ListInForce {
@@ -277,21 +280,29 @@ impl<'f, F: NorFlash, R: CryptoRng, C: Curve> Machine<'f, F, R, C> {
     }
 
     /// What was paid by hand no card knows, so the mark goes along into the next list, before that is in force (DATA 3.4).
+    #[inline(never)]
     pub(crate) fn carry_by_hand(&self, next: &ListInForce) -> Result<(), FlashError> {
         let Some(range) = self.layout.lists.get(usize::from(next.place)) else {
             return Ok(());
         };
         let mut next = PaymentList::open(Area::new(self.flash, range.clone()), next.facts);
+        // Each search reads the whole next list, and the watchdog waits: one search for many.
+        let mut found = Vec::<_, CARRIED_AT_ONCE>::new();
         for list in self.lists() {
             for number in 1..=list.facts().lines {
                 if let Some(entry) = list.paid_by_hand(number)?
                     && let Some(key) = list.key(number)?
                 {
-                    next.mark_key(key, entry, Mark::PaidByHand)?;
+                    if found.is_full() {
+                        next.mark_keys(&found, Mark::PaidByHand)?;
+                        found.clear();
+                    }
+                    // There is room now.
+                    let _ = found.push((key, entry));
                 }
             }
         }
-        Ok(())
+        next.mark_keys(&found, Mark::PaidByHand)
     }
 
     /// The line of an order, if its list is still in force.
@@ -303,29 +314,40 @@ impl<'f, F: NorFlash, R: CryptoRng, C: Curve> Machine<'f, F, R, C> {
         })
     }
 
-    /// Remembers that a line is paid, or that its payment was undone.
-    pub(crate) fn mark(&self, line: PaidLine, paid: bool) {
-        mark(self.lists(), line, paid);
+    /// Remembers that a line is paid, or that its payment was undone. If the flash refuses where the card is no guard, nothing more is
+    /// paid in this start: the next one marks it from the journal.
+    #[inline(never)]
+    pub(crate) fn mark(&mut self, line: PaidLine, paid: bool) {
+        self.unmarked |= mark(self.lists(), line, paid).is_err();
     }
 }
 
-/// Remembers that a line is paid, or that its payment was undone. If the flash refuses, the card still does not pay it again.
+/// Remembers that a line is paid, or that its payment was undone, in every list that it can. An error where the line could be paid
+/// by hand for want of the mark; elsewhere its card does not pay it again.
 pub(crate) fn mark<'f, F: NorFlash + 'f>(
     lists: impl Iterator<Item = PaymentList<'f, F>>,
     line: PaidLine,
     paid: bool,
-) {
+) -> Result<(), FlashError> {
     let told = match (paid, line.by_hand) {
         (true, true) => Mark::PaidByHand,
         (true, false) => Mark::Paid,
         (false, _) => Mark::Undone,
     };
+    let mut marked = Ok(());
     for mut list in lists {
-        // Its list may have ended since: the next one has its mark.
-        if line.by_hand {
-            let _ = list.mark_key(line.key, line.intent, told);
-        } else if list.facts().root == line.list_root {
-            let _ = list.mark(line.number, line.intent, told);
+        let by_hand = line.by_hand || list.facts().by_hand_up_to > 0;
+        let told = if list.facts().root == line.list_root {
+            list.mark(line.number, line.intent, told)
+        } else if by_hand {
+            // Its list may have ended since: the next one has its mark.
+            list.mark_keys(&[(line.key, line.intent)], told)
+        } else {
+            Ok(())
+        };
+        if by_hand {
+            marked = marked.and(told);
         }
     }
+    marked
 }

@@ -65,6 +65,8 @@ pub(crate) struct Machine<'f, F, R, C> {
     pub(crate) block_list: Option<BlockList<'f, F>>,
     /// Lines that their cards have refused since power-on, as many as are remembered.
     pub(crate) declined: Vec<LinePlace, DECLINED>,
+    /// The flash has refused a mark without which a line could be paid twice.
+    pub(crate) unmarked: bool,
     pub(crate) loading: Loading<'f, F>,
     pub(crate) clock: Clock,
     /// Said the host that it speaks another version?
@@ -118,6 +120,7 @@ impl<'f, F: NorFlash, R: CryptoRng, C: Curve> Machine<'f, F, R, C> {
             log: None,
             block_list: None,
             declined: Vec::new(),
+            unmarked: false,
             loading: Loading::Nothing,
             clock: Clock::new(now),
             other_version: false,
@@ -204,9 +207,13 @@ impl<'f, F: NorFlash, R: CryptoRng, C: Curve> Machine<'f, F, R, C> {
             device,
             ..
         } = &*self;
-        let mark = |line: PaidLine, paid: bool| mark(device.lists.open(*flash, layout), line, paid);
+        let mut unmarked = false;
+        let mark = |line: PaidLine, paid: bool| {
+            unmarked |= mark(device.lists.open(*flash, layout), line, paid).is_err();
+        };
         let mut log =
             Log::open(self.flash, range, keys, self.image, mark).map_err(|_| StartError::Journal)?;
+        self.unmarked = unmarked;
         if log.is_damaged() {
             self.log = Some(log);
             return Ok(());
@@ -282,6 +289,10 @@ impl<'f, F: NorFlash, R: CryptoRng, C: Curve> Machine<'f, F, R, C> {
             return Err(RefusalReason::BlockListStale);
         }
         self.demand_room()?;
+        // As without a journal that can be read: what is paid is not known.
+        if self.unmarked {
+            return Err(RefusalReason::JournalFull);
+        }
         Ok(stamp)
     }
 

@@ -3,14 +3,14 @@
 //! Bits of NOR flash go one way, so a line that was reversed keeps its mark and gets a slot. The journal comes first: after a power
 //! cut its last entries are told here once more, and none of them counts twice.
 
-use embedded_storage::nor_flash::NorFlash;
+use embedded_storage::nor_flash::{NorFlash, NorFlashErrorKind};
 
 use crate::flash::{Area, FlashError};
 
 /// Bytes of a mark and of a slot.
 const UNIT: u32 = 16;
 /// Slots: a reversal needs one, and the line that is paid again another. Without a free one a line keeps its mark until the next
-/// list, and the card knows better than a missing one.
+/// list, and the card knows better than a missing one. Not so a payment by hand: its mark goes along, and is made only where slots are free.
 const SLOTS: u32 = 64;
 /// Bytes for the slots, behind the last mark.
 pub(crate) const SLOT_SPACE: u32 = SLOTS * UNIT;
@@ -135,12 +135,12 @@ impl Marks {
         let slot = Slot { kind, line, intent }.to_bytes();
         if area.read::<16>(self.mark(line))? == ERASED {
             let bytes = if mark == Mark::PaidByHand { slot } else { [0; 16] };
-            return area.write(self.mark(line), &bytes);
+            return write(area, self.mark(line), &bytes);
         }
         if told.free >= SLOTS {
             return Ok(());
         }
-        area.write(self.slot(told.free), &slot)
+        write(area, self.slot(told.free), &slot)
     }
 
     fn mark(self, line: u32) -> u32 {
@@ -176,5 +176,15 @@ impl Marks {
             }
         }
         Ok(told)
+    }
+}
+
+/// What the flash did not take is an error: no card guards what is paid by hand.
+fn write<F: NorFlash>(area: &mut Area<'_, F>, offset: u32, bytes: &[u8; 16]) -> Result<(), FlashError> {
+    area.write(offset, bytes)?;
+    if area.read::<16>(offset)? == *bytes {
+        Ok(())
+    } else {
+        Err(FlashError(NorFlashErrorKind::Other))
     }
 }

@@ -197,14 +197,26 @@ impl<'f, F: NorFlash> PaymentList<'f, F> {
         Ok(parse_line(&self.encoding(number)?).map(|line| line.line_key))
     }
 
-    /// As [`Self::mark`], for the line with this key, whatever its number here.
-    pub(crate) fn mark_key(&mut self, key: LineKey, intent: u32, mark: Mark) -> Result<(), FlashError> {
+    /// As [`Self::mark`], for the lines with these keys, each with its Intent, whatever their numbers here. A line that cannot be read is an
+    /// error, after all others are marked.
+    #[inline(never)]
+    pub(crate) fn mark_keys(&mut self, keys: &[(LineKey, u32)], mark: Mark) -> Result<(), FlashError> {
+        let mut marked = Ok(());
+        if keys.is_empty() {
+            return marked;
+        }
         for number in 1..=self.facts.lines {
-            if self.key(number)? == Some(key) {
-                self.mark(number, intent, mark)?;
+            let found = self.key(number);
+            for (key, intent) in keys {
+                let told = match found {
+                    Ok(found) if found == Some(*key) => self.mark(number, *intent, mark),
+                    Ok(_) => Ok(()),
+                    Err(error) => Err(error),
+                };
+                marked = marked.and(told);
             }
         }
-        Ok(())
+        marked
     }
 
     /// Remembers that the order of an Intent has paid a line, or that its payment was undone. The journal's entry comes first: this

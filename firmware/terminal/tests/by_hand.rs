@@ -239,15 +239,16 @@ fn what_refuses_a_payment_refuses_this_one() {
     // The list is over.
     let late = Time::new(date(2026, 12, 1), 12, 0, 0).unwrap();
     host.set_time(&mut bench, late).unwrap();
-    pay(&mut bench);
+    let screen = pay(&mut bench);
+    assert!(screen.contains("Không được chi tay"), "{screen}");
     nothing_paid(&mut bench, &host);
 
     // No clock.
     drop(bench);
     let mut bench = Bench::power_on(&flash).unwrap();
     bench.type_keys("oLan\n314159\n");
-    ask(&mut bench);
-    bench.type_keys("7");
+    let screen = pay(&mut bench);
+    assert!(screen.contains("Không được chi tay"), "{screen}");
     nothing_paid(&mut bench, &host);
 
     // No shift.
@@ -277,13 +278,85 @@ fn an_order_of_the_holder_that_is_open_comes_first() {
 fn a_payment_of_the_card_that_is_to_be_undone_comes_first() {
     let flash = chip();
     let (mut bench, host) = ready(&flash, vec![line(1, 1, CAP), line(2, 2, 7)]);
-    let mut card = card(&plan());
+    // The other line is still due.
+    let mut one_order = plan();
+    one_order.policy.orders_per_verify = 1;
+    let mut card = card(&one_order);
     bench.tap(&mut card);
     bench.type_keys("271828\n");
     bench.tap(&mut card);
     bench.type_keys("c7");
-    pay(&mut bench);
+    let screen = pay(&mut bench);
+    assert!(screen.contains("KHÔNG CHI TAY"), "{screen}");
     nothing_paid(&mut bench, &host);
+}
+
+#[test]
+fn a_mark_that_the_flash_refuses_ends_all_paying() {
+    let flash = chip();
+    let (mut bench, host) = ready(&flash, vec![line(1, 1, CAP), line(2, 2, 7)]);
+    let mark = bench::layout().lists[0].start as usize + 0x5_F000;
+    flash.borrow_mut().stuck = (mark..mark + 16).step_by(4).collect();
+    assert!(pay(&mut bench).contains("ĐÃ GHI CHI TAY"));
+    bench.type_keys("\n");
+    let screen = pay(&mut bench);
+    assert!(screen.contains("nhật ký đầy"), "{screen}");
+    // The next start does not get it marked either, and the one after that does.
+    for stuck in [true, false] {
+        if !stuck {
+            flash.borrow_mut().stuck.clear();
+        }
+        drop(bench);
+        bench = Bench::power_on(&flash).unwrap();
+        host.set_time(&mut bench, noon()).unwrap();
+        bench.type_keys("oLan\n314159\n");
+        bench.read_screen();
+        let screen = pay(&mut bench);
+        assert_eq!(screen.contains("nhật ký đầy"), stuck, "{screen}");
+    }
+    assert_eq!(told(&mut bench, &host).by_hand, [1, 2]);
+}
+
+#[test]
+fn one_search_finds_all_marks_that_go_along() {
+    const LINES: u16 = 300;
+    let lines = || (1..=LINES).map(|number| line(number.into(), number, 7)).collect();
+    let mut reads = Vec::new();
+    for payments in [1, 4] {
+        let flash = chip();
+        let (mut bench, host) = ready(&flash, lines());
+        for _ in 0..payments {
+            pay(&mut bench);
+            bench.type_keys("\n");
+        }
+        sync(&mut bench, &host);
+        let before = flash.borrow().reads;
+        host.load_list(&mut bench, &by_hand(2, lines())).unwrap();
+        reads.push(flash.borrow().reads - before);
+        pay(&mut bench);
+        assert_eq!(told(&mut bench, &host).by_hand.len(), payments + 1);
+    }
+    assert!(reads[1] - reads[0] < u64::from(LINES), "{reads:?}");
+}
+
+#[test]
+fn the_key_is_named_where_it_does_anything() {
+    let flash = chip();
+    let (mut bench, host) = ready(&flash, vec![line(1, 1, CAP)]);
+    bench.type_keys("x");
+    bench.type_keys("oLan\n314159\n");
+    assert!(bench.read_screen().contains("2, rồi m"));
+    drop(host);
+    drop(bench);
+    let flash = chip();
+    let mut host = Host::new(Vec::new());
+    host.list = by_hand(1, vec![line(1, 1, CAP)]);
+    let mut bench = Bench::power_on(&flash).unwrap();
+    host.prepare(&mut bench).unwrap();
+    bench.type_keys("x");
+    bench.type_keys("oLan\n");
+    let screen = bench.read_screen();
+    assert!(screen.contains("Lan") && !screen.contains("rồi m"), "{screen}");
 }
 
 #[test]
