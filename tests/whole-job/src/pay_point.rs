@@ -287,6 +287,11 @@ impl PayPoint {
         // At once: a reader that loses sight of it for a moment would begin with it anew.
         self.lift();
         self.wait_for(screen::TAP)?;
+        // The next card would be taken for this one if the reader had never seen it gone.
+        anyhow::ensure!(
+            self.hand.wait_until_missed(PATIENCE),
+            "the reader does not look for cards"
+        );
         Ok(reason)
     }
 

@@ -5,6 +5,7 @@ use std::io::{self, BufRead, Write};
 use std::net::{Shutdown, TcpStream};
 use std::str::FromStr;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use crate::Chip;
 
@@ -55,6 +56,7 @@ struct Hand {
     ended: bool,
     commands: u64,
     insertions: u64,
+    missed: bool,
     connection: Option<TcpStream>,
 }
 
@@ -71,8 +73,24 @@ impl Control {
     pub fn remove(&self) {
         let mut hand = lock(&self.0.hand);
         hand.inserted = false;
+        hand.missed = false;
         hand.hang_up();
         self.0.moved.notify_all();
+    }
+
+    /// The reader has looked for a card and found none.
+    pub fn miss(&self) {
+        lock(&self.0.hand).missed = true;
+        self.0.moved.notify_all();
+    }
+
+    /// Waits until the reader has found that the card is out; `false` if it does not look for so long.
+    #[must_use]
+    pub fn wait_until_missed(&self, patience: Duration) -> bool {
+        let hand = lock(&self.0.hand);
+        let unseen = |hand: &mut Hand| !hand.missed;
+        let waited = self.0.moved.wait_timeout_while(hand, patience, unseen);
+        waited.unwrap_or_else(PoisonError::into_inner).0.missed
     }
 
     /// Takes the card out for good: transports return.

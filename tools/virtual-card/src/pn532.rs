@@ -182,6 +182,7 @@ impl<C: Chip> Pn532<'_, C> {
             return vec![0];
         }
         let Some(insertion) = self.control.insertion() else {
+            self.control.miss();
             return vec![0];
         };
         self.chip.reset();
