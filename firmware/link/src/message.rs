@@ -140,7 +140,7 @@ pub struct Hello {
     pub state: TerminalState,
     /// It has no certified random source: for tests only (DATA 8.3).
     pub test: bool,
-    /// SHA-256 of the firmware image.
+    /// SHA-256 of the firmware image, as its build wrote it down.
     pub firmware: [u8; 32],
     /// Sequence number of the last journal entry; 0 for none.
     pub journal_tail: u32,

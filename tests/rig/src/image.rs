@@ -36,16 +36,18 @@ impl Image {
             flash.resize(start, 0);
             flash.extend_from_slice(bytes);
         }
-        let functions = elf
-            .symbols()
-            .filter(|symbol| symbol.kind() == SymbolKind::Text)
-            .filter_map(|symbol| Some((readable(symbol.name().ok()?), address(symbol.address()))))
-            .collect();
         let place = |name| {
             let symbol = elf.symbols().find(|symbol| symbol.name() == Ok(name));
             let symbol = symbol.with_context(|| format!("{} has no symbol {name}", path.display()));
             symbol.map(|symbol| address(symbol.address()))
         };
+        // The linker fills up the last segment, behind the note.
+        flash.truncate(place("__image_end")? as usize);
+        let functions = elf
+            .symbols()
+            .filter(|symbol| symbol.kind() == SymbolKind::Text)
+            .filter_map(|symbol| Some((readable(symbol.name().ok()?), address(symbol.address()))))
+            .collect();
         Ok(Self {
             flash,
             functions,
@@ -54,7 +56,7 @@ impl Image {
         })
     }
 
-    /// The image as it lies in flash, from address 0.
+    /// The image as it lies in flash, from address 0 to the end of its note.
     #[must_use]
     pub fn flash(&self) -> &[u8] {
         &self.flash

@@ -6,7 +6,6 @@
 
 mod curve;
 mod failure;
-mod image;
 mod keys;
 mod layout;
 mod oled;
@@ -116,6 +115,11 @@ async fn main(spawner: Spawner) {
         Timer::after(FAILURE_SHOWN).await;
     }
 
+    let firmware = match running_image::hash() {
+        Ok(hash) => hash,
+        Err(damaged) => return stop(&mut screen, &damaged).await,
+    };
+
     // The flash chip's other two data lines are Write Protect and Hold, when it is driven over one: high, for good.
     core::mem::forget(Output::new(chip.P0_22, Level::High, OutputDrive::Standard));
     core::mem::forget(Output::new(chip.P0_23, Level::High, OutputDrive::Standard));
@@ -137,7 +141,7 @@ async fn main(spawner: Spawner) {
         Err(reason) => return stop(&mut screen, &reason).await,
     };
     let image = Image {
-        firmware: image::hash(),
+        firmware,
         test: false,
     };
     let flash = RefCell::new(flash);

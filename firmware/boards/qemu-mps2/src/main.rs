@@ -5,7 +5,6 @@
 use core::cell::RefCell;
 use core::fmt::{Display, Write as _};
 
-use card_spec::crypto::sha256;
 use cortex_m_rt::entry;
 use embassy_time::Instant;
 use embedded_io_async::Write;
@@ -35,15 +34,16 @@ async fn terminal() {
         card_reader,
         mut console,
     } = uart::enable();
+    let firmware = match image::hash() {
+        Ok(hash) => hash,
+        Err(damaged) => return stop(&mut console, &damaged).await,
+    };
     let parts = flash::take();
     let random = match seed::consume(parts.seed) {
         Ok(random) => random,
         Err(reason) => return stop(&mut console, &reason).await,
     };
-    let image = Image {
-        firmware: sha256(&[image::bytes()]),
-        test: true,
-    };
+    let image = Image { firmware, test: true };
     let flash = RefCell::new(parts.terminal);
     let layout = Layout::from_start(0, JOURNAL);
     let now = Instant::now().as_millis();

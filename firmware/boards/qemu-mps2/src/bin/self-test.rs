@@ -3,10 +3,11 @@
 #![no_main]
 
 use core::convert::Infallible;
-use core::fmt::{Arguments, Write as _};
+use core::fmt::{self, Arguments, Display, Write as _};
 
 use card_spec::crypto::{
     Agree, InvalidSignature, PortableP256, PublicKey, SecretKey, SharedSecret, Sign, Signature, Verify,
+    sha256,
 };
 use chacha20::ChaCha20Rng;
 use chacha20::rand_core::Rng;
@@ -21,7 +22,6 @@ use qemu_mps2::seed::NoRandomness;
 use qemu_mps2::uart::{Console, Uart};
 use qemu_mps2::{clock, executor, flash, image, seed, uart};
 use reader::{MAX_APDU, Reader, ReaderError};
-use sha2::{Digest, Sha256};
 
 /// SELECT of the ansinh application (ISO/IEC 7816-4, 11.2.2).
 const SELECT: [u8; 14] = [
@@ -186,13 +186,17 @@ impl Parts {
         }
     }
 
+    /// What the build wrote down, beside what is there.
     async fn hash_image(&mut self) {
-        let hash = Sha256::digest(image::bytes());
-        let hash = hash.iter().fold(String::<64>::new(), |mut text, byte| {
-            let _ = write!(text, "{byte:02x}");
-            text
-        });
-        self.say(format_args!("image {hash}")).await;
+        let Ok(written) = image::hash() else {
+            return self.say(format_args!("image damaged")).await;
+        };
+        let (first, rest) = image::bytes();
+        let noted = rest.len().saturating_sub(image::NOTE);
+        let measured = sha256(&[&first, rest.get(..noted).unwrap_or_default()]);
+        let verdict = if measured == written { "as" } else { "not as" };
+        self.say(format_args!("image {} {verdict} written", Hexadecimal(&measured)))
+            .await;
     }
 
     /// The cryptography that a payment costs most in.
@@ -218,6 +222,14 @@ impl Parts {
         Timer::after_millis(300).await;
         let elapsed = begun.elapsed().as_millis();
         self.say(format_args!("waited {elapsed} ms")).await;
+    }
+}
+
+struct Hexadecimal<'b>(&'b [u8]);
+
+impl Display for Hexadecimal<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
     }
 }
 
