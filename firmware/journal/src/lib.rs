@@ -169,34 +169,30 @@ impl<F: NorFlash> Journal<F> {
         })
     }
 
-    /// Opens the journal: reads every block's header (once) and the slots of the last block, no payload.
+    /// Opens the journal: reads the headers that lead to the newest and the oldest block, and the slots of the newest, no payload. Of
+    /// blocks in use these are some two for each doubling of the journal; unused and damaged ones are looked at once each.
     ///
     /// # Errors
     /// [`Error::NotFormatted`]; [`Error::Incompatible`]; [`Error::Region`]; [`Error::Flash`].
     pub fn open(flash: F, range: Range<u32>) -> Result<Self, Error<F::Error>> {
         let mut region = Region::new(flash, range)?;
-        let (mut newest, mut oldest, mut released) = (None::<Header>, u32::MAX, 0);
-        for index in 0..region.blocks() {
-            let Some(header) = region.header(index)? else {
-                continue;
-            };
-            // Right bytes in the wrong place: the region was cut differently when they were written.
-            if header.sequence.checked_rem(region.blocks()) != Some(index) {
-                return Err(Error::Incompatible);
-            }
-            oldest = oldest.min(header.sequence);
-            released = released.max(header.released);
-            newest = newest
-                .filter(|newest| newest.sequence > header.sequence)
-                .or(Some(header));
-        }
-        let newest = newest.ok_or(Error::NotFormatted)?;
+        let places = 0..region.blocks();
+        let first = region
+            .first_block(places.clone())?
+            .ok_or(Error::NotFormatted)?
+            .header;
+        // Sequence numbers rise from place to place up to the newest block; behind it lie those of the round before.
+        let newest = region.last_block(places, |header| header.sequence >= first.sequence)?;
+        let newest = newest.unwrap_or(first);
+        let behind = newest.sequence.saturating_add(1).saturating_sub(region.blocks());
+        let oldest = region.first_block(behind..newest.sequence)?;
+        let oldest = oldest.map_or(newest.sequence, |oldest| oldest.header.sequence);
         let tail = Tail::begin(&newest, Region::<F>::BLOCK);
         let mut journal = Self {
             region,
             oldest,
             tail,
-            released,
+            released: newest.released,
             undecided: false,
         };
         journal.scan_tail()?;
@@ -283,14 +279,7 @@ impl<F: NorFlash> Journal<F> {
             true => 0,
             false => Region::<F>::records_between(self.tail.table_end::<F>(), self.tail.payload, length),
         };
-        let mut sequence = self.oldest;
-        while sequence < self.tail.sequence {
-            let (following, first) = self.block_after(sequence)?;
-            if first.saturating_sub(1) > self.released {
-                break;
-            }
-            sequence = following;
-        }
+        let (sequence, _) = self.block_of(self.released.saturating_add(1))?;
         let used = self.tail.sequence.saturating_sub(sequence).saturating_add(1);
         Ok(self
             .region
@@ -404,7 +393,7 @@ impl<F: NorFlash> Journal<F> {
             .checked_sub(self.region.blocks())
             .filter(|replaced| *replaced >= self.oldest);
         if let Some(replaced) = replaced {
-            let (following, first) = self.block_after(replaced)?;
+            let (following, first) = self.block_from(replaced.saturating_add(1))?;
             if first.saturating_sub(1) > self.released {
                 return Err(Error::Full);
             }
@@ -424,14 +413,25 @@ impl<F: NorFlash> Journal<F> {
         Ok(())
     }
 
-    /// Sequence number and first record of the next block that counts.
-    fn block_after(&mut self, sequence: u32) -> Result<(u32, u32), Error<F::Error>> {
-        for following in sequence.saturating_add(1)..self.tail.sequence {
-            if let Some(header) = self.region.header(following)? {
-                return Ok((following, header.first));
-            }
+    /// Sequence number and first record of the next block that counts, from this one on.
+    fn block_from(&mut self, sequence: u32) -> Result<(u32, u32), Error<F::Error>> {
+        let found = self.region.first_block(sequence..self.tail.sequence)?;
+        Ok(found.map_or((self.tail.sequence, self.tail.first), |found| {
+            (found.header.sequence, found.header.first)
+        }))
+    }
+
+    /// Sequence number and first record of the block where a walk to a record begins: the last one that begins with it or with one
+    /// before it, or the oldest.
+    fn block_of(&mut self, record: u32) -> Result<(u32, u32), Error<F::Error>> {
+        if self.tail.first <= record {
+            return Ok((self.tail.sequence, self.tail.first));
         }
-        Ok((self.tail.sequence, self.tail.first))
+        let before = self.oldest..self.tail.sequence;
+        match self.region.last_block(before, |header| header.first <= record)? {
+            Some(header) => Ok((header.sequence, header.first)),
+            None => Ok((self.oldest, self.block_from(self.oldest)?.1)),
+        }
     }
 
     /// Finds the end of the last block and decides on an append that was cut between its commit words.
@@ -464,7 +464,7 @@ impl<F: NorFlash> Journal<F> {
         if walk.sequence == self.tail.sequence {
             return Ok(true);
         }
-        let (_, first) = self.block_after(walk.sequence)?;
+        let (_, first) = self.block_from(walk.sequence.saturating_add(1))?;
         Ok(first != entry.number)
     }
 

@@ -54,13 +54,7 @@ impl<F: NorFlash> Journal<F> {
     /// [`Error::Flash`]; [`Error::Undecided`].
     pub fn iter_from(&mut self, from: RecordId) -> Result<Cursor, Error<F::Error>> {
         self.decided()?;
-        let (mut sequence, mut first) = (self.tail.sequence, self.tail.first);
-        while first > from.0 && sequence > self.oldest {
-            sequence = sequence.saturating_sub(1);
-            if let Some(header) = self.region.header(sequence)? {
-                first = header.first;
-            }
-        }
+        let (sequence, first) = self.block_of(from.0)?;
         // Below the oldest block all records are released, or lost with their block and then still to be named.
         let next = from.0.max(first.min(self.released.saturating_add(1)));
         Ok(Cursor {

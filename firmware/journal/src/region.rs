@@ -92,15 +92,55 @@ impl<F: NorFlash> Region<F> {
 
     /// The header of a block that counts: one with something behind its header, or the journal's first.
     ///
-    /// A header that stands alone may be a torn one that reads differently at the next power-up.
+    /// A header that stands alone may be a torn one that reads differently at the next power-up. Right bytes in the wrong place
+    /// are [`Error::Incompatible`]: the region was cut differently when they were written.
     pub(crate) fn header(&mut self, sequence: u32) -> Result<Option<Header>, Error<F::Error>> {
         let Some(header) = self.header_copies(sequence)? else {
             return Ok(None);
         };
-        if header.sequence == 0 || !self.is_blank(sequence, TABLE, Self::BLOCK.saturating_sub(TABLE))? {
-            return Ok(Some(header));
+        if header.sequence > 0 && self.is_blank(sequence, TABLE, Self::BLOCK.saturating_sub(TABLE))? {
+            return Ok(None);
+        }
+        if self.address(header.sequence, 0) != self.address(sequence, 0) {
+            return Err(Error::Incompatible);
+        }
+        Ok(Some(header))
+    }
+
+    /// The first block that counts, and its header.
+    pub(crate) fn first_block(&mut self, among: Range<u32>) -> Result<Option<Found>, Error<F::Error>> {
+        for sequence in among {
+            if let Some(header) = self.header(sequence)? {
+                return Ok(Some(Found { sequence, header }));
+            }
         }
         Ok(None)
+    }
+
+    /// The header of the last block of which `holds` is true. It is true of no block after one of which it is false.
+    ///
+    /// Halves the blocks, and looks one by one only at those without a header that counts: unused or damaged ones.
+    pub(crate) fn last_block(
+        &mut self,
+        among: Range<u32>,
+        holds: impl Fn(&Header) -> bool,
+    ) -> Result<Option<Header>, Error<F::Error>> {
+        let Range {
+            start: mut low,
+            end: mut high,
+        } = among;
+        let mut last = None;
+        while low < high {
+            let middle = low.midpoint(high);
+            match self.first_block(middle..high)? {
+                Some(found) if holds(&found.header) => {
+                    low = found.sequence.saturating_add(1);
+                    last = Some(found.header);
+                }
+                _ => high = middle,
+            }
+        }
+        Ok(last)
     }
 
     fn header_copies(&mut self, sequence: u32) -> Result<Option<Header>, Error<F::Error>> {
@@ -279,6 +319,12 @@ impl<F: NorFlash> Region<F> {
             .split_at_checked(bytes.len().saturating_sub(rest))
             .unwrap_or_default()
     }
+}
+
+/// A block that counts: where it was looked for, and its header.
+pub(crate) struct Found {
+    sequence: u32,
+    pub(crate) header: Header,
 }
 
 /// A walk through the slots of a block, oldest first.

@@ -109,6 +109,77 @@ fn the_oldest_block_lost_before_its_release_is_named() {
     assert_eq!(survey(&mut journal, &lengths).1, [1, 2, 3, 4]);
 }
 
+/// Whichever headers rot, in each round of the ring: what is found is what a look at every block would find.
+#[test]
+fn whichever_headers_are_lost_the_newest_and_oldest_left_are_found() {
+    const BLOCKS: usize = 7;
+    /// Records of 900 bytes that a block holds beside two release marks at most.
+    const EACH: u32 = 4;
+    let chip = Chip::new(BLOCKS);
+    let range = chip.whole();
+    let mut journal = Journal::format(chip, range.clone()).unwrap();
+    let mut opened = 0;
+    for number in 1..=EACH * 24 {
+        journal.append(&record(number, 900)).unwrap();
+        if number % 5 == 0 && number > 9 {
+            journal.release_until(&Acknowledged(number - 9)).unwrap();
+        }
+        if number % EACH != 2 {
+            continue;
+        }
+        let sound = journal.into_flash();
+        let tail = (number - 1) / EACH;
+        let begun = (tail + 1).saturating_sub(BLOCKS as u32)..tail + 1;
+        for lost in 0..1_usize << BLOCKS {
+            let mut chip = sound.clone();
+            for index in (0..BLOCKS).filter(|index| lost >> index & 1 == 1) {
+                chip.bytes[index * BLOCK..index * BLOCK + 48].fill(0x5A);
+            }
+            let left: Vec<u32> = begun
+                .clone()
+                .filter(|sequence| lost >> (*sequence as usize % BLOCKS) & 1 == 0)
+                .collect();
+            let (Some(oldest), Some(newest)) = (left.first(), left.last()) else {
+                assert_eq!(
+                    Journal::open(chip, range.clone()).err(),
+                    Some(Error::NotFormatted)
+                );
+                continue;
+            };
+            let mut journal = Journal::open(chip, range.clone()).unwrap();
+            let last = number.min((newest + 1) * EACH);
+            assert_eq!(journal.tail(), Some(RecordId(last)), "{number} {lost:07b}");
+            let released = journal.released().map_or(0, |released| released.0);
+            let (intact, named) = survey(&mut journal, &[900; EACH as usize * 24]);
+            let first = oldest * EACH + 1;
+            assert_eq!(intact, (first..=last).collect::<Vec<_>>(), "{number} {lost:07b}");
+            assert_eq!(
+                named,
+                (released + 1..first).collect::<Vec<_>>(),
+                "{number} {lost:07b}"
+            );
+            // Free is what lies outside of the blocks from the first record on that is not released.
+            let is_released = |sequence: &&u32| **sequence * EACH <= released;
+            let needed = *left.iter().rfind(is_released).unwrap_or(oldest);
+            let each = journal.capacity(900) / BLOCKS as u32;
+            let free = BLOCKS as u32 - 1 - (newest - needed);
+            let found = journal.free_records(900).unwrap();
+            assert!(
+                (free * each..=(free + 1) * each).contains(&found),
+                "{number} {lost:07b}"
+            );
+            opened += 1;
+        }
+        journal = Journal::open(sound, range.clone()).unwrap();
+    }
+    assert_eq!(opened, 24 * ((1 << BLOCKS) - 1) - unopened(BLOCKS));
+}
+
+/// In the first round blocks are unused: with all others lost nothing opens.
+fn unopened(blocks: usize) -> usize {
+    (1..blocks).map(|used| (1 << (blocks - used)) - 1).sum()
+}
+
 #[test]
 fn a_full_journal_refuses_and_writes_nothing_until_released() {
     let mut journal = journal_of(3, &[]);
