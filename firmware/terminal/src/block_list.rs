@@ -3,8 +3,15 @@
 //! A new list goes into the place that is not in use, in full or merged from the list in force and its changes: so a delta leaves
 //! a full list, looked up and proven like any other, and a power cut leaves the list before it.
 //!
-//! The flash need not be trusted (decision 24): entries lie in groups of [`GROUP`], each with a tag behind it, HMAC-SHA256 of its
-//! number and entries, cut to 16 bytes. The key is random, made for this loading, and kept with the header once the issuer's root
+//! | bytes | of each group of [`GROUP`] entries, the last one with room for as many |
+//! |---|---|
+//! | 9 each | entries: card number (8), reason (1); written by [`BATCH`], the last one filled up with `FF` |
+//! | 16 | tag, behind the room for all entries of the group |
+//!
+//! What the issuer has signed is the root of their encodings `FF39`, of 16 bytes: each value has one.
+//!
+//! The flash need not be trusted (decision 24): the tag is HMAC-SHA256 of the group's number and all that was written of its entries,
+//! cut to 16 bytes. The key is random, made for this loading, and kept with the header once the issuer's root
 //! was found in what had come in. A look-up believes only groups whose tag is right, and that a card is not listed only if the
 //! entries on both sides of its place are.
 
@@ -25,22 +32,23 @@ use link::Refusal;
 use sha2::Sha256;
 
 use crate::device::{MAXIMUM_HEADER, Object};
-use crate::flash::{Area, FlashError};
+use crate::flash::{Area, FlashError, UNIT};
 
-/// Bytes of flash for each entry: the entry itself.
-const STRIDE: u32 = 16;
-const _: () = assert!(BlockEntry::LENGTH == STRIDE as usize);
-/// Entries under one tag: a look-up reads and hashes so many, and the tags take a sixty-fourth of the room.
+/// Bytes of flash for each entry.
+const STRIDE: u32 = 9;
+const UNIT_BYTES: u32 = UNIT as u32;
+/// Entries that are written at once: the fewest that fill whole units of the flash.
+const BATCH: u32 = UNIT_BYTES;
+const BATCH_BYTES: u32 = BATCH * STRIDE;
+/// Entries under one tag: a look-up reads and hashes so many, and the tags take a thirty-seventh of the room.
 const GROUP: u32 = 64;
+const GROUP_BYTES: u32 = GROUP * STRIDE;
 /// Bytes of a tag: what a thief of the flash would have to guess.
 const TAG: u32 = 16;
 
 /// Bytes of flash for a list of so many entries.
-const fn space(entries: u32) -> Option<u32> {
-    match entries.checked_mul(STRIDE) {
-        Some(bytes) => bytes.checked_add(entries.div_ceil(GROUP).saturating_mul(TAG)),
-        None => None,
-    }
+pub(crate) const fn space(entries: u32) -> Option<u32> {
+    entries.div_ceil(GROUP).checked_mul(GROUP_BYTES + TAG)
 }
 
 /// Of the tags of one list.
@@ -97,14 +105,14 @@ impl<F> Clone for BlockList<'_, F> {
 
 /// Entries whose tag is right.
 struct Group {
-    bytes: [u8; (GROUP * STRIDE) as usize],
+    bytes: [u8; GROUP_BYTES as usize],
     length: usize,
 }
 
 impl Group {
     fn entries(&self) -> impl Iterator<Item = Result<BlockEntry, Altered>> {
         let (entries, _) = self.bytes.as_chunks::<{ STRIDE as usize }>();
-        entries.iter().take(self.length).map(parse)
+        entries.iter().take(self.length).map(unpack)
     }
 }
 
@@ -165,13 +173,14 @@ impl<'f, F: NorFlash> BlockList<'f, F> {
     pub(crate) fn proof(&self, card: CardNumber) -> Result<Object<MAXIMUM_CHAIN>, Altered> {
         let first = self.group_of(card)?.saturating_mul(GROUP);
         let mut places = first..first.saturating_add(GROUP).min(self.facts.count);
-        let (index, leaf) = loop {
+        let (index, entry) = loop {
             let index = places.next().ok_or(Altered)?;
-            let leaf = self.area.read(offset(index))?;
-            if parse(&leaf)?.card_number == card {
-                break (index, leaf);
+            let entry = self.entry(index)?;
+            if entry.card_number == card {
+                break (index, entry);
             }
         };
+        let leaf = encode(&entry)?;
         let mut path = Vec::new();
         for level in 0..MAXIMUM_AUDIT_PATH {
             let beside = ((index >> level) ^ 1) << level;
@@ -183,7 +192,7 @@ impl<'f, F: NorFlash> BlockList<'f, F> {
         let root = root_from_path(leaf_hash(&leaf), index, self.facts.count, &path);
         (root == Some(self.facts.root)).then_some(()).ok_or(Altered)?;
         let proof = BlockProof {
-            entry: parse(&leaf)?,
+            entry,
             leaf: &leaf,
             index,
             path,
@@ -199,10 +208,7 @@ impl<'f, F: NorFlash> BlockList<'f, F> {
     fn subtree(&self, entries: Range<u32>) -> Result<Digest, Altered> {
         let mut root = RootBuilder::new();
         for index in entries {
-            root.push(
-                leaf_hash(&self.area.read::<{ STRIDE as usize }>(offset(index))?),
-                |_, _, _| {},
-            );
+            root.push(leaf_hash(&encode(&self.entry(index)?)?), |_, _, _| {});
         }
         Ok(root.root())
     }
@@ -217,8 +223,7 @@ impl<'f, F: NorFlash> BlockList<'f, F> {
         let (mut low, mut high) = (0, self.facts.count.div_ceil(GROUP));
         while low < high {
             let middle = low.midpoint(high);
-            let bytes = self.area.read(offset(middle.saturating_mul(GROUP)))?;
-            if parse(&bytes)?.card_number <= card {
+            if self.entry(middle.saturating_mul(GROUP))?.card_number <= card {
                 low = middle.saturating_add(1);
             } else {
                 high = middle;
@@ -227,20 +232,28 @@ impl<'f, F: NorFlash> BlockList<'f, F> {
         Ok(low.saturating_sub(1))
     }
 
+    /// An entry as the flash has it, which proves nothing.
+    fn entry(&self, index: u32) -> Result<BlockEntry, Altered> {
+        let offset = offset(index);
+        // The two units where it lies; what is not of it is of the next one, or of the tag.
+        let skipped = offset % UNIT_BYTES;
+        let units = self.area.read::<{ 2 * UNIT }>(offset.saturating_sub(skipped))?;
+        let (_, packed) = units.split_at_checked(skipped as usize).ok_or(Altered)?;
+        unpack(packed.first_chunk().ok_or(Altered)?)
+    }
+
     /// A group, if it is what was verified.
     fn proven(&self, number: u32) -> Result<Group, Altered> {
         let first = number.saturating_mul(GROUP);
         let length = self.facts.count.saturating_sub(first).min(GROUP);
         let mut group = Group {
-            bytes: [0; (GROUP * STRIDE) as usize],
+            bytes: [0; GROUP_BYTES as usize],
             length: usize::try_from(length).map_err(|_| Altered)?,
         };
-        let size = usize::try_from(length.saturating_mul(STRIDE)).map_err(|_| Altered)?;
-        let bytes = group.bytes.get_mut(..size).ok_or(Altered)?;
+        let written = length.div_ceil(BATCH).saturating_mul(BATCH_BYTES);
+        let bytes = group.bytes.get_mut(..written as usize).ok_or(Altered)?;
         self.area.read_into(offset(first), bytes)?;
-        let tag = self
-            .area
-            .read::<{ TAG as usize }>(tag_offset(first.saturating_add(length)))?;
+        let tag = self.area.read::<{ TAG as usize }>(tag_offset(number))?;
         let mut expected = begin_tag(&self.key, number).ok_or(Altered)?;
         expected.update(bytes);
         expected.verify_truncated_left(&tag).map_err(|_| Altered)?;
@@ -248,8 +261,21 @@ impl<'f, F: NorFlash> BlockList<'f, F> {
     }
 }
 
-fn parse(bytes: &[u8; STRIDE as usize]) -> Result<BlockEntry, Altered> {
-    BlockEntry::read(&mut Reader::new(bytes), BlockEntry::TAG).map_err(|_| Altered)
+fn unpack(packed: &[u8; STRIDE as usize]) -> Result<BlockEntry, Altered> {
+    let [card_number @ .., reason] = packed;
+    Ok(BlockEntry {
+        card_number: CardNumber::from_bytes(*card_number).ok_or(Altered)?,
+        reason: BlockReason::from_byte(*reason).ok_or(Altered)?,
+    })
+}
+
+/// As the issuer has hashed it.
+fn encode(entry: &BlockEntry) -> Result<[u8; BlockEntry::LENGTH], Altered> {
+    let mut encoding = [0; BlockEntry::LENGTH];
+    entry
+        .write(&mut Writer::new(&mut encoding), BlockEntry::TAG)
+        .map_err(|_| Altered)?;
+    Ok(encoding)
 }
 
 fn begin_tag(key: &TagKey, group: u32) -> Option<Hmac<Sha256>> {
@@ -260,13 +286,13 @@ fn begin_tag(key: &TagKey, group: u32) -> Option<Hmac<Sha256>> {
 
 /// Where an entry lies: behind all before it and the tags of their groups.
 fn offset(index: u32) -> u32 {
-    let tags = index.checked_div(GROUP).unwrap_or(0).saturating_mul(TAG);
+    let tags = (index / GROUP).saturating_mul(TAG);
     index.saturating_mul(STRIDE).saturating_add(tags)
 }
 
-/// Where the tag lies of the group that ends before entry `end`: behind its last entry.
-fn tag_offset(end: u32) -> u32 {
-    offset(end.saturating_sub(1)).saturating_add(STRIDE)
+/// Where the tag of a group lies.
+fn tag_offset(group: u32) -> u32 {
+    offset(group.saturating_mul(GROUP)).saturating_add(GROUP_BYTES)
 }
 
 /// A block list on its way into the area that is not in use.
@@ -303,6 +329,7 @@ impl<'f, F: NorFlash> BlockLoading<'f, F> {
                 facts,
                 key,
                 root: RootBuilder::new(),
+                batch: Vec::new(),
                 tag: None,
                 last: None,
             },
@@ -365,7 +392,9 @@ struct Draft<'f, F> {
     facts: Facts,
     key: TagKey,
     root: RootBuilder,
-    /// Of the group that is not full.
+    /// Entries that are not written yet.
+    batch: Vec<u8, { BATCH_BYTES as usize }>,
+    /// Of what is written of the group that is not full.
     tag: Option<Hmac<Sha256>>,
     last: Option<CardNumber>,
 }
@@ -377,33 +406,53 @@ impl<'f, F: NorFlash> Draft<'f, F> {
         if !ascending || index >= self.facts.count {
             return Err(Refusal::Incomplete);
         }
-        let mut encoding = [0; STRIDE as usize];
-        entry
-            .write(&mut Writer::new(&mut encoding), BlockEntry::TAG)
-            .map_err(|_| Refusal::Malformed)?;
-        self.area
-            .write(offset(index), &encoding)
-            .map_err(|_| Refusal::Storage)?;
-        self.last = Some(entry.card_number);
+        let encoding = encode(&entry).map_err(|_| Refusal::Malformed)?;
         self.root.push(leaf_hash(&encoding), |_, _, _| {});
-        let group = index.checked_div(GROUP).unwrap_or(0);
-        let begun = self.tag.take().or_else(|| begin_tag(&self.key, group));
-        let tag = self.tag.insert(begun.ok_or(Refusal::Storage)?);
-        tag.update(&encoding);
+        self.last = Some(entry.card_number);
+        self.batch.extend(entry.card_number.to_bytes());
+        self.batch
+            .push(entry.reason as u8)
+            .map_err(|_| Refusal::Storage)?;
+        if self.batch.is_full() {
+            self.end_batch(index)?;
+        }
         if self.root.leaves().is_multiple_of(GROUP) {
             self.end_group()?;
         }
         Ok(())
     }
 
+    /// Writes the entries up to this one.
+    fn end_batch(&mut self, last: u32) -> Result<(), Refusal> {
+        let mut bytes = [0xFF; BATCH_BYTES as usize];
+        bytes
+            .iter_mut()
+            .zip(&self.batch)
+            .for_each(|(to, from)| *to = *from);
+        self.batch.clear();
+        let first = last.saturating_sub(last % BATCH);
+        self.area
+            .write(offset(first), &bytes)
+            .map_err(|_| Refusal::Storage)?;
+        let begun = self.tag.take().or_else(|| begin_tag(&self.key, last / GROUP));
+        self.tag.insert(begun.ok_or(Refusal::Storage)?).update(&bytes);
+        Ok(())
+    }
+
     fn end_group(&mut self) -> Result<(), Refusal> {
+        let Some(last) = self.root.leaves().checked_sub(1) else {
+            return Ok(());
+        };
+        if !self.batch.is_empty() {
+            self.end_batch(last)?;
+        }
         let Some(tag) = self.tag.take() else {
             return Ok(());
         };
         let tag = tag.finalize().into_bytes();
         let tag = tag.first_chunk::<{ TAG as usize }>().ok_or(Refusal::Storage)?;
         self.area
-            .write(tag_offset(self.root.leaves()), tag)
+            .write(tag_offset(last / GROUP), tag)
             .map_err(|_| Refusal::Storage)
     }
 
@@ -466,11 +515,7 @@ fn next<F: NorFlash>(list: &BlockList<'_, F>, taken: &mut u32) -> Result<Option<
     if *taken >= list.facts.count {
         return Ok(None);
     }
-    let bytes = list
-        .area
-        .read(offset(*taken))
-        .map_err(|_| Stopped(Refusal::Storage))?;
-    let entry = parse(&bytes).map_err(|_| Stopped(Refusal::Storage))?;
+    let entry = list.entry(*taken).map_err(|_| Stopped(Refusal::Storage))?;
     *taken = taken.saturating_add(1);
     Ok(Some(entry))
 }

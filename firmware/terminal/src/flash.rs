@@ -66,7 +66,7 @@ impl<F: NorFlash> NorFlash for Shared<'_, F> {
 }
 
 /// Bytes of the largest program word that is borne.
-const UNIT: usize = 16;
+pub(crate) const UNIT: usize = 16;
 
 /// A part of the flash, addressed from its start.
 ///

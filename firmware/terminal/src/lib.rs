@@ -67,9 +67,9 @@ pub struct Layout {
     pub device: Range<u32>,
     /// Places for payment lists, each [`LIST_SPACE`] bytes: four in force, and one that is being loaded.
     pub lists: [Range<u32>; LIST_PLACES],
-    /// Two places for block lists; their size bounds the entries (16 bytes each, and 16 for the tag of 64). The one that is not in
+    /// Two places for block lists; their size bounds the entries (592 bytes for 64). The one that is not in
     /// use takes the next list, in full or merged from the list in force and its changes, so deltas need no place of their own.
-    /// For 200,000 cards: 794 blocks of 4,096 bytes each, 6.5 MB for both.
+    /// For 200,000 cards: 452 blocks of 4,096 bytes each, 3.7 MB for both.
     pub block_lists: [Range<u32>; 2],
     /// The journal: at least two blocks. Six of the longest entries fit 4,096 bytes, on average 13.
     pub journal: Range<u32>,
@@ -96,20 +96,23 @@ pub const fn list_places(start: u32) -> [Range<u32>; LIST_PLACES] {
 }
 
 impl Layout {
-    /// The parts one after the other from `start` in blocks of 4,096 bytes: block lists of 16,131 entries each, and a
-    /// journal of `journal` bytes.
-    pub const fn from_start(start: u32, journal: u32) -> Self {
-        const DEVICE: u32 = 0x4000;
-        const BLOCK_LIST: u32 = 0x0004_0000;
-        let lists = start.saturating_add(DEVICE);
-        let blocks = lists.saturating_add(LIST_SPACE.saturating_mul(LIST_PLACES as u32));
-        let other = blocks.saturating_add(BLOCK_LIST);
-        let end = other.saturating_add(BLOCK_LIST);
+    /// The parts one after the other up to `end`, in blocks of 4,096 bytes: device and payment lists, two block lists of so many
+    /// `cards` each, and the rest for the journal; what is too little for one does not start.
+    pub const fn up_to(end: u32, cards: u32) -> Self {
+        const BLOCK: u32 = 4_096;
+        const LISTS: u32 = 4 * BLOCK;
+        const BLOCK_LISTS: u32 = LISTS.saturating_add(LIST_SPACE.saturating_mul(LIST_PLACES as u32));
+        let place = match block_list::space(cards) {
+            Some(bytes) => bytes.div_ceil(BLOCK).saturating_mul(BLOCK),
+            None => u32::MAX,
+        };
+        let other = BLOCK_LISTS.saturating_add(place);
+        let journal = other.saturating_add(place);
         Self {
-            device: start..lists,
-            lists: list_places(lists),
-            block_lists: [blocks..other, other..end],
-            journal: end..end.saturating_add(journal),
+            device: 0..LISTS,
+            lists: list_places(LISTS),
+            block_lists: [BLOCK_LISTS..other, other..journal],
+            journal: journal..end,
         }
     }
 

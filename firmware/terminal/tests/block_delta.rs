@@ -222,7 +222,7 @@ fn headers_that_may_not_follow() {
         Time::new(date(2026, 11, 23), 0, 0, 0).unwrap(),
     );
     assert_eq!(refused(&mut bench, &future, &base), Err(Refusal::TimeNotAccepted));
-    let large = BlockListHeader { count: 257, ..next };
+    let large = BlockListHeader { count: 385, ..next };
     assert_eq!(refused(&mut bench, &large, &base), Err(Refusal::TooLarge));
     let forged = signed(&next, &secret(82));
     let refused = send(&mut bench, &forged, hash(&host, &base), &[on(1)]);
@@ -260,7 +260,7 @@ fn a_base_that_the_flash_loses_on_the_way_counts_for_nothing() {
             base: hash(&host, &base),
         })
         .unwrap();
-    flash.borrow_mut().bytes[first + 16 + 10] ^= 0x01;
+    flash.borrow_mut().bytes[first + 9 + 7] ^= 0x01;
     let sent = bench.done(&Request::BlockEntries { bytes: &on(9) });
     let refused = sent.and_then(|()| bench.done(&Request::BlockEnd));
     assert!(

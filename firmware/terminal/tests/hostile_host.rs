@@ -394,7 +394,7 @@ fn block_lists_that_are_not_what_the_issuer_signed() {
     };
     let old = BlockListHeader { number: 1, ..header };
     assert_eq!(load(&old, &entries.concat()), Err(Refusal::NotNewer));
-    let large = BlockListHeader { count: 257, ..header };
+    let large = BlockListHeader { count: 385, ..header };
     assert_eq!(load(&large, &entries.concat()), Err(Refusal::TooLarge));
     let unset = BlockListHeader {
         issued: Time::UNSET,

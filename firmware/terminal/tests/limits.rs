@@ -60,8 +60,8 @@ fn a_line_anywhere_in_a_list_of_any_size_is_found_and_proven() {
 fn a_block_list_that_fills_its_space() {
     let flash = chip();
     let mut host = Host::new(vec![line(1, 1, 500_000)]);
-    // Three groups with their tags, and 60 entries with theirs: 4,096 bytes.
-    host.blocked = (2..=253)
+    // Six groups with their tags: 3,552 of 4,096 bytes.
+    host.blocked = (2..=385)
         .map(|serial| CardNumber::new(79, serial).unwrap())
         .collect();
     let mut bench = Bench::power_on(&flash).unwrap();

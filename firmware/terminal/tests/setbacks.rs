@@ -212,7 +212,7 @@ fn a_block_list_that_changed_in_flash_is_none() {
     let flash = chip();
     let mut bench = Bench::power_on(&flash).unwrap();
     let mut host = usual();
-    host.blocked = (2..9)
+    host.blocked = (2..22)
         .map(|serial| CardNumber::new(79, serial).unwrap())
         .collect();
     host.prepare(&mut bench).unwrap();

@@ -30,7 +30,7 @@ use tokio::io::DuplexStream;
 
 const PATIENCE: Patience = Patience {
     hello: Duration::from_millis(250),
-    block_list: Duration::from_millis(500),
+    erasing: Duration::from_millis(500),
     answer: Duration::from_millis(500),
 };
 

@@ -25,8 +25,8 @@ use tempfile::TempDir;
 use terminal::Layout;
 
 /// As on the board (`firmware/boards/qemu-mps2/src/main.rs`).
-const JOURNAL: u32 = 2 << 20;
 const FLASH: usize = 16 << 20;
+const BLOCKED_CARDS: u32 = 200_000;
 const SOON: Duration = Duration::from_secs(60);
 /// Lines that one tap pays: as many as the usual card's holder check is good for.
 const LINES_OF_A_TAP: u32 = 5;
@@ -54,7 +54,13 @@ fn flash_after(past: Past, file: &Path) {
     host.blocked = (2..past.blocked + 2)
         .map(|serial| CardNumber::new(79, serial).unwrap())
         .collect();
-    let mut bench = Bench::laid_out(&flash, Layout::from_start(0, JOURNAL), true, 1).unwrap();
+    let mut bench = Bench::laid_out(
+        &flash,
+        Layout::up_to((FLASH - BLOCK) as u32, BLOCKED_CARDS),
+        true,
+        1,
+    )
+    .unwrap();
     host.prepare(&mut bench).unwrap();
     bench.type_keys("oLan\n");
     let fresh = card(&plan());
@@ -80,7 +86,7 @@ fn flash_after(past: Past, file: &Path) {
 const FULL: Past = Past {
     lines: 4_000,
     entries: 1_000,
-    blocked: 16_131,
+    blocked: BLOCKED_CARDS as u64,
 };
 
 struct Measured {

@@ -30,6 +30,7 @@ use embassy_nrf::twim::{self, Twim};
 use embassy_nrf::{Peri, bind_interrupts, pac, uarte};
 use embassy_time::{Delay, Duration, Instant, Timer, with_timeout};
 use embedded_hal_bus::spi::ExclusiveDevice;
+use embedded_storage::nor_flash::ReadNorFlash as _;
 use heapless::String;
 use link::MAX_ENCODED;
 use runner::Parts;
@@ -132,7 +133,8 @@ async fn main(spawner: Spawner) {
         Ok(flash) => flash,
         Err(error) => return stop(&mut screen, &FlashFailed(error)).await,
     };
-    if let Err(error) = self_test(&mut flash, layout::SELF_TEST) {
+    let places = layout::places(flash.capacity());
+    if let Err(error) = self_test(&mut flash, places.self_test) {
         return stop(&mut screen, &FlashFailed(error)).await;
     }
 
@@ -147,7 +149,7 @@ async fn main(spawner: Spawner) {
     let flash = RefCell::new(flash);
     let now = Instant::now().as_millis();
     let mut place = None;
-    let terminal = match Terminal::start_in(&mut place, &flash, layout::LAYOUT, random, CURVE, image, now) {
+    let terminal = match Terminal::start_in(&mut place, &flash, places.layout, random, CURVE, image, now) {
         Ok(terminal) => terminal,
         Err(reason) => return stop(&mut screen, &reason).await,
     };

@@ -12,6 +12,8 @@ pub const BLOCK: usize = 4096;
 const WORD: usize = 4;
 const BASE: usize = 0x2100_0000;
 const SIZE: usize = 16 << 20;
+/// Bytes that the terminal core may use: all but the seed page.
+pub const TERMINAL: u32 = (SIZE - BLOCK) as u32;
 
 /// A part of the flash that one owner has to itself.
 pub struct Flash {
@@ -29,7 +31,7 @@ pub struct Parts {
 
 /// Hands out the flash.
 pub fn take() -> Parts {
-    let terminal_size = SIZE - BLOCK;
+    let terminal_size = TERMINAL as usize;
     Parts {
         terminal: Flash {
             base: BASE,

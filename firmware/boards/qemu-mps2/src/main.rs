@@ -14,8 +14,12 @@ use qemu_mps2::{clock, executor, flash, image, seed, uart};
 use runner::{Console, Parts};
 use terminal::{Image, Layout, Terminal};
 
-/// Room for some 6,600 journal entries, 3,500 if every one were as long as the longest.
-const JOURNAL: u32 = 2 << 20;
+/// All of the flash: five payment lists of 4,000 lines, two block lists of so many cards, and the rest for the journal.
+const LAYOUT: Layout = Layout::up_to(flash::TERMINAL, BLOCKED_CARDS);
+const BLOCKED_CARDS: u32 = 200_000;
+
+// 10,000 payments that no host has: Intent, Paid and Handed each, as long as they are on average, 13 in a block.
+const _: () = assert!((LAYOUT.journal.end - LAYOUT.journal.start) / flash::BLOCK as u32 * 13 > 10_000 * 3);
 
 #[entry]
 fn main() -> ! {
@@ -45,10 +49,9 @@ async fn terminal() {
     };
     let image = Image { firmware, test: true };
     let flash = RefCell::new(parts.terminal);
-    let layout = Layout::from_start(0, JOURNAL);
     let now = Instant::now().as_millis();
     let mut place = None;
-    match Terminal::start_in(&mut place, &flash, layout, random, CURVE, image, now) {
+    match Terminal::start_in(&mut place, &flash, LAYOUT, random, CURVE, image, now) {
         Ok(terminal) => {
             let (keys, screen) = console.split();
             let parts = Parts {

@@ -29,7 +29,7 @@ use terminal::{CardLost, Image, Layout, Output, StartError, Terminal};
 
 pub type Chip = Nor<4>;
 
-/// Room for lists of 4,000 lines, block lists of 256 entries, and a journal of 16 blocks.
+/// Room for lists of 4,000 lines, block lists of 384 entries, and a journal of 16 blocks.
 pub fn layout() -> Layout {
     let lists = 0x4000;
     let blocks = lists + terminal::LIST_PLACES as u32 * terminal::LIST_SPACE;

@@ -18,7 +18,9 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::runtime::{Builder, Runtime};
 use tokio_serial::{SerialPort as _, SerialStream};
 
-const JOURNAL: u32 = 0x4_0000;
+/// Bytes of flash, and cards that its block lists have room for.
+const FLASH: u32 = 4 << 20;
+const BLOCKED_CARDS: u32 = 16_384;
 
 /// What the line does to frames, counted from 1.
 #[derive(Debug, Clone, Copy, Default)]
@@ -172,7 +174,7 @@ pub(crate) fn runtime() -> Runtime {
 
 /// Until the line is closed.
 fn serve(runtime: &Runtime, mut line: impl AsyncRead + AsyncWrite + Unpin, faults: Faults) {
-    let layout = Layout::from_start(0, JOURNAL);
+    let layout = Layout::up_to(FLASH, BLOCKED_CARDS);
     let flash = RefCell::new(Flash(vec![0xFF; layout.journal.end as usize]));
     let image = Image {
         firmware: [7; 32],
