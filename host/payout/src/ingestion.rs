@@ -108,7 +108,7 @@ pub struct Rejected {
     #[source]
     pub reason: EntryError,
     /// What was done with the entries before it.
-    pub taken: Ingestion,
+    pub taken: Box<Ingestion>,
 }
 
 /// Why a journal was not taken in wholly.
@@ -233,7 +233,7 @@ impl<'s> JournalIngestion<'s> {
         Err(Rejected {
             sequence,
             reason,
-            taken,
+            taken: Box::new(taken),
         }
         .into())
     }
@@ -421,7 +421,16 @@ impl<'s> JournalIngestion<'s> {
             return Err(EntryError::OwnReceipt.into());
         }
         let signed = carried.receipt().signed();
-        verify_receipt(self.store, &signed)?;
+        match verify_receipt(self.store, &signed) {
+            // A ledger that was restored may not know it yet; what others were paid comes home all the same.
+            Err(Fault::Entry(EntryError::UnknownCard)) => {
+                return Ok(Meaning::ReceiptOfUnknownCard {
+                    card: signed.claimed().card_number,
+                    counter: signed.claimed().counter,
+                });
+            }
+            verified => verified?,
+        }
         // It undoes what its own terminal's journal says was not handed over (DATA 5.5), and keeps from the books what only its card tells of.
         if let Some(undone) = carried.reversal() {
             return Ok(Meaning::CarriedReversal {

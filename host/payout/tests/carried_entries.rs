@@ -150,9 +150,9 @@ fn what_the_card_did_not_sign_is_not_taken_in() {
     let wrong: [(Lie, u8, Expected); 3] = [
         (|_| {}, 99, |error| matches!(error, EntryError::Receipt)),
         (
-            |receipt| receipt.card_number = CardNumber::new(79, 99).unwrap(),
-            21,
-            |error| matches!(error, EntryError::UnknownCard),
+            |receipt| receipt.cso_version = 2,
+            99,
+            |error| matches!(error, EntryError::Receipt),
         ),
         (|_| {}, 22, |error| matches!(error, EntryError::Receipt)),
     ];
@@ -165,6 +165,40 @@ fn what_the_card_did_not_sign_is_not_taken_in() {
         assert_eq!(bench.store.payments().unwrap(), []);
         assert_eq!(bench.store.journal("VNT0000002").unwrap().len(), 0);
     }
+}
+
+/// A ledger that was restored does not know the newest cards: the journal comes home all the same, and nothing is booked for them.
+#[test]
+fn a_receipt_of_an_unknown_card_stops_nobody_elses() {
+    let bench = Bench::new();
+    let mut second = other(&bench, 2);
+    let unknown = kept(
+        &bench,
+        |_| {},
+        |receipt| receipt.card_number = CardNumber::new(79, 99).unwrap(),
+        &key(99),
+    );
+    let undone = reversed(&bench, &unknown);
+    let undone = {
+        let mut body = *EncodedReceipt::parse(&undone.1).unwrap().signed().claimed();
+        body.card_number = CardNumber::new(79, 99).unwrap();
+        (undone.0, signed(&body, &key(99)))
+    };
+    for (told, is_new) in [(&unknown, 1), (&undone, 1), (&unknown, 0)] {
+        let taken = carry(&bench, &mut second, told).unwrap();
+        let counts = (
+            taken.stored,
+            taken.brought,
+            taken.brought_unbooked,
+            taken.brought_unknown,
+        );
+        assert_eq!(counts, (1, 0, 0, is_new));
+    }
+    assert_eq!(bench.store.payments().unwrap(), []);
+    assert_eq!(carry(&bench, &mut second, &honest(&bench)).unwrap().brought, 1);
+    let log = bench.store.operations().unwrap();
+    let told = log.iter().filter(|act| act.action == "receipt-of-unknown-card");
+    assert_eq!(told.count(), 2);
 }
 
 #[test]

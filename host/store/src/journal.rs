@@ -7,11 +7,12 @@
 use card_spec::values::CardNumber;
 use sqlx::{AnyConnection, Row as _};
 
+use crate::bookings::{self, Booking};
 use crate::cards::card_number;
 use crate::lists::{LineKey, line_key, optional_number};
-use crate::operators::{Actor, system};
+use crate::operators::system;
 use crate::reversals::AnnouncedReversal;
-use crate::store::{now, number, octets, signed};
+use crate::store::{now, number, octets};
 use crate::{Store, StoreError, operations, reversals, terminals};
 
 /// A verified journal entry.
@@ -82,6 +83,13 @@ pub enum Meaning {
         /// The payment, if its order is for a line that the issuer listed.
         payment: Option<CarriedPayment>,
     },
+    /// The same of a card that the ledger does not know, so that nobody can say whether it signed.
+    ReceiptOfUnknownCard {
+        /// The card.
+        card: CardNumber,
+        /// Its receipt counter.
+        counter: u32,
+    },
 }
 
 /// A payment, from an order and the card's receipt for it, or from the word of two operators.
@@ -132,14 +140,21 @@ pub struct Ingestion {
     pub carried: u64,
     /// Payments of other terminals booked, because their cards have told of them here.
     pub brought: u64,
-    /// Receipts of other terminals for which nothing was booked: their orders are for no listed line, or another order has paid it.
+    /// Receipts of other terminals, told for the first time, for which nothing was booked: their orders are for no listed line, or
+    /// another order has paid it.
     pub brought_unbooked: u64,
+    /// Receipts of cards that this ledger does not know: nothing was checked, nothing booked.
+    pub brought_unknown: u64,
     /// Payments booked.
     pub booked: u64,
     /// Their sum in VND.
     pub booked_amount: u64,
+    /// How many of them two operators have paid by hand.
+    pub by_hand: u64,
     /// Sequence numbers (of the Intent) of payments for lines that are booked as paid already: money left twice.
     pub paid_twice: Vec<u32>,
+    /// Those of payments that had been told as a second one before, and that their cards have undone: no money left twice.
+    pub settled: Vec<u32>,
     /// Payments that are not paid any more: their cards have undone them, or the money of one by hand was not handed over.
     pub reversed: u64,
     /// Sequence numbers (of the Intent) of reversals that undo no payment in the ledger whose money was not handed over: nothing was
@@ -171,6 +186,7 @@ impl Store {
         self.write(async |connection| {
             terminals::demand(connection, terminal).await?;
             let mut result = Ingestion::default();
+            let mut second = Vec::new();
             for entry in entries {
                 if !store_entry(connection, terminal, entry).await? {
                     result.known += 1;
@@ -178,53 +194,11 @@ impl Store {
                 }
                 result.stored += 1;
                 follow(connection, terminal, entry).await?;
-                if let Meaning::Reversed { reversal, card } = &entry.meaning {
-                    if reversals::book(connection, terminal, card, reversal).await? {
-                        result.reversed += 1;
-                    } else {
-                        let subject = format!("{terminal}-{}", reversal.intent);
-                        operations::log(connection, &system(), "reversal-not-booked", &subject).await?;
-                        result.unfounded_reversals.push(reversal.intent);
-                    }
-                }
-                if let Meaning::CarriedReversal { card, order } = &entry.meaning {
-                    reversals::note_carried(connection, card, order).await?;
-                }
-                if let Meaning::CarriedReceipt {
-                    card,
-                    counter,
-                    payment,
-                } = &entry.meaning
-                {
-                    let subject = format!("{card}-{counter}");
-                    match book_told(connection, &system(), &subject, payment.as_ref()).await? {
-                        Some(Booking::Now) => result.brought += 1,
-                        Some(Booking::Before | Booking::Undone) => {}
-                        Some(Booking::SecondPayment) | None => result.brought_unbooked += 1,
-                    }
-                }
-                if let Meaning::HandOver {
-                    intent,
-                    handed: false,
-                } = entry.meaning
-                {
-                    result.reversed += reversals::undo_by_hand(connection, terminal, intent).await?;
-                }
-                let (Meaning::Paid(payment) | Meaning::PaidByHand(payment)) = &entry.meaning else {
-                    continue;
-                };
-                match book_announced(connection, terminal, payment).await? {
-                    Booking::Now => {
-                        result.booked += 1;
-                        result.booked_amount += payment.amount;
-                    }
-                    Booking::Before => result.carried += 1,
-                    Booking::SecondPayment | Booking::Undone => {
-                        let subject = format!("{terminal}-{}", payment.intent);
-                        operations::log(connection, &system(), "second-payment-not-booked", &subject).await?;
-                        result.paid_twice.push(payment.intent);
-                    }
-                }
+                second.extend(result.book(connection, terminal, &entry.meaning).await?);
+            }
+            // One that its card tells undone further on is none.
+            for order in &second {
+                result.brought_unbooked += u64::from(bookings::is_second(connection, order).await?);
             }
             Ok(result)
         })
@@ -345,6 +319,134 @@ impl Store {
     }
 }
 
+impl Ingestion {
+    /// Books what an entry means. The order of a payment that a card has told of, if it is a second one.
+    async fn book(
+        &mut self,
+        connection: &mut AnyConnection,
+        terminal: &str,
+        meaning: &Meaning,
+    ) -> Result<Option<[u8; 32]>, StoreError> {
+        match meaning {
+            Meaning::Paid(payment) | Meaning::PaidByHand(payment) => {
+                self.pay(connection, terminal, payment).await?;
+            }
+            Meaning::Reversed { reversal, card } => {
+                self.reverse(connection, terminal, reversal, card).await?;
+            }
+            Meaning::HandOver {
+                intent,
+                handed: false,
+            } => self.undo_by_hand(connection, terminal, *intent).await?,
+            Meaning::CarriedReversal { card, order } => {
+                reversals::note_carried(connection, card, order).await?;
+            }
+            Meaning::CarriedReceipt {
+                card,
+                counter,
+                payment,
+            } => {
+                let subject = format!("{card}-{counter}");
+                match bookings::book_told(connection, &system(), &subject, payment.as_ref()).await? {
+                    Some(Booking::Now) => self.brought += 1,
+                    Some(Booking::Before | Booking::Undone) => {}
+                    Some(Booking::SecondPayment) => {
+                        return Ok(payment.as_ref().map(|carried| carried.payment.order));
+                    }
+                    None => self.brought_unbooked += 1,
+                }
+            }
+            Meaning::ReceiptOfUnknownCard { card, counter } => {
+                let subject = format!("{card}-{counter}");
+                let is_new =
+                    bookings::log_once(connection, &system(), "receipt-of-unknown-card", &subject).await?;
+                self.brought_unknown += u64::from(is_new);
+            }
+            _ => {}
+        }
+        Ok(None)
+    }
+
+    async fn pay(
+        &mut self,
+        connection: &mut AnyConnection,
+        terminal: &str,
+        payment: &Payment,
+    ) -> Result<(), StoreError> {
+        match bookings::book_announced(connection, terminal, payment).await? {
+            Booking::Now => {
+                self.booked += 1;
+                self.booked_amount += payment.amount;
+                self.by_hand += u64::from(payment.card_counter.is_none());
+            }
+            Booking::Before => self.carried += 1,
+            Booking::SecondPayment | Booking::Undone => self.paid_twice.push(payment.intent),
+        }
+        Ok(())
+    }
+
+    async fn reverse(
+        &mut self,
+        connection: &mut AnyConnection,
+        terminal: &str,
+        reversal: &AnnouncedReversal,
+        card: &CardNumber,
+    ) -> Result<(), StoreError> {
+        if reversals::book(connection, terminal, card, reversal).await? {
+            self.reversed += 1;
+            return self.book_second(connection, terminal, &reversal.order).await;
+        }
+        if bookings::settle(connection, terminal, card, reversal).await? {
+            self.settle(reversal.intent);
+            return Ok(());
+        }
+        let subject = format!("{terminal}-{}", reversal.intent);
+        operations::log(connection, &system(), "reversal-not-booked", &subject).await?;
+        self.unfounded_reversals.push(reversal.intent);
+        Ok(())
+    }
+
+    async fn undo_by_hand(
+        &mut self,
+        connection: &mut AnyConnection,
+        terminal: &str,
+        intent: u32,
+    ) -> Result<(), StoreError> {
+        if let Some(order) = reversals::undo_by_hand(connection, terminal, intent).await? {
+            self.reversed += 1;
+            return self.book_second(connection, terminal, &order).await;
+        }
+        if bookings::settle_by_hand(connection, terminal, intent).await? {
+            self.settle(intent);
+        }
+        Ok(())
+    }
+
+    /// The line of a payment that was undone may be paid by another one that was told before.
+    async fn book_second(
+        &mut self,
+        connection: &mut AnyConnection,
+        terminal: &str,
+        undone: &[u8; 32],
+    ) -> Result<(), StoreError> {
+        let Some(second) = bookings::book_second(connection, undone).await? else {
+            return Ok(());
+        };
+        self.booked += 1;
+        self.booked_amount += second.amount;
+        if second.terminal == terminal {
+            self.settle(second.intent);
+        }
+        Ok(())
+    }
+
+    /// It is no second payment after all, whether that was told now or before.
+    fn settle(&mut self, intent: u32) {
+        self.paid_twice.retain(|second| *second != intent);
+        self.settled.push(intent);
+    }
+}
+
 /// Stores an entry; `false` if the same one is there already.
 async fn store_entry(
     connection: &mut AnyConnection,
@@ -396,6 +498,7 @@ async fn follow(
         | Meaning::Reversed { .. }
         | Meaning::CarriedReceipt { .. }
         | Meaning::CarriedReversal { .. }
+        | Meaning::ReceiptOfUnknownCard { .. }
         | Meaning::PaidByHand(_) => {}
         Meaning::HandOver { intent, handed } => {
             reversals::hand_over(connection, terminal, *intent, *handed).await?;
@@ -430,119 +533,6 @@ async fn follow(
         }
     }
     Ok(())
-}
-
-/// What became of a payment that was to be booked.
-pub(crate) enum Booking {
-    /// It is booked.
-    Now,
-    /// It was booked when its other witness told of it.
-    Before,
-    /// Its line is paid by another order, or its card has used the receipt's counter for another one.
-    SecondPayment,
-    /// It is not booked: only its card tells of it, and tells that it has undone it.
-    Undone,
-}
-
-/// Books a payment that the terminal's journal tells of.
-async fn book_announced(
-    connection: &mut AnyConnection,
-    terminal: &str,
-    payment: &Payment,
-) -> Result<Booking, StoreError> {
-    if insert_payment(connection, terminal, payment, Some(payment.intent)).await? {
-        return Ok(Booking::Now);
-    }
-    let sql = "UPDATE payment SET announced = sequence
-               WHERE order_hash = $1 AND card = $2 AND card_counter = $3 AND announced IS NULL";
-    let announced = sqlx::query(sql)
-        .bind(payment.order.to_vec())
-        .bind(payment.card.to_string())
-        .bind(payment.card_counter.map(i64::from))
-        .execute(connection)
-        .await?;
-    Ok(if announced.rows_affected() == 1 {
-        Booking::Before
-    } else {
-        Booking::SecondPayment
-    })
-}
-
-/// Books the payment that a card's receipt proves, once for all who tell of it, and writes down what became of it; `None` if its
-/// order is for no listed line.
-pub(crate) async fn book_told(
-    connection: &mut AnyConnection,
-    actor: &Actor,
-    subject: &str,
-    payment: Option<&CarriedPayment>,
-) -> Result<Option<Booking>, StoreError> {
-    let booking = match payment {
-        None => None,
-        Some(payment) => Some(book_carried(connection, payment).await?),
-    };
-    let act = match booking {
-        None => "receipt-of-no-line",
-        Some(Booking::Now) => "payment-booked-from-card",
-        Some(Booking::Before) => return Ok(booking),
-        Some(Booking::SecondPayment) => "second-payment-not-booked",
-        Some(Booking::Undone) => "undone-payment-not-booked",
-    };
-    operations::log(connection, actor, act, subject).await?;
-    Ok(booking)
-}
-
-/// Books a payment that its card tells of.
-async fn book_carried(
-    connection: &mut AnyConnection,
-    CarriedPayment { terminal, payment }: &CarriedPayment,
-) -> Result<Booking, StoreError> {
-    let is_undone = reversals::is_undone(connection, &payment.card, &payment.order).await?;
-    if !is_undone && insert_payment(connection, terminal, payment, None).await? {
-        return Ok(Booking::Now);
-    }
-    let sql = "SELECT 1 AS found FROM payment WHERE order_hash = $1 AND card = $2 AND card_counter = $3";
-    let known = sqlx::query(sql)
-        .bind(payment.order.to_vec())
-        .bind(payment.card.to_string())
-        .bind(payment.card_counter.map(i64::from))
-        .fetch_optional(connection)
-        .await?;
-    Ok(match known {
-        Some(_) => Booking::Before,
-        None if is_undone => Booking::Undone,
-        None => Booking::SecondPayment,
-    })
-}
-
-/// `false` if line, receipt counter or order is there already.
-async fn insert_payment(
-    connection: &mut AnyConnection,
-    terminal: &str,
-    payment: &Payment,
-    announced: Option<u32>,
-) -> Result<bool, StoreError> {
-    // Not an error that is passed over: after a failed statement PostgreSQL commits nothing of a transaction.
-    let booked = sqlx::query(
-        "INSERT INTO payment (order_hash, announced, terminal, sequence, person, programme, entitlement, line_type, period,
-         amount, card, card_counter, paid_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
-         ON CONFLICT DO NOTHING",
-    )
-    .bind(payment.order.to_vec())
-    .bind(announced.map(i64::from))
-    .bind(terminal)
-    .bind(i64::from(payment.intent))
-    .bind(payment.key.person.to_vec())
-    .bind(&payment.key.programme)
-    .bind(i64::from(payment.key.entitlement))
-    .bind(i64::from(payment.key.line_type))
-    .bind(&payment.key.period)
-    .bind(signed(payment.amount, "an amount")?)
-    .bind(payment.card.to_string())
-    .bind(payment.card_counter.map(i64::from))
-    .bind(&payment.paid_at)
-    .execute(connection)
-    .await?;
-    Ok(booked.rows_affected() == 1)
 }
 
 async fn head(connection: &mut AnyConnection, terminal: &str) -> Result<Option<JournalHead>, StoreError> {

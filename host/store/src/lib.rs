@@ -34,6 +34,7 @@
 mod backup;
 pub mod batches;
 pub mod block_lists;
+mod bookings;
 pub mod cards;
 mod connections;
 pub mod deliveries;

@@ -12,10 +12,11 @@ use card_spec::values::CardNumber;
 use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, Row as _};
 
+use crate::bookings::book_told;
 use crate::cards::{BlockReason, Card, CardState, card, card_on_chip, wrong_state};
 use crate::deliveries::{ChipSerial, serial_text};
 use crate::issuer_log::{Issuer, Position, SignedObject, append};
-use crate::journal::{CarriedPayment, book_told};
+use crate::journal::CarriedPayment;
 use crate::operations::log;
 use crate::operators::{Actor, Role};
 use crate::store::{now, number, octets, signed};

@@ -62,6 +62,11 @@ pub(crate) fn migrations(engine: Engine) -> Migrator {
             "undone by issuer",
             include_str!("../migrations/0018_undone_by_issuer.sql"),
         ),
+        version(
+            19,
+            "second payments",
+            include_str!("../migrations/0019_second_payments.sql"),
+        ),
     ])
 }
 

@@ -145,6 +145,17 @@ impl Store {
     }
 }
 
+/// Was this act done to this subject before?
+pub(crate) async fn is_logged(
+    connection: &mut AnyConnection,
+    action: &str,
+    subject: &str,
+) -> Result<bool, StoreError> {
+    let sql = "SELECT 1 AS found FROM operation WHERE action = $1 AND subject = $2 LIMIT 1";
+    let query = sqlx::query(sql).bind(action).bind(subject);
+    Ok(query.fetch_optional(connection).await?.is_some())
+}
+
 /// Adds a line within the transaction of the act it tells of.
 ///
 /// # Errors

@@ -9,14 +9,14 @@ use card_spec::payment::ReceiptKind;
 use card_spec::script::{Action, IssuerScript};
 use card_spec::signed::Signed;
 use card_spec::values::CardNumber;
-use sqlx::AnyConnection;
+use sqlx::{AnyConnection, AssertSqlSafe};
 
 use crate::cards::{Card, wrong_state};
 use crate::maintenance::CardReceipt;
 use crate::operations::log;
 use crate::operators::Actor;
 use crate::store::{number, octets};
-use crate::{Store, StoreError};
+use crate::{Store, StoreError, bookings};
 
 /// A reversal that a terminal's journal announced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,13 +55,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::Database`].
     pub fn not_handed(&self, terminal: &str) -> Result<Vec<u32>, StoreError> {
-        let sql = "SELECT intent FROM hand_over WHERE terminal = $1 AND handed = 0 AND NOT EXISTS
-                   (SELECT 1 FROM payment WHERE payment.terminal = hand_over.terminal
-                    AND payment.announced = hand_over.intent AND payment.reversed = 1) ORDER BY intent";
-        self.read(async |connection| {
-            let rows = sqlx::query(sql).bind(terminal).fetch_all(connection).await?;
-            rows.iter().map(|row| number(row, "intent")).collect()
-        })
+        self.not_handed_but(terminal, "")
     }
 
     /// The same, with those that the issuer has undone meanwhile: their terminal does not know of it and may tell of them again.
@@ -69,12 +63,20 @@ impl Store {
     /// # Errors
     /// [`StoreError::Database`].
     pub fn not_handed_as_told(&self, terminal: &str) -> Result<Vec<u32>, StoreError> {
-        let sql = "SELECT intent FROM hand_over WHERE terminal = $1 AND handed = 0 AND NOT EXISTS
-                   (SELECT 1 FROM payment WHERE payment.terminal = hand_over.terminal
-                    AND payment.announced = hand_over.intent AND payment.reversed = 1 AND NOT EXISTS
-                    (SELECT 1 FROM undone_by_issuer WHERE undone_by_issuer.order_hash = payment.order_hash)) ORDER BY intent";
+        let told = "AND NOT EXISTS (SELECT 1 FROM undone_by_issuer WHERE undone_by_issuer.order_hash = payment.order_hash)";
+        self.not_handed_but(terminal, told)
+    }
+
+    /// All but those whose payments were undone, as far as `which` of them counts.
+    fn not_handed_but(&self, terminal: &str, which: &'static str) -> Result<Vec<u32>, StoreError> {
+        let sql = format!(
+            "SELECT intent FROM hand_over WHERE terminal = $1 AND handed = 0 AND NOT EXISTS
+             (SELECT 1 FROM payment WHERE payment.terminal = hand_over.terminal
+              AND payment.announced = hand_over.intent AND payment.reversed = 1 {which}) ORDER BY intent"
+        );
         self.read(async |connection| {
-            let rows = sqlx::query(sql).bind(terminal).fetch_all(connection).await?;
+            let query = sqlx::query(AssertSqlSafe(sql)).bind(terminal);
+            let rows = query.fetch_all(connection).await?;
             rows.iter().map(|row| number(row, "intent")).collect()
         })
     }
@@ -98,18 +100,19 @@ pub(crate) async fn hand_over(
     Ok(())
 }
 
-/// The money of a payment by hand was not handed over: no card knows of it, so the clerk's word undoes it. How many payments that were:
-/// one, or none if it was paid by a card, or handed over before.
+/// The money of a payment by hand was not handed over: no card knows of it, so the clerk's word undoes it. Hash of its order; `None` if
+/// it was paid by a card, or handed over before.
 pub(crate) async fn undo_by_hand(
     connection: &mut AnyConnection,
     terminal: &str,
     entry: u32,
-) -> Result<u64, StoreError> {
+) -> Result<Option<[u8; 32]>, StoreError> {
     let sql = "UPDATE payment SET reversed = 1 WHERE terminal = $1 AND announced = $2 AND card_counter IS NULL AND reversed = 0
                AND EXISTS (SELECT 1 FROM hand_over WHERE hand_over.terminal = payment.terminal
-               AND hand_over.intent = payment.announced AND hand_over.handed = 0)";
+               AND hand_over.intent = payment.announced AND hand_over.handed = 0) RETURNING order_hash";
     let query = sqlx::query(sql).bind(terminal).bind(i64::from(entry));
-    Ok(query.execute(connection).await?.rows_affected())
+    let undone = query.fetch_optional(connection).await?;
+    undone.map(|row| octets(&row, "order_hash")).transpose()
 }
 
 /// Keeps a reversal that the entry of this number announces.
@@ -145,7 +148,7 @@ pub(crate) async fn book(
     Ok(query.execute(connection).await?.rows_affected() == 1)
 }
 
-/// Keeps that a card has told of its reversal of an order.
+/// Keeps that a card has told of its reversal of an order, which may be in the books for another one that stands.
 pub(crate) async fn note_carried(
     connection: &mut AnyConnection,
     card: &CardNumber,
@@ -154,8 +157,8 @@ pub(crate) async fn note_carried(
     let sql =
         "INSERT INTO carried_reversal (order_hash, card) VALUES ($1, $2) ON CONFLICT (order_hash) DO NOTHING";
     let query = sqlx::query(sql).bind(order.to_vec()).bind(card.to_string());
-    query.execute(connection).await?;
-    Ok(())
+    query.execute(&mut *connection).await?;
+    bookings::exchange(connection, card).await.map(drop)
 }
 
 /// Has this card told of its reversal of this order?
@@ -218,6 +221,7 @@ pub(crate) async fn book_by_issuer(
     }
     let query = sqlx::query("UPDATE payment SET reversed = 1 WHERE order_hash = $1").bind(order.to_vec());
     query.execute(&mut *connection).await?;
+    bookings::book_second(connection, &order).await?;
     sqlx::query("INSERT INTO undone_by_issuer (order_hash, card, counter) VALUES ($1, $2, $3)")
         .bind(order.to_vec())
         .bind(card.to_string())

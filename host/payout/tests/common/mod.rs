@@ -52,6 +52,11 @@ pub(crate) fn location(folder: &Path) -> Location {
     }
 }
 
+/// Is the ledger on PostgreSQL?
+pub(crate) fn is_on_a_server() -> bool {
+    std::env::var_os("ANSINH_TEST_ENGINE").is_some()
+}
+
 /// Changes a ledger from outside.
 pub(crate) fn alter(location: &Location, sql: &str) {
     match location {

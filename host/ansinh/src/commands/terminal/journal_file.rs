@@ -15,7 +15,7 @@ use card_spec::values::TerminalName;
 use clap::Args;
 use serde_json::json;
 
-use super::sync::{brought, paid_twice, reversals, take};
+use super::sync::{brought, by_hand, paid_twice, reversals, take};
 use super::{Line, Options, Refused, open, provisioned_name};
 
 #[derive(Args)]
@@ -179,9 +179,11 @@ fn report(options: &Options, name: TerminalName, taken: &Ingestion, not_handed: 
             "terminal": name.as_str(),
             "entries": taken.stored,
             "payments": taken.booked,
+            "payments_by_hand": taken.by_hand,
             "payments_known_from_cards": taken.carried,
             "payments_of_other_terminals": taken.brought,
             "receipts_not_booked": taken.brought_unbooked,
+            "receipts_of_unknown_cards": taken.brought_unknown,
             "total_vnd": taken.booked_amount,
             "paid_twice": taken.paid_twice,
             "reversed": taken.reversed,
@@ -196,10 +198,11 @@ fn report(options: &Options, name: TerminalName, taken: &Ingestion, not_handed: 
   mục nhật ký mới / new journal entries   {}
   khoản chi trả / payments                {}
   tổng số tiền / total                    {} VND
-{}{}  trong sổ đến / in the ledger up to      {up_to}",
+{}{}{}  trong sổ đến / in the ledger up to      {up_to}",
         taken.stored,
         taken.booked,
         taken.booked_amount,
+        by_hand(taken),
         brought(taken),
         reversals(taken, not_handed)
     );

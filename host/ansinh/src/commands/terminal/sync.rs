@@ -61,9 +61,11 @@ impl Outcome {
             "terminal": terminal.as_str(),
             "entries": taken.stored,
             "payments": taken.booked,
+            "payments_by_hand": taken.by_hand,
             "payments_known_from_cards": taken.carried,
             "payments_of_other_terminals": taken.brought,
             "receipts_not_booked": taken.brought_unbooked,
+            "receipts_of_unknown_cards": taken.brought_unknown,
             "total_vnd": taken.booked_amount,
             "paid_twice": taken.paid_twice,
             "reversed": taken.reversed,
@@ -86,6 +88,7 @@ impl Outcome {
   đã xác nhận đến / acknowledged up to    {acknowledged}\n",
             taken.booked_amount
         );
+        text += &by_hand(taken);
         text += &brought(taken);
         text += &reversals(taken, not_handed);
         if let Some(day) = certified_until {
@@ -190,7 +193,7 @@ pub(super) fn take(
         Ok(part) => add(taken, part),
         Err(IngestionError::Store(error)) => return Err(error.into()),
         Err(IngestionError::Rejected(rejected)) => {
-            add(taken, rejected.taken.clone());
+            add(taken, (*rejected.taken).clone());
             return Err(quarantine(home, name, &rejected, taken, bytes)?);
         }
     }
@@ -211,12 +214,29 @@ pub(super) fn paid_twice(terminal: TerminalName, taken: &Ingestion) -> Option<St
     });
     let unbooked = (taken.brought_unbooked > 0).then(|| {
         format!(
-            "biên nhận của máy khác không ghi sổ được / not booked: {} receipts of other terminals that cards have shown at {terminal} are of no listed line, or of a line that another order has paid. They are stored as evidence, and `ansinh operations show` names card and receipt; start an investigation",
+            "biên nhận của máy khác không ghi sổ được / not booked: {} receipts of other terminals that cards have shown at {terminal} are of no listed line, or of a line that another order has paid, unless the other terminal's journal still tells that one of the two was undone. They are stored as evidence, and `ansinh operations show` names card and receipt; start an investigation",
             taken.brought_unbooked
         )
     });
-    let found: Vec<_> = [twice, unfounded, unbooked].into_iter().flatten().collect();
+    let unknown = (taken.brought_unknown > 0).then(|| {
+        format!(
+            "biên nhận của thẻ không có trong sổ / not checked: {} receipts of cards that this ledger does not know. They are stored as evidence, and `ansinh operations show` names card and receipt. If the ledger was restored, bring it up to date, then read those cards (`ansinh card show`): what they have paid is booked then; else start an investigation",
+            taken.brought_unknown
+        )
+    });
+    let found: Vec<_> = [twice, unfounded, unbooked, unknown]
+        .into_iter()
+        .flatten()
+        .collect();
     (!found.is_empty()).then(|| found.join(". "))
+}
+
+/// Line of a report on what two operators have paid without a card's receipt; none if there is nothing to tell.
+pub(super) fn by_hand(taken: &Ingestion) -> String {
+    match taken.by_hand {
+        0 => String::new(),
+        count => format!("  trong đó chi tay / of them by hand      {count}\n"),
+    }
 }
 
 /// Lines of a report on what cards have told of other terminals; none if there is nothing to tell.
@@ -252,9 +272,13 @@ fn add(total: &mut Ingestion, part: Ingestion) {
     total.carried += part.carried;
     total.brought += part.brought;
     total.brought_unbooked += part.brought_unbooked;
+    total.brought_unknown += part.brought_unknown;
     total.booked += part.booked;
     total.booked_amount += part.booked_amount;
+    total.by_hand += part.by_hand;
+    total.paid_twice.retain(|intent| !part.settled.contains(intent));
     total.paid_twice.extend(part.paid_twice);
+    total.settled.extend(part.settled);
     total.reversed += part.reversed;
     total.unfounded_reversals.extend(part.unfounded_reversals);
 }
