@@ -26,6 +26,7 @@ const SAM_CONFIGURATION: u8 = 0x14;
 const RF_CONFIGURATION: u8 = 0x32;
 const IN_DATA_EXCHANGE: u8 = 0x40;
 const IN_LIST_PASSIVE_TARGET: u8 = 0x4A;
+const IN_PSL: u8 = 0x4E;
 const IN_RELEASE: u8 = 0x52;
 
 /// Section 7.1, table of error codes.
@@ -37,8 +38,11 @@ const NO_SUCH_TARGET: u8 = 0x27;
 const TARGET: u8 = 1;
 /// SENS_RES and SEL_RES of a card with a single-size UID that speaks ISO/IEC 14443-4.
 const SENS_SEL_RES: [u8; 3] = [0x00, 0x04, 0x20];
-/// ISO/IEC 14443-4, 5.2: TL, T0 (frames of 256 bytes), TA1, TB1 (waiting time 39 ms), TC1.
-const ATS: [u8; 5] = [0x05, 0x78, 0x80, 0x70, 0x02];
+/// ISO/IEC 14443-4, 5.2: TL, T0 (frames of 256 bytes), TA1 (212 and 424 kbit/s, the same in both directions), TB1 (waiting time
+/// 39 ms), TC1.
+const ATS: [u8; 5] = [0x05, 0x78, 0xB3, 0x70, 0x02];
+/// Section 7.3.7: the highest rate in InPSL, 424 kbit/s.
+const FASTEST: u8 = 0x02;
 /// Section 7.3.1, item 5: "retry eternally", the setting after reset.
 const FOR_EVER: u8 = 0xFF;
 
@@ -64,6 +68,7 @@ fn serve(chip: &mut impl Chip, terminal: &TcpStream, control: &Control) -> io::R
         control,
         retries: FOR_EVER,
         active: None,
+        in_use: false,
     };
     let mut last = Vec::new();
     loop {
@@ -143,6 +148,8 @@ struct Pn532<'a, C> {
     retries: u8,
     /// The insertion whose card is active: taken out and put back, it is another activation.
     active: Option<u64>,
+    /// It has had its rate, or a command: too late for another rate.
+    in_use: bool,
 }
 
 impl<C: Chip> Pn532<'_, C> {
@@ -166,6 +173,8 @@ impl<C: Chip> Pn532<'_, C> {
             (RF_CONFIGURATION, [item, _, ..]) if *item != 0x05 => vec![],
             // At most one card of type A at 106 kbit/s.
             (IN_LIST_PASSIVE_TARGET, [1..=2, 0x00, ..]) => self.list_passive_target(),
+            // A wire of TCP has no rate: only who may ask for one, and when, is the chip's.
+            (IN_PSL, [target, to @ ..=FASTEST, from @ ..=FASTEST]) if to == from => self.change_rate(*target),
             (IN_DATA_EXCHANGE, [target, apdu @ ..]) => self.exchange(*target, apdu),
             (IN_RELEASE, [0 | TARGET]) => {
                 self.active = None;
@@ -187,9 +196,22 @@ impl<C: Chip> Pn532<'_, C> {
         };
         self.chip.reset();
         self.active = Some(insertion);
+        self.in_use = false;
         // ISO/IEC 14443-3, 6.5.4: 08 starts a UID that is not fixed.
         let [.., a, b, c] = insertion.to_be_bytes();
         [&[1, TARGET], &SENS_SEL_RES[..], &[4, 0x08, a, b, c], &ATS].concat()
+    }
+
+    /// PPS (ISO/IEC 14443-4, 5.3): once after activation, before the first command.
+    fn change_rate(&mut self, target: u8) -> Vec<u8> {
+        if target != TARGET || self.active.is_none() {
+            return vec![NO_SUCH_TARGET];
+        }
+        if self.in_use || !self.is_there() {
+            return self.lost();
+        }
+        self.in_use = true;
+        vec![0x00]
     }
 
     fn exchange(&mut self, target: u8, apdu: &[u8]) -> Vec<u8> {
@@ -199,6 +221,7 @@ impl<C: Chip> Pn532<'_, C> {
         if !self.is_there() {
             return self.lost();
         }
+        self.in_use = true;
         match self.control.transmit(self.chip, apdu) {
             Some(answer) if answer.len() > MAX_APDU => vec![ANSWER_TOO_LONG],
             // Taken away while it worked: nobody hears the answer.
@@ -330,6 +353,28 @@ mod tests {
     }
 
     #[test]
+    fn a_rate_is_asked_for_once_and_before_the_first_command() {
+        let (mut terminal, control) = Terminal::start();
+        let faster = [FROM_HOST, IN_PSL, TARGET, 2, 2];
+        let changed = [TO_HOST, 0x4F, 0];
+        let lost = [TO_HOST, 0x4F, TIME_OUT];
+        assert_eq!(terminal.ask(&faster), [TO_HOST, 0x4F, NO_SUCH_TARGET]);
+        control.insert();
+        terminal.ask(&LIST);
+        assert_eq!(terminal.ask(&faster), changed);
+        assert_eq!(terminal.ask(&SELECT)[2], 0);
+        terminal.ask(&[FROM_HOST, IN_RELEASE, TARGET]);
+        for late in [faster.as_slice(), &SELECT] {
+            terminal.ask(&LIST);
+            assert_eq!(terminal.ask(late)[2], 0);
+            assert_eq!(terminal.ask(&faster), lost);
+        }
+        terminal.ask(&LIST);
+        control.remove();
+        assert_eq!(terminal.ask(&faster), lost);
+    }
+
+    #[test]
     fn asleep_it_is_silent() {
         let (mut terminal, _) = Terminal::asleep();
         terminal.send(&information(&[FROM_HOST, GET_FIRMWARE_VERSION]));
@@ -371,7 +416,7 @@ mod tests {
     fn what_the_chip_does_not_know_is_a_syntax_error() {
         let (mut terminal, control) = Terminal::start();
         control.insert();
-        let unknown: [&[u8]; 10] = [
+        let unknown: [&[u8]; 13] = [
             &[],
             &[FROM_HOST],
             &[TO_HOST, GET_FIRMWARE_VERSION],
@@ -382,6 +427,9 @@ mod tests {
             &[FROM_HOST, IN_LIST_PASSIVE_TARGET, 3, 0],
             &[FROM_HOST, IN_DATA_EXCHANGE],
             &[FROM_HOST, IN_RELEASE, 2],
+            &[FROM_HOST, IN_PSL, TARGET, 3, 3],
+            &[FROM_HOST, IN_PSL, TARGET, 2, 1],
+            &[FROM_HOST, IN_PSL, TARGET],
         ];
         for content in unknown {
             assert_eq!(terminal.ask(content), [0x7F], "{content:02X?}");

@@ -23,7 +23,7 @@ use embassy_nrf::buffered_uarte::{self, BufferedUarte};
 use embassy_nrf::config::{Config, Debug, HfclkSource, LfclkSource};
 use embassy_nrf::gpio::{AnyPin, Input, Level, Output, OutputDrive, Pull};
 use embassy_nrf::mode::Async;
-use embassy_nrf::peripherals::{RNG, SPI2, TWISPI0, UARTE0, UARTE1};
+use embassy_nrf::peripherals::{RNG, SPI2, TWISPI0, TWISPI1, UARTE0};
 use embassy_nrf::rng::{self, Rng};
 use embassy_nrf::spim::{self, Spim};
 use embassy_nrf::twim::{self, Twim};
@@ -33,6 +33,7 @@ use embedded_hal_bus::spi::ExclusiveDevice;
 use embedded_storage::nor_flash::ReadNorFlash as _;
 use heapless::String;
 use link::MAX_ENCODED;
+use reader::Spi;
 use runner::Parts;
 use screen::Screen as _;
 use static_cell::ConstStaticCell;
@@ -45,8 +46,8 @@ bind_interrupts!(struct Interrupts {
     RNG => rng::InterruptHandler<RNG>;
     SPI2 => spim::InterruptHandler<SPI2>;
     TWISPI0 => twim::InterruptHandler<TWISPI0>;
+    TWISPI1 => spim::InterruptHandler<TWISPI1>;
     UARTE0 => buffered_uarte::InterruptHandler<UARTE0>;
-    UARTE1 => buffered_uarte::InterruptHandler<UARTE1>;
 });
 
 /// 1,024 bytes with bias correction take about 0.12 s (nRF52840 product specification 6.19.3); a source that stands still
@@ -61,9 +62,6 @@ const HOST_FRAME: usize = MAX_ENCODED.next_multiple_of(2);
 static HOST_IN: ConstStaticCell<[u8; HOST_FRAME]> = ConstStaticCell::new([0; HOST_FRAME]);
 /// To the host: sent while the core goes on.
 static HOST_OUT: ConstStaticCell<[u8; 1_024]> = ConstStaticCell::new([0; 1_024]);
-/// Two of the PN532's longest frames, and one.
-static READER_IN: ConstStaticCell<[u8; 528]> = ConstStaticCell::new([0; 528]);
-static READER_OUT: ConstStaticCell<[u8; 264]> = ConstStaticCell::new([0; 264]);
 /// What the OLED is sent from the program's constants, which its bus cannot reach.
 static OLED_OUT: ConstStaticCell<[u8; 32]> = ConstStaticCell::new([0; 32]);
 
@@ -154,6 +152,14 @@ async fn main(spawner: Spawner) {
         Err(reason) => return stop(&mut screen, &reason).await,
     };
 
+    // Not SPIM3: it may send wrong bytes while the processor uses the same memory (anomaly 198).
+    let mut bus = spim::Config::default();
+    bus.frequency = spim::Frequency::M2;
+    bus.bit_order = spim::BitOrder::LsbFirst;
+    let reader_bus = Spim::new(chip.TWISPI1, Interrupts, chip.P1_15, chip.P1_14, chip.P1_13, bus);
+    let reader_select = Output::new(chip.P1_12, Level::High, OutputDrive::Standard);
+    let reader_irq = Input::new(chip.P1_01, Pull::Up);
+
     let mut line = uarte::Config::default();
     line.baudrate = uarte::Baudrate::Baud115200;
     let parts = Parts {
@@ -166,25 +172,13 @@ async fn main(spawner: Spawner) {
             chip.P0_08,
             chip.P0_06,
             Interrupts,
-            line.clone(),
+            line,
             HOST_IN.take(),
             HOST_OUT.take(),
         ),
         screen,
         keys: keys::Keys,
-        card_reader: BufferedUarte::new(
-            chip.UARTE1,
-            chip.TIMER2,
-            chip.PPI_CH2,
-            chip.PPI_CH3,
-            chip.PPI_GROUP1,
-            chip.P1_01,
-            chip.P1_02,
-            Interrupts,
-            line,
-            READER_IN.take(),
-            READER_OUT.take(),
-        ),
+        card_reader: Spi::new(reader_bus, reader_select, reader_irq),
     };
     match runner::run(terminal, parts, watchdog::feed).await {}
 }

@@ -11,6 +11,7 @@ use embedded_io_async::Write;
 use heapless::String;
 use qemu_mps2::curve::CURVE;
 use qemu_mps2::{clock, executor, flash, image, seed, uart};
+use reader::Serial;
 use runner::{Console, Parts};
 use terminal::{Image, Layout, Terminal};
 
@@ -58,7 +59,7 @@ async fn terminal() {
                 host,
                 screen: Console(screen),
                 keys,
-                card_reader,
+                card_reader: Serial(card_reader),
             };
             // This machine has no watchdog.
             match runner::run(terminal, parts, || ()).await {}

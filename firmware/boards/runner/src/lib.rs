@@ -1,4 +1,4 @@
-//! Feeds the terminal core from a board's serial lines and carries out what it asks for: the same on every board.
+//! Feeds the terminal core from a board's wires and carries out what it asks for: the same on every board.
 #![no_std]
 
 use core::convert::Infallible;
@@ -10,7 +10,7 @@ use embassy_time::{Duration, Instant, Timer};
 use embedded_io_async::{Read, Write};
 use embedded_storage::nor_flash::NorFlash;
 use rand_core::CryptoRng;
-use reader::{MAX_APDU, Reader, ReaderError, Target};
+use reader::{MAX_APDU, Reader, ReaderError, Target, Transport};
 use screen::Screen;
 use terminal::{CardLost, Output, Terminal};
 use zeroize::Zeroizing;
@@ -35,13 +35,14 @@ pub struct Parts<H, D, K, S> {
     pub screen: D,
     /// The clerk's keys.
     pub keys: K,
-    /// The PN532.
+    /// The wires to the PN532.
     pub card_reader: S,
 }
 
 /// Runs the terminal for ever. `progress` is called after everything that the core asked for, such as one exchange with a card, and
 /// after each turn of the loop: at least every few seconds (an exchange ends after 4 s), and within 25 s when a reader has to be
-/// set up on a line that is hardly ever quiet (10 s for that, and 4 s for each of three commands).
+/// set up on a line that is hardly ever quiet (10 s for that, 2 s for each of three commands, and 4 s each to find a card and to
+/// change its rate).
 // No `async fn`: its future would hold all parts twice, as given and as used.
 pub fn run<F, R, P, H, D, K, S>(
     terminal: &mut Terminal<'_, F, R, P>,
@@ -55,7 +56,7 @@ where
     H: Read + Write,
     D: Screen,
     K: Keys,
-    S: Read + Write,
+    S: Transport,
 {
     let mut runner = Runner {
         terminal,
@@ -103,7 +104,7 @@ where
     H: Read + Write,
     D: Screen,
     K: Keys,
-    S: Read + Write,
+    S: Transport,
     W: FnMut(),
 {
     /// Waits for the next input and gives it to the core.

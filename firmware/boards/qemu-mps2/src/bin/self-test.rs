@@ -21,7 +21,7 @@ use qemu_mps2::flash::{BLOCK, Flash, FlashError};
 use qemu_mps2::seed::NoRandomness;
 use qemu_mps2::uart::{Console, Uart};
 use qemu_mps2::{clock, executor, flash, image, seed, uart};
-use reader::{MAX_APDU, Reader, ReaderError};
+use reader::{MAX_APDU, Reader, ReaderError, Serial};
 
 /// SELECT of the ansinh application (ISO/IEC 7816-4, 11.2.2).
 const SELECT: [u8; 14] = [
@@ -50,7 +50,7 @@ async fn self_test() {
         console,
         flash: terminal,
         random: seed::consume(seed),
-        reader: Reader::new(card_reader),
+        reader: Reader::new(Serial(card_reader)),
     };
     select(echo(host), parts.obey()).await;
 }
@@ -68,7 +68,7 @@ struct Parts {
     console: Console,
     flash: Flash,
     random: Result<ChaCha20Rng, NoRandomness>,
-    reader: Reader<Uart>,
+    reader: Reader<Serial<Uart>>,
 }
 
 impl Parts {
