@@ -43,6 +43,8 @@ class Journal:
         self.payments: list[Payment] = []
         self.by_hand: list[Payment] = []  # without a receipt
         self.others: list[ReadBack] = []
+        self.carried: list[Payment] = []  # at other terminals, as their cards told here
+        self.carried_reversals: set[tuple[bytes, str]] = set()  # of an order by a card
         self.told: list[tuple[str, str, int]] = []  # where, and the entry of another terminal that existed
         self.synced: set[bytes] = set()
         self._certificates = [known for known in certificates.of_terminal(terminal, JOURNAL)
@@ -259,7 +261,8 @@ class Journal:
         self.told.append((where, done.terminal, done.sequence))
         self.others.append(ReadBack(where, receipt))
         if content.order is None:
-            return
+            return self.carried_reversals.add((done.order_hash, receipt.card_number))
+        self.carried.append(Payment(where, done, receipt))
         lists = [known for known in self.issued.lists.values()
                  if (known.root, known.terminal) == (done.list_root, done.terminal)]
         card = self.issued.cards.get(done.cso_hash)
@@ -385,10 +388,22 @@ def undone_by_issuer(name: str, receipt: SimpleNamespace, folder: Folder, certif
     return {(content.hash, script.card_number)} if script.action == o.REVERSE else set()
 
 
-def check_receipts(payments: list[Payment], by_hand: list[Payment], reversed_orders: set[bytes], others: list[ReadBack], issued: Issued, findings) -> None:
-    """No line paid twice, but for what was reversed (SPEC 9.8); each card's receipts in one chain (SPEC 9.4) and under its caps (SPEC 9.5)."""
+def only_carried(journals: list[Journal]) -> list[Payment]:
+    """Payments of which only their cards tell, each once, but for those that they tell undone (DATA 5.6)."""
+    known = {payment.order.hash for journal in journals for payment in journal.payments}
+    undone = {told for journal in journals for told in journal.carried_reversals}
+    carried: dict[bytes, Payment] = {}
+    for journal in journals:
+        for payment in journal.carried:
+            carried.setdefault(payment.order.hash, payment)
+    return [payment for order, payment in carried.items()
+            if order not in known and (order, payment.receipt.card_number) not in undone]
+
+
+def check_receipts(payments: list[Payment], beside: list[Payment], reversed_orders: set[bytes], others: list[ReadBack], issued: Issued, findings) -> None:
+    """No line paid twice, also by those `beside` (by hand, and told by cards alone), but for what was reversed (SPEC 9.8); each card's receipts in one chain (SPEC 9.4) and under its caps (SPEC 9.5)."""
     paid: dict[o.LineKey, str] = {}
-    for payment in payments + by_hand:
+    for payment in payments + beside:
         if payment.order.hash in reversed_orders:
             continue
         first = paid.setdefault(payment.order.line_key, payment.where)

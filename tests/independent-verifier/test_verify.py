@@ -458,9 +458,11 @@ class Orders(Finding):
 class Carried(Finding):
     OTHER = b"VNT7900002"
 
-    def tell(self, order_changed=None, check="0103", signer=None, kind=1, of=None, terminal=OTHER, times=1):
+    def tell(self, order_changed=None, check="0103", signer=None, kind=1, of=None, terminal=OTHER, times=1, paid_here=False):
         """A card's receipt of a payment at another terminal, which has a list with the line and no journal."""
         world = ready()
+        if paid_here:
+            world.paid(world.intent(*FIRST))
         entries, head = list(world.entries), world.head
         world.list([FIRST], number=2, terminal=terminal)
         world.entries, world.head = entries, head
@@ -472,7 +474,21 @@ class Carried(Finding):
         signed = tlv("5F37", (signer or world.signing).plain((signer or world.signing).der(body)))
         for _ in range(times):
             world.entry(15, order, body, signed)
+        self.order = sha256(order)
         return world
+
+    def undo(self, world: fixture.World, order: bytes) -> fixture.World:
+        """The card's receipt of a reversal at the other terminal."""
+        reversal = encoding.reversal(self.OTHER, 9, bytes(32), order, world.cso_hash)
+        body = world.receipt(sha256(reversal), 2, "0103")
+        world.entry(15, reversal, body, tlv("5F37", world.signing.plain(world.signing.der(body))))
+        return world
+
+    def test_a_line_that_a_card_tells_of_is_paid(self):
+        self.assert_found(self.tell(paid_here=True), "the line was paid before")
+        self.assert_found(self.undo(self.tell(paid_here=True), bytes(32)), "the line was paid before")
+        for world in (self.tell(times=2), self.undo(self.tell(), self.order), self.undo(self.tell(paid_here=True), self.order)):
+            self.assertFalse([line for line in findings(world) if "paid before" in line])
 
     def test_it_tells_of_a_payment_and_of_a_journal_that_are_not_there(self):
         for times in (1, 2):

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from folder import ISSUER, JOURNAL, ROOT, TERMINAL_CA, Certificates, Findings, Folder, key_bytes, load_key
 from issued import Issued
-from journal import Journal, check_receipts, read_back, undone_by_issuer
+from journal import Journal, check_receipts, only_carried, read_back, undone_by_issuer
 from objects import ACKNOWLEDGEMENT, verify
 from operations import check_operations
 from tlv import Refused, parse
@@ -79,14 +79,14 @@ def verify_folder(path: Path, root: Path) -> tuple[list[str], str]:
         else:
             findings.check(name in paid and name not in scripts, f"receipts/{name}", "no Paid entry in a journal (DATA 2)")
     others += [reversal for journal in journals.values() for reversal in journal.reversals]
-    by_hand = [payment for journal in journals.values() for payment in journal.by_hand]
+    beside = [payment for journal in journals.values() for payment in journal.by_hand] + only_carried(list(journals.values()))
     undone = set().union(*(journal.reversed for journal in journals.values()))
     not_handed = {told for journal in journals.values() for told in journal.not_handed.items()}
     for order, card in sorted(by_issuer):
         known = (order, card) in not_handed
         findings.check(known, f"card {card}", "undone by the issuer, and no journal says that the money was not handed over (SPEC 13.7)")
         undone |= {order} if known else set()
-    check_receipts(payments, by_hand, undone, others, issued, findings)
+    check_receipts(payments, beside, undone, others, issued, findings)
 
     for where, terminal, sequence in (told for journal in journals.values() for told in journal.told):
         there = terminal in journals and sequence in journals[terminal].entries
