@@ -153,7 +153,7 @@ impl Import {
             known += encoding.len();
         }
         let new = bytes.get(known..).unwrap_or_default();
-        let whole = new.get(..without_cut_off(new)).unwrap_or_default();
+        let whole = new.get(..without_lost_end(new)).unwrap_or_default();
         let mut taken = Ingestion::default();
         take(&home, name, &mut ingestion, whole, &mut taken)?;
         store.log_operation(&actor, "terminal-journal-imported", name.as_str())?;
@@ -165,7 +165,7 @@ impl Import {
         }
         if whole.len() < new.len() {
             bail!(
-                "{}: tệp bị cắt cụt sau mục {up_to} / the file ends in the middle of an entry: what is whole is in the ledger, up to entry {up_to}. Copy the file or export the journal anew, and import it once more",
+                "{}: tệp bị cắt cụt sau mục {up_to} / the file is cut off, or filled with zeros, after entry {up_to}: what is whole is in the ledger, up to that entry. Copy the file or export the journal anew, and import it once more",
                 self.file.display()
             );
         }
@@ -208,9 +208,19 @@ fn report(options: &Options, name: TerminalName, taken: &Ingestion, not_handed: 
     );
 }
 
-/// Bytes before the last entry, if that one was cut off in copying; else all. It says nothing against the terminal.
-fn without_cut_off(journal: &[u8]) -> usize {
-    let mut entries = Reader::new(journal);
+/// A file that ends with so many zeros was not written to its end: no signature ends so.
+const UNWRITTEN: [u8; 8] = [0; 8];
+
+/// Bytes before an end that was lost in copying, cut off or filled with zeros; else all. Such an end says nothing against the terminal.
+fn without_lost_end(journal: &[u8]) -> usize {
+    let is_filled = journal.ends_with(&UNWRITTEN);
+    let zeros = journal
+        .iter()
+        .rev()
+        .take_while(|byte| is_filled && **byte == 0)
+        .count();
+    let written = journal.get(..journal.len() - zeros).unwrap_or_default();
+    let mut entries = Reader::new(written);
     while let Ok(Some(_)) = entries.next_object() {}
     let last = entries.rest();
     let is_cut_off = match length_of_first_object(last) {
@@ -218,7 +228,7 @@ fn without_cut_off(journal: &[u8]) -> usize {
         Ok(None) => true,
         Err(_) => false,
     };
-    journal.len() - if is_cut_off { last.len() } else { 0 }
+    written.len() - if is_cut_off { last.len() } else { 0 }
 }
 
 /// Has the terminal signed this?
