@@ -11,7 +11,7 @@ use rand_core::CryptoRng;
 
 use crate::by_hand_text;
 use crate::clerk::{BACKSPACE, DELETE, ESCAPE, Flow, PATIENCE};
-use crate::lists::LinePlace;
+use crate::lists::{LinePlace, MAXIMUM_BY_HAND};
 use crate::log_error::LogError;
 use crate::machine::Machine;
 use crate::payment_list::{DueLine, MAXIMUM_DUE};
@@ -143,6 +143,10 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
             // The money may be with the card, or its payment is to be undone first.
             if !matches!(self.is_in_doubt(&line), Ok(false)) {
                 by_hand_text::in_doubt(&mut self.out);
+                return None;
+            }
+            if !self.paid_by_hand().is_ok_and(|paid| paid < MAXIMUM_BY_HAND) {
+                by_hand_text::too_many(&mut self.out);
                 return None;
             }
             return Some((place, line));

@@ -2,8 +2,10 @@
 
 use core::fmt::Write as _;
 
+use card_spec::payment::{Order, SecondOperator};
 use card_spec::values::{Amount, CardNumber};
 
+use crate::lists::MAXIMUM_BY_HAND;
 use crate::outbox::Outbox;
 use crate::text::{Dong, EN, VI};
 
@@ -63,6 +65,26 @@ pub(crate) fn in_doubt(out: &mut Outbox) {
         out,
         "KHÔNG CHI TAY: người này còn khoản chưa rõ, thẻ có thể đã trả.{EN} / NOT BY HAND: a payment of this person is not settled, and \
          the card may have made it."
+    );
+}
+
+/// As many as one terminal keeps in mind.
+pub(crate) fn too_many(out: &mut Outbox) {
+    say!(
+        out,
+        "KHÔNG CHI TAY: đã chi tay {MAXIMUM_BY_HAND} khoản. Đồng bộ và nạp danh sách mới.{EN} / NOT BY HAND: {MAXIMUM_BY_HAND} lines \
+         are; sync and load a new list."
+    );
+}
+
+/// Of a receipt: nobody's card has signed for it, but these two.
+pub(crate) fn slip(out: &mut Outbox, order: &Order<'_>) {
+    let second = order.second_operator.as_ref().map(SecondOperator::as_str);
+    say!(
+        out,
+        "CHI TAY{EN} / BY HAND{VI}: {}, {}",
+        order.operator.as_str(),
+        second.unwrap_or_default()
     );
 }
 

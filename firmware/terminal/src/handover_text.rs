@@ -96,6 +96,16 @@ pub(crate) fn not_undone(out: &mut Outbox, is_final: bool) {
     );
 }
 
+/// The card's newest receipt is not of this payment: so it says, too, when the issuer has undone the payment (DATA 5.5). A panel
+/// shows five rows, so all of it fits there.
+pub(crate) fn not_newest(out: &mut Outbox) {
+    say!(
+        out,
+        "CHƯA HỦY, và máy này không hủy được nữa. Có thể nơi cấp thẻ hủy rồi: giữ tiền, hỏi nơi cấp thẻ.{EN} / NOT UNDONE, nor will it \
+         be here. The issuer may have undone it: keep the money and ask there."
+    );
+}
+
 /// The holder's receipt begins.
 pub(crate) fn slip(out: &mut Outbox, terminal: TerminalName) {
     say!(out, "BIÊN NHẬN{EN} / RECEIPT{VI} {terminal}");

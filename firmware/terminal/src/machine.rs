@@ -269,7 +269,12 @@ impl<'f, F: NorFlash, R: CryptoRng, C: Curve> Machine<'f, F, R, C> {
     /// Records that a payment was refused and tells the clerk. Without room the refusal stands, and is not recorded.
     pub(crate) fn refuse(&mut self, refusal: Refusal) {
         let recorded = self.record(Event::Refused(refusal));
-        text::refusal(&mut self.out, &refusal);
+        // The journal has one reason for both: what is paid is not known.
+        if self.unmarked && refusal.reason == RefusalReason::JournalFull {
+            text::unmarked(&mut self.out);
+        } else {
+            text::refusal(&mut self.out, &refusal);
+        }
         if recorded.is_err() {
             text::not_recorded(&mut self.out);
         }

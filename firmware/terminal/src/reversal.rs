@@ -279,7 +279,11 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
                 if !is_final && reversing.method() == Some(HolderCheckMethod::PhotoDocument) {
                     text::document_not_enough(&mut self.out);
                 }
-                handover_text::not_undone(&mut self.out, is_final);
+                if Decision::from_status(status) == Some(Decision::NotNewest) {
+                    handover_text::not_newest(&mut self.out);
+                } else {
+                    handover_text::not_undone(&mut self.out, is_final);
+                }
             }
             Verdict::Undecided(reason, status) => {
                 self.refuse(line_refusal(reason, status));

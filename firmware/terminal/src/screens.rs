@@ -25,6 +25,7 @@ use card_spec::journal::{Refusal, RefusalReason, ShiftEnd};
 use card_spec::list::ListLine;
 use card_spec::payment::{
     ClockSource, HolderCheckMethod, LineKey, LineKeyParts, LineType, Operator, Order, Recipient,
+    SecondOperator,
 };
 use card_spec::values::{Amount, Ascii, CardNumber, Date, Digits, Period, Programme, Text, Time};
 use screen::oled::Frame;
@@ -204,6 +205,7 @@ fn each_state() {
             tile("paid", |out| text::paid(out, 4_000, dong(999_999_999_999))),
             tile("without PIN", text::without_pin),
             tile("not recorded", text::not_recorded),
+            tile("not marked", text::unmarked),
         ],
     );
 }
@@ -258,6 +260,7 @@ fn money_not_handed_over() {
             tile("waits", handover_text::unreversed),
             tile("not undone yet", |out| handover_text::not_undone(out, false)),
             tile("not undone here", |out| handover_text::not_undone(out, true)),
+            tile("perhaps undone", handover_text::not_newest),
         ],
     );
 }
@@ -297,6 +300,7 @@ fn paid_by_hand() {
                 by_hand_text::look(out, line.card_number);
             }),
             tile("in doubt", by_hand_text::in_doubt),
+            tile("too many", by_hand_text::too_many),
             tile("nothing", by_hand_text::nothing_paid),
             tile("paid", |out| {
                 by_hand_text::paid(out, line.card_number, line.amount);
@@ -547,6 +551,14 @@ fn a_slip() {
         &[
             tile("slip", |out| handover_text::slip(out, order(17).terminal)),
             tile("line", |out| handover_text::slip_line(out, &order(17))),
+            tile("by hand", |out| {
+                let by_hand = Order {
+                    second_operator: SecondOperator::new("MINH"),
+                    ..order(17)
+                };
+                handover_text::slip_line(out, &by_hand);
+                by_hand_text::slip(out, &by_hand);
+            }),
             tile("all", |out| {
                 handover_text::slip(out, order(17).terminal);
                 handover_text::slip_line(out, &order(17));

@@ -1,4 +1,5 @@
-//! The holder's receipt on the screen: what was paid, by which entry of which terminal, to be read or written down. It names nobody.
+//! The holder's receipt on the screen: what was paid, by which entry of which terminal, to be read or written down. Of people it names
+//! only the two operators of a payment by hand.
 //!
 //! It is there while the money is handed over and until the next card comes.
 
@@ -10,7 +11,7 @@ use rand_core::CryptoRng;
 
 use crate::machine::Machine;
 use crate::standing::{MAXIMUM_UNHANDED, OpenOrder, Unhanded};
-use crate::{handover_text, text};
+use crate::{by_hand_text, handover_text, text};
 
 /// Payments whose money was handed over last.
 pub(crate) type LastHanded = Vec<Unhanded, MAXIMUM_UNHANDED>;
@@ -38,7 +39,12 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
     fn show_payment(&mut self, payment: &Unhanded) {
         let order = self.log.as_mut().map(|log| log.paid_order(payment));
         match order.as_ref().map(|order| order.as_ref().map(OpenOrder::order)) {
-            Some(Ok(Some(order))) => handover_text::slip_line(&mut self.out, order.order()),
+            Some(Ok(Some(order))) => {
+                handover_text::slip_line(&mut self.out, order.order());
+                if payment.by_hand {
+                    by_hand_text::slip(&mut self.out, order.order());
+                }
+            }
             // Its space was given free since, or the flash has lost it.
             _ => handover_text::slip_amount(&mut self.out, payment),
         }

@@ -411,6 +411,15 @@ pub(crate) fn refusal(out: &mut Outbox, refusal: &Refusal) {
     }
 }
 
+/// The flash has refused a mark without which a line could be paid twice. A panel shows five rows, so all of it fits there.
+pub(crate) fn unmarked(out: &mut Outbox) {
+    say!(
+        out,
+        "KHÔNG TRẢ GÌ NỮA: bộ nhớ không ghi được dấu đã trả. Đồng bộ, rồi tắt và bật lại.{EN} / PAY NOTHING MORE: the flash refused \
+         a mark of what was paid; sync, then switch off and on."
+    );
+}
+
 fn reason(reason: RefusalReason) -> (&'static str, &'static str) {
     match reason {
         RefusalReason::NotOnList => (

@@ -12,97 +12,14 @@ mod bench;
 
 use std::cell::RefCell;
 
+use bench::by_hand::{CAP, SECOND, ask, by_hand, nothing_paid, pay, pay_by_card, ready, sync, told};
 use bench::card::date;
-use bench::card::issuer::{ISSUER, plan, reference, signed};
-use bench::host::{Host, ListPlan, NAME, card, line, noon};
+use bench::card::issuer::{plan, signed};
+use bench::host::{Host, ListPlan, card, line, noon};
 use bench::nor::TEARS;
-use bench::{Bench, Chip, Story, chip, copy, story};
-use card_spec::list::ListLine;
-use card_spec::operators::{OperatorList, PinVerifier, Roles, TerminalOperator};
-use card_spec::values::{Ascii, CardNumber, Time};
+use bench::{Bench, Chip, chip, copy};
+use card_spec::values::{CardNumber, Time};
 use link::{Refusal, Request};
-
-const CAP: u64 = 500_000;
-const SECOND: &str = "2minh\n314159\n";
-
-fn operator<'a>(number: u16, name: &'a str) -> TerminalOperator<'a> {
-    let pin = PinVerifier::new(b"314159", [number as u8; 16]).unwrap();
-    TerminalOperator {
-        number,
-        name: Ascii::new(name).unwrap(),
-        roles: Roles::from_byte(Roles::CLERK).unwrap(),
-        salt: pin.salt,
-        derived: pin.derived,
-    }
-}
-
-fn load_operators(bench: &mut Bench<'_>, host: &Host) {
-    let list = OperatorList {
-        suite: Default::default(),
-        format: Default::default(),
-        issuer: reference(ISSUER),
-        terminal: NAME.parse().unwrap(),
-        number: 1,
-        operators: heapless::Vec::from_slice(&[operator(1, "Lan"), operator(2, "minh")]).unwrap(),
-    };
-    let signed = &signed(&list, &host.office.issuer);
-    bench.done(&Request::Operators { signed }).unwrap();
-}
-
-fn by_hand(number: u32, lines: Vec<ListLine>) -> ListPlan {
-    ListPlan {
-        by_hand_up_to: CAP,
-        ..ListPlan::new(number, lines)
-    }
-}
-
-/// A terminal with operators and a list that allows it, and Lan's shift.
-fn ready(flash: &RefCell<Chip>, lines: Vec<ListLine>) -> (Bench<'_>, Host) {
-    let mut host = Host::new(Vec::new());
-    host.list = by_hand(1, lines);
-    let mut bench = Bench::power_on(flash).unwrap();
-    host.prepare(&mut bench).unwrap();
-    load_operators(&mut bench, &host);
-    bench.type_keys("oLan\n314159\n");
-    bench.read_screen();
-    (bench, host)
-}
-
-/// The second operator, and the number of the bench's card.
-fn ask(bench: &mut Bench<'_>) -> String {
-    bench.type_keys(SECOND);
-    bench.type_keys(&format!("m{}\n", plan().number));
-    bench.read_screen()
-}
-
-fn pay(bench: &mut Bench<'_>) -> String {
-    let asked = ask(bench);
-    bench.type_keys("7");
-    asked + &bench.read_screen()
-}
-
-fn told(bench: &mut Bench<'_>, host: &Host) -> Story {
-    story(&bench.journal(), &host.journal_key.unwrap())
-}
-
-/// The host takes all entries into its ledger.
-fn sync(bench: &mut Bench<'_>, host: &Host) {
-    let journal = bench.journal();
-    host.acknowledge(bench, journal.last().unwrap()).unwrap();
-}
-
-fn pay_by_card(bench: &mut Bench<'_>) {
-    let mut card = card(&plan());
-    bench.tap(&mut card);
-    bench.type_keys("271828\n");
-    bench.tap(&mut card);
-    bench.type_keys("\n");
-}
-
-#[track_caller]
-fn nothing_paid(bench: &mut Bench<'_>, host: &Host) {
-    assert_eq!(told(bench, host).by_hand, []);
-}
 
 #[test]
 fn one_line_is_paid_handed_over_and_never_again() {
@@ -127,7 +44,11 @@ fn one_line_is_paid_handed_over_and_never_again() {
     );
     assert!(!bench.field);
     bench.type_keys("p");
-    assert!(bench.read_screen().contains("11/2026: 500.000 đồng"));
+    let screen = bench.read_screen();
+    assert!(
+        screen.contains("11/2026: 500.000 đồng") && screen.contains(": Lan, minh"),
+        "{screen}"
+    );
     bench.type_keys("\nt");
     let screen = bench.read_screen();
     assert!(
@@ -300,7 +221,10 @@ fn a_mark_that_the_flash_refuses_ends_all_paying() {
     assert!(pay(&mut bench).contains("ĐÃ GHI CHI TAY"));
     bench.type_keys("\n");
     let screen = pay(&mut bench);
-    assert!(screen.contains("nhật ký đầy"), "{screen}");
+    assert!(
+        screen.contains("không ghi được dấu") && !screen.contains("nhật ký đầy"),
+        "{screen}"
+    );
     // The next start does not get it marked either, and the one after that does.
     for stuck in [true, false] {
         if !stuck {
@@ -312,7 +236,7 @@ fn a_mark_that_the_flash_refuses_ends_all_paying() {
         bench.type_keys("oLan\n314159\n");
         bench.read_screen();
         let screen = pay(&mut bench);
-        assert_eq!(screen.contains("nhật ký đầy"), stuck, "{screen}");
+        assert_eq!(screen.contains("không ghi được dấu"), stuck, "{screen}");
     }
     assert_eq!(told(&mut bench, &host).by_hand, [1, 2]);
 }

@@ -369,6 +369,12 @@ fn each_decision_of_the_card_leaves_the_payment_and_says_so() {
             status != 0x6346,
             "{screen}"
         );
+        // The issuer's script leaves a card that says this.
+        assert_eq!(
+            screen.contains("nơi cấp thẻ hủy rồi"),
+            status == 0x634B,
+            "{screen}"
+        );
         assert!(
             screen.contains("CHƯA HỦY") && !screen.contains("ĐÃ HỦY"),
             "{screen}"

@@ -6,6 +6,7 @@
     reason = "shared by tests, each of which uses its part"
 )]
 
+pub mod by_hand;
 #[path = "../../../../card-applet-spec/reference-applet/tests/common/mod.rs"]
 pub mod card;
 pub mod host;
