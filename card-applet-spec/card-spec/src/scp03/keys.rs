@@ -51,8 +51,8 @@ pub struct AesKey {
 /// Room for a key of any length.
 type Octets = Array<u8, U32>;
 
-/// In place: key, initial value, blocks.
-type Cbc = fn(&Octets, &Block, &mut [Array<u8, U16>]);
+/// In place: key, what encrypts to the initial value (`None`: that is zero), blocks. One call, so that the key is expanded once.
+type Cbc = fn(&Octets, Option<&Block>, &mut [Array<u8, U16>]);
 
 /// What AES does with keys of one length. Each key points to its own, so that a terminal, which knows AES-128 only, has no code
 /// for the others in its image.
@@ -77,11 +77,15 @@ impl Algorithm {
     {
         Self {
             key_length: C::KeySize::USIZE,
-            cbc_encrypt: |key, iv, blocks| {
-                cbc::Encryptor::inner_iv_init(C::new(start(key)), iv.into()).encrypt_blocks(blocks);
+            cbc_encrypt: |key, counter, blocks| {
+                let cipher = C::new(start(key));
+                let iv = initial_vector(&cipher, counter);
+                cbc::Encryptor::inner_iv_init(cipher, &iv).encrypt_blocks(blocks);
             },
-            cbc_decrypt: |key, iv, blocks| {
-                cbc::Decryptor::inner_iv_init(C::new(start(key)), iv.into()).decrypt_blocks(blocks);
+            cbc_decrypt: |key, counter, blocks| {
+                let cipher = C::new(start(key));
+                let iv = initial_vector(&cipher, counter);
+                cbc::Decryptor::inner_iv_init(cipher, &iv).decrypt_blocks(blocks);
             },
             cmac: |key, parts| {
                 let mut mac = <Cmac<C> as KeyInit>::new(start(key));
@@ -92,6 +96,18 @@ impl Algorithm {
             },
         }
     }
+}
+
+fn initial_vector<C>(cipher: &C, counter: Option<&Block>) -> Array<u8, U16>
+where
+    C: BlockCipherEncrypt<BlockSize = U16>,
+{
+    let Some(counter) = counter else {
+        return Array::default();
+    };
+    let mut iv = Array(*counter);
+    cipher.encrypt_block(&mut iv);
+    iv
 }
 
 fn start<N>(octets: &Octets) -> &Array<u8, N>
@@ -149,17 +165,19 @@ impl AesKey {
 
     pub(super) fn encrypt_block(&self, block: Block) -> Block {
         let mut blocks = [Array(block)];
-        self.cbc_encrypt(&[0; 16], &mut blocks);
+        self.cbc_encrypt(None, &mut blocks);
         let [Array(block)] = blocks;
         block
     }
 
-    pub(super) fn cbc_encrypt(&self, iv: &Block, blocks: &mut [Array<u8, U16>]) {
-        (self.algorithm.cbc_encrypt)(&self.octets, iv, blocks);
+    /// In place; the initial value is `counter` encrypted with this key, or zero.
+    pub(super) fn cbc_encrypt(&self, counter: Option<&Block>, blocks: &mut [Array<u8, U16>]) {
+        (self.algorithm.cbc_encrypt)(&self.octets, counter, blocks);
     }
 
-    pub(super) fn cbc_decrypt(&self, iv: &Block, blocks: &mut [Array<u8, U16>]) {
-        (self.algorithm.cbc_decrypt)(&self.octets, iv, blocks);
+    /// The inverse of [`Self::cbc_encrypt`].
+    pub(super) fn cbc_decrypt(&self, counter: Option<&Block>, blocks: &mut [Array<u8, U16>]) {
+        (self.algorithm.cbc_decrypt)(&self.octets, counter, blocks);
     }
 
     /// AES-CMAC (SP 800-38B) over the concatenation of `parts`.

@@ -122,7 +122,7 @@ fn parse_key<'d>(data: &'d [u8], dek: &AesKey) -> Result<(AesKey, &'d [u8]), Put
     }
     let mut block = Zeroizing::new(encrypted);
     let (blocks, _) = Array::slice_as_chunks_mut(block.as_mut_slice());
-    dek.cbc_decrypt(&[0; 16], blocks);
+    dek.cbc_decrypt(None, blocks);
     let key = AesKey::aes128(*block);
     let expected: KeyCheckValue = key.key_check_value();
     if !ct_eq(&expected, check_value) {

@@ -126,12 +126,10 @@ impl Session {
         self.keys.rmac.cmac(&[&self.chaining, data, &status.to_bytes()])
     }
 
-    /// The initial chaining vector: the counter block encrypted with S-ENC; for responses its first bit is set
+    /// The counter block, which S-ENC encrypts to the initial chaining vector; for responses its first bit is set
     /// (Amendment D, 6.2.6 and 6.2.7).
-    fn initial_vector(&self, first: u8) -> Block {
-        self.keys
-            .enc
-            .encrypt_block(concat(&[&[first], &[0; 7], &self.counter.to_be_bytes()]))
+    fn counter_block(&self, first: u8) -> Block {
+        concat(&[&[first], &[0; 7], &self.counter.to_be_bytes()])
     }
 
     /// Encrypts the first `length` octets of `buffer` in place, padded; returns the length of the ciphertext. Empty
@@ -149,7 +147,9 @@ impl Session {
             *marker = 0x80;
         }
         let (blocks, _) = Array::slice_as_chunks_mut(text);
-        self.keys.enc.cbc_encrypt(&self.initial_vector(first), blocks);
+        self.keys
+            .enc
+            .cbc_encrypt(Some(&self.counter_block(first)), blocks);
         Ok(padded)
     }
 
@@ -161,7 +161,9 @@ impl Session {
         let (blocks, []) = Array::slice_as_chunks_mut(text) else {
             return Err(ChannelError::Forged);
         };
-        self.keys.enc.cbc_decrypt(&self.initial_vector(first), blocks);
+        self.keys
+            .enc
+            .cbc_decrypt(Some(&self.counter_block(first)), blocks);
         unpad(text).ok_or(ChannelError::Forged)
     }
 }
