@@ -62,7 +62,8 @@
 //!   ([`Item::Damaged`]). A single flipped bit in a header or commit word costs nothing: each exists twice.
 //!
 //! # Limits
-//! - The region must stay the same for the life of a journal.
+//! - The region must stay the same for the life of a journal. An opening looks at few headers, so a block that somebody copied to another
+//!   place may be met later only, and is refused then ([`Error::Incompatible`]).
 //! - A summary that was cut off or has rotted is missing: the one before it is found, and more records have to be read.
 //! - A last slot whose entry rots counts as a record even if it was a release mark: losing a record unnoticed would be
 //!   worse.

@@ -289,8 +289,7 @@ impl<'s> JournalIngestion<'s> {
                 if receipt.signed().claimed().kind != ReceiptKind::BlockList {
                     return Err(EntryError::NoBlock.into());
                 }
-                verify_receipt(self.store, &receipt.signed())?;
-                Meaning::Record
+                self.check_witness(receipt)?.unwrap_or(Meaning::Record)
             }
             Event::Refused(refusal) => {
                 self.check_refusal(refusal)?;
@@ -420,17 +419,10 @@ impl<'s> JournalIngestion<'s> {
         {
             return Err(EntryError::OwnReceipt.into());
         }
-        let signed = carried.receipt().signed();
-        match verify_receipt(self.store, &signed) {
-            // A ledger that was restored may not know it yet; what others were paid comes home all the same.
-            Err(Fault::Entry(EntryError::UnknownCard)) => {
-                return Ok(Meaning::ReceiptOfUnknownCard {
-                    card: signed.claimed().card_number,
-                    counter: signed.claimed().counter,
-                });
-            }
-            verified => verified?,
+        if let Some(unknown) = self.check_witness(&carried.receipt())? {
+            return Ok(unknown);
         }
+        let signed = carried.receipt().signed();
         // It undoes what its own terminal's journal says was not handed over (DATA 5.5), and keeps from the books what only its card tells of.
         if let Some(undone) = carried.reversal() {
             return Ok(Meaning::CarriedReversal {
@@ -446,6 +438,19 @@ impl<'s> JournalIngestion<'s> {
             counter: signed.claimed().counter,
             payment: if_listed(proven_carried(self.store, &order, &signed))?,
         })
+    }
+
+    /// What a card tells besides the payments of this journal. A ledger that was restored may not know the card yet; what others were paid
+    /// comes home all the same.
+    fn check_witness(&self, receipt: &EncodedReceipt<'_>) -> Result<Option<Meaning>, Fault> {
+        let signed = receipt.signed();
+        match verify_receipt(self.store, &signed) {
+            Err(Fault::Entry(EntryError::UnknownCard)) => Ok(Some(Meaning::ReceiptOfUnknownCard {
+                card: signed.claimed().card_number,
+                counter: signed.claimed().counter,
+            })),
+            verified => verified.map(|()| None),
+        }
     }
 
     fn check_payment(&mut self, receipt: &EncodedReceipt<'_>) -> Result<Payment, Fault> {

@@ -158,8 +158,14 @@ fn two_orders_for_one_line_are_paid_twice_whoever_tells_first() {
     assert_eq!(bench.see(other), payments(1, &[]));
     let entries = bench.till.pay(&bench.list, 0, &bench.cards[0], 1);
     let taken = bench.take(&entries);
-    assert_eq!((taken.carried, taken.booked, taken.paid_twice), (0, 0, vec![1]));
+    // What the journal tells of comes before what only a card tells of.
+    assert_eq!((taken.carried, taken.booked, taken.paid_twice), (1, 0, vec![]));
+    assert_eq!(taken.brought_second.len(), 1);
     assert_eq!(bench.store.payments().unwrap().len(), 1);
+    assert_eq!(
+        bench.store.card_payments(&bench.cards[0].number).unwrap(),
+        payments(0, &[2])
+    );
 }
 
 #[test]

@@ -1,304 +1,209 @@
 //! Which payment of a line is in the books: one at most, whatever is told, by whom, and in which order (promise 4).
 //!
-//! A payment is told by its terminal's journal, and by its card wherever that is read. The first one told of a line is booked; any
-//! other is kept as a second payment and told, to be looked into: two orders have paid one line, or one of them was undone and
-//! that is not told yet. So a second payment whose reversal comes home (DATA 5.5) is reversed like any other, and one whose line is
-//! unpaid after all is booked.
+//! A payment is told by its terminal's journal, and by its card wherever that is read. Words come home in any order, so nothing is
+//! decided once and for all: each word is kept, and then all payments of its line are looked at anew ([`settle`]). A payment is
+//!
+//! - **undone** if all is told that undoes it (DATA 5.5), or its card tells so and nobody's journal that its money left (DATA 5.6);
+//! - else it stands, and one of those that stand is **booked**: rather one that its journal tells of than one that only its card does, and
+//!   rather the one that is booked already;
+//! - any other that stands is a **second payment**: two orders have paid one line, or what undid one of them is not told yet.
+//!
+//! A line of which any payment stands is due to nobody.
 
 use card_spec::values::CardNumber;
+use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, AssertSqlSafe, Row as _};
 
 use crate::StoreError;
+use crate::cards::card_number;
 use crate::journal::{CarriedPayment, Payment};
+use crate::lists::optional_number;
 use crate::operations::{is_logged, log};
 use crate::operators::{Actor, system};
-use crate::reversals::{AnnouncedReversal, is_undone};
 use crate::store::{number, octets, signed};
 
-/// What became of a payment that was told.
+/// SHA-256 of an order.
+type OrderHash = [u8; 32];
+
+/// What a payment is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Booking {
-    /// It is booked.
-    Now,
-    /// It was told before, and is booked or looked into.
-    Before,
-    /// Its line is paid by another order, or its card has used the receipt's counter for another one.
-    SecondPayment,
-    /// It is not booked: only its card tells of it, and tells that it has undone it.
+pub(crate) enum State {
+    Booked,
     Undone,
+    Second,
 }
 
-/// The columns of both tables, but for `reversed`.
-const COLUMNS: &str = "order_hash, announced, terminal, sequence, person, programme, entitlement, line_type, period, amount, card,
-    card_counter, paid_at";
-
-/// Payments and second payments of one line.
-const SAME_LINE: &str = "second.person = payment.person AND second.programme = payment.programme
-    AND second.entitlement = payment.entitlement AND second.line_type = payment.line_type AND second.period = payment.period";
-
-/// Only its card tells of the second payment, and tells that it has undone it.
-const UNDONE: &str = "(second.announced IS NULL AND EXISTS (SELECT 1 FROM carried_reversal
-    WHERE carried_reversal.order_hash = second.order_hash AND carried_reversal.card = second.card))";
-
-/// Books a payment that the terminal's journal tells of.
-pub(crate) async fn book_announced(
-    connection: &mut AnyConnection,
-    terminal: &str,
-    payment: &Payment,
-) -> Result<Booking, StoreError> {
-    if announce(connection, "payment", payment).await? {
-        return Ok(Booking::Before);
-    }
-    let announced = Some(payment.intent);
-    if insert(connection, "payment", terminal, payment, announced).await? {
-        return Ok(Booking::Now);
-    }
-    if !announce(connection, "second_payment", payment).await? {
-        insert(connection, "second_payment", terminal, payment, announced).await?;
-    }
-    if exchange(connection, &payment.card).await? {
-        return Ok(Booking::Now);
-    }
-    let subject = format!("{terminal}-{}", payment.intent);
-    log(connection, &system(), "second-payment-not-booked", &subject).await?;
-    Ok(Booking::SecondPayment)
-}
-
-/// Books the payment that a card's receipt proves, once for all who tell of it, and writes down what became of it; `None` if its
-/// order is for no listed line.
-pub(crate) async fn book_told(
-    connection: &mut AnyConnection,
-    actor: &Actor,
-    subject: &str,
-    payment: Option<&CarriedPayment>,
-) -> Result<Option<Booking>, StoreError> {
-    let Some(payment) = payment else {
-        return Ok(
-            match log_once(connection, actor, "receipt-of-no-line", subject).await? {
-                true => None,
-                false => Some(Booking::Before),
-            },
-        );
-    };
-    let booking = book_carried(connection, payment).await?;
-    let act = match booking {
-        Booking::Now => "payment-booked-from-card",
-        Booking::Before => return Ok(Some(booking)),
-        Booking::SecondPayment => "second-payment-not-booked",
-        Booking::Undone => "undone-payment-not-booked",
-    };
-    log_once(connection, actor, act, subject).await?;
-    Ok(Some(booking))
-}
-
-/// Books a payment that its card tells of.
-async fn book_carried(
-    connection: &mut AnyConnection,
-    CarriedPayment { terminal, payment }: &CarriedPayment,
-) -> Result<Booking, StoreError> {
-    let sql = "SELECT 1 AS found FROM payment WHERE order_hash = $1 AND card = $2 AND card_counter = $3
-               UNION SELECT 1 AS found FROM second_payment WHERE order_hash = $1 AND card = $2 AND card_counter = $3";
-    let known = sqlx::query(sql)
-        .bind(payment.order.to_vec())
-        .bind(payment.card.to_string())
-        .bind(payment.card_counter.map(i64::from));
-    if known.fetch_optional(&mut *connection).await?.is_some() {
-        return Ok(Booking::Before);
-    }
-    if is_undone(connection, &payment.card, &payment.order).await? {
-        return Ok(Booking::Undone);
-    }
-    if insert(connection, "payment", terminal, payment, None).await? {
-        return Ok(Booking::Now);
-    }
-    insert(connection, "second_payment", terminal, payment, None).await?;
-    Ok(match exchange(connection, &payment.card).await? {
-        true => Booking::Now,
-        false => Booking::SecondPayment,
-    })
-}
-
-/// Of two payments of a line of which only their card tells, the one that it also tells undone leaves the books for the later one: the
-/// line stays paid once. True if there was one.
-pub(crate) async fn exchange(connection: &mut AnyConnection, card: &CardNumber) -> Result<bool, StoreError> {
-    let sql = format!(
-        "SELECT payment.order_hash AS undone, second.order_hash AS standing FROM payment
-         JOIN carried_reversal ON carried_reversal.order_hash = payment.order_hash AND carried_reversal.card = payment.card
-         JOIN second_payment AS second ON {SAME_LINE} AND second.card = payment.card
-         AND second.card_counter > payment.card_counter AND NOT {UNDONE}
-         WHERE payment.card = $1 AND payment.announced IS NULL AND payment.reversed = 0 ORDER BY second.card_counter LIMIT 1"
-    );
-    let query = sqlx::query(AssertSqlSafe(sql)).bind(card.to_string());
-    let Some(row) = query.fetch_optional(&mut *connection).await? else {
-        return Ok(false);
-    };
-    let (undone, standing) = (octets(&row, "undone")?, octets(&row, "standing")?);
-    let sql = format!(
-        "INSERT INTO second_payment ({COLUMNS}) SELECT {COLUMNS} FROM payment WHERE order_hash = $1 ON CONFLICT DO NOTHING"
-    );
-    let query = sqlx::query(AssertSqlSafe(sql)).bind(undone.to_vec());
-    query.execute(&mut *connection).await?;
-    forget(connection, "payment", &undone).await?;
-    bring_home(connection, &standing, false).await
-}
-
-/// Books that a second payment was undone, as for one that is in the books: `false` if there is none of this terminal, card and order
-/// whose money was not handed over.
-pub(crate) async fn settle(
-    connection: &mut AnyConnection,
-    terminal: &str,
-    card: &CardNumber,
-    reversal: &AnnouncedReversal,
-) -> Result<bool, StoreError> {
-    let sql =
-        "SELECT 1 AS found FROM second_payment JOIN hand_over ON hand_over.terminal = second_payment.terminal
-               AND hand_over.intent = second_payment.announced AND hand_over.handed = 0
-               WHERE order_hash = $1 AND second_payment.terminal = $2 AND announced = $3 AND card = $4";
-    let query = sqlx::query(sql).bind(reversal.order.to_vec()).bind(terminal);
-    let query = query.bind(i64::from(reversal.intent)).bind(card.to_string());
-    if query.fetch_optional(&mut *connection).await?.is_none() {
-        return Ok(false);
-    }
-    let subject = format!("{terminal}-{}", reversal.intent);
-    log(connection, &system(), "second-payment-undone", &subject).await?;
-    bring_home(connection, &reversal.order, true).await
-}
-
-/// The same for one by hand, which its clerk's word undoes.
-pub(crate) async fn settle_by_hand(
-    connection: &mut AnyConnection,
-    terminal: &str,
-    entry: u32,
-) -> Result<bool, StoreError> {
-    let sql =
-        "SELECT order_hash FROM second_payment JOIN hand_over ON hand_over.terminal = second_payment.terminal
-               AND hand_over.intent = second_payment.announced AND hand_over.handed = 0
-               WHERE second_payment.terminal = $1 AND announced = $2 AND card_counter IS NULL";
-    let query = sqlx::query(sql).bind(terminal).bind(i64::from(entry));
-    let Some(row) = query.fetch_optional(&mut *connection).await? else {
-        return Ok(false);
-    };
-    let order = octets(&row, "order_hash")?;
-    let subject = format!("{terminal}-{entry}");
-    log(connection, &system(), "second-payment-undone", &subject).await?;
-    bring_home(connection, &order, true).await
-}
-
-/// A second payment that is booked after all.
-pub(crate) struct BookedSecond {
+/// A payment of a line, as it was and as it is after a word was told.
+#[derive(Debug)]
+pub(crate) struct Told {
+    pub(crate) order: OrderHash,
     pub(crate) terminal: String,
     /// Sequence number of its Intent.
     pub(crate) intent: u32,
-    /// VND.
-    pub(crate) amount: u64,
+    /// Does its journal tell of it?
+    pub(crate) is_announced: bool,
+    card: CardNumber,
+    card_counter: Option<u32>,
+    /// `None`: nobody told of it.
+    pub(crate) before: Option<State>,
+    pub(crate) now: State,
+    is_undone: bool,
+    /// In `second_payment`.
+    is_apart: bool,
 }
 
-/// The line of a payment that was just undone is unpaid: books a second payment of it that stands, if there is one.
-pub(crate) async fn book_second(
-    connection: &mut AnyConnection,
-    undone: &[u8; 32],
-) -> Result<Option<BookedSecond>, StoreError> {
-    let sql = format!(
-        "SELECT second.* FROM payment JOIN second_payment AS second ON {SAME_LINE} AND NOT {UNDONE}
-         WHERE payment.order_hash = $1 ORDER BY second.terminal, second.sequence LIMIT 1"
-    );
-    let query = sqlx::query(AssertSqlSafe(sql)).bind(undone.to_vec());
-    let Some(row) = query.fetch_optional(&mut *connection).await? else {
-        return Ok(None);
-    };
-    if !bring_home(connection, &octets(&row, "order_hash")?, false).await? {
-        return Ok(None);
+impl Told {
+    fn from(row: &AnyRow, new: Option<&OrderHash>) -> Result<Self, StoreError> {
+        let order = octets(row, "order_hash")?;
+        let is_apart = number::<u32>(row, "is_apart")? > 0;
+        let state = match (number::<u32>(row, "reversed")?, is_apart) {
+            (0, false) => State::Booked,
+            (0, true) => State::Second,
+            _ => State::Undone,
+        };
+        Ok(Self {
+            terminal: row.try_get("terminal")?,
+            intent: number(row, "sequence")?,
+            is_announced: optional_number(row, "announced")?.is_some(),
+            card: card_number(row, "card")?,
+            card_counter: optional_number(row, "card_counter")?,
+            before: (new != Some(&order)).then_some(state),
+            now: state,
+            is_undone: number::<u32>(row, "undone")? > 0,
+            is_apart,
+            order,
+        })
     }
-    let second = BookedSecond {
-        terminal: row.try_get("terminal")?,
-        intent: number(&row, "sequence")?,
-        amount: number(&row, "amount")?,
-    };
-    let subject = format!("{}-{}", second.terminal, second.intent);
-    log(connection, &system(), "second-payment-booked", &subject).await?;
-    Ok(Some(second))
+
+    /// Was it told as a second payment before, and is it none any more?
+    pub(crate) fn is_cleared(&self) -> bool {
+        self.before == Some(State::Second) && self.now != State::Second
+    }
+
+    fn table(&self) -> &'static str {
+        if self.is_apart {
+            "second_payment"
+        } else {
+            "payment"
+        }
+    }
+
+    /// The names that the operations log has for it: by its journal, by its card.
+    fn subjects(&self) -> impl Iterator<Item = String> {
+        let announced = self
+            .is_announced
+            .then(|| format!("{}-{}", self.terminal, self.intent));
+        let counter = self
+            .card_counter
+            .map(|counter| format!("{}-{counter}", self.card));
+        announced.into_iter().chain(counter)
+    }
 }
 
-/// Is the order a second payment still, and does its card not tell that it has undone it?
-pub(crate) async fn is_second(connection: &mut AnyConnection, order: &[u8; 32]) -> Result<bool, StoreError> {
-    let sql =
-        format!("SELECT 1 AS found FROM second_payment AS second WHERE order_hash = $1 AND NOT {UNDONE}");
-    let query = sqlx::query(AssertSqlSafe(sql)).bind(order.to_vec());
-    Ok(query.fetch_optional(connection).await?.is_some())
-}
+const COLUMNS: &str = "order_hash, announced, terminal, sequence, person, programme, entitlement, line_type, period, amount, card,
+    card_counter, paid_at";
 
-/// The terminal's journal tells of a payment that until now only its card told of. `false` if there is none.
-async fn announce(
+/// Keeps a payment that the terminal's journal tells of. All payments of its line.
+pub(crate) async fn tell_announced(
     connection: &mut AnyConnection,
-    table: &str,
-    payment: &Payment,
-) -> Result<bool, StoreError> {
-    let sql = format!(
-        "UPDATE {table} SET announced = sequence
-         WHERE order_hash = $1 AND card = $2 AND card_counter = $3 AND announced IS NULL"
-    );
-    let query = sqlx::query(AssertSqlSafe(sql))
-        .bind(payment.order.to_vec())
-        .bind(payment.card.to_string())
-        .bind(payment.card_counter.map(i64::from));
-    Ok(query.execute(connection).await?.rows_affected() == 1)
-}
-
-/// `false` if line, receipt counter or order is there already.
-async fn insert(
-    connection: &mut AnyConnection,
-    table: &str,
     terminal: &str,
     payment: &Payment,
-    announced: Option<u32>,
-) -> Result<bool, StoreError> {
-    // Not an error that is passed over: after a failed statement PostgreSQL commits nothing of a transaction.
-    let sql = format!(
-        "INSERT INTO {table} ({COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) ON CONFLICT DO NOTHING"
-    );
-    let booked = sqlx::query(AssertSqlSafe(sql))
-        .bind(payment.order.to_vec())
-        .bind(announced.map(i64::from))
-        .bind(terminal)
-        .bind(i64::from(payment.intent))
-        .bind(payment.key.person.to_vec())
-        .bind(&payment.key.programme)
-        .bind(i64::from(payment.key.entitlement))
-        .bind(i64::from(payment.key.line_type))
-        .bind(&payment.key.period)
-        .bind(signed(payment.amount, "an amount")?)
-        .bind(payment.card.to_string())
-        .bind(payment.card_counter.map(i64::from))
-        .bind(&payment.paid_at)
-        .execute(connection)
-        .await?;
-    Ok(booked.rows_affected() == 1)
-}
-
-/// A second payment gets into the books; `false` if they have no room for it, and then it stays where it is.
-async fn bring_home(
-    connection: &mut AnyConnection,
-    order: &[u8; 32],
-    is_reversed: bool,
-) -> Result<bool, StoreError> {
-    let sql = format!(
-        "INSERT INTO payment ({COLUMNS}, reversed) SELECT {COLUMNS}, {} FROM second_payment WHERE order_hash = $1
-         ON CONFLICT DO NOTHING",
-        i64::from(is_reversed)
-    );
-    let query = sqlx::query(AssertSqlSafe(sql)).bind(order.to_vec());
-    if query.execute(&mut *connection).await?.rows_affected() == 0 {
-        return Ok(false);
+) -> Result<Vec<Told>, StoreError> {
+    let is_known = announce(connection, &payment.order).await?;
+    if !is_known {
+        keep(connection, terminal, payment, Some(payment.intent)).await?;
     }
-    forget(connection, "second_payment", order).await?;
-    Ok(true)
+    let told = settle_line(connection, &payment.order, !is_known).await?;
+    // Accused under the name that its card has until now.
+    let own = told.iter().find(|told| told.order == payment.order);
+    if own.is_some_and(|own| own.before == Some(State::Second) && own.now == State::Second) {
+        let subject = format!("{terminal}-{}", payment.intent);
+        log(connection, &system(), SECOND, &subject).await?;
+    }
+    Ok(told)
 }
 
-async fn forget(connection: &mut AnyConnection, table: &str, order: &[u8; 32]) -> Result<(), StoreError> {
-    let sql = format!("DELETE FROM {table} WHERE order_hash = $1");
-    let query = sqlx::query(AssertSqlSafe(sql)).bind(order.to_vec());
-    query.execute(connection).await?;
-    Ok(())
+/// Keeps a payment that its card tells of. All payments of its line, or none if it was told before.
+pub(crate) async fn tell_carried(
+    connection: &mut AnyConnection,
+    actor: &Actor,
+    CarriedPayment { terminal, payment }: &CarriedPayment,
+) -> Result<Vec<Told>, StoreError> {
+    let sql = "SELECT 1 AS found FROM payment WHERE order_hash = $1
+               UNION SELECT 1 AS found FROM second_payment WHERE order_hash = $1";
+    let known = sqlx::query(sql).bind(payment.order.to_vec());
+    if known.fetch_optional(&mut *connection).await?.is_some() {
+        return Ok(Vec::new());
+    }
+    keep(connection, terminal, payment, None).await?;
+    let told = settle_line(connection, &payment.order, true).await?;
+    let own = told.iter().find(|told| told.order == payment.order);
+    let act = match own.map(|own| own.now) {
+        Some(State::Booked) => "payment-booked-from-card",
+        Some(State::Undone) => "undone-payment-not-booked",
+        Some(State::Second) | None => return Ok(told),
+    };
+    for subject in own.into_iter().flat_map(Told::subjects) {
+        log(connection, actor, act, &subject).await?;
+    }
+    Ok(told)
+}
+
+/// Keeps that an order is undone by all that has to be told of it. All payments of its line; none if that was told before.
+pub(crate) async fn tell_undone(
+    connection: &mut AnyConnection,
+    order: &OrderHash,
+) -> Result<Vec<Told>, StoreError> {
+    let sql = "INSERT INTO undone_order (order_hash) VALUES ($1) ON CONFLICT DO NOTHING";
+    let query = sqlx::query(sql).bind(order.to_vec());
+    if query.execute(&mut *connection).await?.rows_affected() == 0 {
+        return Ok(Vec::new());
+    }
+    settle_line(connection, order, false).await
+}
+
+/// The operations log's word for a payment that becomes a second one, and for one that is none after all.
+const SECOND: &str = "second-payment-not-booked";
+const CLEARED: &str = "second-payment-cleared";
+
+/// Looks anew at all payments of the line that an order is for; none if no payment by this order was told. `is_new`: it is told just now.
+pub(crate) async fn settle_line(
+    connection: &mut AnyConnection,
+    order: &OrderHash,
+    is_new: bool,
+) -> Result<Vec<Told>, StoreError> {
+    let mut told = payments_of_line(connection, order, is_new).await?;
+    for payment in &mut told {
+        if payment.is_undone && payment.now != State::Undone {
+            set_reversed(connection, payment, true).await?;
+            payment.now = State::Undone;
+        } else if !payment.is_undone && payment.now == State::Undone {
+            put_apart(connection, payment).await?;
+        }
+    }
+    let first = told.iter().find(|payment| !payment.is_undone);
+    if first.is_some_and(|first| first.now != State::Booked) {
+        if let Some(booked) = told.iter_mut().find(|payment| payment.now == State::Booked) {
+            put_apart(connection, booked).await?;
+        }
+        for payment in told.iter_mut().filter(|payment| !payment.is_undone) {
+            if bring_home(connection, payment).await? {
+                break;
+            }
+        }
+    }
+    for payment in &told {
+        let act = match (payment.before, payment.now) {
+            (Some(State::Second), State::Second) => continue,
+            (_, State::Second) => SECOND,
+            (Some(State::Second), _) => CLEARED,
+            _ => continue,
+        };
+        for subject in payment.subjects() {
+            log(connection, &system(), act, &subject).await?;
+        }
+    }
+    Ok(told)
 }
 
 /// `false` if that was written down before.
@@ -312,5 +217,139 @@ pub(crate) async fn log_once(
         return Ok(false);
     }
     log(connection, actor, action, subject).await?;
+    Ok(true)
+}
+
+/// The one to be booked rather than others stands first. What a card tells undone counts where no journal says that the money left.
+async fn payments_of_line(
+    connection: &mut AnyConnection,
+    order: &OrderHash,
+    is_new: bool,
+) -> Result<Vec<Told>, StoreError> {
+    let each = |table, is_apart| {
+        format!(
+            "SELECT told.order_hash, told.announced, told.terminal, told.sequence, told.card, told.card_counter, told.paid_at,
+             told.reversed, {is_apart} AS is_apart FROM {table} AS told JOIN line ON told.person = line.person
+             AND told.programme = line.programme AND told.entitlement = line.entitlement AND told.line_type = line.line_type
+             AND told.period = line.period"
+        )
+    };
+    let sql = format!(
+        "WITH line AS (SELECT person, programme, entitlement, line_type, period FROM payment WHERE order_hash = $1
+         UNION SELECT person, programme, entitlement, line_type, period FROM second_payment WHERE order_hash = $1),
+         told AS ({} UNION ALL {})
+         SELECT told.*, (SELECT count(*) FROM undone_order WHERE undone_order.order_hash = told.order_hash)
+         + (SELECT count(*) FROM carried_reversal WHERE carried_reversal.order_hash = told.order_hash
+            AND carried_reversal.card = told.card AND (told.announced IS NULL OR EXISTS (SELECT 1 FROM hand_over
+            WHERE hand_over.terminal = told.terminal AND hand_over.intent = told.announced AND hand_over.handed = 0))) AS undone
+         FROM told ORDER BY CASE WHEN told.announced IS NULL THEN 1 ELSE 0 END, told.is_apart, told.paid_at, told.order_hash",
+        each("payment", 0),
+        each("second_payment", 1)
+    );
+    let query = sqlx::query(AssertSqlSafe(sql)).bind(order.to_vec());
+    let rows = query.fetch_all(connection).await?;
+    let new = is_new.then_some(order);
+    rows.iter().map(|row| Told::from(row, new)).collect()
+}
+
+/// The terminal's journal tells of a payment that until now only its card told of. `false` if there is none.
+async fn announce(connection: &mut AnyConnection, order: &OrderHash) -> Result<bool, StoreError> {
+    for table in ["payment", "second_payment"] {
+        let sql =
+            format!("UPDATE {table} SET announced = sequence WHERE order_hash = $1 AND announced IS NULL");
+        let query = sqlx::query(AssertSqlSafe(sql)).bind(order.to_vec());
+        if query.execute(&mut *connection).await?.rows_affected() == 1 {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Among the booked ones if line, receipt counter and order are free there, else apart.
+async fn keep(
+    connection: &mut AnyConnection,
+    terminal: &str,
+    payment: &Payment,
+    announced: Option<u32>,
+) -> Result<(), StoreError> {
+    for table in ["payment", "second_payment"] {
+        // Not an error that is passed over: after a failed statement PostgreSQL commits nothing of a transaction.
+        let sql = format!(
+            "INSERT INTO {table} ({COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) ON CONFLICT DO NOTHING"
+        );
+        let kept = sqlx::query(AssertSqlSafe(sql))
+            .bind(payment.order.to_vec())
+            .bind(announced.map(i64::from))
+            .bind(terminal)
+            .bind(i64::from(payment.intent))
+            .bind(payment.key.person.to_vec())
+            .bind(&payment.key.programme)
+            .bind(i64::from(payment.key.entitlement))
+            .bind(i64::from(payment.key.line_type))
+            .bind(&payment.key.period)
+            .bind(signed(payment.amount, "an amount")?)
+            .bind(payment.card.to_string())
+            .bind(payment.card_counter.map(i64::from))
+            .bind(&payment.paid_at)
+            .execute(&mut *connection)
+            .await?;
+        if kept.rows_affected() == 1 {
+            return Ok(());
+        }
+    }
+    Ok(())
+}
+
+async fn set_reversed(
+    connection: &mut AnyConnection,
+    payment: &Told,
+    is_reversed: bool,
+) -> Result<(), StoreError> {
+    let sql = format!(
+        "UPDATE {} SET reversed = $2 WHERE order_hash = $1",
+        payment.table()
+    );
+    let query = sqlx::query(AssertSqlSafe(sql)).bind(payment.order.to_vec());
+    query.bind(i64::from(is_reversed)).execute(connection).await?;
+    Ok(())
+}
+
+/// It stands, and leaves the books.
+async fn put_apart(connection: &mut AnyConnection, payment: &mut Told) -> Result<(), StoreError> {
+    if payment.is_apart {
+        set_reversed(connection, payment, false).await?;
+    } else {
+        shift(connection, &payment.order, "payment", "second_payment").await?;
+    }
+    (payment.is_apart, payment.now) = (true, State::Second);
+    Ok(())
+}
+
+/// It gets into the books; `false` if its receipt's counter is another one's there.
+async fn bring_home(connection: &mut AnyConnection, payment: &mut Told) -> Result<bool, StoreError> {
+    if shift(connection, &payment.order, "second_payment", "payment").await? {
+        (payment.is_apart, payment.now) = (false, State::Booked);
+        return Ok(true);
+    }
+    Ok(false)
+}
+
+/// `false` if there is no room, and then nothing changes.
+async fn shift(
+    connection: &mut AnyConnection,
+    order: &OrderHash,
+    from: &str,
+    to: &str,
+) -> Result<bool, StoreError> {
+    let sql = format!(
+        "INSERT INTO {to} ({COLUMNS}) SELECT {COLUMNS} FROM {from} WHERE order_hash = $1 ON CONFLICT DO NOTHING"
+    );
+    let query = sqlx::query(AssertSqlSafe(sql)).bind(order.to_vec());
+    if query.execute(&mut *connection).await?.rows_affected() == 0 {
+        return Ok(false);
+    }
+    let sql = format!("DELETE FROM {from} WHERE order_hash = $1");
+    let query = sqlx::query(AssertSqlSafe(sql)).bind(order.to_vec());
+    query.execute(connection).await?;
     Ok(true)
 }

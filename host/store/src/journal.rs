@@ -7,13 +7,12 @@
 use card_spec::values::CardNumber;
 use sqlx::{AnyConnection, Row as _};
 
-use crate::bookings::{self, Booking};
 use crate::cards::card_number;
+pub use crate::ingestion::Ingestion;
 use crate::lists::{LineKey, line_key, optional_number};
-use crate::operators::system;
 use crate::reversals::AnnouncedReversal;
 use crate::store::{now, number, octets};
-use crate::{Store, StoreError, operations, reversals, terminals};
+use crate::{Store, StoreError, reversals, terminals};
 
 /// A verified journal entry.
 #[derive(Debug, Clone)]
@@ -129,39 +128,6 @@ pub struct JournalHead {
     pub hash: [u8; 32],
 }
 
-/// What taking in entries did.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Ingestion {
-    /// Entries stored now.
-    pub stored: u64,
-    /// Entries that were there already.
-    pub known: u64,
-    /// Payments that were booked before, because their cards had told of them.
-    pub carried: u64,
-    /// Payments of other terminals booked, because their cards have told of them here.
-    pub brought: u64,
-    /// Receipts of other terminals, told for the first time, for which nothing was booked: their orders are for no listed line, or
-    /// another order has paid it.
-    pub brought_unbooked: u64,
-    /// Receipts of cards that this ledger does not know: nothing was checked, nothing booked.
-    pub brought_unknown: u64,
-    /// Payments booked.
-    pub booked: u64,
-    /// Their sum in VND.
-    pub booked_amount: u64,
-    /// How many of them two operators have paid by hand.
-    pub by_hand: u64,
-    /// Sequence numbers (of the Intent) of payments for lines that are booked as paid already: money left twice.
-    pub paid_twice: Vec<u32>,
-    /// Those of payments that had been told as a second one before, and that their cards have undone: no money left twice.
-    pub settled: Vec<u32>,
-    /// Payments that are not paid any more: their cards have undone them, or the money of one by hand was not handed over.
-    pub reversed: u64,
-    /// Sequence numbers (of the Intent) of reversals that undo no payment in the ledger whose money was not handed over: nothing was
-    /// booked for them.
-    pub unfounded_reversals: Vec<u32>,
-}
-
 /// A stored acknowledgement.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Acknowledgement {
@@ -186,7 +152,6 @@ impl Store {
         self.write(async |connection| {
             terminals::demand(connection, terminal).await?;
             let mut result = Ingestion::default();
-            let mut second = Vec::new();
             for entry in entries {
                 if !store_entry(connection, terminal, entry).await? {
                     result.known += 1;
@@ -194,11 +159,7 @@ impl Store {
                 }
                 result.stored += 1;
                 follow(connection, terminal, entry).await?;
-                second.extend(result.book(connection, terminal, &entry.meaning).await?);
-            }
-            // One that its card tells undone further on is none.
-            for order in &second {
-                result.brought_unbooked += u64::from(bookings::is_second(connection, order).await?);
+                result.book(connection, terminal, &entry.meaning).await?;
             }
             Ok(result)
         })
@@ -316,134 +277,6 @@ impl Store {
                 })
                 .collect()
         })
-    }
-}
-
-impl Ingestion {
-    /// Books what an entry means. The order of a payment that a card has told of, if it is a second one.
-    async fn book(
-        &mut self,
-        connection: &mut AnyConnection,
-        terminal: &str,
-        meaning: &Meaning,
-    ) -> Result<Option<[u8; 32]>, StoreError> {
-        match meaning {
-            Meaning::Paid(payment) | Meaning::PaidByHand(payment) => {
-                self.pay(connection, terminal, payment).await?;
-            }
-            Meaning::Reversed { reversal, card } => {
-                self.reverse(connection, terminal, reversal, card).await?;
-            }
-            Meaning::HandOver {
-                intent,
-                handed: false,
-            } => self.undo_by_hand(connection, terminal, *intent).await?,
-            Meaning::CarriedReversal { card, order } => {
-                reversals::note_carried(connection, card, order).await?;
-            }
-            Meaning::CarriedReceipt {
-                card,
-                counter,
-                payment,
-            } => {
-                let subject = format!("{card}-{counter}");
-                match bookings::book_told(connection, &system(), &subject, payment.as_ref()).await? {
-                    Some(Booking::Now) => self.brought += 1,
-                    Some(Booking::Before | Booking::Undone) => {}
-                    Some(Booking::SecondPayment) => {
-                        return Ok(payment.as_ref().map(|carried| carried.payment.order));
-                    }
-                    None => self.brought_unbooked += 1,
-                }
-            }
-            Meaning::ReceiptOfUnknownCard { card, counter } => {
-                let subject = format!("{card}-{counter}");
-                let is_new =
-                    bookings::log_once(connection, &system(), "receipt-of-unknown-card", &subject).await?;
-                self.brought_unknown += u64::from(is_new);
-            }
-            _ => {}
-        }
-        Ok(None)
-    }
-
-    async fn pay(
-        &mut self,
-        connection: &mut AnyConnection,
-        terminal: &str,
-        payment: &Payment,
-    ) -> Result<(), StoreError> {
-        match bookings::book_announced(connection, terminal, payment).await? {
-            Booking::Now => {
-                self.booked += 1;
-                self.booked_amount += payment.amount;
-                self.by_hand += u64::from(payment.card_counter.is_none());
-            }
-            Booking::Before => self.carried += 1,
-            Booking::SecondPayment | Booking::Undone => self.paid_twice.push(payment.intent),
-        }
-        Ok(())
-    }
-
-    async fn reverse(
-        &mut self,
-        connection: &mut AnyConnection,
-        terminal: &str,
-        reversal: &AnnouncedReversal,
-        card: &CardNumber,
-    ) -> Result<(), StoreError> {
-        if reversals::book(connection, terminal, card, reversal).await? {
-            self.reversed += 1;
-            return self.book_second(connection, terminal, &reversal.order).await;
-        }
-        if bookings::settle(connection, terminal, card, reversal).await? {
-            self.settle(reversal.intent);
-            return Ok(());
-        }
-        let subject = format!("{terminal}-{}", reversal.intent);
-        operations::log(connection, &system(), "reversal-not-booked", &subject).await?;
-        self.unfounded_reversals.push(reversal.intent);
-        Ok(())
-    }
-
-    async fn undo_by_hand(
-        &mut self,
-        connection: &mut AnyConnection,
-        terminal: &str,
-        intent: u32,
-    ) -> Result<(), StoreError> {
-        if let Some(order) = reversals::undo_by_hand(connection, terminal, intent).await? {
-            self.reversed += 1;
-            return self.book_second(connection, terminal, &order).await;
-        }
-        if bookings::settle_by_hand(connection, terminal, intent).await? {
-            self.settle(intent);
-        }
-        Ok(())
-    }
-
-    /// The line of a payment that was undone may be paid by another one that was told before.
-    async fn book_second(
-        &mut self,
-        connection: &mut AnyConnection,
-        terminal: &str,
-        undone: &[u8; 32],
-    ) -> Result<(), StoreError> {
-        let Some(second) = bookings::book_second(connection, undone).await? else {
-            return Ok(());
-        };
-        self.booked += 1;
-        self.booked_amount += second.amount;
-        if second.terminal == terminal {
-            self.settle(second.intent);
-        }
-        Ok(())
-    }
-
-    /// It is no second payment after all, whether that was told now or before.
-    fn settle(&mut self, intent: u32) {
-        self.paid_twice.retain(|second| *second != intent);
-        self.settled.push(intent);
     }
 }
 

@@ -42,6 +42,7 @@ mod engine;
 mod error;
 pub mod handover;
 pub mod import;
+mod ingestion;
 pub mod issuance;
 pub mod issuer_log;
 pub mod journal;

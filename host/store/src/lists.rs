@@ -258,7 +258,7 @@ impl Store {
     /// [`StoreError::Database`].
     pub fn unguarded_paid_lines(&self, list: u32) -> Result<u64, StoreError> {
         let sql = "SELECT count(*) AS total FROM list_line JOIN payment_list ON payment_list.number = list_line.list
-                   JOIN payment ON payment.reversed = 0 AND payment.person = list_line.person
+                   JOIN standing_payment AS payment ON payment.person = list_line.person
                    AND payment.programme = list_line.programme AND payment.entitlement = list_line.entitlement
                    AND payment.line_type = list_line.line_type AND payment.period = list_line.period
                    WHERE list_line.list = $1

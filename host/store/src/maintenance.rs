@@ -12,7 +12,7 @@ use card_spec::values::CardNumber;
 use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, Row as _};
 
-use crate::bookings::book_told;
+use crate::bookings::tell_carried;
 use crate::cards::{BlockReason, Card, CardState, card, card_on_chip, wrong_state};
 use crate::deliveries::{ChipSerial, serial_text};
 use crate::issuer_log::{Issuer, Position, SignedObject, append};
@@ -494,7 +494,7 @@ async fn newest_change(connection: &mut AnyConnection, card: &CardNumber) -> Res
 }
 
 async fn from_card_only(connection: &mut AnyConnection, card: &CardNumber) -> Result<u64, StoreError> {
-    let sql = "SELECT count(*) AS total FROM payment WHERE card = $1 AND announced IS NULL";
+    let sql = "SELECT count(*) AS total FROM payment WHERE card = $1 AND announced IS NULL AND reversed = 0";
     let row = sqlx::query(sql)
         .bind(card.to_string())
         .fetch_one(connection)
@@ -522,9 +522,12 @@ async fn book_seen(
     if receipt.kind != ReceiptKind::Payment as u8 {
         return Ok(());
     }
-    let subject = format!("{card}-{}", receipt.counter);
-    book_told(connection, actor, &subject, payment.as_ref()).await?;
-    Ok(())
+    match payment {
+        Some(payment) => tell_carried(connection, actor, payment).await.map(drop),
+        None => reversals::note_unlisted(connection, actor, card, receipt.counter)
+            .await
+            .map(drop),
+    }
 }
 
 /// Stores a receipt; `false` if the same one is there already.

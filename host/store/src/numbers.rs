@@ -316,7 +316,7 @@ async fn demand_nothing_live(
 ) -> Result<(), StoreError> {
     let sql = "SELECT 'a card' AS what FROM card WHERE person = $1 AND state NOT IN ('blocked', 'abandoned')
                UNION ALL SELECT 'an unpaid line' FROM payment_line AS line WHERE line.person = $1 AND NOT EXISTS
-                   (SELECT 1 FROM payment WHERE payment.reversed = 0 AND payment.person = line.person
+                   (SELECT 1 FROM standing_payment AS payment WHERE payment.person = line.person
                     AND payment.programme = line.programme AND payment.entitlement = line.entitlement
                     AND payment.line_type = line.line_type AND payment.period = line.period) LIMIT 1";
     let row = sqlx::query(sql)

@@ -11,6 +11,7 @@ use card_spec::signed::Signed;
 use card_spec::values::CardNumber;
 use sqlx::{AnyConnection, AssertSqlSafe};
 
+use crate::bookings::Told;
 use crate::cards::{Card, wrong_state};
 use crate::maintenance::CardReceipt;
 use crate::operations::log;
@@ -71,8 +72,10 @@ impl Store {
     fn not_handed_but(&self, terminal: &str, which: &'static str) -> Result<Vec<u32>, StoreError> {
         let sql = format!(
             "SELECT intent FROM hand_over WHERE terminal = $1 AND handed = 0 AND NOT EXISTS
-             (SELECT 1 FROM payment WHERE payment.terminal = hand_over.terminal
-              AND payment.announced = hand_over.intent AND payment.reversed = 1 {which}) ORDER BY intent"
+             (SELECT 1 FROM (SELECT order_hash, terminal, announced, reversed FROM payment
+              UNION ALL SELECT order_hash, terminal, announced, reversed FROM second_payment) AS payment
+              WHERE payment.terminal = hand_over.terminal AND payment.announced = hand_over.intent AND payment.reversed = 1 {which})
+             ORDER BY intent"
         );
         self.read(async |connection| {
             let query = sqlx::query(AssertSqlSafe(sql)).bind(terminal);
@@ -100,19 +103,35 @@ pub(crate) async fn hand_over(
     Ok(())
 }
 
-/// The money of a payment by hand was not handed over: no card knows of it, so the clerk's word undoes it. Hash of its order; `None` if
-/// it was paid by a card, or handed over before.
-pub(crate) async fn undo_by_hand(
+/// The order of a payment by hand whose money was not handed over: no card knows of it, so the clerk's word undoes it. `None` if it was
+/// paid by a card, or handed over before.
+pub(crate) async fn not_handed_by_hand(
     connection: &mut AnyConnection,
     terminal: &str,
     entry: u32,
 ) -> Result<Option<[u8; 32]>, StoreError> {
-    let sql = "UPDATE payment SET reversed = 1 WHERE terminal = $1 AND announced = $2 AND card_counter IS NULL AND reversed = 0
-               AND EXISTS (SELECT 1 FROM hand_over WHERE hand_over.terminal = payment.terminal
-               AND hand_over.intent = payment.announced AND hand_over.handed = 0) RETURNING order_hash";
+    let sql = "SELECT told.order_hash AS order_hash FROM (SELECT order_hash, terminal, announced, card_counter FROM payment
+               UNION ALL SELECT order_hash, terminal, announced, card_counter FROM second_payment) AS told
+               JOIN hand_over ON hand_over.terminal = told.terminal AND hand_over.intent = told.announced AND hand_over.handed = 0
+               WHERE told.terminal = $1 AND told.announced = $2 AND told.card_counter IS NULL";
     let query = sqlx::query(sql).bind(terminal).bind(i64::from(entry));
-    let undone = query.fetch_optional(connection).await?;
-    undone.map(|row| octets(&row, "order_hash")).transpose()
+    let row = query.fetch_optional(connection).await?;
+    row.map(|row| octets(&row, "order_hash")).transpose()
+}
+
+/// The order of this terminal's payment if its card tells that it has undone it.
+pub(crate) async fn told_undone(
+    connection: &mut AnyConnection,
+    terminal: &str,
+    intent: u32,
+) -> Result<Option<[u8; 32]>, StoreError> {
+    let sql = "SELECT told.order_hash AS order_hash FROM (SELECT order_hash, terminal, announced FROM payment
+               UNION ALL SELECT order_hash, terminal, announced FROM second_payment) AS told
+               JOIN carried_reversal ON carried_reversal.order_hash = told.order_hash
+               WHERE told.terminal = $1 AND told.announced = $2";
+    let query = sqlx::query(sql).bind(terminal).bind(i64::from(intent));
+    let row = query.fetch_optional(connection).await?;
+    row.map(|row| octets(&row, "order_hash")).transpose()
 }
 
 /// Keeps a reversal that the entry of this number announces.
@@ -132,44 +151,49 @@ pub(crate) async fn announce(
     Ok(())
 }
 
-/// Books that a card has undone a payment; `false` if the ledger has none of this terminal, card and order that stands and whose money
-/// was not handed over, and then nothing changes.
-pub(crate) async fn book(
+/// Does a reversal undo a payment of this terminal, card and order whose money was not handed over?
+pub(crate) async fn is_founded(
     connection: &mut AnyConnection,
     terminal: &str,
     card: &CardNumber,
     reversal: &AnnouncedReversal,
 ) -> Result<bool, StoreError> {
-    let sql = "UPDATE payment SET reversed = 1 WHERE order_hash = $1 AND terminal = $2 AND announced = $3 AND card = $4
-               AND reversed = 0 AND EXISTS (SELECT 1 FROM hand_over WHERE hand_over.terminal = payment.terminal
-               AND hand_over.intent = payment.announced AND hand_over.handed = 0)";
+    let sql = "SELECT 1 AS found FROM (SELECT order_hash, terminal, announced, card FROM payment
+               UNION ALL SELECT order_hash, terminal, announced, card FROM second_payment) AS told
+               JOIN hand_over ON hand_over.terminal = told.terminal AND hand_over.intent = told.announced AND hand_over.handed = 0
+               WHERE told.order_hash = $1 AND told.terminal = $2 AND told.announced = $3 AND told.card = $4";
     let query = sqlx::query(sql).bind(reversal.order.to_vec()).bind(terminal);
     let query = query.bind(i64::from(reversal.intent)).bind(card.to_string());
-    Ok(query.execute(connection).await?.rows_affected() == 1)
+    Ok(query.fetch_optional(connection).await?.is_some())
 }
 
-/// Keeps that a card has told of its reversal of an order, which may be in the books for another one that stands.
+/// Keeps that a card has shown its receipt for an order of no listed line. `false` if that was written down before.
+pub(crate) async fn note_unlisted(
+    connection: &mut AnyConnection,
+    actor: &Actor,
+    card: &CardNumber,
+    counter: u32,
+) -> Result<bool, StoreError> {
+    bookings::log_once(
+        connection,
+        actor,
+        "receipt-of-no-line",
+        &format!("{card}-{counter}"),
+    )
+    .await
+}
+
+/// Keeps that a card has told of its reversal of an order. All payments of that order's line.
 pub(crate) async fn note_carried(
     connection: &mut AnyConnection,
     card: &CardNumber,
     order: &[u8; 32],
-) -> Result<(), StoreError> {
+) -> Result<Vec<Told>, StoreError> {
     let sql =
         "INSERT INTO carried_reversal (order_hash, card) VALUES ($1, $2) ON CONFLICT (order_hash) DO NOTHING";
     let query = sqlx::query(sql).bind(order.to_vec()).bind(card.to_string());
     query.execute(&mut *connection).await?;
-    bookings::exchange(connection, card).await.map(drop)
-}
-
-/// Has this card told of its reversal of this order?
-pub(crate) async fn is_undone(
-    connection: &mut AnyConnection,
-    card: &CardNumber,
-    order: &[u8; 32],
-) -> Result<bool, StoreError> {
-    let sql = "SELECT 1 AS found FROM carried_reversal WHERE order_hash = $1 AND card = $2";
-    let query = sqlx::query(sql).bind(order.to_vec()).bind(card.to_string());
-    Ok(query.fetch_optional(connection).await?.is_some())
+    bookings::settle_line(connection, order, false).await
 }
 
 /// Hashes of the orders of a card that stand as paid while a committed journal says that their money was not handed over, newest
@@ -219,9 +243,7 @@ pub(crate) async fn book_by_issuer(
     if !not_handed_of(connection, card).await?.contains(&order) {
         return log(connection, actor, "undone-payment-not-booked", &subject).await;
     }
-    let query = sqlx::query("UPDATE payment SET reversed = 1 WHERE order_hash = $1").bind(order.to_vec());
-    query.execute(&mut *connection).await?;
-    bookings::book_second(connection, &order).await?;
+    bookings::tell_undone(connection, &order).await?;
     sqlx::query("INSERT INTO undone_by_issuer (order_hash, card, counter) VALUES ($1, $2, $3)")
         .bind(order.to_vec())
         .bind(card.to_string())

@@ -15,6 +15,7 @@ use ansinh_store::cards::Claim;
 use ansinh_store::deliveries::Delivery;
 use ansinh_store::import::{ApprovedLine, ApprovedList, Due, ImportMode, ListKind, Stated};
 use ansinh_store::issuer_log::SignedObject;
+use ansinh_store::journal::Ingestion;
 use ansinh_store::lists::{Others, PaymentList};
 use ansinh_store::maintenance::NewVersion;
 use ansinh_store::operators::{Actor, Role as OperatorRole};
@@ -50,6 +51,11 @@ pub(crate) fn location(folder: &Path) -> Location {
         Ok(other) => panic!("ANSINH_TEST_ENGINE={other}: it is postgres, or not set"),
         Err(_) => Location::File(folder.join("store.sqlite")),
     }
+}
+
+/// Receipts that cards have shown and for which nothing is in the books.
+pub(crate) fn unbooked(taken: &Ingestion) -> u64 {
+    taken.brought_unlisted + taken.brought_second.len() as u64
 }
 
 /// Is the ledger on PostgreSQL?

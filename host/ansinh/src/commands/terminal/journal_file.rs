@@ -15,7 +15,7 @@ use card_spec::values::TerminalName;
 use clap::Args;
 use serde_json::json;
 
-use super::sync::{brought, by_hand, paid_twice, reversals, take};
+use super::sync::{brought, by_hand, paid_twice, reversals, take, unbooked};
 use super::{Line, Options, Refused, open, provisioned_name};
 
 #[derive(Args)]
@@ -182,7 +182,7 @@ fn report(options: &Options, name: TerminalName, taken: &Ingestion, not_handed: 
             "payments_by_hand": taken.by_hand,
             "payments_known_from_cards": taken.carried,
             "payments_of_other_terminals": taken.brought,
-            "receipts_not_booked": taken.brought_unbooked,
+            "receipts_not_booked": unbooked(taken),
             "receipts_of_unknown_cards": taken.brought_unknown,
             "total_vnd": taken.booked_amount,
             "paid_twice": taken.paid_twice,

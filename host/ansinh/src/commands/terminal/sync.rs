@@ -64,7 +64,7 @@ impl Outcome {
             "payments_by_hand": taken.by_hand,
             "payments_known_from_cards": taken.carried,
             "payments_of_other_terminals": taken.brought,
-            "receipts_not_booked": taken.brought_unbooked,
+            "receipts_not_booked": unbooked(taken),
             "receipts_of_unknown_cards": taken.brought_unknown,
             "total_vnd": taken.booked_amount,
             "paid_twice": taken.paid_twice,
@@ -190,10 +190,10 @@ pub(super) fn take(
     taken: &mut Ingestion,
 ) -> Result<()> {
     match ingestion.take(bytes) {
-        Ok(part) => add(taken, part),
+        Ok(part) => taken.add(part),
         Err(IngestionError::Store(error)) => return Err(error.into()),
         Err(IngestionError::Rejected(rejected)) => {
-            add(taken, (*rejected.taken).clone());
+            taken.add((*rejected.taken).clone());
             return Err(quarantine(home, name, &rejected, taken, bytes)?);
         }
     }
@@ -212,10 +212,10 @@ pub(super) fn paid_twice(terminal: TerminalName, taken: &Ingestion) -> Option<St
             "hủy không có căn cứ / reversed without ground: cards have undone the payments of orders {unfounded:?} of {terminal}, and the ledger has none of which the clerk said that the money was not handed over. The payments stay booked; start an investigation"
         )
     });
-    let unbooked = (taken.brought_unbooked > 0).then(|| {
+    let unbooked = (unbooked(taken) > 0).then(|| {
         format!(
-            "biên nhận của máy khác không ghi sổ được / not booked: {} receipts of other terminals that cards have shown at {terminal} are of no listed line, or of a line that another order has paid, unless the other terminal's journal still tells that one of the two was undone. They are stored as evidence, and `ansinh operations show` names card and receipt; start an investigation",
-            taken.brought_unbooked
+            "biên nhận của máy khác không ghi sổ được / not booked: {} receipts that cards have shown are of no listed line, or of a line that another order has paid and of which no journal at hand tells that it was undone. They are stored as evidence, and `ansinh operations show` names card and receipt; start an investigation",
+            unbooked(taken)
         )
     });
     let unknown = (taken.brought_unknown > 0).then(|| {
@@ -229,6 +229,11 @@ pub(super) fn paid_twice(terminal: TerminalName, taken: &Ingestion) -> Option<St
         .flatten()
         .collect();
     (!found.is_empty()).then(|| found.join(". "))
+}
+
+/// Receipts that cards have shown and for which nothing is in the books.
+pub(super) fn unbooked(taken: &Ingestion) -> u64 {
+    taken.brought_unlisted + taken.brought_second.len() as u64
 }
 
 /// Line of a report on what two operators have paid without a card's receipt; none if there is nothing to tell.
@@ -264,23 +269,6 @@ pub(super) fn reversals(taken: &Ingestion, not_handed: &[u32]) -> String {
         );
     }
     text
-}
-
-fn add(total: &mut Ingestion, part: Ingestion) {
-    total.stored += part.stored;
-    total.known += part.known;
-    total.carried += part.carried;
-    total.brought += part.brought;
-    total.brought_unbooked += part.brought_unbooked;
-    total.brought_unknown += part.brought_unknown;
-    total.booked += part.booked;
-    total.booked_amount += part.booked_amount;
-    total.by_hand += part.by_hand;
-    total.paid_twice.retain(|intent| !part.settled.contains(intent));
-    total.paid_twice.extend(part.paid_twice);
-    total.settled.extend(part.settled);
-    total.reversed += part.reversed;
-    total.unfounded_reversals.extend(part.unfounded_reversals);
 }
 
 /// Keeps what was rejected, once however often it is sent, and tells where.
