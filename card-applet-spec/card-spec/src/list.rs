@@ -1,5 +1,7 @@
 //! Payment lists and block lists as files and as a terminal receives them (DATA 3 and 4).
 
+use core::ops::Range;
+
 use crate::certificate::Reference;
 use crate::crypto::Digest;
 use crate::payment::LineKey;
@@ -142,6 +144,10 @@ impl ListLine {
     pub const TAG: u16 = 0xFF37;
     /// Bytes of every line.
     pub const LENGTH: usize = 60;
+    /// Where the value of the card number stands in every line, for who looks for a card and parses only its lines.
+    pub const CARD_NUMBER: Range<usize> = 11..19;
+    /// Where the value of the line key stands in every line.
+    pub const LINE_KEY: Range<usize> = 21..47;
 }
 
 byte_enum! {
@@ -223,7 +229,7 @@ mod tests {
     use heapless::Vec;
 
     #[test]
-    fn lines_and_entries_have_the_lengths_stated() {
+    fn lines_and_entries_have_the_lengths_and_places_stated() {
         let card_number = CardNumber::new(79, 1).unwrap();
         let line_key = LineKey::new(&LineKeyParts {
             person: [7; 16],
@@ -246,7 +252,10 @@ mod tests {
         let mut buffer = [0; 100];
         let mut writer = Writer::new(&mut buffer);
         line.write(&mut writer, ListLine::TAG).unwrap();
-        assert_eq!(writer.finish().len(), ListLine::LENGTH);
+        let encoding = writer.finish();
+        assert_eq!(encoding.len(), ListLine::LENGTH);
+        assert_eq!(encoding[ListLine::CARD_NUMBER], card_number.to_bytes());
+        assert_eq!(encoding[ListLine::LINE_KEY], line_key.to_bytes());
         let mut writer = Writer::new(&mut buffer);
         entry.write(&mut writer, BlockEntry::TAG).unwrap();
         assert_eq!(writer.finish().len(), BlockEntry::LENGTH);

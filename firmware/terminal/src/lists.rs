@@ -211,11 +211,8 @@ impl<'f, F: NorFlash, R: CryptoRng, C: Curve> Machine<'f, F, R, C> {
         };
         for list in self.lists() {
             let is_today = today.is_some_and(|today| list.facts().is_valid_on(today));
-            for line in list.payable() {
+            for line in list.payable_to(card) {
                 let line = line?;
-                if line.card_number != card {
-                    continue;
-                }
                 let place = list.place_of(&line);
                 if list.is_paid(line.number)? {
                     found.paid = Some(line.number);
@@ -251,9 +248,8 @@ impl<'f, F: NorFlash, R: CryptoRng, C: Curve> Machine<'f, F, R, C> {
     /// Is a line with this key marked as paid in one of these lists?
     fn is_paid_in(&self, lists: &[u32], key: LineKey) -> Result<bool, FlashError> {
         for list in self.lists().filter(|list| lists.contains(&list.facts().number)) {
-            for line in list.payable() {
-                let line = line?;
-                if line.line_key == key && list.is_paid(line.number)? {
+            for line in list.payable_for(key) {
+                if list.is_paid(line?.number)? {
                     return Ok(true);
                 }
             }

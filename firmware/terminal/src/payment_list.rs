@@ -9,6 +9,9 @@
 //! | [`MARKS`] | 16 bytes for each line: anything but all ones says that it was paid |
 //! | [`SLOTS`] | which of these payments were undone, and which lines paid again ([`crate::marks`]) |
 
+use core::iter;
+use core::ops::Range;
+
 use card_spec::crypto::Digest;
 use card_spec::list::{ListHeader, ListLine, MAXIMUM_KEPT, MAXIMUM_LINES};
 use card_spec::merkle::{RootBuilder, leaf_hash, root_from_leaf};
@@ -28,6 +31,8 @@ use crate::summary;
 
 /// Bytes of flash for each line.
 const STRIDE: u32 = 64;
+/// Lines that a search reads at once: half a KiB.
+const LINES_AT_ONCE: u32 = 8;
 const NODE: u32 = 32;
 const NODES: u32 = 0x3_F000;
 const MARKS: u32 = 0x5_F000;
@@ -129,12 +134,57 @@ impl<'f, F: NorFlash> PaymentList<'f, F> {
         }
     }
 
-    /// The lines that can be paid, to whomever, wherever in the encoding their numbers stand. Nothing is trusted yet:
-    /// [`Self::due_line`] checks one.
-    pub(crate) fn payable(&self) -> impl Iterator<Item = Result<ListLine, FlashError>> {
-        (1..=self.facts.lines)
-            .map(|number| Ok(parse_line(&self.encoding(number)?).filter(payable)))
-            .filter_map(Result::transpose)
+    /// The lines of a card that can be paid. Nothing is trusted yet: [`Self::due_line`] checks one.
+    pub(crate) fn payable_to(&self, card: CardNumber) -> impl Iterator<Item = Result<ListLine, FlashError>> {
+        self.payable(ListLine::CARD_NUMBER, card.to_bytes())
+    }
+
+    /// The lines with this key that can be paid, to whomever. Nothing is trusted yet.
+    pub(crate) fn payable_for(&self, key: LineKey) -> impl Iterator<Item = Result<ListLine, FlashError>> {
+        self.payable(ListLine::LINE_KEY, key.to_bytes())
+    }
+
+    /// An error ends it.
+    fn payable<const N: usize>(
+        &self,
+        place: Range<usize>,
+        value: [u8; N],
+    ) -> impl Iterator<Item = Result<ListLine, FlashError>> {
+        let mut after = 0;
+        let found = iter::from_fn(move || {
+            let found = self.find(after, place.clone(), &value).transpose()?;
+            after = found.as_ref().map_or(u32::MAX, |(number, _)| *number);
+            Some(found.map(|(_, line)| line))
+        });
+        found.filter(|line| line.as_ref().map_or(true, payable))
+    }
+
+    /// The first line behind line `after` that has this value at this place of its encoding, and its number by where it lies. What is
+    /// another's is not parsed: of 4,000 lines some few are one card's.
+    fn find(
+        &self,
+        after: u32,
+        place: Range<usize>,
+        value: &[u8],
+    ) -> Result<Option<(u32, ListLine)>, FlashError> {
+        let mut buffer = [[0; STRIDE as usize]; LINES_AT_ONCE as usize];
+        let mut next = after.saturating_add(1);
+        while next <= self.facts.lines {
+            let left = self.facts.lines.saturating_sub(next).saturating_add(1);
+            let lines = buffer
+                .get_mut(..left.min(LINES_AT_ONCE) as usize)
+                .unwrap_or_default();
+            self.area.read_into(line_offset(next), lines.as_flattened_mut())?;
+            for (number, encoding) in (next..).zip(lines.iter()) {
+                if encoding.get(place.clone()) == Some(value)
+                    && let Some(line) = parse_line(encoding)
+                {
+                    return Ok(Some((number, line)));
+                }
+            }
+            next = next.saturating_add(LINES_AT_ONCE);
+        }
+        Ok(None)
     }
 
     /// Line `number`, if it is genuine, the card's, and not known to be paid.
@@ -161,13 +211,10 @@ impl<'f, F: NorFlash> PaymentList<'f, F> {
     /// Is the line for this key an unpaid one of this card? `None` if there is no line. It may have had another number in the list before
     /// (DATA 3.4).
     pub(crate) fn names(&self, key: LineKey, card: CardNumber) -> Result<Option<bool>, FlashError> {
-        for number in 1..=self.facts.lines {
-            let line = parse_line(&self.encoding(number)?);
-            if line.is_some_and(|line| line.line_key == key) {
-                return Ok(Some(self.due_line(number, card)?.is_some()));
-            }
-        }
-        Ok(None)
+        let Some((number, _)) = self.find(0, ListLine::LINE_KEY, &key.to_bytes())? else {
+            return Ok(None);
+        };
+        Ok(Some(self.due_line(number, card)?.is_some()))
     }
 
     /// The first line after line `after` that can be paid and is not known to be. Nothing is trusted yet.
@@ -206,12 +253,12 @@ impl<'f, F: NorFlash> PaymentList<'f, F> {
             return marked;
         }
         for number in 1..=self.facts.lines {
-            let found = self.key(number);
+            let encoding = self.encoding(number);
             for (key, intent) in keys {
-                let told = match found {
-                    Ok(found) if found == Some(*key) => self.mark(number, *intent, mark),
+                let told = match &encoding {
+                    Ok(encoding) if has_key(encoding, *key) => self.mark(number, *intent, mark),
                     Ok(_) => Ok(()),
-                    Err(error) => Err(error),
+                    Err(error) => Err(*error),
                 };
                 marked = marked.and(told);
             }
@@ -270,6 +317,10 @@ fn parse_line(encoding: &[u8; STRIDE as usize]) -> Option<ListLine> {
     let mut reader = Reader::new(encoding.get(..ListLine::LENGTH)?);
     let line = ListLine::read(&mut reader, ListLine::TAG).ok()?;
     reader.finish().ok().map(|()| line)
+}
+
+fn has_key(encoding: &[u8; STRIDE as usize], key: LineKey) -> bool {
+    encoding.get(ListLine::LINE_KEY) == Some(&key.to_bytes()) && parse_line(encoding).is_some()
 }
 
 fn line_offset(number: u32) -> u32 {

@@ -378,6 +378,62 @@ fn a_line_that_changed_in_flash_is_not_paid() {
     }
 }
 
+/// Lines of others around the usual card's, which is line 12 of 20.
+fn amidst_others() -> Host {
+    let other = |number: u32| ListLine {
+        card_number: CardNumber::new(80, u64::from(number)).unwrap(),
+        ..line(number, 1, 1_000)
+    };
+    let mut lines: Vec<ListLine> = (1..=20).map(other).collect();
+    lines[11] = line(12, 1, 500_000);
+    Host::new(lines)
+}
+
+/// Where line `number` of the first list lies.
+fn line_in_flash(number: usize) -> usize {
+    bench::layout().lists[0].start as usize + (number - 1) * 64
+}
+
+/// What still reads as a line of this card does not lead to the root; what does not is none of its lines (DATA 3.2).
+#[test]
+fn a_line_that_changed_before_the_first_tap_is_refused_then() {
+    for offset in 0..ListLine::LENGTH {
+        let flash = chip();
+        let mut host = amidst_others();
+        let mut bench = ready(&flash, &mut host);
+        flash.borrow_mut().bytes[line_in_flash(12) + offset] ^= 0x01;
+        bench.tap(&mut card(&plan()));
+        let (reasons, _) = refused(&mut bench, &host);
+        let expected: &[u8] = match offset {
+            // Its number: that of no line may be marked.
+            5..9 => &[6, 13],
+            // Person, programme and entitlement; day of the period; what of the amount is not its size.
+            21..43 | 45..47 | 52..57 => &[13],
+            // Tags and lengths, the card number, line type, recipients.
+            _ => &[1],
+        };
+        assert!(
+            reasons.len() == 1 && expected.contains(&reasons[0]),
+            "byte {offset}: {reasons:?}"
+        );
+    }
+}
+
+#[test]
+fn where_any_line_cannot_be_read_nobody_is_told_that_nothing_is_due() {
+    for number in 1..=20 {
+        let flash = chip();
+        let mut host = amidst_others();
+        let mut bench = ready(&flash, &mut host);
+        let place = line_in_flash(number);
+        flash.borrow_mut().unreadable = place..place + 1;
+        first_tap(&mut bench, &host, &mut card(&plan()), 13);
+        flash.borrow_mut().unreadable = 0..0;
+        bench.tap(&mut card(&plan()));
+        assert!(bench.read_screen().contains("500.000"), "line {number}");
+    }
+}
+
 #[test]
 fn silence_ends_the_service_and_forgets_the_pin() {
     let flash = chip();
