@@ -71,7 +71,7 @@ pub struct Layout {
     /// use takes the next list, in full or merged from the list in force and its changes, so deltas need no place of their own.
     /// For 200,000 cards: 452 blocks of 4,096 bytes each, 3.7 MB for both.
     pub block_lists: [Range<u32>; 2],
-    /// The journal: at least two blocks. Six of the longest entries fit 4,096 bytes, on average 13.
+    /// The journal: at least two blocks. Six of the longest entries fit 4,096 bytes, on average 12.
     pub journal: Range<u32>,
 }
 
