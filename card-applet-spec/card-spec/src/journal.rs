@@ -146,11 +146,11 @@ pub enum Event<'a> {
         /// Its number.
         number: u32,
     },
-    /// Somebody typed a wrong PIN for an operator, not for the first time.
+    /// Somebody typed a wrong PIN or showed a wrong card for an operator, not for the first time (DATA 11.4).
     OperatorRefused {
         /// For whom.
         operator: Operator<'a>,
-        /// Wrong PINs since a shift was opened last.
+        /// Such attempts since a shift was opened last.
         attempts: u32,
     },
     /// The money of a line was given to the holder of a card that fails, by two operators (DATA 5.7).

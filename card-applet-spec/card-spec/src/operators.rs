@@ -1,4 +1,4 @@
-//! Who may work at a terminal: a list that the issuer signs, and what a typed PIN is compared with (DATA 11).
+//! Who may work at a terminal: a list that the issuer signs, and how each proves to be the one (DATA 11).
 
 use core::fmt;
 
@@ -10,7 +10,7 @@ use crate::crypto::{Digest, ct_eq};
 use crate::payment::Operator;
 use crate::signed::Body;
 use crate::tlv::{Error, Field, Reader, Writer, template};
-use crate::values::{Constant, Suite, TerminalName};
+use crate::values::{CardNumber, Constant, Suite, TerminalName};
 
 /// Operators of one terminal at most: two shifts at one counter, those who stand in for them, and supervisors.
 pub const MAXIMUM_OPERATORS: usize = 8;
@@ -98,6 +98,43 @@ fn derive(pin: &[u8], salt: &[u8; 16]) -> Option<Zeroizing<Digest>> {
     is_pin.then(derive)
 }
 
+/// How an operator proves to be the one: in exactly one of two ways (DATA 11.1).
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Proof {
+    /// By a PIN of the operator's own: `83` salt · `84` verifier.
+    Pin(PinVerifier),
+    /// By an ansinh card and its PIN: `85` number of the card.
+    Card(CardNumber),
+}
+
+impl Proof {
+    const VERIFIER: u16 = 0x84;
+    const CARD: u16 = 0x85;
+}
+
+/// Both ways together leave one object too many in the template, and neither one too few.
+impl<'a> Field<'a> for Proof {
+    fn read(reader: &mut Reader<'a>, tag: u16) -> Result<Self, Error> {
+        if reader.is_next(Self::CARD) {
+            return CardNumber::read(reader, Self::CARD).map(Self::Card);
+        }
+        Ok(Self::Pin(PinVerifier {
+            salt: Field::read(reader, tag)?,
+            derived: Field::read(reader, Self::VERIFIER)?,
+        }))
+    }
+
+    fn write(&self, writer: &mut Writer<'_>, tag: u16) -> Result<(), Error> {
+        match self {
+            Self::Pin(pin) => {
+                pin.salt.write(writer, tag)?;
+                pin.derived.write(writer, Self::VERIFIER)
+            }
+            Self::Card(number) => number.write(writer, Self::CARD),
+        }
+    }
+}
+
 template! {
     /// An operator `FF3C` (DATA 11.1).
     #[derive(Clone, Copy, PartialEq, Eq)]
@@ -108,24 +145,14 @@ template! {
         name: Operator<'a> = 0x81,
         /// What the operator may do.
         roles: Roles = 0x82,
-        /// Of the PIN's verifier.
-        salt: [u8; 16] = 0x83,
-        /// Of the PIN's verifier.
-        derived: Digest = 0x84,
+        /// How the operator proves to be the one; the tag is that of its first object for a PIN.
+        proof: Proof = 0x83,
     }
 }
 
 impl TerminalOperator<'_> {
     /// Tag of an operator.
     pub const TAG: u16 = 0xFF3C;
-
-    /// What the PIN is compared with.
-    pub fn pin(&self) -> PinVerifier {
-        PinVerifier {
-            salt: self.salt,
-            derived: self.derived,
-        }
-    }
 }
 
 /// Without what a PIN can be searched with.
@@ -166,14 +193,19 @@ impl<'a> OperatorList<'a> {
     /// Longest list with its signature in bytes.
     pub const MAXIMUM_LENGTH: usize = 791;
 
-    /// Are there operators, each with a number in range and a name that is no number, and none of them twice?
+    /// Are there operators, each with a number in range and a name that is no number, and none of them twice? Nor is a card: whoever
+    /// holds it would be two operators, and vouch for a clerk who is the same person.
     pub fn is_consistent(&self) -> bool {
         let clear = |operator: &TerminalOperator<'_>| {
             (1..=MAXIMUM_OPERATOR_NUMBER).contains(&operator.number) && !is_number(operator.name.as_str())
         };
         let twice = |index: usize, operator: &TerminalOperator<'_>| {
             let mut others = self.operators.iter().skip(index.saturating_add(1));
-            others.any(|other| other.number == operator.number || same_name(other, operator.name.as_str()))
+            others.any(|other| {
+                other.number == operator.number
+                    || same_name(other, operator.name.as_str())
+                    || same_card(other, operator)
+            })
         };
         let mut operators = self.operators.iter().enumerate();
         !self.operators.is_empty()
@@ -192,6 +224,10 @@ impl<'a> OperatorList<'a> {
 
 fn is_number(name: &str) -> bool {
     name.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+fn same_card(one: &TerminalOperator<'_>, other: &TerminalOperator<'_>) -> bool {
+    matches!((one.proof, other.proof), (Proof::Card(one), Proof::Card(other)) if one == other)
 }
 
 fn same_name(operator: &TerminalOperator<'_>, name: &str) -> bool {

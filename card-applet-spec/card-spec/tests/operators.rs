@@ -1,4 +1,4 @@
-//! DATA 11: operators of a terminal and their PINs.
+//! DATA 11: operators of a terminal, their PINs and their cards.
 
 #![allow(
     clippy::arithmetic_side_effects,
@@ -9,19 +9,48 @@
 
 use card_spec::certificate::Reference;
 use card_spec::crypto::SecretKey;
-use card_spec::operators::{MAXIMUM_OPERATORS, OperatorList, PinVerifier, Roles, TerminalOperator};
+use card_spec::operators::{MAXIMUM_OPERATORS, OperatorList, PinVerifier, Proof, Roles, TerminalOperator};
 use card_spec::signed::{Signed, encode_body, sign};
-use card_spec::tlv::{Field, Reader};
-use card_spec::values::Ascii;
+use card_spec::tlv::{Error, Field, Reader, Writer};
+use card_spec::values::{Ascii, CardNumber};
 
 fn operator(number: u16, name: &str) -> TerminalOperator<'_> {
     TerminalOperator {
         number,
         name: Ascii::new(name).unwrap(),
         roles: Roles::from_byte(Roles::CLERK).unwrap(),
-        salt: [1; 16],
-        derived: [2; 32],
+        proof: Proof::Pin(PinVerifier {
+            salt: [1; 16],
+            derived: [2; 32],
+        }),
     }
+}
+
+/// An operator with the card of this serial.
+fn with_card(number: u16, name: &str, serial: u64) -> TerminalOperator<'_> {
+    TerminalOperator {
+        proof: Proof::Card(CardNumber::new(79, serial).unwrap()),
+        ..operator(number, name)
+    }
+}
+
+/// Tag and value.
+type Object<'a> = (u16, &'a [u8]);
+
+/// An operator `FF3C` of these data objects behind number, name and roles.
+fn with_objects(objects: &[Object<'_>]) -> Vec<u8> {
+    let mut buffer = [0; 200];
+    let mut writer = Writer::new(&mut buffer);
+    let members = |writer: &mut Writer<'_>| {
+        writer.put(0x80, &[0, 7])?;
+        writer.put(0x81, b"Lan")?;
+        writer.put(0x82, &[Roles::CLERK])?;
+        objects
+            .iter()
+            .try_for_each(|(tag, value)| writer.put(*tag, value))
+    };
+    writer.template(TerminalOperator::TAG, members).unwrap();
+    writer.finish().to_vec()
 }
 
 fn list<'a>(operators: &[TerminalOperator<'a>]) -> OperatorList<'a> {
@@ -118,6 +147,15 @@ fn a_list_of_nobody_or_of_somebody_twice_is_none() {
         vec![operator(7, "12"), operator(12, "Minh")],
         vec![operator(7, "Lan"), operator(7, "Minh")],
         vec![operator(7, "Lan"), operator(8, "Minh"), operator(9, "LAN")],
+        vec![with_card(7, "Lan", 1), operator(7, "Minh")],
+        vec![with_card(7, "Lan", 1), operator(8, "lan")],
+        // One card for two: its holder would vouch for herself.
+        vec![with_card(7, "Lan", 1), with_card(8, "Minh", 1)],
+        vec![
+            with_card(7, "Lan", 1),
+            operator(8, "Minh"),
+            with_card(9, "Hoa", 1),
+        ],
     ];
     for operators in wrong {
         assert!(!list(&operators).is_consistent(), "{operators:?}");
@@ -126,11 +164,58 @@ fn a_list_of_nobody_or_of_somebody_twice_is_none() {
 
 #[test]
 fn a_list_is_read_as_it_was_written() {
-    let list = list(&[operator(7, "Lan"), operator(12, "Minh")]);
+    let list = list(&[
+        operator(7, "Lan"),
+        with_card(8, "Hoa", 1),
+        operator(12, "Minh"),
+        with_card(13, "Tam", 2),
+    ]);
+    assert!(list.is_consistent());
     let mut buffer = [0; 600];
     let bytes = encode_body(&list, &mut buffer).unwrap();
     let mut reader = Reader::new(bytes);
     assert_eq!(OperatorList::read(&mut reader, 0xFF2E), Ok(list));
+}
+
+/// DATA 11.1: a PIN (`83`, `84`) or a card (`85`), never both, never neither, nothing by half.
+#[test]
+fn an_operator_has_either_a_pin_or_a_card() {
+    let (salt, derived) = ((0x83, &[1; 16][..]), (0x84, &[2; 32][..]));
+    let number = CardNumber::new(79, 1).unwrap();
+    let digits = number.to_bytes();
+    let card = (0x85, &digits[..]);
+    let read = |objects: &[Object<'_>]| {
+        let encoding = with_objects(objects);
+        TerminalOperator::read(&mut Reader::new(&encoding), TerminalOperator::TAG).map(|read| read.proof)
+    };
+    assert!(
+        read(&[salt, derived])
+            == Ok(Proof::Pin(PinVerifier {
+                salt: [1; 16],
+                derived: [2; 32],
+            }))
+    );
+    assert!(read(&[card]) == Ok(Proof::Card(number)));
+    let mut other_digit = digits;
+    other_digit[7] ^= 0x01;
+    let wrong: [(&[Object<'_>], Error); 12] = [
+        (&[], Error::Expected(0x83)),
+        (&[salt], Error::Expected(0x84)),
+        (&[derived], Error::Expected(0x83)),
+        (&[salt, derived, card], Error::Encoding),
+        (&[card, salt, derived], Error::Encoding),
+        (&[salt, card], Error::Expected(0x84)),
+        (&[card, derived], Error::Encoding),
+        (&[card, card], Error::Encoding),
+        (&[derived, salt], Error::Expected(0x83)),
+        (&[(0x85, &digits[1..])], Error::Value(0x85)),
+        (&[(0x85, &[])], Error::Value(0x85)),
+        // Its check digit is another one's.
+        (&[(0x85, &other_digit)], Error::Value(0x85)),
+    ];
+    for (objects, error) in wrong {
+        assert!(read(objects) == Err(error), "{objects:02X?}");
+    }
 }
 
 #[test]
@@ -163,7 +248,7 @@ fn the_longest_list_has_the_length_stated_and_there_is_no_longer_one() {
 
     let mut one_more = encode_body(&longest, &mut [0; 1_000]).unwrap().to_vec();
     let mut extra = [0; 200];
-    let mut writer = card_spec::tlv::Writer::new(&mut extra);
+    let mut writer = Writer::new(&mut extra);
     operators[8].write(&mut writer, TerminalOperator::TAG).unwrap();
     let extra = writer.finish();
     one_more.extend_from_slice(extra);

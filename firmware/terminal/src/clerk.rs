@@ -26,7 +26,7 @@ use crate::machine::Machine;
 use crate::payment::Customer;
 use crate::recipient::MAXIMUM_REPRESENTATIVES;
 use crate::reversal::Reversing;
-use crate::shift::Wish;
+use crate::shift::{Claimant, Wish};
 use crate::shift_text;
 use crate::slip::LastHanded;
 use crate::tap::{GenuineCard, Tap};
@@ -45,8 +45,14 @@ pub(crate) enum Flow {
     Idle,
     /// The clerk types a name.
     Naming(String<20>),
-    /// The clerk of this name types the PIN.
-    TypingOperatorPin(String<20>),
+    /// Who says to be an operator types the PIN.
+    TypingOperatorPin(Claimant),
+    /// The card of that operator is to come.
+    AwaitingOperator(Claimant),
+    /// It has come: is it genuine?
+    Proving(Claimant, Tap),
+    /// Its PIN was sent.
+    VerifyingOperator(Claimant, GenuineCard),
     /// A supervisor types the time.
     TypingTime(TimeEntry),
     /// The clerk reads unpaid lines, up to this one so far.
@@ -126,16 +132,14 @@ impl<const N: usize> PinEntry<N> {
         self.digits.get(..self.length).unwrap_or_default()
     }
 
+    /// A card's PIN, if that is what was typed.
+    pub(crate) fn pin(&self) -> Option<Pin> {
+        Pin::new(self.digits())
+    }
+
     pub(crate) fn erase(&mut self) {
         self.digits.zeroize();
         self.length = 0;
-    }
-}
-
-impl PinEntry<6> {
-    /// The holder's PIN, if all of it is there.
-    pub(crate) fn pin(&self) -> Option<Pin> {
-        Pin::new(self.digits())
     }
 }
 
@@ -154,7 +158,7 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
         match core::mem::replace(&mut self.flow, Flow::Idle) {
             Flow::Idle => self.idle_key(key),
             Flow::Naming(name) => self.naming_key(name, key),
-            Flow::TypingOperatorPin(name) => self.operator_pin_key(name, key),
+            Flow::TypingOperatorPin(claimant) => self.operator_pin_key(claimant, key),
             Flow::TypingTime(entry) => self.time_key(entry, key),
             Flow::Listing(after) => self.listing_key(after, key),
             Flow::TypingCash(entry) => self.cash_key(entry, key),
@@ -164,6 +168,7 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
             Flow::Doubting => self.doubt_key(key),
             Flow::Awaiting(customer) if matches!(key, b'c' | b'C' | ESCAPE) => self.cancel(&customer),
             Flow::AwaitingReceipts if matches!(key, b'c' | b'C' | ESCAPE) => self.end_service(),
+            Flow::AwaitingOperator(_) if matches!(key, b'c' | b'C' | ESCAPE) => self.forget_operator_pin(),
             // While a card is in the field, keys have no meaning.
             flow => self.flow = flow,
         }
@@ -190,7 +195,9 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
         self.deadline = None;
         match core::mem::replace(&mut self.flow, Flow::Idle) {
             Flow::TypingPin(customer) | Flow::Awaiting(customer) => self.cancel(&customer),
-            Flow::TypingOperatorPin(_) | Flow::TypingTime(_) => self.forget_operator_pin(),
+            Flow::TypingOperatorPin(_) | Flow::AwaitingOperator(_) | Flow::TypingTime(_) => {
+                self.forget_operator_pin();
+            }
             Flow::Listing(_) | Flow::Doubting | Flow::AwaitingReceipts => self.end_service(),
             Flow::TypingCash(_) => self.forget_cash(),
             Flow::TypingCard(_) | Flow::PayingByHand(_) => self.forget_by_hand(),
@@ -341,6 +348,7 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
             Flow::Idle
                 | Flow::Naming(_)
                 | Flow::TypingOperatorPin(_)
+                | Flow::AwaitingOperator(_)
                 | Flow::TypingTime(_)
                 | Flow::Listing(_)
                 | Flow::Doubting

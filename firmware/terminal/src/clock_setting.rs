@@ -1,4 +1,4 @@
-//! A supervisor sets the clock where no host is (DATA 7): known by PIN, never behind what the terminal has seen, and never against
+//! A supervisor sets the clock where no host is (DATA 7): known by PIN or card, never behind what the terminal has seen, and never against
 //! a host's time.
 
 use core::fmt::Write as _;
@@ -95,7 +95,7 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
             return shift_text::host_clock(&mut self.out);
         }
         if self.operators_in_force() != entry.operators {
-            return shift_text::other_supervisors(&mut self.out);
+            return shift_text::other_operators(&mut self.out, Wish::Clock);
         }
         match self.acceptable(&entry.digits) {
             Ok(time) => self.set_by(&entry.supervisor, time),

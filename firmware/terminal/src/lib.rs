@@ -27,6 +27,7 @@ mod log_error;
 mod machine;
 mod marks;
 mod open_orders;
+mod operator_card;
 mod operators;
 mod outbox;
 mod payment;

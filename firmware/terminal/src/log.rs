@@ -404,9 +404,9 @@ impl<'f, F: NorFlash> Log<'f, F> {
         Ok(reversal.and_then(|reversal| EncodedBytes::from_slice(reversal.encoding()).ok()))
     }
 
-    /// Wrong PINs of operators since a shift was opened last, as far as entries tell.
-    pub(crate) fn wrong_pins(&self) -> u32 {
-        self.standing.wrong_pins
+    /// Wrong PINs and cards of operators since a shift was opened last, as far as entries tell.
+    pub(crate) fn failed_proofs(&self) -> u32 {
+        self.standing.failed_proofs
     }
 
     /// What the shift has done.

@@ -237,7 +237,7 @@ impl<'f, F: NorFlash, R: CryptoRng, C: Curve> Machine<'f, F, R, C> {
         if log.has_room_beside_order().map_err(|_| StartError::Journal)? {
             tolerate_full(log.boot(&self.curve, keys, stamp))?;
         }
-        self.shift = Shift::resume(log.wrong_pins(), self.clock.milliseconds());
+        self.shift = Shift::resume(log.failed_proofs(), self.clock.milliseconds());
         self.log = Some(log);
         Ok(())
     }

@@ -2,7 +2,7 @@
 
 use card_spec::crypto::{Curve, Digest};
 use card_spec::journal::{Event, ShiftEnd};
-use card_spec::operators::{OperatorList, PinVerifier, Roles};
+use card_spec::operators::{OperatorList, Proof, Roles};
 use card_spec::signed::Signed;
 use embedded_storage::nor_flash::NorFlash;
 use heapless::String;
@@ -12,11 +12,11 @@ use rand_core::CryptoRng;
 use crate::device::{Kept, Object, OperatorsInForce};
 use crate::machine::Machine;
 
-/// An operator of the list in force, by whom a PIN is still to be typed.
+/// An operator of the list in force, who is still to prove to be the one.
 pub(crate) struct Known {
     pub(crate) name: String<20>,
     pub(crate) roles: Roles,
-    pub(crate) pin: PinVerifier,
+    pub(crate) proof: Proof,
 }
 
 /// Whom a typed name or number means.
@@ -40,7 +40,7 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
             Some(Known {
                 name: String::try_from(operator.name.as_str()).ok()?,
                 roles: operator.roles,
-                pin: operator.pin(),
+                proof: operator.proof,
             })
         });
         known.map_or(Lookup::Nobody, Lookup::Operator)

@@ -26,6 +26,8 @@ pub(crate) struct Outbox {
     host: Vec<u8, MAX_ENCODED>,
     field: Option<bool>,
     field_is_on: bool,
+    /// The field goes off before anything else is wished of it.
+    drops_field: bool,
     command: CommandBuffer,
     given: Given,
 }
@@ -37,6 +39,7 @@ impl Outbox {
             host: Vec::new(),
             field: None,
             field_is_on: false,
+            drops_field: false,
             command: CommandBuffer::new(),
             given: Given::Nothing,
         }
@@ -62,6 +65,9 @@ impl Outbox {
             self.given = Given::Host;
             return Some(Output::Host(&self.host));
         }
+        if core::mem::take(&mut self.drops_field) {
+            return Some(Output::Field(false));
+        }
         if let Some(on) = self.field.take() {
             return Some(Output::Field(on));
         }
@@ -78,6 +84,13 @@ impl Outbox {
             self.field_is_on = on;
             self.field = Some(on);
         }
+    }
+
+    /// Switches the field off, whatever is wished of it next: the session of the card in it ends.
+    pub(crate) fn drop_field(&mut self) {
+        self.drops_field = self.field_is_on;
+        self.field_is_on = false;
+        self.field = None;
     }
 
     /// Where the next command for the card goes.

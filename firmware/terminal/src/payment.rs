@@ -2,15 +2,13 @@
 //! themselves are in [`crate::disbursement`].
 
 use card_spec::apdu::StatusWord;
-use card_spec::command::instruction::VERIFY;
-use card_spec::command::{PIN_REFERENCE, VerifyData};
+use card_spec::command::VerifyData;
 use card_spec::crypto::{Curve, ct_eq, sha256};
 use card_spec::groups::Holder;
 use card_spec::journal::{Refusal, RefusalReason};
 use card_spec::payment::{HolderCheckMethod, Recipient};
-use card_spec::scp03::{MAX_PROTECTED_RESPONSE, Reply};
 use card_spec::tlv::{Field as _, Reader};
-use card_spec::values::{Amount, CardNumber};
+use card_spec::values::{Amount, CardNumber, Date};
 use embedded_storage::nor_flash::NorFlash;
 use heapless::Vec;
 use rand_core::CryptoRng;
@@ -22,7 +20,7 @@ use crate::lists::{Entitlements, LinePlace};
 use crate::machine::Machine;
 use crate::payment_list::MAXIMUM_DUE;
 use crate::recipient::{Choices, Taker, allows_documents};
-use crate::tap::{CardFacts, Context, GenuineCard, KnownCard, Progress, Tap, TapError};
+use crate::tap::{CardFacts, Context, GenuineCard, KnownCard, PinVerdict, Progress, Tap, TapError};
 use crate::text;
 
 /// Short file identifier of data group 1 (SPEC 5.1).
@@ -80,6 +78,7 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
             Flow::Idle if self.wants_first_tap() => self.first_tap(),
             Flow::Awaiting(customer) => self.second_tap(customer),
             Flow::AwaitingReceipts => self.receipts_tap(),
+            Flow::AwaitingOperator(claimant) => self.operator_tap(claimant),
             flow => self.flow = flow,
         }
         self.wish_field();
@@ -151,6 +150,11 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
                 Err(refusal) => self.give_up(refusal),
             },
             Flow::Reading(reading) => self.record_read(reading, response),
+            Flow::Proving(claimant, tap) => {
+                let progress = self.advance(tap, None, response);
+                self.operator_approached(claimant, progress);
+            }
+            Flow::VerifyingOperator(claimant, card) => self.operator_verified(claimant, card, response),
             Flow::Blocking(blocking) => self.block_answered(blocking, response),
             flow => self.flow = flow,
         }
@@ -243,24 +247,28 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
         self.end_service();
     }
 
-    /// Dates of issuer and card, holder check, and block list.
+    /// Dates of issuer and card, and block list.
     fn may_be_paid(&mut self, facts: &CardFacts) -> Result<(), Refusal> {
-        let today = self.clock.today();
+        let refused = |reason| refusal(reason, Some(facts));
+        let today = self.clock.today().ok_or(refused(RefusalReason::ClockUnset))?;
+        self.demand_valid(facts, today).map_err(refused)?;
+        self.demand_unblocked(facts.number).map_err(refused)
+    }
+
+    /// A card is good on the days of its CSO, and its issuer on those of its certificate.
+    pub(crate) fn demand_valid(&self, facts: &CardFacts, today: Date) -> Result<(), RefusalReason> {
         let issuer = self
             .credentials
             .as_ref()
             .and_then(|credentials| credentials.issuer(facts.issuer));
-        let valid = today
-            .zip(issuer)
-            .is_some_and(|(today, issuer)| issuer.valid_on(today).is_ok());
-        if !valid {
-            return Err(refusal(RefusalReason::UnknownIssuer, Some(facts)));
+        if issuer.is_none_or(|issuer| issuer.valid_on(today).is_err()) {
+            return Err(RefusalReason::UnknownIssuer);
         }
-        if !today.is_some_and(|today| facts.effective <= today && today <= facts.expiry) {
-            return Err(refusal(RefusalReason::CardExpired, Some(facts)));
+        if facts.effective <= today && today <= facts.expiry {
+            Ok(())
+        } else {
+            Err(RefusalReason::CardExpired)
         }
-        self.demand_unblocked(facts.number)
-            .map_err(|reason| refusal(reason, Some(facts)))
     }
 
     /// A card on the block list in force is refused.
@@ -406,12 +414,7 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
             orders: u8::try_from(customer.bill.due.len()).unwrap_or(u8::MAX).max(1),
             total: customer.bill.total,
         };
-        let mut buffer = Zeroizing::new([0; 64]);
-        let sent = claim
-            .encode(buffer.as_mut())
-            .map_err(|_| TapError::NotGenuine)
-            .and_then(|data| card.send(VERIFY, [0x00, PIN_REFERENCE], data, false, self.out.command()));
-        match sent {
+        match card.send_pin(&claim, self.out.command()) {
             Ok(()) => self.flow = Flow::Verifying(customer, card),
             Err(_) => self.give_up(refusal(RefusalReason::NotGenuine, Some(&customer.card.facts))),
         }
@@ -433,32 +436,26 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
             self.refuse(refusal(RefusalReason::CardRemoved, Some(&facts)));
             return self.ask_pin(customer, "");
         };
-        let mut plain = [0; MAX_PROTECTED_RESPONSE];
-        let (protected, status) = match card.receive(response, &mut plain) {
-            Ok(Reply::Authenticated(response)) => (true, response.status()),
-            Ok(Reply::Unauthenticated(response)) => (false, response.status()),
-            Err(_) => return self.give_up(refusal(RefusalReason::NotGenuine, Some(&facts))),
+        let Ok((verdict, status)) = card.receive_pin(response) else {
+            return self.give_up(refusal(RefusalReason::NotGenuine, Some(&facts)));
         };
         let refused = |reason| Refusal {
             status_word: Some(status.0),
             ..refusal(reason, Some(&facts))
         };
-        match (protected, status, status.tries()) {
-            (true, StatusWord::SUCCESS, _) => self.order_next(customer, card),
-            (true, _, Some(tries)) if tries > 0 => {
+        match verdict {
+            PinVerdict::Right => self.order_next(customer, card),
+            PinVerdict::Wrong { tries: 0 } => {
+                self.refuse(refused(RefusalReason::WrongPin));
+                self.pin_blocked(refused(RefusalReason::PinBlocked), &facts);
+            }
+            PinVerdict::Wrong { tries } => {
                 self.refuse(refused(RefusalReason::WrongPin));
                 text::tries_left(&mut self.out, tries);
                 self.ask_pin(customer, "");
             }
-            (true, _, Some(_)) => {
-                self.refuse(refused(RefusalReason::WrongPin));
-                self.pin_blocked(refused(RefusalReason::PinBlocked), &facts);
-            }
-            // It comes bare, so it may be forged: then it costs a retry, never money.
-            (_, StatusWord::AUTHENTICATION_METHOD_BLOCKED, _) => {
-                self.pin_blocked(refused(RefusalReason::PinBlocked), &facts);
-            }
-            _ => self.give_up(refused(RefusalReason::RefusedByCard)),
+            PinVerdict::Blocked => self.pin_blocked(refused(RefusalReason::PinBlocked), &facts),
+            PinVerdict::NotCompared => self.give_up(refused(RefusalReason::RefusedByCard)),
         }
     }
 }

@@ -345,10 +345,14 @@ fn a_shift() {
             shift_text::no_operator(out, wish)
         }));
         tiles.push(whole(&format!("wrong PIN: {name}"), |out| {
-            shift_text::wrong_operator_pin(out, wish, 30);
+            shift_text::unproven(out, wish, &because(RefusalReason::WrongPin));
+            shift_text::wait_first(out, wish, 30);
         }));
         tiles.push(whole(&format!("wait: {name}"), |out| {
-            shift_text::wait_after_wrong_pin(out, wish, 3_600);
+            shift_text::still_to_wait(out, wish, 3_600);
+        }));
+        tiles.push(whole(&format!("other operators: {name}"), |out| {
+            shift_text::other_operators(out, wish);
         }));
     }
     for end in [ShiftEnd::Closed, ShiftEnd::Idle, ShiftEnd::OperatorsChanged] {
@@ -357,6 +361,68 @@ fn a_shift() {
         }));
     }
     look("shift", &tiles);
+}
+
+fn because(reason: RefusalReason) -> Refusal {
+    Refusal {
+        reason,
+        card_number: None,
+        line_number: None,
+        status_word: (reason == RefusalReason::RefusedByCard).then_some(0x6985),
+        closes_intent: None,
+    }
+}
+
+/// An operator proves to be the one by a card.
+#[test]
+fn an_operators_card() {
+    // As long as the host lets one be.
+    const NAME: &str = "minh.hanh-2";
+    let mut tiles = std::vec![
+        whole("PIN of the card", |out| shift_text::ask_card_pin(out, NAME)),
+        whole("no PIN", |out| {
+            shift_text::no_card_pin(out);
+            shift_text::ask_card_pin(out, NAME);
+        }),
+        whole("card", |out| shift_text::tap_operator_card(out, NAME)),
+        whole("torn", |out| {
+            shift_text::unproven(out, Wish::Shift, &because(RefusalReason::CardRemoved));
+            shift_text::tap_operator_card(out, NAME);
+        }),
+    ];
+    for wish in [Wish::Shift, Wish::Clock, Wish::Second] {
+        tiles.push(whole("another card", |out| {
+            shift_text::other_card(out, wish, NAME);
+            shift_text::wait_first(out, wish, 30);
+        }));
+        tiles.push(whole("wrong PIN", |out| {
+            shift_text::unproven(out, wish, &because(RefusalReason::WrongPin));
+            shift_text::card_tries_left(out, 2);
+            shift_text::wait_first(out, wish, 30);
+        }));
+        tiles.push(whole("last try", |out| {
+            shift_text::unproven(out, wish, &because(RefusalReason::WrongPin));
+            shift_text::card_tries_left(out, 0);
+            shift_text::wait_first(out, wish, 30);
+        }));
+        tiles.push(whole("forged", |out| {
+            shift_text::forged_card(out, wish);
+            shift_text::wait_first(out, wish, 30);
+        }));
+    }
+    let refused = [
+        RefusalReason::PinBlocked,
+        RefusalReason::CardBlocked,
+        RefusalReason::CardExpired,
+        RefusalReason::UnknownIssuer,
+        RefusalReason::RefusedByCard,
+    ];
+    tiles.extend(refused.map(|reason| {
+        whole(&format!("{reason:?}"), |out| {
+            shift_text::unproven(out, Wish::Second, &because(reason));
+        })
+    }));
+    look("operator-card", &tiles);
 }
 
 #[test]
@@ -369,7 +435,6 @@ fn the_clock() {
         }),
         whole("by a host", shift_text::host_clock),
         whole("nobody sets it", shift_text::nobody_sets_clock),
-        whole("other supervisors", shift_text::other_supervisors),
         whole("asked", shift_text::ask_time),
         whole("set", |out| shift_text::clock_set(
             out,

@@ -1,6 +1,6 @@
 //! A second operator vouches for the clerk: a photo document pays a card whose PIN is blocked only then (SPEC 9.3).
 //!
-//! It proves itself by name and PIN, for one service. Where the terminal has no list of operators nobody can.
+//! It proves itself by name and PIN, or card and PIN, for one service. Where the terminal has no list of operators nobody can.
 
 use card_spec::crypto::Curve;
 use card_spec::payment::HolderCheckMethod;

@@ -1,10 +1,11 @@
-//! Shifts: a clerk says who it is, proves it by a PIN where the issuer has sent operators (DATA 11), works, and ends.
+//! Shifts: a clerk says who it is, proves it where the issuer has sent operators (DATA 11), by a PIN or a card
+//! ([`crate::operator_card`]), works, and ends.
 
 use core::fmt::Write as _;
 
-use card_spec::crypto::Curve;
-use card_spec::journal::{Event, ShiftEnd};
-use card_spec::operators::{PIN_DIGITS, Roles};
+use card_spec::crypto::{Curve, Digest};
+use card_spec::journal::{Event, RefusalReason, ShiftEnd};
+use card_spec::operators::{PIN_DIGITS, Proof, Roles};
 use card_spec::payment::Operator;
 use embedded_storage::nor_flash::NorFlash;
 use heapless::String;
@@ -12,26 +13,27 @@ use rand_core::CryptoRng;
 
 use crate::clerk::{BACKSPACE, DELETE, ESCAPE, Flow, PATIENCE, PinEntry};
 use crate::machine::Machine;
-use crate::operators::{Known, Lookup};
+use crate::operators::Lookup;
+use crate::payment::refusal;
 use crate::{shift_text, text};
 
 /// Milliseconds after which a shift ends by itself when nobody has touched the terminal.
 const IDLE: u64 = 900_000;
-/// From the third wrong PIN in a row on each is kept in the journal, and so outlives the power.
+/// From the third attempt in a row that failed on each is kept in the journal, and so outlives the power.
 const RECORDED_FROM: u32 = 3;
-/// Longest wait after a wrong PIN in milliseconds: twelve guesses an hour.
+/// Longest wait after such an attempt in milliseconds: twelve guesses an hour.
 const LONGEST_WAIT: u64 = 300_000;
 
 /// What shifts need to remember since power-on.
 #[derive(Default)]
 pub(crate) struct Shift {
     /// What the operator wants who types name and PIN.
-    wish: Wish,
-    /// The operator's PIN as it is typed.
-    pin: PinEntry<{ *PIN_DIGITS.end() }>,
-    /// Wrong PINs since a shift was opened last.
+    pub(crate) wish: Wish,
+    /// The operator's PIN, or that of the operator's card, as it is typed.
+    pub(crate) pin: PinEntry<{ *PIN_DIGITS.end() }>,
+    /// Wrong PINs and cards since a shift was opened last.
     wrong: u32,
-    /// Nobody can type a PIN before, in milliseconds since power-on.
+    /// Nobody can say to be an operator before, in milliseconds since power-on.
     locked_until: u64,
     /// When the terminal was touched last, in milliseconds since power-on.
     touched: u64,
@@ -40,7 +42,7 @@ pub(crate) struct Shift {
 }
 
 impl Shift {
-    /// After power-on, with the wrong PINs that the journal tells of: the wait begins anew, or it would end with the power.
+    /// After power-on, with the failed attempts that the journal tells of: the wait begins anew, or it would end with the power.
     pub(crate) fn resume(wrong: u32, now: u64) -> Self {
         Self {
             wrong,
@@ -55,7 +57,7 @@ impl Shift {
     }
 }
 
-/// Milliseconds to wait after so many wrong PINs in a row: 2, 4, 8 … seconds.
+/// Milliseconds to wait after so many failed attempts in a row: 2, 4, 8 … seconds.
 fn wait(wrong: u32) -> u64 {
     if wrong == 0 {
         return 0;
@@ -83,10 +85,24 @@ impl Wish {
     }
 }
 
-/// Somebody who has the role for what is wished: the PIN was right, or there is no list of operators.
+/// Somebody who says to be an operator, and has the role for what is wished.
+pub(crate) struct Claimant {
+    pub(crate) name: String<20>,
+    /// How that operator proves it.
+    pub(crate) proof: Proof,
+    /// Hash and number of the list that says so.
+    pub(crate) operators: Option<(Digest, u32)>,
+}
+
+/// Somebody who has the role for what is wished, and has proven to be the one, or there is no list of operators.
 pub(crate) struct Identified(String<20>);
 
 impl Identified {
+    /// Only who has compared the PIN, or had the card compare it, may say so.
+    pub(crate) fn proven(claimant: &Claimant) -> Self {
+        Self(claimant.name.clone())
+    }
+
     pub(crate) fn name(&self) -> &str {
         &self.0
     }
@@ -99,7 +115,7 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
         let now = self.clock.milliseconds();
         if now < self.shift.locked_until {
             let left = self.shift.locked_until.saturating_sub(now).div_ceil(1_000);
-            return shift_text::wait_after_wrong_pin(&mut self.out, wish, left);
+            return shift_text::still_to_wait(&mut self.out, wish, left);
         }
         shift_text::ask_operator(&mut self.out, self.device.operators.is_some());
         self.flow = Flow::Naming(String::new());
@@ -137,10 +153,11 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
                 }
             }
             Lookup::Operator(known) if known.roles.has(self.shift.wish.role()) => {
-                shift_text::ask_operator_pin(&mut self.out);
-                self.shift.pin.erase();
-                self.deadline = Some(self.clock.milliseconds().saturating_add(PATIENCE));
-                self.flow = Flow::TypingOperatorPin(known.name);
+                self.ask_operator_pin(Claimant {
+                    name: known.name,
+                    proof: known.proof,
+                    operators: self.operators_in_force(),
+                });
             }
             Lookup::Unprotected => {
                 shift_text::nobody_vouches(&mut self.out);
@@ -153,7 +170,17 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
         }
     }
 
-    pub(crate) fn operator_pin_key(&mut self, name: String<20>, key: u8) {
+    pub(crate) fn ask_operator_pin(&mut self, claimant: Claimant) {
+        match claimant.proof {
+            Proof::Pin(_) => shift_text::ask_operator_pin(&mut self.out),
+            Proof::Card(_) => shift_text::ask_card_pin(&mut self.out, &claimant.name),
+        }
+        self.shift.pin.erase();
+        self.deadline = Some(self.clock.milliseconds().saturating_add(PATIENCE));
+        self.flow = Flow::TypingOperatorPin(claimant);
+    }
+
+    pub(crate) fn operator_pin_key(&mut self, claimant: Claimant, key: u8) {
         match key {
             b'0'..=b'9' => {
                 let taken = self.shift.pin.push(key);
@@ -164,13 +191,13 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
                 self.echo(erased, "\x08 \x08");
             }
             b'c' | b'C' | ESCAPE => return self.forget_operator_pin(),
-            b'\r' | b'\n' => return self.operator_pin_typed(&name),
+            b'\r' | b'\n' => return self.operator_pin_typed(claimant),
             _ => {}
         }
-        self.flow = Flow::TypingOperatorPin(name);
+        self.flow = Flow::TypingOperatorPin(claimant);
     }
 
-    /// Nobody opens a shift after all.
+    /// Nobody proves anything after all.
     pub(crate) fn forget_operator_pin(&mut self) {
         self.shift.pin.erase();
         self.deadline = None;
@@ -178,41 +205,57 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
         self.prompt();
     }
 
-    fn operator_pin_typed(&mut self, name: &str) {
+    fn operator_pin_typed(&mut self, claimant: Claimant) {
         self.deadline = None;
         let _ = writeln!(self.out);
-        // Operators may have been loaded since the name was typed.
-        let wish = self.shift.wish;
-        let Lookup::Operator(known) = self.find_operator(name) else {
-            return self.forget_operator_pin();
+        if !self.is_still_listed(&claimant) {
+            return;
+        }
+        let Proof::Pin(pin) = claimant.proof else {
+            return self.card_pin_typed(claimant);
         };
-        if !known.roles.has(wish.role()) {
-            return self.forget_operator_pin();
-        }
-        match (self.identify(known), wish) {
-            (Ok(identified), Wish::Shift) => self.open_shift(identified),
-            (Ok(identified), Wish::Clock) => self.ask_time(identified),
-            (Ok(identified), Wish::Second) => self.second_joins(&identified),
-            (Err(name), _) => self.wrong_operator_pin(&name),
-        }
-    }
-
-    fn identify(&mut self, known: Known) -> Result<Identified, String<20>> {
-        let is_right = known.pin.accepts(self.shift.pin.digits());
+        let is_right = pin.accepts(self.shift.pin.digits());
         self.shift.pin.erase();
         if is_right {
-            Ok(Identified(known.name))
-        } else {
-            Err(known.name)
+            return self.identified_as(Identified::proven(&claimant));
+        }
+        // Something that is no PIN at all counts, too: it was an attempt, and to say more would help a stranger only.
+        shift_text::unproven(
+            &mut self.out,
+            self.shift.wish,
+            &refusal(RefusalReason::WrongPin, None),
+        );
+        self.count_attempt(&claimant.name);
+        self.prompt();
+    }
+
+    /// Is the list in force the one that was asked by? A host may have sent another one since, of other operators, PINs or cards: then
+    /// nobody has proven anything.
+    pub(crate) fn is_still_listed(&mut self, claimant: &Claimant) -> bool {
+        let is_listed = self.operators_in_force() == claimant.operators;
+        if !is_listed {
+            self.shift.pin.erase();
+            shift_text::other_operators(&mut self.out, self.shift.wish);
+            self.prompt();
+        }
+        is_listed
+    }
+
+    /// Somebody has proven to be an operator who may do what is wished.
+    pub(crate) fn identified_as(&mut self, identified: Identified) {
+        match self.shift.wish {
+            Wish::Shift => self.open_shift(identified),
+            Wish::Clock => self.ask_time(identified),
+            Wish::Second => self.second_joins(&identified),
         }
     }
 
-    /// Something that is no PIN at all counts, too: it was an attempt, and to say more would help a stranger only.
-    fn wrong_operator_pin(&mut self, name: &str) {
+    /// Somebody has not proven to be this operator: nobody can try again before a while, and from the third time on the journal tells.
+    pub(crate) fn count_attempt(&mut self, name: &str) {
         let wrong = self.shift.wrong.saturating_add(1);
         self.shift.wrong = wrong;
         self.shift.locked_until = self.clock.milliseconds().saturating_add(wait(wrong));
-        shift_text::wrong_operator_pin(&mut self.out, self.shift.wish, wait(wrong).div_ceil(1_000));
+        shift_text::wait_first(&mut self.out, self.shift.wish, wait(wrong).div_ceil(1_000));
         if let Some(operator) = Operator::new(name).filter(|_| wrong >= RECORDED_FROM) {
             let attempts = wrong;
             // A full journal keeps no attempt; the wait stands all the same.
@@ -223,7 +266,6 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
                 text::not_recorded(&mut self.out);
             }
         }
-        self.prompt();
     }
 
     fn open_shift(&mut self, Identified(name): Identified) {

@@ -3,7 +3,7 @@
 use core::cmp::Ordering;
 use core::fmt::Write as _;
 
-use card_spec::journal::ShiftEnd;
+use card_spec::journal::{Refusal, ShiftEnd};
 use card_spec::list::ListLine;
 use card_spec::payment::ClockSource;
 use card_spec::values::{Amount, Time};
@@ -12,7 +12,7 @@ use crate::cash::{Cash, Telling};
 use crate::clock_setting::WrongTime;
 use crate::outbox::Outbox;
 use crate::shift::Wish;
-use crate::text::{Dong, EN, VI};
+use crate::text::{self, Dong, EN, VI};
 use crate::totals::{Sum, Totals};
 use crate::words::InWords;
 
@@ -52,6 +52,28 @@ pub(crate) fn ask_operator_pin(out: &mut Outbox) {
     );
 }
 
+/// The digits follow on the same line.
+pub(crate) fn ask_card_pin(out: &mut Outbox, name: &str) {
+    let _ = write!(
+        out,
+        "PIN thẻ của {name} rồi Enter, c = hủy{EN} / PIN of {name}'s card, c = cancel{VI}: "
+    );
+}
+
+pub(crate) fn no_card_pin(out: &mut Outbox) {
+    say!(
+        out,
+        "Mã PIN của thẻ có 6 chữ số.{EN} / The PIN of a card has 6 digits."
+    );
+}
+
+pub(crate) fn tap_operator_card(out: &mut Outbox, name: &str) {
+    say!(
+        out,
+        "Chạm thẻ của {name}, c = hủy{EN} / Tap the card of {name}, c = cancel"
+    );
+}
+
 /// Nobody of what was typed has the role.
 pub(crate) fn no_operator(out: &mut Outbox, wish: Wish) {
     let (vietnamese, english) = match wish {
@@ -82,35 +104,78 @@ pub(crate) fn nobody_vouches(out: &mut Outbox) {
     );
 }
 
-pub(crate) fn wrong_operator_pin(out: &mut Outbox, wish: Wish, seconds: u64) {
-    let (vietnamese, english) = match wish {
-        Wish::Shift => (
-            "Sai mã PIN của người trả. Chưa mở ca mới.",
-            "Wrong operator PIN, no new shift was opened",
-        ),
-        Wish::Clock => (
-            "Sai mã PIN của người phụ trách. Đồng hồ giữ nguyên.",
-            "Wrong supervisor PIN, the clock is unchanged",
-        ),
-        Wish::Second => (
-            "Sai mã PIN, không được nhận làm người thứ hai.",
-            "Wrong PIN, not taken for the second operator",
-        ),
-    };
-    let key = key(wish);
+/// Nobody has proven to be an operator: why, and what to do.
+pub(crate) fn unproven(out: &mut Outbox, wish: Wish, refusal: &Refusal) {
+    text::refused(out, undone(wish), refusal);
+}
+
+/// The card is genuine, and another one than that of who was named.
+pub(crate) fn other_card(out: &mut Outbox, wish: Wish, name: &str) {
+    let (vietnamese, english) = undone(wish);
     say!(
         out,
-        "{vietnamese} Chờ {seconds} giây rồi bấm {key}.{EN} / {english}: wait {seconds} seconds, then press {key}."
+        "{vietnamese}: đây không phải thẻ của {name}.{EN} / {english}: this is not the card of {name}."
     );
 }
 
-pub(crate) fn wait_after_wrong_pin(out: &mut Outbox, wish: Wish, seconds: u64) {
+/// It only pretends to be a card, or somebody is between it and the reader.
+pub(crate) fn forged_card(out: &mut Outbox, wish: Wish) {
+    let (vietnamese, english) = undone(wish);
+    say!(
+        out,
+        "{vietnamese}: thẻ không hợp lệ.{EN} / {english}: the card is not genuine; report it."
+    );
+}
+
+/// So many tries are left on an operator's card.
+pub(crate) fn card_tries_left(out: &mut Outbox, tries: u8) {
+    if tries == 0 {
+        return say!(
+            out,
+            "PIN thẻ đã khóa: nơi cấp thẻ mở.{EN} / The card's PIN is blocked now; the issuing station unblocks it."
+        );
+    }
+    say!(
+        out,
+        "Thẻ còn {tries} lần thử.{EN} / {tries} tries left on the card."
+    );
+}
+
+/// What follows an attempt that failed.
+pub(crate) fn wait_first(out: &mut Outbox, wish: Wish, seconds: u64) {
     let key = key(wish);
     say!(
         out,
-        "Đã nhập sai PIN. Chờ thêm {seconds} giây rồi bấm {key}.{EN} / After a wrong PIN: wait {seconds} more seconds, then press \
-         {key}."
+        "Chờ {seconds} giây, bấm {key}.{EN} / Wait {seconds} seconds, then press {key}."
     );
+}
+
+pub(crate) fn still_to_wait(out: &mut Outbox, wish: Wish, seconds: u64) {
+    let key = key(wish);
+    say!(
+        out,
+        "Đã sai PIN hoặc thẻ. Chờ thêm {seconds} giây rồi bấm {key}.{EN} / After a wrong PIN or card: wait {seconds} more seconds, \
+         then press {key}."
+    );
+}
+
+/// Who has begun to prove to be an operator is on another list now, or on none.
+pub(crate) fn other_operators(out: &mut Outbox, wish: Wish) {
+    let ((vietnamese, english), key) = (undone(wish), key(wish));
+    say!(
+        out,
+        "{vietnamese}: có danh sách người trả mới. Hãy bấm {key} lần nữa.{EN} / {english}: there is a new list of operators; press \
+         {key} again."
+    );
+}
+
+/// What is not done when nobody has proven to be an operator.
+fn undone(wish: Wish) -> (&'static str, &'static str) {
+    match wish {
+        Wish::Shift => ("CHƯA MỞ CA", "NO SHIFT OPENED"),
+        Wish::Clock => ("CHƯA ĐẶT GIỜ", "CLOCK UNCHANGED"),
+        Wish::Second => ("CHƯA CÓ NGƯỜI THỨ HAI", "NO SECOND OPERATOR"),
+    }
 }
 
 /// What to press for it.
@@ -170,14 +235,6 @@ pub(crate) fn nobody_sets_clock(out: &mut Outbox) {
     say!(
         out,
         "Chưa có danh sách người trả: chỉ máy chủ đặt được giờ.{EN} / No operators loaded: only a host sets the clock."
-    );
-}
-
-pub(crate) fn other_supervisors(out: &mut Outbox) {
-    say!(
-        out,
-        "Có danh sách người trả mới. Đồng hồ giữ nguyên. Hãy bấm g lần nữa.{EN} / There is a new list of operators. The clock is \
-         unchanged: press g again."
     );
 }
 

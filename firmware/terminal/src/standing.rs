@@ -130,8 +130,8 @@ pub(crate) struct Standing {
     pub(crate) unreversed: Vec<Unreversed, MAXIMUM_UNREVERSED>,
     /// The newest entry of a payment, by card or by hand, that no host has acknowledged; 0 for none.
     pub(crate) unsynced_payment: u32,
-    /// Wrong PINs of operators since a shift was opened last, as far as entries tell.
-    pub(crate) wrong_pins: u32,
+    /// Wrong PINs and cards of operators since a shift was opened last, as far as entries tell.
+    pub(crate) failed_proofs: u32,
     pub(crate) totals: Totals,
 }
 
@@ -147,7 +147,7 @@ impl Standing {
             unhanded: Vec::new(),
             unreversed: Vec::new(),
             unsynced_payment: 0,
-            wrong_pins: 0,
+            failed_proofs: 0,
             totals: Totals::default(),
         }
     }
@@ -212,10 +212,10 @@ impl Standing {
             }
             Event::Synced { sequence, .. } => self.synced(*sequence),
             Event::OperatorRefused { attempts, .. } => {
-                self.wrong_pins = *attempts;
+                self.failed_proofs = *attempts;
             }
             Event::ShiftOpened { operator } => {
-                self.wrong_pins = 0;
+                self.failed_proofs = 0;
                 self.totals.shift_opened(operator.as_str());
             }
             Event::ShiftClosed { end, .. } => {

@@ -7,9 +7,9 @@ use card_spec::APPLICATION_IDENTIFIER;
 use card_spec::apdu::{Command, Response, StatusWord};
 use card_spec::certificate::Reference;
 use card_spec::command::instruction::{
-    INTERNAL_AUTHENTICATE, PERFORM_SECURITY_OPERATION, READ_BINARY, SELECT,
+    INTERNAL_AUTHENTICATE, PERFORM_SECURITY_OPERATION, READ_BINARY, SELECT, VERIFY,
 };
-use card_spec::command::{CSO_FILE, SessionBinding};
+use card_spec::command::{CSO_FILE, PIN_REFERENCE, SessionBinding, VerifyData};
 use card_spec::crypto::{Curve, Digest, PublicKey, SecretKey, SharedSecret, Signature, Verify};
 use card_spec::cso::{self, CardSecurityObject, HolderCheckPolicy, PersonReference};
 use card_spec::payment::{LineKey, Order, Receipt};
@@ -22,6 +22,7 @@ use card_spec::tlv::{Field as _, Reader, length_of_first_object};
 use card_spec::values::{CardNumber, Date};
 use heapless::Vec;
 use rand_core::CryptoRng;
+use zeroize::Zeroizing;
 
 use crate::device::Certificates;
 use crate::keys::{Credentials, Keys};
@@ -403,6 +404,30 @@ impl GenuineCard {
         self.send(READ_BINARY, parameters, &[], false, out)
     }
 
+    /// Sends a PIN, and what it is to authorize.
+    pub(crate) fn send_pin(&mut self, claim: &VerifyData, out: &mut CommandBuffer) -> Result<(), TapError> {
+        let mut buffer = Zeroizing::new([0; 64]);
+        let data = claim.encode(buffer.as_mut()).map_err(|_| TapError::NotGenuine)?;
+        self.send(VERIFY, [0x00, PIN_REFERENCE], data, false, out)
+    }
+
+    /// What the card says to a PIN, and in which word.
+    pub(crate) fn receive_pin(&mut self, response: &[u8]) -> Result<(PinVerdict, StatusWord), TapError> {
+        let mut plain = [0; MAX_PROTECTED_RESPONSE];
+        let (protected, status) = match self.receive(response, &mut plain)? {
+            Reply::Authenticated(response) => (true, response.status()),
+            Reply::Unauthenticated(response) => (false, response.status()),
+        };
+        let verdict = match (protected, status, status.tries()) {
+            (true, StatusWord::SUCCESS, _) => PinVerdict::Right,
+            (true, _, Some(tries)) => PinVerdict::Wrong { tries },
+            // It comes bare, so it may be forged: then it costs a retry, never money.
+            (_, StatusWord::AUTHENTICATION_METHOD_BLOCKED, _) => PinVerdict::Blocked,
+            _ => PinVerdict::NotCompared,
+        };
+        Ok((verdict, status))
+    }
+
     /// The card's answer, and whether it is the card's.
     pub(crate) fn receive<'o>(
         &mut self,
@@ -418,11 +443,24 @@ impl GenuineCard {
         response: &[u8],
         file: &mut Vec<u8, N>,
     ) -> Result<bool, TapError> {
-        let mut plain = zeroize::Zeroizing::new([0; MAX_PROTECTED_RESPONSE]);
+        let mut plain = Zeroizing::new([0; MAX_PROTECTED_RESPONSE]);
         let reply = self.receive(response, plain.as_mut())?;
         let response = reply.authenticated().map_err(TapError::Refused)?;
         take_part(file, response.ok().map_err(|_| TapError::NotGenuine)?)
     }
+}
+
+/// What a card says to a PIN (SPEC 9.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum PinVerdict {
+    /// It is the card's; what was claimed is authorized in this session.
+    Right,
+    /// It is not, and so many tries are left.
+    Wrong { tries: u8 },
+    /// No try was left before.
+    Blocked,
+    /// The card did not compare it.
+    NotCompared,
 }
 
 fn command(class: u8, instruction: u8, [p1, p2]: [u8; 2], data: &[u8], answer: bool) -> Command<'_> {

@@ -399,9 +399,14 @@ pub(crate) fn not_recorded(out: &mut Outbox) {
 
 /// Says that nothing is paid, why, and what to do.
 pub(crate) fn refusal(out: &mut Outbox, refusal: &Refusal) {
+    refused(out, ("KHÔNG TRẢ", "NOT PAID"), refusal);
+}
+
+/// Says what is not done, why, and what to do.
+pub(crate) fn refused(out: &mut Outbox, undone: (&str, &str), refusal: &Refusal) {
     let (vietnamese, english) = reason(refusal.reason);
-    say!(out, "KHÔNG TRẢ: {vietnamese}");
-    say!(out, "{EN}NOT PAID: {english}");
+    say!(out, "{}: {vietnamese}", undone.0);
+    say!(out, "{EN}{}: {english}", undone.1);
     if let Some(status) = refusal.status_word {
         let _ = write!(out, "Mã{EN} / code{VI} {status:04X}");
         if let Some((vietnamese, english)) = decision(status) {

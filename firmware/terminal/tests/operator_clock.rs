@@ -18,7 +18,7 @@ use bench::host::{Host, NAME, card, line, noon};
 use bench::nor::TEARS;
 use bench::{Bench, Chip, chip, story};
 use card_spec::journal::{Entry, Event};
-use card_spec::operators::{OperatorList, PinVerifier, Roles, TerminalOperator};
+use card_spec::operators::{OperatorList, PinVerifier, Proof, Roles, TerminalOperator};
 use card_spec::payment::ClockSource;
 use card_spec::signed::Signed;
 use card_spec::values::{Ascii, Time};
@@ -36,8 +36,7 @@ fn load_list(bench: &mut Bench<'_>, host: &Host, number: u32, supervisor: &'stat
             number,
             name: Ascii::new(name).unwrap(),
             roles: Roles::from_byte(roles).unwrap(),
-            salt: pin.salt,
-            derived: pin.derived,
+            proof: Proof::Pin(pin),
         }
     };
     let list = OperatorList {
@@ -239,7 +238,10 @@ fn who_may_not_set_the_clock_reads_so() {
     for (keys, said) in [
         ("g7\n", "được đặt giờ ở đây"),
         ("g9\n", "được đặt giờ ở đây"),
-        ("g1\n000000\n", "Đồng hồ giữ nguyên. Chờ 2 giây rồi bấm g"),
+        (
+            "g1\n000000\n",
+            "CHƯA ĐẶT GIỜ: sai mã PIN.\nCLOCK UNCHANGED: wrong PIN.\nChờ 2 giây, bấm g",
+        ),
         ("g1\n000000\ng", "Chờ thêm 2 giây rồi bấm g"),
     ] {
         let flash = chip();
@@ -248,7 +250,7 @@ fn who_may_not_set_the_clock_reads_so() {
         bench.type_keys(keys);
         let screen = bench.read_screen();
         assert!(screen.contains(said), "{keys}: {screen}");
-        assert!(!screen.contains("Chưa mở ca"), "{keys}: {screen}");
+        assert!(!screen.contains("CHƯA MỞ CA"), "{keys}: {screen}");
     }
 }
 

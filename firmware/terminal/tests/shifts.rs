@@ -18,7 +18,7 @@ use bench::host::{Host, NAME, card, line};
 use bench::nor::TEARS;
 use bench::{Bench, Chip, chip};
 use card_spec::journal::{Entry, Event, ShiftEnd};
-use card_spec::operators::{OperatorList, PinVerifier, Roles, TerminalOperator};
+use card_spec::operators::{OperatorList, PinVerifier, Proof, Roles, TerminalOperator};
 use card_spec::signed::Signed;
 use card_spec::values::Ascii;
 use link::{Refusal, Request};
@@ -31,8 +31,7 @@ fn operator<'a>(number: u16, name: &'a str, roles: u8, pin: &str) -> TerminalOpe
         number,
         name: Ascii::new(name).unwrap(),
         roles: Roles::from_byte(roles).unwrap(),
-        salt: pin.salt,
-        derived: pin.derived,
+        proof: Proof::Pin(pin),
     }
 }
 
@@ -163,7 +162,10 @@ fn who_opens_no_shift_reads_so_and_how_to_leave_the_question() {
         ("o", "ESC = hủy"),
         ("oBinh\n", "được mở ca ở đây"),
         ("oHoa\n", "được mở ca ở đây"),
-        ("o7\n000000\n", "Chưa mở ca mới. Chờ 2 giây rồi bấm o"),
+        (
+            "o7\n000000\n",
+            "CHƯA MỞ CA: sai mã PIN.\nNO SHIFT OPENED: wrong PIN.\nChờ 2 giây, bấm o",
+        ),
         ("o7\n000000\no", "Chờ thêm 2 giây rồi bấm o"),
     ] {
         let flash = chip();

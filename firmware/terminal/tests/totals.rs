@@ -18,7 +18,7 @@ use bench::host::{Host, NAME, card, line, noon};
 use bench::nor::TEARS;
 use bench::{Bench, Chip, chip, copy, story};
 use card_spec::list::ListLine;
-use card_spec::operators::{OperatorList, PinVerifier, Roles, TerminalOperator};
+use card_spec::operators::{OperatorList, PinVerifier, Proof, Roles, TerminalOperator};
 use card_spec::values::{Ascii, CardNumber};
 use link::Request;
 
@@ -196,8 +196,7 @@ fn nobody_reads_on_when_the_shift_has_ended() {
         number: 1,
         name: Ascii::new("Lan").unwrap(),
         roles: Roles::from_byte(Roles::CLERK).unwrap(),
-        salt: pin.salt,
-        derived: pin.derived,
+        proof: Proof::Pin(pin),
     };
     let list = OperatorList {
         suite: Default::default(),

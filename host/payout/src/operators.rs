@@ -65,8 +65,7 @@ fn list<'o, S: Sign<Error: Display>>(
             number: operator.number,
             name: Operator::new(&operator.name).ok_or(PayoutError::Value("an operator's name"))?,
             roles: operator.roles,
-            salt: operator.pin.salt,
-            derived: operator.pin.derived,
+            proof: operator.proof,
         };
         let kept = list.operators.push(entry);
         kept.map_err(|_| PayoutError::Value("the number of operators"))?;

@@ -67,6 +67,11 @@ pub(crate) fn migrations(engine: Engine) -> Migrator {
             "second payments",
             include_str!("../migrations/0019_second_payments.sql"),
         ),
+        version(
+            20,
+            "operator cards",
+            include_str!("../migrations/0020_operator_cards.sql"),
+        ),
     ])
 }
 

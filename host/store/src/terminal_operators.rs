@@ -2,10 +2,12 @@
 
 use std::path::Path;
 
-use card_spec::operators::{MAXIMUM_OPERATOR_NUMBER, MAXIMUM_OPERATORS, PinVerifier, Roles};
+use card_spec::operators::{MAXIMUM_OPERATOR_NUMBER, MAXIMUM_OPERATORS, PinVerifier, Proof, Roles};
+use card_spec::values::CardNumber;
 use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, Row as _};
 
+use crate::cards::{CardState, card, wrong_state};
 use crate::lists::next_number;
 use crate::operations::log;
 use crate::operators::{Actor, Role};
@@ -22,8 +24,8 @@ pub struct TerminalOperator {
     pub name: String,
     /// What the operator may do there.
     pub roles: Roles,
-    /// What the PIN is compared with.
-    pub pin: PinVerifier,
+    /// How the operator proves to be the one: what the PIN is compared with, or a card.
+    pub proof: Proof,
 }
 
 /// A stored list of operators.
@@ -39,12 +41,13 @@ pub struct OperatorList {
 const LONGEST_NAME: usize = 11;
 
 impl Store {
-    /// Lets somebody work at a terminal from its next list on, or gives an operator another name, PIN or roles.
+    /// Lets somebody work at a terminal from its next list on, or gives an operator another name, proof or roles.
     ///
     /// # Errors
     /// [`StoreError::NotAllowed`] for anybody but an administrator; [`StoreError::NotFound`] without the terminal;
     /// [`StoreError::OutOfRange`] for the number or the name, or for one operator too many; [`StoreError::Exists`] if another one
-    /// there has the name.
+    /// there has the name or the card; for a card that this ledger does not know, or that is not active, those of [`Store::card`]
+    /// and [`StoreError::WrongState`].
     pub fn set_terminal_operator(
         &self,
         actor: &Actor,
@@ -56,6 +59,9 @@ impl Store {
         self.write(async |connection| {
             terminals::demand(connection, terminal).await?;
             delete(connection, terminal, operator.number).await?;
+            if let Proof::Card(number) = operator.proof {
+                demand_own_card(connection, terminal, &number).await?;
+            }
             insert(connection, terminal, operator).await?;
             if read(connection, terminal).await?.len() > MAXIMUM_OPERATORS {
                 return Err(StoreError::OutOfRange(
@@ -166,7 +172,7 @@ impl Store {
     pub fn open_copy_without_pins(copy: &Path) -> Result<Self, StoreError> {
         let store = Self::open(copy)?;
         store.write(async |connection| {
-            sqlx::query("UPDATE terminal_operator SET salt = $1, derived = $2")
+            sqlx::query("UPDATE terminal_operator SET salt = $1, derived = $2 WHERE salt IS NOT NULL")
                 .bind(vec![0; 16])
                 .bind(vec![0; 32])
                 .execute(&mut *connection)
@@ -200,6 +206,30 @@ fn check(operator: &TerminalOperator) -> Result<(), StoreError> {
     Ok(())
 }
 
+/// A card in use that this ledger's issuer has signed, and that no other operator has there: with one card for two its holder would
+/// vouch for herself.
+async fn demand_own_card(
+    connection: &mut AnyConnection,
+    terminal: &str,
+    number: &CardNumber,
+) -> Result<(), StoreError> {
+    let found = card(connection, number).await?;
+    if found.state != CardState::Active {
+        return Err(wrong_state(&found, "an active card"));
+    }
+    let others = read(connection, terminal).await?;
+    if others
+        .iter()
+        .any(|other| matches!(other.proof, Proof::Card(card) if card == *number))
+    {
+        return Err(StoreError::Exists {
+            what: "terminal operator with card",
+            name: format!("{terminal} {number}"),
+        });
+    }
+    Ok(())
+}
+
 async fn delete(connection: &mut AnyConnection, terminal: &str, number: u16) -> Result<u64, StoreError> {
     let sql = "DELETE FROM terminal_operator WHERE terminal = $1 AND number = $2";
     let query = sqlx::query(sql).bind(terminal).bind(i64::from(number));
@@ -211,16 +241,21 @@ async fn insert(
     terminal: &str,
     operator: &TerminalOperator,
 ) -> Result<(), StoreError> {
-    let sql = "INSERT INTO terminal_operator (terminal, number, name, folded, roles, salt, derived)
-               VALUES ($1, $2, $3, $4, $5, $6, $7)";
+    let (pin, card) = match operator.proof {
+        Proof::Pin(pin) => (Some(pin), None),
+        Proof::Card(card) => (None, Some(card)),
+    };
+    let sql = "INSERT INTO terminal_operator (terminal, number, name, folded, roles, salt, derived, card)
+               VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
     sqlx::query(sql)
         .bind(terminal)
         .bind(i64::from(operator.number))
         .bind(&operator.name)
         .bind(operator.name.to_ascii_lowercase())
         .bind(i64::from(operator.roles.to_byte()))
-        .bind(operator.pin.salt.to_vec())
-        .bind(operator.pin.derived.to_vec())
+        .bind(pin.map(|pin| pin.salt.to_vec()))
+        .bind(pin.map(|pin| pin.derived.to_vec()))
+        .bind(card.map(|card| card.to_string()))
         .execute(connection)
         .await
         .map_err(|error| {
@@ -261,9 +296,20 @@ fn operator_from(row: &AnyRow) -> Result<TerminalOperator, StoreError> {
         number: number(row, "number")?,
         name: row.try_get("name")?,
         roles: Roles::from_byte(number(row, "roles")?).ok_or(StoreError::Malformed("terminal operator"))?,
-        pin: PinVerifier {
+        proof: proof_from(row)?,
+    })
+}
+
+fn proof_from(row: &AnyRow) -> Result<Proof, StoreError> {
+    let card: Option<String> = row.try_get("card")?;
+    let Some(card) = card else {
+        return Ok(Proof::Pin(PinVerifier {
             salt: octets(row, "salt")?,
             derived: octets(row, "derived")?,
-        },
-    })
+        }));
+    };
+    let number = card.parse();
+    number
+        .map(Proof::Card)
+        .map_err(|_| StoreError::Malformed("card of a terminal operator"))
 }

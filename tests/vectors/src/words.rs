@@ -315,7 +315,7 @@ fn content(kind: u8) -> Names {
         ],
         17 => &[(0xFF24, "receipt"), (0x5F37, "signature of the card")],
         20 => &[(0x80, "hash of the list of operators"), (0x81, "number")],
-        21 => &[(0x80, "operator"), (0x81, "wrong PINs")],
+        21 => &[(0x80, "operator"), (0x81, "failed attempts")],
         22 => &[(0x80, "operator"), (0x81, "how")],
         24 => &[(0x5A, "card number"), (0xFF23, "order")],
         23 => &[(0x80, "time before"), (0x81, "supervisor")],

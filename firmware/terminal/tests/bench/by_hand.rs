@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 
 use card_spec::list::ListLine;
-use card_spec::operators::{OperatorList, PinVerifier, Roles, TerminalOperator};
+use card_spec::operators::{OperatorList, PinVerifier, Proof, Roles, TerminalOperator};
 use card_spec::values::Ascii;
 use link::Request;
 
@@ -20,8 +20,7 @@ pub fn operator<'a>(number: u16, name: &'a str) -> TerminalOperator<'a> {
         number,
         name: Ascii::new(name).unwrap(),
         roles: Roles::from_byte(Roles::CLERK).unwrap(),
-        salt: pin.salt,
-        derived: pin.derived,
+        proof: Proof::Pin(pin),
     }
 }
 

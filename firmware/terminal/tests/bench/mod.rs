@@ -68,6 +68,8 @@ pub struct Bench<'f> {
     /// What the console showed since it was last looked at.
     pub screen: String,
     pub field: bool,
+    /// What was asked of the field, in order.
+    pub switched: Vec<bool>,
     answers: Vec<Vec<u8>>,
     command: Option<Vec<u8>>,
     /// Commands of the last tap.
@@ -103,6 +105,7 @@ impl<'f> Bench<'f> {
             now: 0,
             screen: String::new(),
             field: false,
+            switched: Vec::new(),
             answers: Vec::new(),
             command: None,
             commands: 0,
@@ -128,7 +131,10 @@ impl<'f> Bench<'f> {
                         }
                     }
                 }
-                Output::Field(on) => self.field = on,
+                Output::Field(on) => {
+                    self.field = on;
+                    self.switched.push(on);
+                }
                 Output::Transmit(command) => self.command = Some(command.to_vec()),
             }
         }

@@ -38,6 +38,8 @@ pub struct ScriptedCard {
     order: Vec<u8>,
     /// Is it blocked already, and its answer to a block list, or to who reads its newest receipt?
     pub blocking: Option<(bool, Vec<u8>)>,
+    /// Data of each VERIFY. Every PIN is right.
+    pub claims: Vec<Vec<u8>>,
     /// Receipts and what they are for, newest first.
     pub records: Vec<(Vec<u8>, Vec<u8>)>,
 }
@@ -71,6 +73,7 @@ impl ScriptedCard {
             session_receipt: [0; 16],
             order: Vec::new(),
             blocking: None,
+            claims: Vec::new(),
             records: Vec::new(),
         }
     }
@@ -166,7 +169,10 @@ impl ScriptedCard {
         let (status, data) = match command.instruction {
             INTERNAL_AUTHENTICATE => (0x9000, self.bind()),
             READ_BINARY => (0x9000, part(&self.holder, &command)),
-            VERIFY => (0x9000, Vec::new()),
+            VERIFY => {
+                self.claims.push(command.data.to_vec());
+                (0x9000, Vec::new())
+            }
             REVERSE => decide(self, command.data),
             DISBURSE => {
                 self.order.extend_from_slice(command.data);

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use ansinh_payout::{JournalIngestion, Publication, acknowledge, make_block_list, operator_list};
 use ansinh_store::cards::BlockReason;
 use ansinh_store::terminal_operators::TerminalOperator;
-use card_spec::operators::{PinVerifier, Roles};
+use card_spec::operators::{PinVerifier, Proof, Roles};
 use serde_json::json;
 
 use crate::common::{Till, time};
@@ -115,7 +115,7 @@ fn an_export_holds_nothing_to_search_an_operators_pin_with() {
         number: 7,
         name: "lan".to_owned(),
         roles: Roles::from_byte(Roles::CLERK).unwrap(),
-        pin,
+        proof: Proof::Pin(pin),
     };
     let name = "VNT0000009".parse().unwrap();
     keys.store

@@ -428,6 +428,54 @@ fn a_terminal_that_falls_silent_over_changes_gets_the_whole_block_list() {
 }
 
 #[test]
+fn an_operator_with_a_card_needs_no_pin_at_the_desk() {
+    let desk = Desk::new();
+    let port = powered::at_a_port();
+    desk.succeed(&["terminal", "provision", "--port", &port]);
+    let [card, lost] = [&desk.cards[0].number, &desk.cards[1].number].map(ToString::to_string);
+    let set = |number: &str, name: &str, more: &[&str]| -> Vec<String> {
+        let who = format!(
+            "terminal operators set --terminal VNT0000001 --role clerk --number {number} --name {name}"
+        );
+        let words = who.split(' ').chain(more.iter().copied());
+        words.map(str::to_owned).collect()
+    };
+    let succeed = |words: &[String]| desk.succeed(&words.iter().map(String::as_str).collect::<Vec<_>>());
+    let fail =
+        |code, words: &[String]| desk.fail(code, &words.iter().map(String::as_str).collect::<Vec<_>>());
+    let named = succeed(&set("7", "lan", &["--card", &card]));
+    assert_eq!((&named["name"], &named["card"]), (&json!("lan"), &json!(card)));
+
+    // Somebody else's card, none of this ledger, one with a wrong digit, both ways at once, and one that is blocked.
+    std::fs::write(desk.path("pin"), "314159\n").unwrap();
+    let twice = fail(1, &set("8", "minh", &["--card", &card]));
+    assert!(
+        twice.contains("registered already") && twice.contains(&card),
+        "{twice}"
+    );
+    let unknown = card_spec::values::CardNumber::new(79, 999_999)
+        .unwrap()
+        .to_string();
+    let told = fail(1, &set("8", "minh", &["--card", &unknown]));
+    assert!(told.contains("not in the store"), "{told}");
+    fail(2, &set("8", "minh", &["--card", "7900000000000001"]));
+    fail(2, &set("8", "minh", &["--card", &lost, "--pin-file", "pin"]));
+    desk.succeed(&["block", "add", &lost, "--reason", "lost"]);
+    let told = fail(1, &set("8", "minh", &["--card", &lost]));
+    assert!(told.contains("an active card"), "{told}");
+
+    succeed(&set("8", "minh", &["--pin-file", "pin"]));
+    let listed = desk.succeed(&["terminal", "operators", "send", "--port", &port]);
+    assert_eq!(listed["operator_list"], 1);
+    succeed(&set("7", "lan", &["--pin-file", "pin"]));
+    succeed(&set("8", "minh", &["--card", &card]));
+    assert_eq!(
+        desk.succeed(&["terminal", "operators", "send", "--port", &port])["operator_list"],
+        2
+    );
+}
+
+#[test]
 fn a_lost_terminal_that_comes_home_is_called_lost_and_sent_no_operators() {
     let desk = Desk::new();
     let port = powered::at_a_port();

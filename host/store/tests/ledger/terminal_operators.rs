@@ -1,9 +1,11 @@
 //! Who may work at a terminal.
 
+use ansinh_store::cards::BlockReason;
 use ansinh_store::operators::{Actor, Role};
 use ansinh_store::terminal_operators::{OperatorList, TerminalOperator};
 use ansinh_store::{Store, StoreError};
-use card_spec::operators::{MAXIMUM_OPERATORS, PinVerifier, Roles};
+use card_spec::operators::{MAXIMUM_OPERATORS, PinVerifier, Proof, Roles};
+use card_spec::values::CardNumber;
 
 use crate::fixture::*;
 
@@ -15,6 +17,8 @@ on_each_engine!(
     only_an_operator_signs_a_list_and_none_for_a_lost_terminal,
     the_last_one_stays_once_a_list_was_signed,
     a_copy_without_pins_holds_no_octet_to_search_them_with,
+    an_operator_has_an_active_card_of_this_ledger_or_a_pin,
+    a_copy_without_pins_tells_whose_card_it_is,
 );
 
 /// What is found nowhere by chance.
@@ -27,10 +31,18 @@ fn clerk(number: u16, name: &str) -> TerminalOperator {
         number,
         name: name.to_owned(),
         roles: Roles::from_byte(Roles::CLERK).unwrap(),
-        pin: PinVerifier {
+        proof: Proof::Pin(PinVerifier {
             salt: [number as u8; 16],
             derived: [7; 32],
-        },
+        }),
+    }
+}
+
+/// One with a card instead of a PIN.
+fn with_card(number: u16, name: &str, card: CardNumber) -> TerminalOperator {
+    TerminalOperator {
+        proof: Proof::Card(card),
+        ..clerk(number, name)
     }
 }
 
@@ -230,10 +242,10 @@ fn a_copy_without_pins_holds_no_octet_to_search_them_with(engine: Engine) {
     let ledger = Ledger::new(engine, 1, 1);
     let terminal = ledger.terminal(0);
     let operator = TerminalOperator {
-        pin: PinVerifier {
+        proof: Proof::Pin(PinVerifier {
             salt: SALT,
             derived: DERIVED,
-        },
+        }),
         ..clerk(7, "lan")
     };
     ledger
@@ -259,4 +271,92 @@ fn a_copy_without_pins_holds_no_octet_to_search_them_with(engine: Engine) {
     let left = cleared.terminal_operators(&terminal).unwrap();
     assert_eq!((left.len(), left[0].name.as_str()), (1, "lan"));
     assert!(ledger.store.terminal_operators(&terminal).unwrap()[0] == operator);
+}
+
+fn an_operator_has_an_active_card_of_this_ledger_or_a_pin(engine: Engine) {
+    let ledger = Ledger::new(engine, 4, 4);
+    let (one, other) = (ledger.terminal(0), ledger.terminal(1));
+    let set = |terminal: &str, operator: &TerminalOperator| {
+        ledger
+            .store
+            .set_terminal_operator(&ledger.officer, terminal, operator)
+    };
+    let lans = ledger.active(1).number;
+    let operator = with_card(7, "lan", lans);
+    set(&one, &operator).unwrap();
+    assert!(ledger.store.terminal_operators(&one).unwrap() == [operator.clone()]);
+    // The same operator once more is no second one; nor is she at another terminal.
+    set(&one, &operator).unwrap();
+    set(&other, &with_card(9, "LAN", lans)).unwrap();
+
+    let unknown = CardNumber::new(79, 999_999).unwrap();
+    let nobodys = set(&one, &with_card(8, "minh", unknown));
+    assert!(matches!(nobodys, Err(StoreError::NotFound { what: "card", .. })));
+    for (step, card) in [ledger.claim(2), ledger.with_keys(2), ledger.released(2)]
+        .into_iter()
+        .enumerate()
+    {
+        let unfinished = set(&one, &with_card(8, "minh", card.number));
+        assert!(
+            matches!(unfinished, Err(StoreError::WrongState { what: "card", .. })),
+            "{step}"
+        );
+    }
+    let blocked = ledger.active(3).number;
+    ledger
+        .store
+        .block(&ledger.officer, &blocked, BlockReason::Lost)
+        .unwrap();
+    let refused = set(&one, &with_card(8, "minh", blocked));
+    assert!(matches!(
+        refused,
+        Err(StoreError::WrongState { what: "card", .. })
+    ));
+    // One card for two would make two people of its holder.
+    let twice = set(&one, &with_card(8, "minh", lans));
+    assert!(matches!(twice, Err(StoreError::Exists { .. })));
+    assert_eq!(names(&ledger, &one), [(7, "lan".to_owned())]);
+
+    // From a card to a PIN and back, and then it is free for another one.
+    set(&one, &clerk(7, "lan")).unwrap();
+    assert!(ledger.store.terminal_operators(&one).unwrap() == [clerk(7, "lan")]);
+    set(&one, &with_card(8, "minh", lans)).unwrap();
+    let back = set(&one, &operator);
+    assert!(matches!(back, Err(StoreError::Exists { .. })));
+    // Not even from outside is there an operator with both, or with neither.
+    for wrong in [
+        "salt = NULL",
+        "derived = NULL",
+        "salt = NULL, derived = NULL",
+        "card = NULL",
+        "card = 'nobody'",
+    ] {
+        let number = if wrong.starts_with("card") { 8 } else { 7 };
+        let sql = format!("UPDATE terminal_operator SET {wrong} WHERE number = {number}");
+        assert!(!ledger.try_sql(&sql).0, "{wrong}");
+    }
+    let both = format!("UPDATE terminal_operator SET card = '{blocked}' WHERE number = 7");
+    assert!(!ledger.try_sql(&both).0);
+}
+
+fn a_copy_without_pins_tells_whose_card_it_is(engine: Engine) {
+    let ledger = Ledger::new(engine, 1, 1);
+    let terminal = ledger.terminal(0);
+    let operator = with_card(7, "lan", ledger.active(0).number);
+    for operator in [&operator, &clerk(8, "minh")] {
+        ledger
+            .store
+            .set_terminal_operator(&ledger.officer, &terminal, operator)
+            .unwrap();
+    }
+    let copy = ledger.folder.path().join("copy.sqlite");
+    ledger.store.copy_to(&copy).unwrap();
+    let cleared = Store::open_copy_without_pins(&copy).unwrap();
+    let left = cleared.terminal_operators(&terminal).unwrap();
+    assert!(left[0] == operator);
+    let nothing = PinVerifier {
+        salt: [0; 16],
+        derived: [0; 32],
+    };
+    assert!(left[1].proof == Proof::Pin(nothing));
 }

@@ -6,8 +6,8 @@ use ansinh_payout::operator_list;
 use ansinh_store::StoreError;
 use ansinh_store::terminal_operators::TerminalOperator;
 use anyhow::{Context as _, Result, bail};
-use card_spec::operators::{PIN_DIGITS, PinVerifier, Roles};
-use card_spec::values::TerminalName;
+use card_spec::operators::{PIN_DIGITS, PinVerifier, Proof, Roles};
+use card_spec::values::{CardNumber, TerminalName};
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::json;
 use zeroize::Zeroizing;
@@ -17,7 +17,7 @@ use super::{Line, Options, Port, Refused, Signing, known_terminal, open, set_clo
 
 #[derive(Subcommand)]
 pub(crate) enum Operators {
-    /// Let somebody work at a terminal, or give them another name, PIN or roles
+    /// Let somebody work at a terminal, or give them another name, PIN, card or roles
     Set(Set),
     /// Let somebody work at a terminal no more
     Remove(Remove),
@@ -39,11 +39,14 @@ enum GivenRole {
 #[derive(Args)]
 #[command(after_help = "\
 The operator types the PIN, 6 to 12 digits, twice; of it the ledger and the terminal keep only what it is compared with. Whoever gets
-hold of either can search for a short PIN within seconds: it protects a counter, not a stolen terminal. The terminal learns of the
-change by `ansinh terminal operators send`, and at `ansinh terminal load`.
+hold of either can search for a short PIN within seconds: it protects a counter, not a stolen terminal. With --card there is no such PIN:
+the operator taps that card, any active one of this ledger, for instance her own, and types its PIN; the card counts three wrong tries.
+A card that is blocked or replaced opens nothing any more: set another one. The terminal learns of the change by
+`ansinh terminal operators send`, and at `ansinh terminal load`.
 
-Example:
-  ansinh terminal operators set --terminal VNT0000001 --number 7 --name lan --role clerk")]
+Examples:
+  ansinh terminal operators set --terminal VNT0000001 --number 7 --name lan --role clerk
+  ansinh terminal operators set --terminal VNT0000001 --number 8 --name hoa --role supervisor --card 7900000000000429")]
 pub(crate) struct Set {
     /// The terminal
     #[arg(long)]
@@ -60,6 +63,9 @@ pub(crate) struct Set {
     /// Read the PIN from this file instead of the keyboard
     #[arg(long, value_name = "FILE")]
     pin_file: Option<PathBuf>,
+    /// The operator has no PIN here, but this card: an active one of this ledger, and of no other operator of the terminal
+    #[arg(long, value_name = "NUMBER", conflicts_with = "pin_file")]
+    card: Option<CardNumber>,
 }
 
 #[derive(Args)]
@@ -81,7 +87,7 @@ pub(crate) struct List {
 
 #[derive(Args)]
 #[command(after_help = "\
-An open shift ends; its operator opens it again with the PIN. What the terminal has already is not sent again.
+An open shift ends; its operator opens it again with PIN or card. What the terminal has already is not sent again.
 
 Example:
   ansinh terminal operators send --port /dev/ttyUSB0")]
@@ -105,6 +111,22 @@ impl Set {
     fn run(&self, options: &Options) -> Result<()> {
         let store = options.home().open_store()?;
         let actor = options.actor(&store)?;
+        let proof = match self.card {
+            Some(card) => Proof::Card(card),
+            None => Proof::Pin(self.verifier()?),
+        };
+        let operator = TerminalOperator {
+            number: self.number,
+            name: self.name.clone(),
+            roles: self.roles()?,
+            proof,
+        };
+        store.set_terminal_operator(&actor, self.terminal.as_str(), &operator)?;
+        report(options, self.terminal, &operator);
+        Ok(())
+    }
+
+    fn verifier(&self) -> Result<PinVerifier> {
         let pin = self.pin()?;
         let mut salt = [0; 16];
         getrandom::fill(&mut salt)
@@ -116,15 +138,7 @@ impl Set {
                 PIN_DIGITS.end()
             );
         };
-        let operator = TerminalOperator {
-            number: self.number,
-            name: self.name.clone(),
-            roles: self.roles()?,
-            pin,
-        };
-        store.set_terminal_operator(&actor, self.terminal.as_str(), &operator)?;
-        report(options, self.terminal, &operator);
-        Ok(())
+        Ok(pin)
     }
 
     fn pin(&self) -> Result<Zeroizing<String>> {
@@ -194,18 +208,24 @@ fn report(options: &Options, terminal: TerminalName, operator: &TerminalOperator
     if operator.roles.has(Roles::SUPERVISOR) {
         roles.push("supervisor");
     }
+    let card = match operator.proof {
+        Proof::Pin(_) => None,
+        Proof::Card(number) => Some(number.to_string()),
+    };
     if options.json {
         let line = json!({
             "terminal": terminal.as_str(),
             "number": operator.number,
             "name": operator.name,
             "roles": roles,
+            "card": card,
         });
         println!("{line}");
         return;
     }
+    let proof = card.map_or_else(|| "PIN".to_owned(), |number| format!("thẻ / card {number}"));
     println!(
-        "{terminal}  {:>4}  {:20}  {}",
+        "{terminal}  {:>4}  {:20}  {:17}  {proof}",
         operator.number,
         operator.name,
         roles.join(", ")
