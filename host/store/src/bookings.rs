@@ -193,13 +193,14 @@ pub(crate) async fn settle_line(
         }
     }
     for payment in &told {
-        let act = match (payment.before, payment.now) {
+        // Accused under one name, cleared under each that it may have been accused under.
+        let (act, names) = match (payment.before, payment.now) {
             (Some(State::Second), State::Second) => continue,
-            (_, State::Second) => SECOND,
-            (Some(State::Second), _) => CLEARED,
+            (_, State::Second) => (SECOND, 1),
+            (Some(State::Second), _) => (CLEARED, 2),
             _ => continue,
         };
-        for subject in payment.subjects() {
+        for subject in payment.subjects().take(names) {
             log(connection, &system(), act, &subject).await?;
         }
     }
