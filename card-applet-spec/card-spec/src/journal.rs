@@ -169,6 +169,8 @@ pub enum Event<'a> {
         /// The supervisor.
         operator: Operator<'a>,
     },
+    /// A card has executed an issuer script that the terminal carried (DATA 12).
+    ScriptExecuted(EncodedReceipt<'a>),
 }
 
 byte_enum! {
@@ -268,6 +270,7 @@ impl Event<'_> {
             Self::ShiftClosed { .. } => 22,
             Self::ClockSetByOperator { .. } => 23,
             Self::ManualPaid(_) => 24,
+            Self::ScriptExecuted(_) => 25,
         }
     }
 }
@@ -351,6 +354,7 @@ impl<'a> Event<'a> {
                 operator: Field::read(&mut members, 0x81)?,
             },
             24 => Self::ManualPaid(ManualPayment::read_next(&mut members)?),
+            25 => Self::ScriptExecuted(EncodedReceipt::read_members(&mut members, content)?),
             _ => return Err(Error::Value(0x87)),
         };
         members.finish()?;
@@ -369,7 +373,9 @@ impl<'a> Event<'a> {
             }
             Self::ShiftOpened { operator } => operator.write(w, 0x80),
             Self::Intent(order) | Self::StillOpen(order) => w.raw(order.encoding()),
-            Self::Paid(receipt) | Self::CardBlocked(receipt) => receipt.write_members(w),
+            Self::Paid(receipt) | Self::CardBlocked(receipt) | Self::ScriptExecuted(receipt) => {
+                receipt.write_members(w)
+            }
             Self::CarriedReceipt(carried) => carried.write_members(w),
             Self::Handed { intent } => intent.write(w, 0x80),
             Self::NotHanded { intent, order } => {

@@ -153,7 +153,7 @@ fn events<'a>(
     reversal: &'a [u8],
     receipt: &'a [u8],
     carried: &'a [u8],
-) -> [Event<'a>; 23] {
+) -> [Event<'a>; 24] {
     [
         Event::Boot {
             firmware: [1; 32],
@@ -226,6 +226,7 @@ fn events<'a>(
             operator: Ascii::new("head").unwrap(),
         },
         Event::ManualPaid(paid_by_hand(by_hand).unwrap()),
+        Event::ScriptExecuted(EncodedReceipt::parse(receipt).unwrap()),
     ]
 }
 
@@ -235,8 +236,8 @@ fn paid_by_hand(order: &[u8]) -> Result<ManualPayment<'_>, Error> {
 }
 
 /// Their bytes.
-const KINDS: [usize; 23] = [
-    1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 17, 18, 19, 20, 21, 22, 23, 24,
+const KINDS: [usize; 24] = [
+    1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 17, 18, 19, 20, 21, 22, 23, 24, 25,
 ];
 
 #[test]
@@ -270,14 +271,14 @@ fn no_kind_takes_the_content_of_another_form_nor_is_there_another_one() {
         reader.expect(0xA8).unwrap().value().to_vec()
     });
     // ListLoaded, BlockListLoaded, Synced and OperatorsLoaded have one form: a hash and a number; Intent and StillOpen have an
-    // order, Paid and CardBlocked a receipt.
+    // order, Paid, CardBlocked and ScriptExecuted a receipt.
     let form = |kind: usize| match kind {
         4 | 10 | 20 => 3,
         11 => 6,
-        17 => 7,
+        17 | 25 => 7,
         _ => kind,
     };
-    for kind in 0..=25 {
+    for kind in 0..=26 {
         for (of, content) in KINDS.into_iter().zip(&contents) {
             let bytes = with_content(u8::try_from(kind).unwrap(), content);
             // NotHanded has the number of Handed, and may have an order besides.

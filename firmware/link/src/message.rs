@@ -91,6 +91,11 @@ pub enum Request<'b> {
         /// Signed `FF2E` (DATA 11).
         signed: &'b [u8],
     },
+    /// The issuer scripts that this terminal is to carry from now on, in place of those that it had (DATA 12).
+    Scripts {
+        /// Concatenated signed `FF2B`, none to 12, ascending by card number, then counter.
+        bytes: &'b [u8],
+    },
 }
 
 /// What the terminal answers.

@@ -53,6 +53,7 @@ fn requests() -> Vec<(Request<'static>, Vec<u8>)> {
             [with_bytes(13), vec![7; 32]].concat(),
         ),
         (Request::Operators { signed: bytes }, with_bytes(14)),
+        (Request::Scripts { bytes }, with_bytes(15)),
     ]
 }
 
@@ -118,7 +119,7 @@ fn every_message_has_its_encoding() {
 
 #[test]
 fn unknown_messages_are_refused() {
-    for variant in 15..=255 {
+    for variant in 16..=255 {
         assert_eq!(receive::<Request>(&[variant, 1, 1]), Err(MessageError::Malformed));
     }
     for variant in 7..=255 {

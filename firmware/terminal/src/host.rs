@@ -103,6 +103,7 @@ impl<'f, F: NorFlash, R: CryptoRng, C: Curve> Machine<'f, F, R, C> {
             Request::BlockEnd => self.block_end()?,
             Request::Acknowledge { signed } => self.acknowledge(signed)?,
             Request::Operators { signed } => self.load_operators(signed)?,
+            Request::Scripts { .. } => return Err(Refusal::OutOfOrder),
         }
         Ok(Answer::Done)
     }

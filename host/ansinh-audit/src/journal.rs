@@ -431,7 +431,7 @@ impl<'a, V: Verify> Pass<'a, V> {
     fn event(&mut self, entry: &Entry<'_>, genuine: bool, place: &Place) {
         match &entry.event {
             Event::Boot { flags, .. } => self.boot(*flags, place),
-            Event::ClockSet { .. } | Event::OperatorRefused { .. } => {}
+            Event::ClockSet { .. } | Event::OperatorRefused { .. } | Event::ScriptExecuted(_) => {}
             Event::ShiftOpened { operator } => {
                 self.shifts.opened(operator.as_str());
                 self.drawer.shift_opened(operator.as_str());
