@@ -129,8 +129,7 @@ pub(crate) async fn tell_carried(
     actor: &Actor,
     CarriedPayment { terminal, payment }: &CarriedPayment,
 ) -> Result<Vec<Told>, StoreError> {
-    let sql = "SELECT 1 AS found FROM payment WHERE order_hash = $1
-               UNION SELECT 1 AS found FROM second_payment WHERE order_hash = $1";
+    let sql = "SELECT 1 AS found FROM told_payment WHERE order_hash = $1";
     let known = sqlx::query(sql).bind(payment.order.to_vec());
     if known.fetch_optional(&mut *connection).await?.is_some() {
         return Ok(Vec::new());
@@ -227,27 +226,17 @@ async fn payments_of_line(
     order: &OrderHash,
     is_new: bool,
 ) -> Result<Vec<Told>, StoreError> {
-    let each = |table, is_apart| {
-        format!(
-            "SELECT told.order_hash, told.announced, told.terminal, told.sequence, told.card, told.card_counter, told.paid_at,
-             told.reversed, {is_apart} AS is_apart FROM {table} AS told JOIN line ON told.person = line.person
-             AND told.programme = line.programme AND told.entitlement = line.entitlement AND told.line_type = line.line_type
-             AND told.period = line.period"
-        )
-    };
-    let sql = format!(
-        "WITH line AS (SELECT person, programme, entitlement, line_type, period FROM payment WHERE order_hash = $1
-         UNION SELECT person, programme, entitlement, line_type, period FROM second_payment WHERE order_hash = $1),
-         told AS ({} UNION ALL {})
-         SELECT told.*, (SELECT count(*) FROM undone_order WHERE undone_order.order_hash = told.order_hash)
+    // Ordered by columns of the answer alone: by anything else SQLite would read all payments there are.
+    let sql = "SELECT told.*, CASE WHEN told.announced IS NULL THEN 1 ELSE 0 END AS is_from_card,
+         (SELECT count(*) FROM undone_order WHERE undone_order.order_hash = told.order_hash)
          + (SELECT count(*) FROM carried_reversal WHERE carried_reversal.order_hash = told.order_hash
             AND carried_reversal.card = told.card AND (told.announced IS NULL OR EXISTS (SELECT 1 FROM hand_over
             WHERE hand_over.terminal = told.terminal AND hand_over.intent = told.announced AND hand_over.handed = 0))) AS undone
-         FROM told ORDER BY CASE WHEN told.announced IS NULL THEN 1 ELSE 0 END, told.is_apart, told.paid_at, told.order_hash",
-        each("payment", 0),
-        each("second_payment", 1)
-    );
-    let query = sqlx::query(AssertSqlSafe(sql)).bind(order.to_vec());
+         FROM (SELECT DISTINCT person, programme, entitlement, line_type, period FROM told_payment WHERE order_hash = $1) AS line
+         JOIN told_payment AS told ON told.person = line.person AND told.programme = line.programme
+         AND told.entitlement = line.entitlement AND told.line_type = line.line_type AND told.period = line.period
+         ORDER BY is_from_card, is_apart, paid_at, order_hash";
+    let query = sqlx::query(sql).bind(order.to_vec());
     let rows = query.fetch_all(connection).await?;
     let new = is_new.then_some(order);
     rows.iter().map(|row| Told::from(row, new)).collect()

@@ -72,6 +72,11 @@ pub(crate) fn migrations(engine: Engine) -> Migrator {
             "operator cards",
             include_str!("../migrations/0020_operator_cards.sql"),
         ),
+        version(
+            21,
+            "told payments",
+            include_str!("../migrations/0021_told_payments.sql"),
+        ),
     ])
 }
 

@@ -64,7 +64,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::Database`].
     pub fn not_handed_as_told(&self, terminal: &str) -> Result<Vec<u32>, StoreError> {
-        let told = "AND NOT EXISTS (SELECT 1 FROM undone_by_issuer WHERE undone_by_issuer.order_hash = payment.order_hash)";
+        let told = "AND NOT EXISTS (SELECT 1 FROM undone_by_issuer WHERE undone_by_issuer.order_hash = told.order_hash)";
         self.not_handed_but(terminal, told)
     }
 
@@ -72,9 +72,8 @@ impl Store {
     fn not_handed_but(&self, terminal: &str, which: &'static str) -> Result<Vec<u32>, StoreError> {
         let sql = format!(
             "SELECT intent FROM hand_over WHERE terminal = $1 AND handed = 0 AND NOT EXISTS
-             (SELECT 1 FROM (SELECT order_hash, terminal, announced, reversed FROM payment
-              UNION ALL SELECT order_hash, terminal, announced, reversed FROM second_payment) AS payment
-              WHERE payment.terminal = hand_over.terminal AND payment.announced = hand_over.intent AND payment.reversed = 1 {which})
+             (SELECT 1 FROM told_payment AS told WHERE told.terminal = hand_over.terminal
+              AND told.announced = hand_over.intent AND told.reversed = 1 {which})
              ORDER BY intent"
         );
         self.read(async |connection| {
@@ -110,8 +109,7 @@ pub(crate) async fn not_handed_by_hand(
     terminal: &str,
     entry: u32,
 ) -> Result<Option<[u8; 32]>, StoreError> {
-    let sql = "SELECT told.order_hash AS order_hash FROM (SELECT order_hash, terminal, announced, card_counter FROM payment
-               UNION ALL SELECT order_hash, terminal, announced, card_counter FROM second_payment) AS told
+    let sql = "SELECT told.order_hash AS order_hash FROM told_payment AS told
                JOIN hand_over ON hand_over.terminal = told.terminal AND hand_over.intent = told.announced AND hand_over.handed = 0
                WHERE told.terminal = $1 AND told.announced = $2 AND told.card_counter IS NULL";
     let query = sqlx::query(sql).bind(terminal).bind(i64::from(entry));
@@ -125,9 +123,8 @@ pub(crate) async fn told_undone(
     terminal: &str,
     intent: u32,
 ) -> Result<Option<[u8; 32]>, StoreError> {
-    let sql = "SELECT told.order_hash AS order_hash FROM (SELECT order_hash, terminal, announced FROM payment
-               UNION ALL SELECT order_hash, terminal, announced FROM second_payment) AS told
-               JOIN carried_reversal ON carried_reversal.order_hash = told.order_hash
+    let sql = "SELECT told.order_hash AS order_hash FROM told_payment AS told
+               JOIN carried_reversal ON carried_reversal.order_hash = told.order_hash AND carried_reversal.card = told.card
                WHERE told.terminal = $1 AND told.announced = $2";
     let query = sqlx::query(sql).bind(terminal).bind(i64::from(intent));
     let row = query.fetch_optional(connection).await?;
@@ -158,8 +155,7 @@ pub(crate) async fn is_founded(
     card: &CardNumber,
     reversal: &AnnouncedReversal,
 ) -> Result<bool, StoreError> {
-    let sql = "SELECT 1 AS found FROM (SELECT order_hash, terminal, announced, card FROM payment
-               UNION ALL SELECT order_hash, terminal, announced, card FROM second_payment) AS told
+    let sql = "SELECT 1 AS found FROM told_payment AS told
                JOIN hand_over ON hand_over.terminal = told.terminal AND hand_over.intent = told.announced AND hand_over.handed = 0
                WHERE told.order_hash = $1 AND told.terminal = $2 AND told.announced = $3 AND told.card = $4";
     let query = sqlx::query(sql).bind(reversal.order.to_vec()).bind(terminal);
@@ -183,14 +179,13 @@ pub(crate) async fn note_unlisted(
     .await
 }
 
-/// Keeps that a card has told of its reversal of an order. All payments of that order's line.
+/// Keeps that a card has told of its reversal of an order; it counts for that card's own orders alone. All payments of that order's line.
 pub(crate) async fn note_carried(
     connection: &mut AnyConnection,
     card: &CardNumber,
     order: &[u8; 32],
 ) -> Result<Vec<Told>, StoreError> {
-    let sql =
-        "INSERT INTO carried_reversal (order_hash, card) VALUES ($1, $2) ON CONFLICT (order_hash) DO NOTHING";
+    let sql = "INSERT INTO carried_reversal (order_hash, card) VALUES ($1, $2) ON CONFLICT DO NOTHING";
     let query = sqlx::query(sql).bind(order.to_vec()).bind(card.to_string());
     query.execute(&mut *connection).await?;
     bookings::settle_line(connection, order, false).await

@@ -19,6 +19,7 @@ on_each_engine!(
     a_receipt_of_no_line_or_of_no_payment_books_nothing,
     a_card_with_two_histories_books_nothing,
     a_line_is_due_again_once_its_payment_was_undone_and_only_if_the_money_was_kept,
+    another_cards_word_on_an_order_neither_counts_nor_keeps_the_cards_own_out,
 );
 
 /// What a card shows of a payment.
@@ -203,6 +204,55 @@ fn a_line_is_due_again_once_its_payment_was_undone_and_only_if_the_money_was_kep
             (again.known, again.reversed, again.unfounded_reversals.len()),
             (1, 0, 0)
         );
+    }
+}
+
+/// A card names in its reversal whatever order it likes, be it of another card (DATA 5.6).
+fn another_cards_word_on_an_order_neither_counts_nor_keeps_the_cards_own_out(engine: Engine) {
+    for is_announced in [false, true] {
+        let ledger = Ledger::new(engine, 2, 2);
+        let (hostile, own) = (ledger.active(0), ledger.active(1));
+        let [teller, terminal] = [0, 1].map(|number| ledger.terminal(number));
+        let due = ledger.next_list(&terminal);
+        let line = due.iter().find(|line| line.card == own.number).unwrap();
+        let paid = payment(line, 1, 1);
+        let reversal = |card| Meaning::CarriedReversal {
+            card,
+            order: paid.order,
+        };
+        let tell = |terminal: &str, sequence, meaning| {
+            let told = JournalEntry {
+                meaning,
+                ..entry(sequence, u8::from(terminal == teller), None)
+            };
+            ledger.store.ingest(terminal, &[told]).unwrap()
+        };
+        tell(&teller, 1, reversal(hostile.number));
+        if is_announced {
+            tell(&terminal, 1, Meaning::Record);
+            tell(&terminal, 2, Meaning::Paid(paid.clone()));
+            let (intent, handed) = (1, false);
+            tell(&terminal, 3, Meaning::HandOver { intent, handed });
+        } else {
+            let carried = Meaning::CarriedReceipt {
+                card: own.number,
+                counter: 1,
+                payment: Some(CarriedPayment {
+                    terminal: terminal.clone(),
+                    payment: paid.clone(),
+                }),
+            };
+            tell(&teller, 2, carried);
+        }
+        assert_eq!(ledger.store.payments().unwrap().len(), 1);
+        tell(&teller, 2 + u32::from(!is_announced), reversal(own.number));
+        assert_eq!(
+            ledger.store.payments().unwrap(),
+            [],
+            "its own card tells it undone"
+        );
+        let due = ledger.next_list(&terminal);
+        assert!(due.iter().any(|line| line.card == own.number));
     }
 }
 
