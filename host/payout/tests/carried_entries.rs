@@ -4,15 +4,26 @@
 
 mod common;
 
-use ansinh_payout::{EntryError, IngestionError, JournalIngestion, carried_payment};
+use std::fs;
+use std::path::Path;
+
+use ansinh_payout::{
+    EntryError, IngestionError, JournalIngestion, ListTerms, carried_payment, make_payment_list,
+};
+use ansinh_store::Store;
+use ansinh_store::import::{ApprovedList, ImportMode, ListKind};
 use ansinh_store::journal::Ingestion;
+use ansinh_store::lists::{Others, PaymentList};
 use ansinh_store::maintenance::{CardReceipt, SeenReceipt};
 use card_spec::crypto::{SecretKey, sha256};
 use card_spec::journal::{CarriedReceipt, EncodedReceipt, Event};
 use card_spec::payment::{Order, Receipt, ReceiptKind};
 use card_spec::reversal::Reversal;
 use card_spec::values::{Amount, CardNumber};
-use common::{Bench, Till, encode, key, receipt_body, signed, unbooked, updated};
+use common::{
+    Bench, Card, Till, active_card, approve_everybody, approved, delivery, encode, key, location, receipt,
+    receipt_body, signed, today, unbooked, updated,
+};
 
 /// The terminal that the first card comes to next.
 fn other(bench: &Bench, number: u8) -> Till {
@@ -40,8 +51,12 @@ fn honest(bench: &Bench) -> (Vec<u8>, Vec<u8>) {
 }
 
 fn take(bench: &Bench, till: &Till, entries: &[Vec<u8>]) -> Result<Ingestion, EntryError> {
-    let terminal = bench.store.terminal(till.name.as_str()).unwrap();
-    let mut ingestion = JournalIngestion::resume(&bench.store, &terminal).unwrap();
+    take_into(&bench.store, till, entries)
+}
+
+fn take_into(store: &Store, till: &Till, entries: &[Vec<u8>]) -> Result<Ingestion, EntryError> {
+    let terminal = store.terminal(till.name.as_str()).unwrap();
+    let mut ingestion = JournalIngestion::resume(store, &terminal).unwrap();
     match ingestion.take(&entries.concat()) {
         Ok(taken) => Ok(taken),
         Err(IngestionError::Rejected(rejected)) => Err(rejected.reason),
@@ -49,15 +64,15 @@ fn take(bench: &Bench, till: &Till, entries: &[Vec<u8>]) -> Result<Ingestion, En
     }
 }
 
-fn carry(
-    bench: &Bench,
-    till: &mut Till,
-    (object, receipt): &(Vec<u8>, Vec<u8>),
-) -> Result<Ingestion, EntryError> {
+/// The entry by which a till carries what a card keeps.
+fn carried(till: &mut Till, (object, receipt): &(Vec<u8>, Vec<u8>)) -> Vec<u8> {
     let receipt = EncodedReceipt::parse(receipt).unwrap();
-    let entry = till.entry(Event::CarriedReceipt(
-        CarriedReceipt::new(object, receipt).unwrap(),
-    ));
+    let carried = CarriedReceipt::new(object, receipt).unwrap();
+    till.entry(Event::CarriedReceipt(carried))
+}
+
+fn carry(bench: &Bench, till: &mut Till, told: &(Vec<u8>, Vec<u8>)) -> Result<Ingestion, EntryError> {
+    let entry = carried(till, told);
     take(bench, till, &[entry])
 }
 
@@ -195,6 +210,62 @@ fn a_receipt_of_an_unknown_card_stops_nobody_elses() {
     let log = bench.store.operations().unwrap();
     let told = log.iter().filter(|act| act.action == "receipt-of-unknown-card");
     assert_eq!(told.count(), 2);
+}
+
+/// A card comes into a ledger by a newer copy alone, and what the older one has taken in meanwhile comes after it, as its journals: each
+/// receipt that nobody could check is checked then, however many its card has signed since.
+#[test]
+fn a_receipt_of_an_unknown_card_is_booked_by_the_newer_ledger_from_the_journals_of_the_older() {
+    let bench = Bench::new();
+    let mut second = other(&bench, 2);
+    let folder = tempfile::tempdir().unwrap();
+    let [older, newer] = ["older", "newer"].map(|name| folder.path().join(name));
+    bench.store.copy_to(&older).unwrap();
+    let (list, card) = third_card(&bench);
+    bench.store.copy_to(&newer).unwrap();
+    let order = bench.till.order(&list, 0, &card);
+    let told = (encode(&order), receipt(&order, &card, 1, &card.signing));
+
+    let older = restored(&older, &folder.path().join("older ledger"));
+    let entry = carried(&mut second, &told);
+    let taken = take_into(&older, &second, &[entry]).unwrap();
+    assert_eq!((taken.stored, taken.brought_unknown, taken.brought), (1, 1, 0));
+    let newer = restored(&newer, &folder.path().join("newer ledger"));
+    let journal = older.journal(second.name.as_str()).unwrap();
+    let taken = take_into(&newer, &second, &journal).unwrap();
+    assert_eq!((taken.stored, taken.brought_unknown, taken.brought), (1, 0, 1));
+    let booked = newer.payments().unwrap();
+    assert_eq!((booked.len(), booked[0].1.card), (1, card.number));
+}
+
+/// Somebody who comes later gets a card, and is on the till's next list, beside the first.
+fn third_card(bench: &Bench) -> (PaymentList, Card) {
+    let list = ApprovedList {
+        file_hash: [3; 32],
+        file_name: "late.csv".to_owned(),
+        kind: ListKind::Plain,
+        lines: vec![approved(3)],
+        warnings: Vec::new(),
+    };
+    bench.store.import(&bench.lan, &list, ImportMode::Commit).unwrap();
+    let chips = [[3; 10]];
+    bench
+        .store
+        .add_delivery(&bench.lan, &delivery("late"), &chips)
+        .unwrap();
+    approve_everybody(&bench.store, &bench.lan);
+    let card = active_card(&bench.store, &bench.lan, &bench.office.issuer(), 3);
+    let terms = ListTerms {
+        others: Others::Stay { today: today() },
+        ..bench.till.terms()
+    };
+    let made = make_payment_list(&bench.store, &bench.lan, &bench.office.issuer(), &terms);
+    (made.unwrap().list, card)
+}
+
+fn restored(copy: &Path, folder: &Path) -> Store {
+    fs::create_dir(folder).unwrap();
+    Store::restore(copy, location(folder)).unwrap()
 }
 
 #[test]

@@ -220,7 +220,7 @@ pub(super) fn paid_twice(terminal: TerminalName, taken: &Ingestion) -> Option<St
     });
     let unknown = (taken.brought_unknown > 0).then(|| {
         format!(
-            "biên nhận của thẻ không có trong sổ / not checked: {} receipts of cards that this ledger does not know. They are stored as evidence, and `ansinh operations show` names card and receipt. If the ledger was restored, bring it up to date, then read those cards (`ansinh card show`): what they have paid is booked then; else start an investigation",
+            "biên nhận của thẻ không có trong sổ / not checked: {} receipts of cards that this ledger does not know. They are stored as evidence, and `ansinh operations show` names card and receipt. If the ledger was restored from an older copy, export it (`ansinh export`), restore the newest copy, and import the journals of the export there (`ansinh terminal import`): what those cards have paid is booked then; else start an investigation",
             taken.brought_unknown
         )
     });
