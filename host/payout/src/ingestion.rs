@@ -436,6 +436,7 @@ impl<'s> JournalIngestion<'s> {
         Ok(Meaning::CarriedReceipt {
             card: signed.claimed().card_number,
             counter: signed.claimed().counter,
+            object: signed.claimed().object_hash,
             payment: if_listed(proven_carried(self.store, &order, &signed))?,
         })
     }
@@ -448,6 +449,7 @@ impl<'s> JournalIngestion<'s> {
             Err(Fault::Entry(EntryError::UnknownCard)) => Ok(Some(Meaning::ReceiptOfUnknownCard {
                 card: signed.claimed().card_number,
                 counter: signed.claimed().counter,
+                object: signed.claimed().object_hash,
             })),
             verified => verified.map(|()| None),
         }

@@ -299,6 +299,36 @@ fn a_genuine_receipt_of_no_listed_line_is_kept_as_evidence() {
     }
 }
 
+/// Whoever has copied the key of a card signs another receipt under a counter of it.
+#[test]
+fn two_receipts_under_one_counter_are_both_told_and_each_once() {
+    let is_of_no_line: fn(&mut Order<'_>, u8) = |order, nonce| {
+        order.list_root = [0; 32];
+        order.nonce = [nonce; 16];
+    };
+    let is_unknown: fn(&mut Receipt) = |receipt| receipt.card_number = CardNumber::new(79, 99).unwrap();
+    let cases: [(fn(&mut Receipt), _, _); 2] = [
+        (|_| {}, "receipt-of-no-line", (1, 0)),
+        (is_unknown, "receipt-of-unknown-card", (0, 1)),
+    ];
+    for (whose, act, counts) in cases {
+        let bench = Bench::new();
+        let mut second = other(&bench, 2);
+        let mut told = |nonce| {
+            let change = |order: &mut Order<'_>| is_of_no_line(order, nonce);
+            let told = kept(&bench, change, whose, &bench.cards[0].signing);
+            let taken = carry(&bench, &mut second, &told).unwrap();
+            (taken.brought_unlisted, taken.brought_unknown)
+        };
+        assert_eq!(
+            [told(1), told(2), told(1), told(2)],
+            [counts, counts, (0, 0), (0, 0)]
+        );
+        let log = bench.store.operations().unwrap();
+        assert_eq!(log.iter().filter(|told| told.action == act).count(), 2);
+    }
+}
+
 #[test]
 fn a_line_that_another_order_has_paid_is_told() {
     let mut bench = Bench::new();

@@ -206,17 +206,22 @@ pub(crate) async fn settle_line(
     Ok(told)
 }
 
-/// `false` if that was written down before.
-pub(crate) async fn log_once(
+/// The operations log's word for a receipt whose order is for no listed line.
+pub(crate) const OF_NO_LINE: &str = "receipt-of-no-line";
+
+/// Writes down, once, that a receipt is kept and books nothing. `false` if that was written down before. Its name has what it is for, since
+/// whoever has the key of a card can sign two receipts under one counter, and the second is told like the first.
+pub(crate) async fn note_receipt(
     connection: &mut AnyConnection,
     actor: &Actor,
-    action: &str,
-    subject: &str,
+    act: &str,
+    (card, counter, object): (&CardNumber, u32, &[u8; 32]),
 ) -> Result<bool, StoreError> {
-    if is_logged(connection, action, subject).await? {
+    let subject = format!("{card}-{counter}-{:.16}", hex::encode(object));
+    if is_logged(connection, act, &subject).await? {
         return Ok(false);
     }
-    log(connection, actor, action, subject).await?;
+    log(connection, actor, act, &subject).await?;
     Ok(true)
 }
 

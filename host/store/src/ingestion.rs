@@ -3,7 +3,7 @@
 use card_spec::values::CardNumber;
 use sqlx::AnyConnection;
 
-use crate::bookings::{self, State, Told};
+use crate::bookings::{self, OF_NO_LINE, State, Told};
 use crate::journal::{CarriedPayment, Meaning, Payment};
 use crate::operators::system;
 use crate::reversals::AnnouncedReversal;
@@ -72,14 +72,24 @@ impl Ingestion {
             Meaning::CarriedReceipt {
                 card,
                 counter,
-                payment,
+                object,
+                payment: None,
             } => {
-                self.carry(connection, terminal, card, *counter, payment.as_ref())
-                    .await?;
+                let receipt = (card, *counter, object);
+                let is_new = bookings::note_receipt(connection, &system(), OF_NO_LINE, receipt).await?;
+                self.brought_unlisted += u64::from(is_new);
             }
-            Meaning::ReceiptOfUnknownCard { card, counter } => {
-                let (act, subject) = ("receipt-of-unknown-card", format!("{card}-{counter}"));
-                let is_new = bookings::log_once(connection, &system(), act, &subject).await?;
+            Meaning::CarriedReceipt {
+                payment: Some(carried),
+                ..
+            } => self.carry(connection, terminal, carried).await?,
+            Meaning::ReceiptOfUnknownCard {
+                card,
+                counter,
+                object,
+            } => {
+                let (act, receipt) = ("receipt-of-unknown-card", (card, *counter, object));
+                let is_new = bookings::note_receipt(connection, &system(), act, receipt).await?;
                 self.brought_unknown += u64::from(is_new);
             }
             _ => {}
@@ -106,15 +116,8 @@ impl Ingestion {
         &mut self,
         connection: &mut AnyConnection,
         terminal: &str,
-        card: &CardNumber,
-        counter: u32,
-        payment: Option<&CarriedPayment>,
+        carried: &CarriedPayment,
     ) -> Result<(), StoreError> {
-        let Some(carried) = payment else {
-            let is_new = reversals::note_unlisted(connection, &system(), card, counter).await?;
-            self.brought_unlisted += u64::from(is_new);
-            return Ok(());
-        };
         let told = bookings::tell_carried(connection, &system(), carried).await?;
         self.count(terminal, &told);
         let own = told.iter().find(|told| told.order == carried.payment.order);

@@ -79,6 +79,8 @@ pub enum Meaning {
         card: CardNumber,
         /// Its receipt counter.
         counter: u32,
+        /// SHA-256 of what the receipt is for.
+        object: [u8; 32],
         /// The payment, if its order is for a line that the issuer listed.
         payment: Option<CarriedPayment>,
     },
@@ -88,6 +90,8 @@ pub enum Meaning {
         card: CardNumber,
         /// Its receipt counter.
         counter: u32,
+        /// SHA-256 of what the receipt is for.
+        object: [u8; 32],
     },
 }
 

@@ -12,7 +12,7 @@ use card_spec::values::CardNumber;
 use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, Row as _};
 
-use crate::bookings::tell_carried;
+use crate::bookings::{OF_NO_LINE, note_receipt, tell_carried};
 use crate::cards::{BlockReason, Card, CardState, card, card_on_chip, wrong_state};
 use crate::deliveries::{ChipSerial, serial_text};
 use crate::issuer_log::{Issuer, Position, SignedObject, append};
@@ -524,9 +524,12 @@ async fn book_seen(
     }
     match payment {
         Some(payment) => tell_carried(connection, actor, payment).await.map(drop),
-        None => reversals::note_unlisted(connection, actor, card, receipt.counter)
-            .await
-            .map(drop),
+        None => {
+            let receipt = (card, receipt.counter, &receipt.object_hash);
+            note_receipt(connection, actor, OF_NO_LINE, receipt)
+                .await
+                .map(drop)
+        }
     }
 }
 

@@ -163,22 +163,6 @@ pub(crate) async fn is_founded(
     Ok(query.fetch_optional(connection).await?.is_some())
 }
 
-/// Keeps that a card has shown its receipt for an order of no listed line. `false` if that was written down before.
-pub(crate) async fn note_unlisted(
-    connection: &mut AnyConnection,
-    actor: &Actor,
-    card: &CardNumber,
-    counter: u32,
-) -> Result<bool, StoreError> {
-    bookings::log_once(
-        connection,
-        actor,
-        "receipt-of-no-line",
-        &format!("{card}-{counter}"),
-    )
-    .await
-}
-
 /// Keeps that a card has told of its reversal of an order; it counts for that card's own orders alone. All payments of that order's line.
 pub(crate) async fn note_carried(
     connection: &mut AnyConnection,

@@ -237,6 +237,7 @@ fn another_cards_word_on_an_order_neither_counts_nor_keeps_the_cards_own_out(eng
             let carried = Meaning::CarriedReceipt {
                 card: own.number,
                 counter: 1,
+                object: paid.order,
                 payment: Some(CarriedPayment {
                     terminal: terminal.clone(),
                     payment: paid.clone(),
@@ -281,7 +282,9 @@ fn a_receipt_of_no_line_or_of_no_payment_books_nothing(engine: Engine) {
     script.receipt.kind = 3;
     ledger.see(&[of_no_line, script]).unwrap();
     assert_eq!(ledger.card_payments(), booked(0, &[1]));
-    assert_eq!(ledger.told("receipt-of-no-line"), [format!("{}-1", card.number)]);
+    let told = ledger.told("receipt-of-no-line");
+    assert_eq!(told.len(), 1);
+    assert!(told[0].starts_with(&format!("{}-1-", card.number)), "{told:?}");
     assert_eq!(ledger.store.payments().unwrap(), []);
     assert_eq!(ledger.store.card_receipts(&card.number).unwrap().len(), 2);
     assert_eq!(ledger.next_list(&terminal).len(), 1);
