@@ -114,14 +114,6 @@ impl Store {
         self.read(async |connection| read(connection, terminal).await)
     }
 
-    /// The newest list that was signed for a terminal.
-    ///
-    /// # Errors
-    /// [`StoreError::Database`].
-    pub fn newest_operator_list(&self, terminal: &str) -> Result<Option<OperatorList>, StoreError> {
-        self.read(async |connection| newest(connection, terminal).await)
-    }
-
     /// The list for a terminal: the newest one if `is_current` says that it still tells of these operators, else the one that `make`
     /// signs under the next number.
     ///

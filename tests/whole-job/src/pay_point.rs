@@ -287,12 +287,20 @@ impl PayPoint {
         // At once: a reader that loses sight of it for a moment would begin with it anew.
         self.lift();
         self.wait_for(screen::TAP)?;
-        // The next card would be taken for this one if the reader had never seen it gone.
+        self.wait_until_missed()?;
+        Ok(reason)
+    }
+
+    /// Waits until the reader has seen that the card is gone: the next one would be taken for it otherwise.
+    ///
+    /// # Errors
+    /// When the reader does not look for cards.
+    pub fn wait_until_missed(&self) -> Result<()> {
         anyhow::ensure!(
             self.hand.wait_until_missed(PATIENCE),
             "the reader does not look for cards"
         );
-        Ok(reason)
+        Ok(())
     }
 
     /// The reason of a refusal that is on its way to the screen.

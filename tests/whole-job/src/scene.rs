@@ -116,4 +116,21 @@ impl Scene {
         self.station.run(&["block", "publish"])?;
         self.terminal("load").map(drop)
     }
+
+    /// Exports everything to a folder of this name and audits it with the root key alone: the auditor's totals.
+    ///
+    /// # Errors
+    /// When the auditor finds anything, with the report.
+    pub fn audit(&self, name: &str) -> Result<serde_json::Value> {
+        let out = self.folder().join(name);
+        let out_text = out.to_string_lossy();
+        self.station.run(&["export", "--out", &out_text])?;
+        let output = Command::new(program("ansinh-audit")?)
+            .args(["verify", &out_text, "--json", "--root"])
+            .arg(out.join("root.pem"))
+            .output()?;
+        let report: serde_json::Value = serde_json::from_slice(&output.stdout)?;
+        ensure!(output.status.success(), "audit: {report}");
+        Ok(report["totals"].clone())
+    }
 }

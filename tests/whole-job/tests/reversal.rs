@@ -1,32 +1,15 @@
 //! Money that a clerk could not hand over, with every part real: the card undoes its payment at the next two taps (SPEC 9.8),
 //! ledger and auditor count it as not paid, and the same line is paid after all.
 
-use std::process::Command;
-
 use anyhow::{Result, ensure};
 use rig::{firmware_image_with_assembly, inside_readers};
-use serde_json::{Value, json};
+use serde_json::json;
 use whole_job::pay_point::screen;
-use whole_job::programs::program;
 use whole_job::scene::Scene;
 use whole_job::station::pin_of;
 
 /// A person whose list has one line needs company: everybody else has more.
 const PEOPLE: usize = 3;
-
-/// The auditor's totals, with nothing found.
-fn audited(scene: &Scene, name: &str) -> Result<Value> {
-    let out = scene.folder().join(name);
-    let out_text = out.to_string_lossy();
-    scene.station.run(&["export", "--out", &out_text])?;
-    let output = Command::new(program("ansinh-audit")?)
-        .args(["verify", &out_text, "--json", "--root"])
-        .arg(out.join("root.pem"))
-        .output()?;
-    let report: Value = serde_json::from_slice(&output.stdout)?;
-    ensure!(output.status.success(), "audit: {report}");
-    Ok(report["totals"].clone())
-}
 
 fn pay_undo_and_pay(readers: &[(String, u16)]) -> Result<()> {
     let mut scene = Scene::set_up(readers, firmware_image_with_assembly("qemu-mps2")?, PEOPLE)?;
@@ -59,7 +42,7 @@ fn pay_undo_and_pay(readers: &[(String, u16)]) -> Result<()> {
     let undone = json!({ "card": card.number, "reversed": 1 });
     let rows = scene.station.ledger(query)?;
     ensure!(rows == [undone.clone()], "{rows:?}");
-    let totals = audited(&scene, "undone")?;
+    let totals = scene.audit("undone")?;
     ensure!(totals["reversed"] == 1 && totals["handed"] == 0, "{totals}");
 
     scene.pay_point.pay(&card)?;
@@ -69,7 +52,7 @@ fn pay_undo_and_pay(readers: &[(String, u16)]) -> Result<()> {
     let paid = json!({ "card": card.number, "reversed": 0 });
     let rows = scene.station.ledger(query)?;
     ensure!(rows == [paid, undone], "{rows:?}");
-    let totals = audited(&scene, "paid")?;
+    let totals = scene.audit("paid")?;
     ensure!(totals["reversed"] == 1 && totals["handed"] == 1, "{totals}");
     Ok(())
 }

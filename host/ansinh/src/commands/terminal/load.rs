@@ -22,7 +22,7 @@ const BLOCK_LIST: &str = "danh sách khóa / block list";
 First the journal is taken in, as by `terminal sync`: nothing is loaded if it does not verify. What is in force already is not
 sent again, and a list that was cut off goes on where it stood, unless the terminal was switched off since. A terminal pays nothing
 without a block list of the last 35 days, and with certificates of its own that are over: they last five weeks and are renewed
-here and by `terminal sync`. One that has operators gets the newest (`terminal operators`).
+here and by `terminal sync`. Where operators were set (`terminal operators set`), it gets them.
 
 Examples:
   ansinh terminal load --port /dev/ttyUSB0

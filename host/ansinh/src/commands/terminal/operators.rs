@@ -23,7 +23,7 @@ pub(crate) enum Operators {
     Remove(Remove),
     /// List who may work at a terminal
     List(List),
-    /// Send a terminal its operators; a terminal that has them once opens shifts for nobody else
+    /// Send a terminal its operators, and nothing else; a terminal that has them once opens shifts for nobody else
     Send(Send),
 }
 
@@ -260,9 +260,9 @@ fn send(link: &mut Line, signing: &Signing, terminal: TerminalName) -> Result<u3
     Ok(list.number)
 }
 
-/// Brings a terminal that has operators to the newest list; one without stays without.
+/// Brings a terminal for which operators were set to the newest list; one without stays without.
 pub(super) fn renew(link: &mut Line, signing: &Signing, terminal: TerminalName) -> Result<Option<u32>> {
-    if signing.store.newest_operator_list(terminal.as_str())?.is_none() {
+    if signing.store.terminal_operators(terminal.as_str())?.is_empty() {
         return Ok(None);
     }
     send(link, signing, terminal).map(Some)
