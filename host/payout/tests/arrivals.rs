@@ -9,10 +9,9 @@ use std::collections::BTreeSet;
 use ansinh_payout::{JournalIngestion, make_payment_list};
 use ansinh_store::journal::Ingestion;
 use card_spec::crypto::sha256;
-use card_spec::journal::{CarriedReceipt, EncodedReceipt, EncodedReversal, Event};
-use card_spec::payment::{Order, Receipt, ReceiptKind};
-use card_spec::reversal::Reversal;
-use common::{Bench, Till, encode, is_on_a_server, receipt, receipt_body, signed};
+use card_spec::journal::{CarriedReceipt, EncodedReceipt, Event};
+use card_spec::payment::Order;
+use common::{Bench, Till, encode, is_on_a_server, receipt, reversal_receipt, signed};
 
 /// What the card keeps: order or reversal, and its receipt.
 type Kept = (Vec<u8>, Vec<u8>);
@@ -142,32 +141,11 @@ fn kept(bench: &Bench, order: &Order<'_>, counter: u32) -> Kept {
 
 /// ReverseIntent and Reversed, and what the card keeps.
 fn undo(bench: &mut Bench, order: &Order<'_>) -> (Vec<u8>, Kept) {
-    let reversal = Reversal {
-        terminal: bench.till.name,
-        sequence: bench.till.sequence + 1,
-        log_head: bench.till.head,
-        order_hash: sha256(&[&encode(order)]),
-        cso_hash: order.cso_hash,
-        method: order.method,
-        operator: order.operator,
-        second_operator: None,
-        time: order.time,
-        clock: order.clock,
-        nonce: [6; 16],
-    };
-    let object = reversal.encode(&mut [0; 256]).unwrap().to_vec();
+    let reversal = bench.till.reversal(order);
+    let (announced, object) = bench.till.announce(order, &reversal);
+    let card = &bench.cards[0];
+    let receipt = signed(&reversal_receipt(order, card, &object), &card.signing);
     let intent = order.sequence;
-    let announced = bench.till.entry(Event::ReverseIntent {
-        intent,
-        reversal: EncodedReversal::parse(&object).unwrap(),
-    });
-    let body = Receipt {
-        counter: 2,
-        object_hash: sha256(&[&object]),
-        kind: ReceiptKind::Reversal,
-        ..receipt_body(order, &bench.cards[0], 1)
-    };
-    let receipt = signed(&body, &bench.cards[0].signing);
     let undone = bench.till.entry(Event::Reversed {
         intent,
         receipt: EncodedReceipt::parse(&receipt).unwrap(),

@@ -17,12 +17,12 @@ use ansinh_store::lists::{Others, PaymentList};
 use ansinh_store::maintenance::{CardReceipt, SeenReceipt};
 use card_spec::crypto::{SecretKey, sha256};
 use card_spec::journal::{CarriedReceipt, EncodedReceipt, Event};
-use card_spec::payment::{Order, Receipt, ReceiptKind};
+use card_spec::payment::{Order, Receipt};
 use card_spec::reversal::Reversal;
 use card_spec::values::{Amount, CardNumber};
 use common::{
-    Bench, Card, Till, active_card, approve_everybody, approved, delivery, encode, key, location, receipt,
-    receipt_body, signed, today, unbooked, updated,
+    Bench, Card, Till, active_card, approve_everybody, approved, delivery, encode, encode_reversal, key,
+    location, receipt, receipt_body, reversal_receipt, signed, today, unbooked, updated,
 };
 
 /// The terminal that the first card comes to next.
@@ -380,25 +380,11 @@ fn a_carried_reversal_undoes_only_what_only_its_card_tells_of() {
 fn reversed(bench: &Bench, (order, _): &(Vec<u8>, Vec<u8>)) -> (Vec<u8>, Vec<u8>) {
     let ordered = bench.till.order(&bench.list, 0, &bench.cards[0]);
     let reversal = Reversal {
-        terminal: bench.till.name,
-        sequence: 9,
-        log_head: [1; 32],
         order_hash: sha256(&[order]),
-        cso_hash: ordered.cso_hash,
-        method: ordered.method,
-        operator: ordered.operator,
-        second_operator: None,
-        time: ordered.time,
-        clock: ordered.clock,
-        nonce: [6; 16],
+        ..bench.till.reversal(&ordered)
     };
-    let object = reversal.encode(&mut [0; 256]).unwrap().to_vec();
-    let body = Receipt {
-        counter: 2,
-        object_hash: sha256(&[&object]),
-        kind: ReceiptKind::Reversal,
-        ..receipt_body(&ordered, &bench.cards[0], 1)
-    };
+    let object = encode_reversal(&reversal);
+    let body = reversal_receipt(&ordered, &bench.cards[0], &object);
     (object, signed(&body, &bench.cards[0].signing))
 }
 

@@ -14,10 +14,9 @@ use card_spec::certificate::Reference;
 use card_spec::crypto::sha256;
 use card_spec::journal::{EncodedOrder, EncodedReceipt, EncodedReversal, Event, Refusal, RefusalReason};
 use card_spec::payment::{Order, Receipt, ReceiptKind};
-use card_spec::reversal::Reversal;
 use card_spec::script::{Action, IssuerScript};
 use card_spec::signed::Signed;
-use common::{Bench, encode, key, receipt, receipt_body, signed};
+use common::{Bench, encode, key, receipt, reversal_receipt, signed};
 
 impl Bench {
     /// As in a synchronization of its own.
@@ -57,30 +56,8 @@ impl Bench {
     }
 
     fn announce(&mut self, order: &Order<'_>) -> (Vec<u8>, Vec<u8>) {
-        let reversal = Reversal {
-            terminal: self.till.name,
-            sequence: self.till.sequence + 1,
-            log_head: self.till.head,
-            order_hash: sha256(&[&encode(order)]),
-            cso_hash: order.cso_hash,
-            method: order.method,
-            operator: order.operator,
-            second_operator: None,
-            time: order.time,
-            clock: order.clock,
-            nonce: [6; 16],
-        };
-        self.announce_as(order, &reversal)
-    }
-
-    /// Entry and encoding of a reversal.
-    fn announce_as(&mut self, order: &Order<'_>, reversal: &Reversal<'_>) -> (Vec<u8>, Vec<u8>) {
-        let encoding = reversal.encode(&mut [0; 256]).unwrap().to_vec();
-        let entry = self.till.entry(Event::ReverseIntent {
-            intent: order.sequence,
-            reversal: EncodedReversal::parse(&encoding).unwrap(),
-        });
-        (entry, encoding)
+        let reversal = self.till.reversal(order);
+        self.till.announce(order, &reversal)
     }
 
     /// Reversed, with the receipt of a card; `lie` changes it before it is signed.
@@ -91,12 +68,7 @@ impl Bench {
         signer: usize,
         lie: impl FnOnce(&mut Receipt),
     ) -> Vec<u8> {
-        let mut body = Receipt {
-            counter: 2,
-            object_hash: sha256(&[reversal]),
-            kind: ReceiptKind::Reversal,
-            ..receipt_body(order, &self.cards[0], 1)
-        };
+        let mut body = reversal_receipt(order, &self.cards[0], reversal);
         lie(&mut body);
         let receipt = signed(&body, &self.cards[signer].signing);
         self.till.entry(Event::Reversed {
@@ -311,25 +283,13 @@ fn a_reversal_states_its_own_place_or_is_told_again() {
     });
     for wrong in 0..3 {
         let refused = bench.refused(|bench| {
-            let mut reversal = Reversal {
-                terminal: bench.till.name,
-                sequence: bench.till.sequence + 1,
-                log_head: bench.till.head,
-                order_hash: sha256(&[&encode(&order)]),
-                cso_hash: order.cso_hash,
-                method: order.method,
-                operator: order.operator,
-                second_operator: None,
-                time: order.time,
-                clock: order.clock,
-                nonce: [6; 16],
-            };
+            let mut reversal = bench.till.reversal(&order);
             match wrong {
                 0 => reversal.sequence += 1,
                 1 => reversal.log_head = [1; 32],
                 _ => reversal.terminal = "VNT0000002".parse().unwrap(),
             }
-            bench.announce_as(&order, &reversal).0
+            bench.till.announce(&order, &reversal).0
         });
         assert!(matches!(refused, EntryError::ReversalPlace), "{refused}");
     }

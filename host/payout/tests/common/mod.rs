@@ -1,5 +1,13 @@
 //! A ledger with two active cards, and terminals whose journals the tests write by hand, right or wrong.
-#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs, dead_code)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    missing_docs,
+    dead_code,
+    unused_imports
+)]
+
+mod till;
 
 use core::fmt::Display;
 use std::path::Path;
@@ -12,7 +20,7 @@ use ansinh_payout::{
 use ansinh_store::batches::{NewBatch, Selection};
 use ansinh_store::block_lists::BlockList;
 use ansinh_store::cards::Claim;
-use ansinh_store::deliveries::Delivery;
+use ansinh_store::deliveries::{ChipSerial, Delivery};
 use ansinh_store::import::{ApprovedLine, ApprovedList, Due, ImportMode, ListKind, Stated};
 use ansinh_store::issuer_log::SignedObject;
 use ansinh_store::journal::Ingestion;
@@ -36,6 +44,8 @@ use card_spec::tlv::{Field as _, Reader};
 use card_spec::values::{Amount, CardNumber, Constant, Date, Period, Suite, TerminalName, Time};
 use jiff::{ToSpan as _, civil};
 use tempfile::TempDir;
+
+pub(crate) use till::{Till, encode, encode_reversal, receipt, receipt_body, reversal_receipt, time};
 
 /// The day of the test: what a real station certifies begins today.
 static TODAY: LazyLock<Date> = LazyLock::new(|| vietnam_time().unwrap().date().unwrap());
@@ -247,7 +257,7 @@ pub(crate) fn approve_everybody(store: &Store, actor: &Actor) {
         selection: Selection::Everybody,
         limit: None,
         expires_on: "20991231".to_owned(),
-        quota: 1000,
+        quota: 10_000,
     };
     let drafted = store.draft_batch(actor, &batch).unwrap();
     store.approve_batch(&approver, drafted.number).unwrap();
@@ -282,11 +292,11 @@ pub(crate) fn delivery(name: &str) -> Delivery {
     }
 }
 
-pub(crate) fn approved(person: u8) -> ApprovedLine {
+pub(crate) fn approved(person: u32) -> ApprovedLine {
     ApprovedLine {
         file_line: u64::from(person) + 1,
         person: Person {
-            personal_id: format!("0792400000{person:02}"),
+            personal_id: format!("0792400{person:05}"),
             full_name: format!("Nguyễn Thị {person}"),
             birth_date: "19400000".to_owned(),
             sex: 2,
@@ -324,13 +334,21 @@ pub(crate) fn active_card<S: Sign<Error: Display>>(
     issuer: &IssuerKey<'_, S>,
     chip: u8,
 ) -> Card {
-    let Claim::New(card) = store
-        .claim_next_person(actor, &[chip; 10], "reader 0", 79)
-        .unwrap()
-    else {
+    let keys = [key(10 + chip), key(20 + chip)];
+    active_card_with(store, actor, issuer, &[chip; 10], keys)
+}
+
+/// A card on this chip and with these keys, for agreement and for signing.
+pub(crate) fn active_card_with<S: Sign<Error: Display>>(
+    store: &Store,
+    actor: &Actor,
+    issuer: &IssuerKey<'_, S>,
+    chip: &ChipSerial,
+    [agreement, signing]: [SecretKey; 2],
+) -> Card {
+    let Claim::New(card) = store.claim_next_person(actor, chip, "reader 0", 79).unwrap() else {
         panic!("nobody waits for a card");
     };
-    let (agreement, signing) = (key(10 + chip), key(20 + chip));
     let (agreement_key, signing_key) = (agreement.public_key(), signing.public_key());
     store
         .record(&card.number, &[Fact::KeysReplaced], "reader 0")
@@ -428,190 +446,4 @@ pub(crate) fn updated<S: Sign<Error: Display>>(
         signing: SecretKey::from_bytes(&card.signing.to_bytes()).unwrap(),
         cso_hash: Signed::<CardSecurityObject>::parse(&cso).unwrap().hash(),
     }
-}
-
-/// A terminal as the tests need it: able to write its journal, and to lie in it.
-pub(crate) struct Till {
-    pub(crate) name: TerminalName,
-    pub(crate) journal: SecretKey,
-    agreement: SecretKey,
-    pub(crate) sequence: u32,
-    pub(crate) head: Digest,
-}
-
-impl Till {
-    pub(crate) fn new(number: u8) -> Self {
-        let journal = key(40 + number);
-        Self {
-            name: format!("VNT{number:07}").parse().unwrap(),
-            head: genesis(&journal.public_key()),
-            journal,
-            agreement: key(30 + number),
-            sequence: 0,
-        }
-    }
-
-    /// The requests for both certificates: agreement, journal.
-    pub(crate) fn requests(&self) -> [Vec<u8>; 2] {
-        [('A', &self.agreement), ('J', &self.journal)].map(|(purpose, key)| {
-            let body = Request {
-                profile: Constant,
-                public_key: CertificateKey {
-                    key: key.public_key(),
-                    with_domain_parameters: false,
-                },
-                holder: Reference::new(&format!("{}{purpose}00001", self.name)).unwrap(),
-            };
-            signed(&body, key)
-        })
-    }
-
-    pub(crate) fn register<S: Sign<Error: Display>>(
-        &self,
-        store: &Store,
-        actor: &Actor,
-        authority: &TerminalAuthority<'_, S>,
-    ) {
-        let [agreement, journal] = self.requests();
-        let dates = (today(), days_from_now(34));
-        certify_terminal(store, actor, authority, self.name, (&agreement, &journal), dates).unwrap();
-    }
-
-    pub(crate) fn list<S: Sign<Error: Display>>(
-        &self,
-        store: &Store,
-        actor: &Actor,
-        issuer: &IssuerKey<'_, S>,
-    ) -> PaymentList {
-        make_payment_list(store, actor, issuer, &self.terms())
-            .unwrap()
-            .list
-    }
-
-    pub(crate) fn terms(&self) -> ListTerms {
-        ListTerms {
-            by_hand_up_to: None,
-            terminal: self.name,
-            pay_point: "BD-26734".to_owned(),
-            period: Period::new(2026, 11).unwrap(),
-            effective: today(),
-            expiry: days_from_now(30),
-            others: Others::End,
-            only_this_pay_point: false,
-        }
-    }
-
-    /// Both lists come into force.
-    pub(crate) fn load(&mut self, list: &PaymentList, block_list: &BlockList) -> [Vec<u8>; 2] {
-        let header = Signed::<ListHeader<'_>>::parse(&list.header).unwrap().hash();
-        let blocks = Signed::<BlockListHeader>::parse(&block_list.header)
-            .unwrap()
-            .hash();
-        let (number, block_number) = (list.number, block_list.number);
-        [
-            self.entry(Event::ListLoaded { header, number }),
-            self.entry(Event::BlockListLoaded {
-                header: blocks,
-                number: block_number,
-            }),
-        ]
-    }
-
-    /// The next entry.
-    pub(crate) fn entry(&mut self, event: Event<'_>) -> Vec<u8> {
-        let body = Entry {
-            terminal: self.name,
-            sequence: self.sequence + 1,
-            boot_count: 1,
-            time: time(),
-            clock: ClockSource::Host,
-            previous: self.head,
-            event,
-        };
-        let entry = signed(&body, &self.journal);
-        self.sequence += 1;
-        self.head = Signed::<Entry<'_>>::parse(&entry).unwrap().hash();
-        entry
-    }
-
-    pub(crate) fn boot(&mut self) -> Vec<u8> {
-        self.entry(Event::Boot {
-            firmware: [9; 32],
-            flags: 0x80,
-        })
-    }
-
-    /// The shift of whoever its orders name.
-    pub(crate) fn open_shift(&mut self) -> Vec<u8> {
-        let operator = Operator::new("lan").unwrap();
-        self.entry(Event::ShiftOpened { operator })
-    }
-
-    /// Intent and Paid for a line of a list.
-    pub(crate) fn pay(&mut self, list: &PaymentList, line: usize, card: &Card, counter: u32) -> [Vec<u8>; 2] {
-        let order = self.order(list, line, card);
-        let intent = self.intent(&order);
-        let receipt = receipt(&order, card, counter, &card.signing);
-        [intent, self.paid(&receipt)]
-    }
-
-    pub(crate) fn order(&self, list: &PaymentList, line: usize, card: &Card) -> Order<'static> {
-        let header = Signed::<ListHeader<'_>>::parse(&list.header).unwrap();
-        let line = ListLine::read(&mut Reader::new(&list.lines[line]), ListLine::TAG).unwrap();
-        Order {
-            terminal: self.name,
-            sequence: self.sequence + 1,
-            log_head: self.head,
-            list_root: header.claimed().root,
-            cso_hash: card.cso_hash,
-            line_number: line.number,
-            line_key: line.line_key,
-            amount: line.amount,
-            recipient: Recipient::Holder,
-            method: HolderCheckMethod::Pin,
-            operator: Operator::new("lan").unwrap(),
-            second_operator: None,
-            time: time(),
-            clock: ClockSource::Host,
-            nonce: [8; 16],
-        }
-    }
-
-    pub(crate) fn intent(&mut self, order: &Order<'_>) -> Vec<u8> {
-        let encoding = encode(order);
-        self.entry(Event::Intent(EncodedOrder::parse(&encoding).unwrap()))
-    }
-
-    pub(crate) fn paid(&mut self, receipt: &[u8]) -> Vec<u8> {
-        self.entry(Event::Paid(EncodedReceipt::parse(receipt).unwrap()))
-    }
-}
-
-pub(crate) fn encode(order: &Order<'_>) -> Vec<u8> {
-    order.encode(&mut [0; Order::MAXIMUM_LENGTH]).unwrap().to_vec()
-}
-
-/// A receipt for an order, under whatever key.
-pub(crate) fn receipt(order: &Order<'_>, card: &Card, counter: u32, signer: &SecretKey) -> Vec<u8> {
-    signed(&receipt_body(order, card, counter), signer)
-}
-
-pub(crate) fn receipt_body(order: &Order<'_>, card: &Card, counter: u32) -> Receipt {
-    Receipt {
-        suite: Suite::default(),
-        card_number: card.number,
-        cso_version: 1,
-        counter,
-        previous: card.cso_hash,
-        object_hash: sha256(&[&encode(order)]),
-        holder_check: HolderCheckOutcome {
-            pin_verified: order.method == HolderCheckMethod::Pin,
-            tries_left: 3,
-        },
-        kind: ReceiptKind::Payment,
-    }
-}
-
-pub(crate) fn time() -> Time {
-    Time::new(today(), 0, 0, 0).unwrap()
 }
