@@ -5,9 +5,10 @@
 //! terminal refuses the card all the same, and the next contact begins anew.
 
 use card_spec::apdu::StatusWord;
-use card_spec::command::instruction::{DEACTIVATE, READ_RECORD};
+use card_spec::certificate::Reference;
+use card_spec::command::instruction::{DEACTIVATE, EXECUTE_ISSUER_SCRIPT, READ_RECORD};
 use card_spec::command::{BLOCK_LIST_ENTRY, BLOCK_LIST_HEADER, MAXIMUM_CHAIN, RECEIPT_RECORD};
-use card_spec::crypto::Curve;
+use card_spec::crypto::{Curve, Digest};
 use card_spec::journal::{EncodedReceipt, Event, Refusal, RefusalReason};
 use card_spec::list::BlockListHeader;
 use card_spec::payment::ReceiptKind;
@@ -23,24 +24,42 @@ use crate::machine::Machine;
 use crate::tap::{CardFacts, GenuineCard};
 use crate::text;
 
-/// A card that is shown the block list.
-pub(crate) struct Blocking {
-    card: GenuineCard,
-    step: Step,
-    /// What is shown now, and how many bytes of it were sent.
+/// A card that is given what the issuer has signed: the block list, or a script ([`crate::scripts`]).
+pub(crate) struct Delivery {
+    pub(crate) card: GenuineCard,
+    pub(crate) step: Step,
+    /// What it is given now, and how many bytes of it were sent.
     message: Object<MAXIMUM_CHAIN>,
     sent: usize,
 }
 
+impl Delivery {
+    pub(crate) fn new(card: GenuineCard, step: Step, message: Object<MAXIMUM_CHAIN>) -> Self {
+        Self {
+            card,
+            step,
+            message,
+            sent: 0,
+        }
+    }
+
+    /// Is nothing left to send?
+    pub(crate) fn is_whole(&self) -> bool {
+        self.sent >= self.message.len()
+    }
+}
+
 /// What the card was asked last.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Step {
+pub(crate) enum Step {
     /// A part of the header.
     Header,
     /// A part of the entry with its audit path.
     Entry,
     /// For its newest receipt.
     Receipt,
+    /// To execute the script with this hash, which is kept in that place.
+    Script(usize, Digest),
 }
 
 impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
@@ -67,52 +86,65 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
             return self.end_service();
         };
         text::hold_still(&mut self.out);
-        self.show(Blocking {
-            card,
-            step: Step::Header,
-            message,
-            sent: 0,
-        });
+        self.deliver(Delivery::new(card, Step::Header, message));
     }
 
-    /// The header of the block list in force, behind the certificate of its issuer if the card may not have that.
+    /// The header of the block list in force.
     fn shown_header(&self, facts: &CardFacts) -> Option<Object<MAXIMUM_CHAIN>> {
         self.block_list.as_ref().filter(|list| list.is_provable())?;
         let header = &self.device.block_list.as_ref()?.header;
         let issuer = Signed::<BlockListHeader>::parse(header).ok()?.claimed().issuer;
+        self.behind_certificate(facts, issuer, header)
+    }
+
+    /// What the issuer has signed, behind the certificate of its key if the card may not have that (SPEC 13.3).
+    pub(crate) fn behind_certificate(
+        &self,
+        facts: &CardFacts,
+        issuer: Reference,
+        object: &[u8],
+    ) -> Option<Object<MAXIMUM_CHAIN>> {
         let mut message = Object::new();
         if issuer != facts.issuer {
             let place = self.credentials.as_ref()?.place_of(issuer)?;
             let certificates = self.device.certificates.as_ref()?;
             message.extend_from_slice(certificates.issuers.get(place)?).ok()?;
         }
-        message.extend_from_slice(header).ok()?;
+        message.extend_from_slice(object).ok()?;
         Some(message)
     }
 
     /// Sends the next part.
-    fn show(&mut self, mut blocking: Blocking) {
-        let rest = blocking.message.get(blocking.sent..).unwrap_or_default();
+    pub(crate) fn deliver(&mut self, mut delivery: Delivery) {
+        let rest = delivery.message.get(delivery.sent..).unwrap_or_default();
         let part = rest.get(..MAX_COMMAND_DATA).unwrap_or(rest);
         let more = part.len() < rest.len();
-        blocking.sent = blocking.sent.saturating_add(part.len());
-        let (instruction, parameters) = match blocking.step {
+        delivery.sent = delivery.sent.saturating_add(part.len());
+        let (instruction, parameters) = match delivery.step {
             Step::Header => (DEACTIVATE, [BLOCK_LIST_HEADER, 0x00]),
             Step::Entry => (DEACTIVATE, [BLOCK_LIST_ENTRY, 0x00]),
             Step::Receipt => (READ_RECORD, [0x01, RECEIPT_RECORD]),
+            Step::Script(..) => (EXECUTE_ISSUER_SCRIPT, [0x00, 0x00]),
         };
-        match blocking
+        match delivery
             .card
             .send(instruction, parameters, part, more, self.out.command())
         {
-            Ok(()) => self.flow = Flow::Blocking(blocking),
+            Ok(()) => self.flow = Flow::Delivering(delivery),
             Err(_) => self.end_service(),
         }
     }
 
     /// The card has answered.
+    pub(crate) fn delivered(&mut self, delivery: Delivery, response: Option<&[u8]>) {
+        match delivery.step {
+            Step::Script(place, hash) => self.script_answered(delivery, place, hash, response),
+            _ => self.block_answered(delivery, response),
+        }
+    }
+
     #[inline(never)]
-    pub(crate) fn block_answered(&mut self, mut blocking: Blocking, response: Option<&[u8]>) {
+    fn block_answered(&mut self, mut blocking: Delivery, response: Option<&[u8]>) {
         let mut plain = [0; MAX_PROTECTED_RESPONSE];
         let reply = response.map(|response| blocking.card.receive(response, &mut plain));
         let response = match (reply, blocking.step) {
@@ -127,8 +159,8 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
             }
             _ => return self.end_service(),
         };
-        if blocking.sent < blocking.message.len() {
-            return self.show(blocking);
+        if !blocking.is_whole() {
+            return self.deliver(blocking);
         }
         if blocking.step == Step::Header {
             let number = blocking.card.facts().number;
@@ -143,13 +175,8 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
         self.end_service();
     }
 
-    fn ask_on(&mut self, blocking: Blocking, step: Step, message: Object<MAXIMUM_CHAIN>) {
-        self.show(Blocking {
-            step,
-            message,
-            sent: 0,
-            ..blocking
-        });
+    fn ask_on(&mut self, blocking: Delivery, step: Step, message: Object<MAXIMUM_CHAIN>) {
+        self.deliver(Delivery::new(blocking.card, step, message));
     }
 
     /// Keeps the card's receipt, if it says that the card was blocked by the list in force.

@@ -12,7 +12,7 @@ use heapless::{String, Vec};
 use rand_core::CryptoRng;
 use zeroize::{Zeroize as _, Zeroizing};
 
-use crate::blocking::Blocking;
+use crate::blocking::Delivery;
 use crate::by_hand::{ByHand, CardEntry};
 use crate::by_hand_text;
 use crate::carried::Reading;
@@ -86,7 +86,7 @@ pub(crate) enum Flow {
     /// A ReverseIntent is in flash and its reversal is on the way.
     Reversing(Reversing),
     /// The card is shown that it is on the block list.
-    Blocking(Blocking),
+    Delivering(Delivery),
     /// A card is to come whose receipts the clerk wants.
     AwaitingReceipts,
     /// It has come: is it genuine?

@@ -149,7 +149,7 @@ const MAXIMUM_LENGTH: usize = 4_000;
 const PART: usize = 1_000;
 /// What the state's encoding and the layout of the flash are called, first in each record. One above it for every other encoding or
 /// layout. Images before it wrote a generation there, which begins with 0.
-const FORMAT: u8 = 2;
+const FORMAT: u8 = 3;
 /// Format, generation (4), number of the part, number of parts.
 const PREFIX: usize = 7;
 

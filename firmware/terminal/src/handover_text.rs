@@ -106,6 +106,23 @@ pub(crate) fn not_newest(out: &mut Outbox) {
     );
 }
 
+/// Its issuer has undone a payment of the card (DATA 12).
+pub(crate) fn undone_by_issuer(out: &mut Outbox) {
+    say!(
+        out,
+        "Nơi cấp thẻ ĐÃ HỦY một khoản chưa giao tiền: có lại ở danh sách sau.{EN} / The issuer has UNDONE a payment whose money was not \
+         handed over: it comes again with the next list."
+    );
+}
+
+/// The card does not want what its issuer has signed for it.
+pub(crate) fn not_undone_by_issuer(out: &mut Outbox) {
+    say!(
+        out,
+        "Chưa hủy được theo lệnh nơi cấp thẻ: báo nơi cấp thẻ.{EN} / What the issuer wanted undone is NOT UNDONE: tell the issuer."
+    );
+}
+
 /// The holder's receipt begins.
 pub(crate) fn slip(out: &mut Outbox, terminal: TerminalName) {
     say!(out, "BIÊN NHẬN{EN} / RECEIPT{VI} {terminal}");

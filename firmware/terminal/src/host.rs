@@ -103,7 +103,7 @@ impl<'f, F: NorFlash, R: CryptoRng, C: Curve> Machine<'f, F, R, C> {
             Request::BlockEnd => self.block_end()?,
             Request::Acknowledge { signed } => self.acknowledge(signed)?,
             Request::Operators { signed } => self.load_operators(signed)?,
-            Request::Scripts { .. } => return Err(Refusal::OutOfOrder),
+            Request::Scripts { bytes } => self.load_scripts(bytes)?,
         }
         Ok(Answer::Done)
     }
@@ -142,6 +142,7 @@ impl<'f, F: NorFlash, R: CryptoRng, C: Curve> Machine<'f, F, R, C> {
         if used && self.keys.as_ref().is_some_and(|keys| keys.name == name) {
             return Err(Refusal::NotNewer);
         }
+        self.keep_scripts(&[]).map_err(|_| Refusal::Storage)?;
         let keys = Keys {
             name,
             agreement: self.curve.generate(&mut self.random),

@@ -38,6 +38,7 @@ mod recipient;
 mod reversal;
 #[cfg(test)]
 mod screens;
+mod scripts;
 mod second_operator;
 mod shift;
 mod shift_text;
@@ -72,6 +73,8 @@ pub struct Layout {
     /// use takes the next list, in full or merged from the list in force and its changes, so deltas need no place of their own.
     /// For 200,000 cards: 452 blocks of 4,096 bytes each, 3.7 MB for both.
     pub block_lists: [Range<u32>; 2],
+    /// Issuer scripts that are to be carried to their cards: one block.
+    pub scripts: Range<u32>,
     /// The journal: at least two blocks. Six of the longest entries fit 4,096 bytes, on average 12.
     pub journal: Range<u32>,
 }
@@ -98,7 +101,7 @@ pub const fn list_places(start: u32) -> [Range<u32>; LIST_PLACES] {
 
 impl Layout {
     /// The parts one after the other up to `end`, in blocks of 4,096 bytes: device and payment lists, two block lists of so many
-    /// `cards` each, and the rest for the journal; what is too little for one does not start.
+    /// `cards` each, issuer scripts, and the rest for the journal; what is too little for one does not start.
     pub const fn up_to(end: u32, cards: u32) -> Self {
         const BLOCK: u32 = 4_096;
         const LISTS: u32 = 4 * BLOCK;
@@ -108,18 +111,20 @@ impl Layout {
             None => u32::MAX,
         };
         let other = BLOCK_LISTS.saturating_add(place);
-        let journal = other.saturating_add(place);
+        let scripts = other.saturating_add(place);
+        let journal = scripts.saturating_add(BLOCK);
         Self {
             device: 0..LISTS,
             lists: list_places(LISTS),
-            block_lists: [BLOCK_LISTS..other, other..journal],
+            block_lists: [BLOCK_LISTS..other, other..scripts],
+            scripts: scripts..journal,
             journal: journal..end,
         }
     }
 
     /// Do all parts lie on a flash of so many bytes?
     fn fits(&self, capacity: usize) -> bool {
-        let parts = [&self.device, &self.journal].into_iter();
+        let parts = [&self.device, &self.scripts, &self.journal].into_iter();
         let parts = parts.chain(&self.lists).chain(&self.block_lists);
         parts
             .into_iter()

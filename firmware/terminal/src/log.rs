@@ -567,6 +567,7 @@ fn is_repeatable(event: &Event<'_>) -> bool {
     match event {
         Event::Refused(refusal) => refusal.closes_intent.is_none(),
         Event::CardBlocked(_)
+        | Event::ScriptExecuted(_)
         | Event::CarriedReceipt(_)
         | Event::ShiftOpened { .. }
         | Event::ShiftClosed { .. }

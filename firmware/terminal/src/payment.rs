@@ -155,7 +155,7 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
                 self.operator_approached(claimant, progress);
             }
             Flow::VerifyingOperator(claimant, card) => self.operator_verified(claimant, card, response),
-            Flow::Blocking(blocking) => self.block_answered(blocking, response),
+            Flow::Delivering(delivery) => self.delivered(delivery, response),
             flow => self.flow = flow,
         }
         self.wish_field();
@@ -213,7 +213,7 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
 
     /// First tap, genuine card: an order that is open comes first; else, is anything due?
     #[inline(never)]
-    fn identified(&mut self, mut card: GenuineCard) {
+    fn identified(&mut self, card: GenuineCard) {
         match self.open_order_of(card.facts()) {
             Ok(Some(order)) => return self.settle(card, order),
             Ok(None) if self.is_waiting() => return self.refuse_other_card(),
@@ -235,6 +235,11 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
         if let Err(refusal) = self.may_be_paid(card.facts()) {
             return self.part_with(card, refusal);
         }
+        self.execute_scripts(card, 0);
+    }
+
+    /// Nothing comes before the holder any more.
+    pub(crate) fn greet_holder(&mut self, mut card: GenuineCard) {
         match card.read(HOLDER_FILE, 0, self.out.command()) {
             Ok(()) => self.flow = Flow::Greeting(card, Zeroizing::new(Vec::new())),
             Err(_) => self.give_up(refusal(RefusalReason::NotGenuine, Some(card.facts()))),

@@ -166,7 +166,8 @@ fn a_list_of_16_384_cards_is_shown_and_a_longer_one_is_not() {
             blocks_at..blocks_at + 0x5_0000,
             blocks_at + 0x5_0000..blocks_at + 0xA_0000,
         ],
-        journal: blocks_at + 0xA_0000..blocks_at + 0xB_0000,
+        scripts: blocks_at + 0xA_0000..blocks_at + 0xA_1000,
+        journal: blocks_at + 0xA_1000..blocks_at + 0xB_1000,
         ..standard
     };
     let flash = RefCell::new(Chip::new(layout.journal.end as usize / BLOCK));

@@ -1,4 +1,4 @@
-//! The journal of the board in QEMU, 2,632 blocks, filled by payments alone: the clerk is warned when a quarter is left, what he is told is
+//! The journal of the board in QEMU, 2,631 blocks, filled by payments alone: the clerk is warned when a quarter is left, what he is told is
 //! kept, nobody is paid whose payment could not be recorded to its end, and who was paid before is settled all the same.
 //!
 //! `JOURNAL=all` fills all of them (some 10,700 payments, minutes); without it the journal has 128.
@@ -28,7 +28,7 @@ use terminal::Layout;
 /// As on the board (`firmware/boards/qemu-mps2/src/main.rs`).
 const FLASH: usize = 16 << 20;
 const BLOCKED_CARDS: u32 = 200_000;
-const JOURNAL_BLOCKS: u32 = 2_632;
+const JOURNAL_BLOCKS: u32 = 2_631;
 const FEWER_BLOCKS: u32 = 128;
 /// Lines that one tap pays: as many as the usual card's holder check is good for.
 const LINES_OF_A_TAP: u32 = 5;

@@ -5,7 +5,8 @@
 //! | 4 | 4 | keys, certificates, which lists are in force |
 //! | 5 × 111 | 5 × 111 | payment lists of 4,000 lines, four in force and one on its way |
 //! | 2 × 143 | 2 × 452 | block lists of 63,296 and of 200,000 cards |
-//! | 1,202 | 2,632 | the journal |
+//! | 1 | 1 | issuer scripts to be carried |
+//! | 1,201 | 2,631 | the journal |
 //! | 1 | 1 | the self-test's |
 //!
 //! A chip of another size is another terminal's: what was on the first one is not on it.

@@ -109,6 +109,8 @@ fn money_not_handed_over() {
             tile("not undone yet", |out| handover_text::not_undone(out, false)),
             tile("not undone here", |out| handover_text::not_undone(out, true)),
             tile("perhaps undone", handover_text::not_newest),
+            whole("undone by the issuer", handover_text::undone_by_issuer),
+            whole("not undone by the issuer", handover_text::not_undone_by_issuer),
         ],
     );
 }

@@ -34,11 +34,13 @@ pub type Chip = Nor<4>;
 pub fn layout() -> Layout {
     let lists = 0x4000;
     let blocks = lists + terminal::LIST_PLACES as u32 * terminal::LIST_SPACE;
-    let journal = blocks + 0x2000;
+    let scripts = blocks + 0x2000;
+    let journal = scripts + 0x1000;
     Layout {
         device: 0..lists,
         lists: terminal::list_places(lists),
-        block_lists: [blocks..blocks + 0x1000, blocks + 0x1000..journal],
+        block_lists: [blocks..blocks + 0x1000, blocks + 0x1000..scripts],
+        scripts: scripts..journal,
         journal: journal..journal + 0x1_0000,
     }
 }

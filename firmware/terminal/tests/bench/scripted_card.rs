@@ -5,8 +5,8 @@ use card_spec::APPLICATION_IDENTIFIER;
 use card_spec::apdu::{Command, Response, StatusWord};
 use card_spec::certificate::Certificate;
 use card_spec::command::instruction::{
-    DEACTIVATE, DISBURSE, INTERNAL_AUTHENTICATE, PERFORM_SECURITY_OPERATION, READ_BINARY, READ_RECORD,
-    REVERSE, SELECT, VERIFY,
+    DEACTIVATE, DISBURSE, EXECUTE_ISSUER_SCRIPT, INTERNAL_AUTHENTICATE, PERFORM_SECURITY_OPERATION,
+    READ_BINARY, READ_RECORD, REVERSE, SELECT, VERIFY,
 };
 use card_spec::command::{CSO_FILE, GeneratedKeys, RECEIPT_RECORD, SessionBinding};
 use card_spec::crypto::{Digest, PublicKey, SecretKey, Sign as _, Signature, sha256};
@@ -173,7 +173,7 @@ impl ScriptedCard {
                 self.claims.push(command.data.to_vec());
                 (0x9000, Vec::new())
             }
-            REVERSE => decide(self, command.data),
+            REVERSE | EXECUTE_ISSUER_SCRIPT => decide(self, command.data),
             DISBURSE => {
                 self.order.extend_from_slice(command.data);
                 if command.is_chained() {
