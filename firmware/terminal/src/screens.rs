@@ -10,6 +10,7 @@
     clippy::panic,
     reason = "a test may panic"
 )]
+
 mod service;
 mod shift;
 
