@@ -204,16 +204,19 @@ class World:
         self.files[f"{stem}.signed.bin"], self.files[f"{stem}.sig.der"] = body, (signer or self.signing).der(body)
         return stem
 
-    def undo_by_issuer(self, order_hash: bytes, shift=0, kind=3, issuer=b"VNISS7900001", action=9, content=None, signer=None) -> None:
-        """A script that undoes an order and the card's next receipt, as read back from the card (SPEC 13.7)."""
+    def undo_by_issuer(self, order_hash: bytes, shift=0, kind=3, issuer=b"VNISS7900001", action=9, content=None, signer=None, carried=None) -> None:
+        """A script that undoes an order and the card's next receipt, as read back from the card (SPEC 13.7), or `carried` by the terminal, whose
+        journal has the receipt under that key (DATA 12)."""
         content = content or tlv("A3", tlv("80", order_hash))
         script = tlv("FF2B", tlv("80", b"\1"), tlv("42", issuer), tlv("5A", bytes.fromhex(CARD)),
                      tlv("81", (self.counter + shift).to_bytes(4, "big")), tlv("82", bytes([action])), content,
                      tlv("8D", bytes.fromhex("20261122090000")))
         body = self.receipt(sha256(script), kind, "0003")
         stem = f"receipts/{CARD}-{self.counter}"
-        self.files |= {f"{stem}.signed.bin": body, f"{stem}.sig.der": self.signing.der(body),
-                       f"{stem}.script": (signer or self.issuer).sign("FF20", script)}
+        self.files[f"{stem}.script"] = (signer or self.issuer).sign("FF20", script)
+        if carried:
+            return self.entry(25, body, tlv("5F37", carried.plain(carried.der(body))))
+        self.files |= {f"{stem}.signed.bin": body, f"{stem}.sig.der": self.signing.der(body)}
 
     def receipt(self, of: bytes, kind: int, check: str) -> bytes:
         """The card's next receipt."""
@@ -222,6 +225,7 @@ class World:
                    tlv("82", self.counter.to_bytes(4, "big")), tlv("83", self.card_head), tlv("84", of),
                    tlv("85", bytes.fromhex(check)), tlv("86", bytes([kind])))
         self.card_head = sha256(body)
+        self.last_receipt = body
         return body
 
     def acknowledge(self, upto: int | None = None) -> None:

@@ -43,6 +43,7 @@ class Journal:
         self.payments: list[Payment] = []
         self.by_hand: list[Payment] = []  # without a receipt
         self.others: list[ReadBack] = []
+        self.executed: list[ReadBack] = []  # of scripts that the terminal carried
         self.carried: list[Payment] = []  # at other terminals, as their cards told here
         self.carried_reversals: set[tuple[bytes, str]] = set()  # of an order by a card
         self.told: list[tuple[str, str, int]] = []  # where, and the entry of another terminal that existed
@@ -97,7 +98,7 @@ class Journal:
             o.CASH_RECEIVED: self._cash_received, o.CASH_COUNTED: self._cash_counted,
             o.SHIFT_OPENED: self._shift_opened, o.SHIFT_CLOSED: self._shift_closed,
             o.CLOCK_SET_BY_OPERATOR: self._clock_set_by_operator, o.CARD_BLOCKED: self._card_blocked,
-            o.CARRIED: self._carried, o.MANUAL_PAID: self._manual_paid,
+            o.CARRIED: self._carried, o.MANUAL_PAID: self._manual_paid, o.EXECUTED: self._executed,
             o.NOT_HANDED: self._not_handed_over, o.REVERSE_INTENT: self._reverse_intent, o.REVERSED: self._reversed,
         }.get(body.kind)
         if replay:
@@ -254,6 +255,13 @@ class Journal:
         check(shown and receipt.card_number in blocked.cards, where, "card that is not on the block list (DATA 5.2)")
         self.others.append(ReadBack(where, receipt))
 
+    def _executed(self, where: str, content: SimpleNamespace, _) -> None:
+        verify_receipt(content.receipt, content.signature, self.issued)
+        if content.receipt.kind != o.SCRIPT:
+            raise Refused("receipt of another kind than an issuer script (DATA 5.2)")
+        self.executed.append(ReadBack(where, content.receipt))
+        self.others.append(self.executed[-1])
+
     def _carried(self, where: str, content: SimpleNamespace, _) -> None:
         receipt, done, check = content.receipt, o.check_carried(content), self.findings.check
         verify_receipt(receipt, content.signature, self.issued)
@@ -377,7 +385,7 @@ def read_back(name: str, folder: Folder, issued: Issued) -> ReadBack:
 
 
 def undone_by_issuer(name: str, receipt: SimpleNamespace, folder: Folder, certificates: Certificates) -> set[tuple[bytes, str]]:
-    """Order and card of the payment that the script beside a receipt has undone, if it has (SPEC 13.7); Refused if it is not its script."""
+    """Order and card of the payment that the script of a receipt has undone, if it has (SPEC 13.7); Refused if it is not its script."""
     record = parse(o.ISSUER_SCRIPT, folder.read(f"receipts/{name}.script"))
     script = record.body
     content = parse_members(o.ACTION[script.action], script.content, 3)

@@ -287,7 +287,7 @@ ACKNOWLEDGEMENT = signed(template(
 BOOT, LIST_LOADED, BLOCK_LIST_LOADED, INTENT, PAID, HANDED, REFUSED, SYNCED = 1, 3, 4, 6, 7, 8, 9, 10
 CASH_RECEIVED, CASH_COUNTED = 18, 19
 STILL_OPEN, CARD_BLOCKED, OPERATORS_LOADED, SHIFT_OPENED, SHIFT_CLOSED, CLOCK_SET_BY_OPERATOR = 11, 17, 20, 5, 22, 23
-NOT_HANDED, REVERSE_INTENT, REVERSED, CARRIED, MANUAL_PAID = 12, 13, 14, 15, 24
+NOT_HANDED, REVERSE_INTENT, REVERSED, CARRIED, MANUAL_PAID, EXECUTED = 12, 13, 14, 15, 24, 25
 CONTENT = {kind: template("A8", *members) for kind, members in {  # DATA 5.2
     BOOT: [("80", "firmware", hash32), ("81", "flags", flags)],
     2: [("80", "time_before", time)],
@@ -314,6 +314,7 @@ CONTENT = {kind: template("A8", *members) for kind, members in {  # DATA 5.2
     SHIFT_CLOSED: [("80", "operator", an(20)), ("81", "end", u(1, 1, 3))],
     CLOCK_SET_BY_OPERATOR: [("80", "time_before", time), ("81", "operator", an(20))],
     MANUAL_PAID: [("5A", "card_number", card_number), ("FF23", "order", ORDER)],
+    EXECUTED: [("FF24", "receipt", RECEIPT_BODY), ("5F37", "signature", exactly(64))],
 }.items()}
 
 ISSUER_SCRIPT = signed(template(

@@ -664,6 +664,44 @@ class Reversals(Finding):
             world.paid(world.intent(*FIRST))
             self.assert_found(world, "the line was paid before")
 
+    def test_what_a_carried_script_has_undone(self):
+        for read_back in (False, True):
+            order, intent, world = self.paid()
+            world.entry(12, tlv("80", entries(intent)))
+            world.undo_by_issuer(order, carried=world.signing)
+            if read_back:  # as well: it counts once
+                stem, body = f"receipts/{CARD}-{world.counter}", world.last_receipt
+                world.files |= {f"{stem}.signed.bin": body, f"{stem}.sig.der": world.signing.der(body)}
+            world.paid(world.intent(*FIRST))
+            self.assertEqual(findings(world), [])
+            world.paid(world.intent(*FIRST))
+            self.assert_found(world, "the line was paid before")
+
+    def test_a_carried_script_undoes_nothing_that_was_handed_over(self):
+        for told in (8, None):
+            order, intent, world = self.paid()
+            if told:
+                world.entry(told, tlv("80", entries(intent)))
+            world.undo_by_issuer(order, carried=world.signing)
+            self.assert_found(world, "no journal says that the money was not handed over")
+
+    def test_carried_scripts_that_undo_nothing(self):
+        for changed, fault in (({"signer": Key()}, "wrong signature"), ({"shift": 1}, "not for"), ({"kind": 4}, "another kind than an issuer script"),
+                               ({"issuer": b"VNISS7900099"}, "no valid issuer"), ({"carried": Key()}, "wrong signature")):
+            order, intent, world = self.paid()
+            world.entry(12, tlv("80", entries(intent)))
+            world.undo_by_issuer(order, **{"carried": world.signing, **changed})
+            self.assert_found(world, fault)
+            world.paid(world.intent(*FIRST))
+            self.assert_found(world, "the line was paid before")
+
+    def test_a_carried_script_that_is_not_there(self):
+        order, intent, world = self.paid()
+        world.entry(12, tlv("80", entries(intent)))
+        world.undo_by_issuer(order, carried=world.signing)
+        del world.files[f"receipts/{CARD}-{world.counter}.script"]
+        self.assert_found(world, "cannot be read")
+
     def test_what_a_refusal_does_not_close(self):
         for told in (False, True):
             order, intent, world = self.paid()

@@ -69,15 +69,19 @@ def verify_folder(path: Path, root: Path) -> tuple[list[str], str]:
     paid = {f"{payment.order.terminal}-{payment.order.sequence}" for payment in payments}
     others = [receipt for journal in journals.values() for receipt in journal.others]
     scripts = {path.name.removesuffix(".script") for path in path.glob("receipts/*.script")}
+    executed = {f"{told.receipt.card_number}-{told.receipt.counter}": told for journal in journals.values() for told in journal.executed}
     by_issuer = set()
     for name in folder.names("receipts", ".signed.bin", ".sig.der", ".script"):
-        if name[:1].isdigit():
+        if not name[:1].isdigit():
+            findings.check(name in paid and name not in scripts, f"receipts/{name}", "no Paid entry in a journal (DATA 2)")
+        elif name not in executed or (path / f"receipts/{name}.signed.bin").exists():
             with findings.about(f"receipts/{name}"):
                 others.append(read_back(name, folder, issued))
                 if name in scripts:
                     by_issuer |= undone_by_issuer(name, others[-1].receipt, folder, certificates)
-        else:
-            findings.check(name in paid and name not in scripts, f"receipts/{name}", "no Paid entry in a journal (DATA 2)")
+    for name, (where, receipt) in executed.items():
+        with findings.about(where):
+            by_issuer |= undone_by_issuer(name, receipt, folder, certificates)
     others += [reversal for journal in journals.values() for reversal in journal.reversals]
     beside = [payment for journal in journals.values() for payment in journal.by_hand] + only_carried(list(journals.values()))
     undone = set().union(*(journal.reversed for journal in journals.values()))

@@ -232,8 +232,10 @@ codes! {
     ReceiptFile = "receipt-file",
     /// A file under `receipts/` for which the journal has no payment.
     ReceiptUnpaid = "receipt-without-payment",
-    /// A script beside a receipt that is for something else.
+    /// A script of a receipt that is for something else.
     Script = "script-of-receipt",
+    /// A ScriptExecuted entry whose script is not among the files (DATA 2).
+    ScriptMissing = "script-missing",
     /// A script's signature does not verify under its issuer's key.
     ScriptSignature = "script-signature",
     /// The issuer has undone a payment of which no journal says that the money was not handed over (SPEC 13.7).

@@ -91,6 +91,8 @@ pub(crate) struct Journal {
     pub(crate) reversals: Vec<Reversal>,
     /// Receipts that answer no Intent at hand, or are of other kinds: no payments, but links of their cards' chains.
     pub(crate) stray_receipts: Vec<(Place, Receipt, Digest)>,
+    /// Receipts of issuer scripts that the terminal carried.
+    pub(crate) executed: Vec<(Place, Receipt)>,
     /// What cards have told of other terminals.
     pub(crate) carried: Vec<Carried>,
 }
@@ -431,7 +433,7 @@ impl<'a, V: Verify> Pass<'a, V> {
     fn event(&mut self, entry: &Entry<'_>, genuine: bool, place: &Place) {
         match &entry.event {
             Event::Boot { flags, .. } => self.boot(*flags, place),
-            Event::ClockSet { .. } | Event::OperatorRefused { .. } | Event::ScriptExecuted(_) => {}
+            Event::ClockSet { .. } | Event::OperatorRefused { .. } => {}
             Event::ShiftOpened { operator } => {
                 self.shifts.opened(operator.as_str());
                 self.drawer.shift_opened(operator.as_str());
@@ -469,6 +471,7 @@ impl<'a, V: Verify> Pass<'a, V> {
             Event::CarriedReceipt(carried) => self.carried_receipt(carried, genuine, place),
             Event::ManualPaid(paid) => self.paid_by_hand(entry, paid, genuine, place),
             Event::CardBlocked(receipt) => self.card_blocked(receipt, place),
+            Event::ScriptExecuted(receipt) => self.script_executed(receipt, place),
             Event::Handed { intent } => self.handed(*intent, place),
             Event::NotHanded { intent, order } => self.not_handed(*intent, order.as_ref(), place),
             Event::ReverseIntent { intent, reversal } => {

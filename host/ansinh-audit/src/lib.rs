@@ -51,6 +51,7 @@ use files::Files;
 use finding::Findings;
 use issued::Issued;
 use journal::{Context, Journal};
+use scripts::Undone;
 use trust::Trust;
 
 /// Why there is no report.
@@ -122,9 +123,12 @@ pub fn audit(folders: &[PathBuf], root: &PublicKey, jobs: NonZero<usize>) -> Res
     let acknowledged = acknowledgements.check(&journals, &mut findings);
     let mut chains = receipts::Chains::collect(&journals);
     chains.check_files(&files, &journals, &cards, &verifier, &mut findings);
-    let undone = chains.add_read_back(&files, &cards, &trust, &verifier, &mut findings);
-    for payment in undone {
-        payment.settle(&mut journals, &mut findings);
+    let mut executed = chains.add_read_back(&files, &cards, &verifier, &mut findings);
+    scripts::add_executed(&mut executed, &journals, &files, &mut findings);
+    for (path, receipt) in &executed {
+        if let Some(undone) = Undone::read(path, receipt, &trust, &verifier, &mut findings) {
+            undone.settle(&mut journals, &mut findings);
+        }
     }
     let lost = carried::check(&journals, &mut findings);
     receipts::check_once(&journals, &lost, &mut findings);

@@ -16,8 +16,8 @@ use crate::files::{Files, ReceiptFiles};
 use crate::finding::{Code, Findings, Place};
 use crate::journal::{Journal, Payment};
 use crate::pem;
-use crate::scripts::Undone;
-use crate::trust::{Trust, read};
+use crate::scripts::Scripts;
+use crate::trust::read;
 
 /// Up to where the receipts of a card are proven complete.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -128,16 +128,15 @@ impl Chains {
     }
 
     /// Takes the receipts that were read back from the cards (DATA 2): they fill their places in the chains. A payment
-    /// among them that no journal shows is one that its terminal has lost. The answer: what issuer scripts have undone.
+    /// among them that no journal shows is one that its terminal has lost. The answer: those with a script beside them, by its file.
     pub(crate) fn add_read_back(
         &mut self,
         files: &Files,
         cards: &Cards,
-        trust: &Trust,
         verifier: &impl Verify,
         findings: &mut Findings,
-    ) -> Vec<Undone> {
-        let mut undone = Vec::new();
+    ) -> Scripts {
+        let mut scripts = Scripts::default();
         for ((_, card, counter), files) in &files.card_receipts {
             let Some((receipt, hash, place)) = witness(files, cards, verifier, findings) else {
                 continue;
@@ -149,8 +148,9 @@ impl Chains {
                 );
                 findings.add(Code::FileName, &place, text);
             }
-            let script = files.script.as_ref();
-            undone.extend(script.and_then(|path| Undone::read(path, &receipt, trust, verifier, findings)));
+            if let Some(script) = &files.script {
+                scripts.insert(script.clone(), receipt);
+            }
             let known = self.0.get(&receipt.card_number);
             if known.is_some_and(|links| links.iter().any(|link| link.hash == hash)) {
                 continue;
@@ -164,7 +164,7 @@ impl Chains {
             }
             self.add_genuine(&receipt, hash, place);
         }
-        undone
+        scripts
     }
 
     /// Each card's receipts count 1, 2, 3 … and each names the one before (SPEC 9.4), within the card's caps.

@@ -1,8 +1,9 @@
 //! Payments that the issuer has undone (SPEC 13.7): a script of the issuer, the card's receipt that it was executed, and the journal's
-//! word that the money was not handed over.
+//! word that the money was not handed over. The receipt was read back from the card, or is in the journal of a terminal that carried the
+//! script (DATA 12).
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use card_spec::crypto::{Digest, Verify};
 use card_spec::payment::{Receipt, ReceiptKind};
@@ -10,10 +11,43 @@ use card_spec::script::{Action, IssuerScript};
 use card_spec::signed::Signed;
 use card_spec::values::{CardNumber, TerminalName};
 
+use crate::files::Files;
 use crate::finding::{Code, Findings, Place};
 use crate::issuer_sequence::check_issuer;
 use crate::journal::Journal;
 use crate::trust::{Trust, read};
+
+/// Files of scripts, each with the receipt that is to be for it.
+pub(crate) type Scripts = BTreeMap<PathBuf, Receipt>;
+
+/// Adds the receipts that journals have of scripts. Where the script of one is not at hand, nobody can say what it did.
+pub(crate) fn add_executed(
+    scripts: &mut Scripts,
+    journals: &BTreeMap<TerminalName, Journal>,
+    files: &Files,
+    findings: &mut Findings,
+) {
+    let by_receipt: BTreeMap<_, _> = files
+        .card_receipts
+        .iter()
+        .filter_map(|((_, card, counter), files)| Some(((*card, *counter), files.script.as_ref()?)))
+        .collect();
+    for (place, receipt) in journals.values().flat_map(|journal| &journal.executed) {
+        let file = by_receipt.get(&(receipt.card_number, receipt.counter));
+        match file {
+            Some(path) => {
+                scripts.entry((*path).clone()).or_insert(*receipt);
+            }
+            None => {
+                let text = format!(
+                    "card {} executed a script that is not among the files: what it undid is not known",
+                    receipt.card_number
+                );
+                findings.add(Code::ScriptMissing, place, text);
+            }
+        }
+    }
+}
 
 /// A payment that a card has undone by a script of its issuer.
 pub(crate) struct Undone {
@@ -46,7 +80,7 @@ impl Undone {
             findings.add(
                 Code::Script,
                 &place,
-                "not the script that the receipt beside it is for",
+                "not the script that its card's receipt is for",
             );
             return None;
         }

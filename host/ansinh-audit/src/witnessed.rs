@@ -1,4 +1,5 @@
-//! What a terminal's journal tells of cards beside its own payments: that one has blocked itself (SPEC 13.10).
+//! What a terminal's journal tells of cards beside its own payments: that one has blocked itself (SPEC 13.10), or has executed an issuer
+//! script that the terminal carried (DATA 12).
 
 use card_spec::crypto::Verify;
 use card_spec::journal::EncodedReceipt;
@@ -23,6 +24,22 @@ impl<V: Verify> Pass<'_, V> {
             return self.find(Code::ReceiptKind, place, text);
         }
         self.check_shown_list(receipt, place);
+        let link = (place.clone(), body, signed.hash());
+        self.journal.stray_receipts.push(link);
+    }
+
+    /// A receipt of an issuer script. It takes its place in the card's chain; what the script has undone its file tells.
+    pub(crate) fn script_executed(&mut self, receipt: &EncodedReceipt<'_>, place: &Place) {
+        let signed = receipt.signed();
+        let body = *signed.claimed();
+        if !self.check_witness(receipt, place) {
+            return;
+        }
+        if body.kind != ReceiptKind::IssuerScript {
+            let text = format!("the receipt is of kind {:?}: it is for no script", body.kind);
+            return self.find(Code::ReceiptKind, place, text);
+        }
+        self.journal.executed.push((place.clone(), body));
         let link = (place.clone(), body, signed.hash());
         self.journal.stray_receipts.push(link);
     }

@@ -5,6 +5,7 @@
 //! payment list agree, and for what a card has told besides (that it has blocked itself, or of another terminal) that its receipt
 //! verifies. The first entry that fails stops the ingestion: what is before it is committed, it and what follows is not.
 
+use ansinh_store::carried_scripts::ScriptReceipt;
 use ansinh_store::journal::{Ingestion, JournalEntry, JournalHead, Meaning, Payment};
 use ansinh_store::reversals::AnnouncedReversal;
 use ansinh_store::terminals::Terminal;
@@ -14,12 +15,12 @@ use card_spec::apdu::StatusWord;
 use card_spec::crypto::{Digest, PublicKey};
 use card_spec::journal::{
     CarriedReceipt, EncodedOrder, EncodedReceipt, EncodedReversal, Entry, Event, MAXIMUM_OPEN_INTENTS,
-    Refusal, genesis,
+    Refusal, RefusalReason, genesis,
 };
-use card_spec::payment::ReceiptKind;
+use card_spec::payment::{Receipt, ReceiptKind};
 use card_spec::refusal::Refusal as Decision;
-use card_spec::signed::{Signed, Verified};
-use card_spec::tlv::{self, Reader};
+use card_spec::signed::{Body as _, Signed, Verified};
+use card_spec::tlv::{self, Field as _, Reader, Writer};
 use card_spec::values::TerminalName;
 
 use crate::proof::{if_listed, line_key, paid_by_hand, proven_carried, proven_payment, verify_receipt};
@@ -89,6 +90,9 @@ pub enum EntryError {
     /// A CardBlocked entry whose receipt is of a payment, a reversal or an issuer script (DATA 5.2).
     #[error("its receipt is of another kind than a block list")]
     NoBlock,
+    /// A ScriptExecuted entry whose receipt is of a payment, a reversal or a block list (DATA 5.2).
+    #[error("its receipt is of another kind than an issuer script")]
+    NoScript,
     /// The order names a list or line that the issuer did not sign, or other values than the line's.
     #[error(
         "card, line, amount or recipient are not those of a payment list that the issuer signed for this terminal"
@@ -289,14 +293,21 @@ impl<'s> JournalIngestion<'s> {
                 if receipt.signed().claimed().kind != ReceiptKind::BlockList {
                     return Err(EntryError::NoBlock.into());
                 }
-                self.check_witness(receipt)?.unwrap_or(Meaning::Record)
+                self.check_witness(receipt)?
+                    .unwrap_or_else(|| blocked(&receipt.signed()))
+            }
+            Event::ScriptExecuted(receipt) => {
+                if receipt.signed().claimed().kind != ReceiptKind::IssuerScript {
+                    return Err(EntryError::NoScript.into());
+                }
+                match self.check_witness(receipt)? {
+                    Some(unknown) => unknown,
+                    None => executed(&receipt.signed())?,
+                }
             }
             Event::Refused(refusal) => {
                 self.check_refusal(refusal)?;
-                match refusal.closes_intent {
-                    Some(intent) => Meaning::Refused { intent },
-                    None => Meaning::Record,
-                }
+                refused(refusal)
             }
             Event::Handed { intent } => Meaning::HandOver {
                 intent: *intent,
@@ -408,6 +419,7 @@ impl<'s> JournalIngestion<'s> {
         Ok(Meaning::Reversed {
             reversal,
             card: claimed.card_number,
+            counter: claimed.counter,
         })
     }
 
@@ -427,6 +439,7 @@ impl<'s> JournalIngestion<'s> {
         if let Some(undone) = carried.reversal() {
             return Ok(Meaning::CarriedReversal {
                 card: signed.claimed().card_number,
+                counter: signed.claimed().counter,
                 order: undone.reversal().order_hash,
             });
         }
@@ -464,6 +477,47 @@ impl<'s> JournalIngestion<'s> {
         let payment = proven_payment(self.store, &order, &receipt.signed())?;
         self.open.remove(place);
         Ok(payment)
+    }
+}
+
+fn blocked(receipt: &Signed<'_, Receipt>) -> Meaning {
+    Meaning::CardBlocked {
+        card: receipt.claimed().card_number,
+        counter: receipt.claimed().counter,
+    }
+}
+
+fn executed(receipt: &Signed<'_, Receipt>) -> Result<Meaning, tlv::Error> {
+    Ok(Meaning::ScriptExecuted(ScriptReceipt {
+        card: receipt.claimed().card_number,
+        counter: receipt.claimed().counter,
+        script: receipt.claimed().object_hash,
+        receipt: whole(receipt)?,
+    }))
+}
+
+/// A receipt as its card gave it: an entry has body and signature without the template around them (DATA 5.2).
+fn whole(receipt: &Signed<'_, Receipt>) -> Result<Vec<u8>, tlv::Error> {
+    const SIGNATURE: u16 = 0x5F37;
+    let mut buffer = [0; 512];
+    let mut writer = Writer::new(&mut buffer);
+    writer.template(Receipt::WRAPPER, |members| {
+        members.raw(receipt.signed_bytes())?;
+        receipt.signature().write(members, SIGNATURE)
+    })?;
+    Ok(writer.finish().to_vec())
+}
+
+/// What a card has decided, and what is neither order nor reversal, may be a script that the terminal carries (DATA 12.3).
+fn refused(refusal: &Refusal) -> Meaning {
+    let decided = refusal
+        .status_word
+        .filter(|status| Decision::from_status(StatusWord(*status)).is_some());
+    let by_card = refusal.reason == RefusalReason::RefusedByCard && refusal.line_number.is_none();
+    match (refusal.closes_intent, refusal.card_number, decided) {
+        (Some(intent), _, _) => Meaning::Refused { intent },
+        (None, Some(card), Some(status)) if by_card => Meaning::CardRefused { card, status },
+        _ => Meaning::Record,
     }
 }
 

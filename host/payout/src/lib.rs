@@ -10,6 +10,7 @@ mod lists;
 mod operators;
 mod proof;
 mod provisioning;
+mod scripts;
 mod shifts;
 mod statements;
 
@@ -23,5 +24,6 @@ pub use provisioning::{
     HeldCertificates, TERMINAL_DAYS, TERMINAL_ISSUERS, TerminalAuthority, TerminalCertificates,
     certify_terminal, held_certificates, issuer_certificates, renew_terminal,
 };
+pub use scripts::{ScriptSet, carry_reversals, script_set};
 pub use shifts::{CashCount, Shift, Sum, shifts};
 pub use statements::{IssuerKey, acknowledge, time_statement, vietnam_time};

@@ -31,7 +31,7 @@ pub struct Exported {
     pub certificates: usize,
     /// Cards with a CSO.
     pub cards: usize,
-    /// Receipts that were read back from cards.
+    /// Receipts that were read back from cards, or are of issuer scripts that terminals carried.
     pub card_receipts: usize,
     /// Terminals with their journals.
     pub terminals: usize,
@@ -145,7 +145,7 @@ fn write_certificate(folder: &Folder, holder: &str, encoding: &[u8]) -> Result<(
 }
 
 /// Writes the newest version of a card into its folder, earlier ones into folders of their own in it, and the receipts that
-/// were read back from the card; gives the number of these.
+/// are kept of it beside those in journals; gives the number of these.
 fn write_card(store: &Store, folder: &Folder, number: &CardNumber) -> Result<usize> {
     let versions = store.card_versions(number)?;
     for (version, newer) in versions.iter().zip(1..) {

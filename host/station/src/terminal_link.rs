@@ -12,7 +12,7 @@
 //! | [`TerminalLink::install`] | the same certificates once more change nothing |
 //! | [`TerminalLink::set_time`] | begins with a new nonce |
 //! | [`TerminalLink::load_list`], [`TerminalLink::load_block_list`], [`TerminalLink::load_block_delta`] | go on where the terminal says that it stands, unless Hello names the number already |
-//! | [`TerminalLink::load_operators`] | the list in force once more changes nothing |
+//! | [`TerminalLink::load_operators`], [`TerminalLink::load_scripts`] | what it has once more changes nothing |
 //! | [`TerminalLink::acknowledge`] | unless Hello says it is acknowledged already |
 
 use std::collections::VecDeque;
@@ -332,6 +332,14 @@ impl<L: AsyncRead + AsyncWrite + Unpin> TerminalLink<L> {
     /// [`LinkError::Refused`] and those of the line; the operators before them stay then.
     pub fn load_operators(&mut self, signed: &[u8]) -> Result<(), LinkError> {
         self.repeat(|link| link.done(&Request::Operators { signed }))
+    }
+
+    /// Sends the issuer scripts that the terminal is to carry from now on, concatenated: none to 12.
+    ///
+    /// # Errors
+    /// [`LinkError::Refused`] and those of the line; the scripts before them stay then.
+    pub fn load_scripts(&mut self, bytes: &[u8]) -> Result<(), LinkError> {
+        self.repeat(|link| link.done(&Request::Scripts { bytes }))
     }
 
     /// Whole journal entries from one on, oldest first; empty if there are no more.

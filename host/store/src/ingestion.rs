@@ -4,6 +4,7 @@ use card_spec::values::CardNumber;
 use sqlx::AnyConnection;
 
 use crate::bookings::{self, OF_NO_LINE, State, Told};
+use crate::carried_scripts::{self, Executed, ScriptReceipt};
 use crate::journal::{CarriedPayment, Meaning, Payment};
 use crate::operators::system;
 use crate::reversals::AnnouncedReversal;
@@ -40,6 +41,10 @@ pub struct Ingestion {
     pub cleared: Vec<[u8; 32]>,
     /// Payments that are not paid any more: their cards have undone them, or the money of one by hand was not handed over.
     pub reversed: u64,
+    /// How many of them by scripts of the issuer that terminals carried.
+    pub undone_by_scripts: u64,
+    /// Receipts, told for the first time, of issuer scripts that this ledger has not signed for that card and counter: nothing was booked.
+    pub unknown_scripts: u64,
     /// Sequence numbers (of the Intent) of reversals that undo no payment in the ledger whose money was not handed over: nothing was
     /// booked for them.
     pub unfounded_reversals: Vec<u32>,
@@ -59,13 +64,13 @@ impl Ingestion {
                 self.count(terminal, &told);
                 self.pay(payment, &told);
             }
-            Meaning::Reversed { reversal, card } => {
+            Meaning::Reversed { reversal, card, .. } => {
                 self.reverse(connection, terminal, reversal, card).await?;
             }
             Meaning::HandOver { intent, handed } => {
                 self.hand_over(connection, terminal, *intent, *handed).await?;
             }
-            Meaning::CarriedReversal { card, order } => {
+            Meaning::CarriedReversal { card, order, .. } => {
                 let told = reversals::note_carried(connection, card, order).await?;
                 self.count(terminal, &told);
             }
@@ -83,6 +88,10 @@ impl Ingestion {
                 payment: Some(carried),
                 ..
             } => self.carry(connection, terminal, carried).await?,
+            Meaning::ScriptExecuted(told) => self.script_executed(connection, terminal, told).await?,
+            Meaning::CardRefused { card, status } => {
+                carried_scripts::note_refused(connection, terminal, card, *status).await?;
+            }
             Meaning::ReceiptOfUnknownCard {
                 card,
                 counter,
@@ -171,6 +180,26 @@ impl Ingestion {
         Ok(())
     }
 
+    async fn script_executed(
+        &mut self,
+        connection: &mut AnyConnection,
+        terminal: &str,
+        receipt: &ScriptReceipt,
+    ) -> Result<(), StoreError> {
+        match carried_scripts::executed(connection, receipt).await? {
+            Executed::Booked(told) => {
+                self.undone_by_scripts += u64::from(!told.is_empty());
+                self.reversed += u64::from(!told.is_empty());
+                self.count(terminal, &told);
+            }
+            Executed::Unknown => {
+                let is_new = carried_scripts::note_unknown(connection, receipt).await?;
+                self.unknown_scripts += u64::from(is_new);
+            }
+        }
+        Ok(())
+    }
+
     /// What a word has made of the payments of a line: second ones that only cards tell of, and such that are none any more.
     fn count(&mut self, terminal: &str, told: &[Told]) {
         for payment in told {
@@ -213,6 +242,8 @@ impl Ingestion {
         self.settled.extend(next.settled);
         self.cleared.extend(next.cleared);
         self.reversed += next.reversed;
+        self.undone_by_scripts += next.undone_by_scripts;
+        self.unknown_scripts += next.unknown_scripts;
         self.unfounded_reversals.extend(next.unfounded_reversals);
     }
 }

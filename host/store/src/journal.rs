@@ -7,7 +7,9 @@
 use card_spec::values::CardNumber;
 use sqlx::{AnyConnection, Row as _};
 
+use crate::card_receipts::note_counter;
 use crate::cards::card_number;
+use crate::carried_scripts::ScriptReceipt;
 pub use crate::ingestion::Ingestion;
 use crate::lists::{LineKey, line_key, optional_number};
 use crate::reversals::AnnouncedReversal;
@@ -65,11 +67,15 @@ pub enum Meaning {
         reversal: AnnouncedReversal,
         /// The card that signed.
         card: CardNumber,
+        /// Its receipt counter.
+        counter: u32,
     },
     /// A card has shown its receipt of a reversal at another terminal.
     CarriedReversal {
         /// The card.
         card: CardNumber,
+        /// Its receipt counter.
+        counter: u32,
         /// SHA-256 of the order that it has undone.
         order: [u8; 32],
     },
@@ -84,7 +90,23 @@ pub enum Meaning {
         /// The payment, if its order is for a line that the issuer listed.
         payment: Option<CarriedPayment>,
     },
-    /// The same of a card that the ledger does not know, so that nobody can say whether it signed.
+    /// A card has blocked itself.
+    CardBlocked {
+        /// The card.
+        card: CardNumber,
+        /// Its receipt counter.
+        counter: u32,
+    },
+    /// A card has executed an issuer script that the terminal carried.
+    ScriptExecuted(ScriptReceipt),
+    /// A card has refused something that was no order and no reversal.
+    CardRefused {
+        /// The card.
+        card: CardNumber,
+        /// Its status word.
+        status: u16,
+    },
+    /// A receipt of a card that the ledger does not know, so that nobody can say whether it signed.
     ReceiptOfUnknownCard {
         /// The card.
         card: CardNumber,
@@ -93,6 +115,21 @@ pub enum Meaning {
         /// SHA-256 of what the receipt is for.
         object: [u8; 32],
     },
+}
+
+impl Meaning {
+    /// The card whose receipt it tells of, and the receipt's counter; none if there is none, or if nobody can say whether it is genuine.
+    pub(crate) fn receipt(&self) -> Option<(&CardNumber, u32)> {
+        match self {
+            Self::Paid(payment) => payment.card_counter.map(|counter| (&payment.card, counter)),
+            Self::Reversed { card, counter, .. }
+            | Self::CarriedReversal { card, counter, .. }
+            | Self::CarriedReceipt { card, counter, .. }
+            | Self::CardBlocked { card, counter } => Some((card, *counter)),
+            Self::ScriptExecuted(told) => Some((&told.card, told.counter)),
+            _ => None,
+        }
+    }
 }
 
 /// A payment, from an order and the card's receipt for it, or from the word of two operators.
@@ -163,6 +200,9 @@ impl Store {
                 }
                 result.stored += 1;
                 follow(connection, terminal, entry).await?;
+                if let Some((card, counter)) = entry.meaning.receipt() {
+                    note_counter(connection, card, counter).await?;
+                }
                 result.book(connection, terminal, &entry.meaning).await?;
             }
             Ok(result)
@@ -335,6 +375,9 @@ async fn follow(
         | Meaning::Reversed { .. }
         | Meaning::CarriedReceipt { .. }
         | Meaning::CarriedReversal { .. }
+        | Meaning::CardBlocked { .. }
+        | Meaning::ScriptExecuted(_)
+        | Meaning::CardRefused { .. }
         | Meaning::ReceiptOfUnknownCard { .. }
         | Meaning::PaidByHand(_) => {}
         Meaning::HandOver { intent, handed } => {

@@ -17,6 +17,7 @@
 //! | [`cards`] | cards from claim to activation, the journal of each personalization, blocking |
 //! | [`issuance`] | what a station asks between cards |
 //! | [`maintenance`] | issued cards: further versions, issuer scripts, receipts read back |
+//! | [`carried_scripts`] | issuer scripts that terminals carry to cards |
 //! | [`issuer_log`] | every object an issuer signed, chained; certificates |
 //! | [`numbers`] | personal identification and social security numbers, changed and merged |
 //! | [`life`] | cards replaced, found again, expired, ended by a death |
@@ -35,7 +36,9 @@ mod backup;
 pub mod batches;
 pub mod block_lists;
 mod bookings;
+mod card_receipts;
 pub mod cards;
+pub mod carried_scripts;
 mod connections;
 pub mod deliveries;
 mod engine;

@@ -9,17 +9,20 @@ use card_spec::payment::ReceiptKind;
 use card_spec::script::{Action, IssuerScript};
 use card_spec::signed::Signed;
 use card_spec::values::CardNumber;
-use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, Row as _};
 
 use crate::bookings::{OF_NO_LINE, note_receipt, tell_carried};
+pub use crate::card_receipts::CardReceipt;
+use crate::card_receipts::{
+    Kept, Source, keep_receipt, known_counter, note_counter, receipts_to, settle_scripts,
+};
 use crate::cards::{BlockReason, Card, CardState, card, card_on_chip, wrong_state};
 use crate::deliveries::{ChipSerial, serial_text};
 use crate::issuer_log::{Issuer, Position, SignedObject, append};
 use crate::journal::CarriedPayment;
 use crate::operations::log;
 use crate::operators::{Actor, Role};
-use crate::store::{now, number, octets, signed};
+use crate::store::{now, number, signed};
 use crate::{Store, StoreError, reversals};
 
 /// One version of a card.
@@ -43,9 +46,10 @@ pub struct Dossier {
     pub versions: Vec<CardVersion>,
     /// The data groups of the newest version, until the card is known to have them.
     pub groups: Option<Vec<u8>>,
-    /// Counters of the scripts of which it is not known whether the card executed them.
+    /// Counters, up to that of its newest receipt as far as is known, of the scripts of which it is not known whether the card executed
+    /// them. Further ones that terminals carry wait for counters that the card need not have reached.
     pub open_scripts: Vec<u32>,
-    /// Highest counter of a receipt read back, 0 if none.
+    /// Highest counter up to which receipts were read back, 0 if none.
     pub receipts_to: u32,
     /// Hashes of the orders that stand as paid while a committed journal says that their money was not handed over, newest first.
     pub not_handed: Vec<[u8; 32]>,
@@ -62,21 +66,6 @@ pub struct NewVersion<'a> {
     pub groups: &'a [u8],
     /// The newest change of the holder's record that they take in.
     pub change: u64,
-}
-
-/// A receipt that was read back from its card, with what it is for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CardReceipt {
-    /// Its number on the card.
-    pub counter: u32,
-    /// Kind (SPEC.md 9.4).
-    pub kind: u8,
-    /// Hash of what was done.
-    pub object_hash: [u8; 32],
-    /// The receipt.
-    pub receipt: Vec<u8>,
-    /// What it is for.
-    pub object: Vec<u8>,
 }
 
 /// A receipt as an authenticated card shows it.
@@ -141,20 +130,6 @@ impl Store {
     /// [`StoreError::Database`].
     pub fn card_versions(&self, number: &CardNumber) -> Result<Vec<CardVersion>, StoreError> {
         self.read(async |connection| versions(connection, number).await)
-    }
-
-    /// The receipts that were read back from a card, ascending.
-    ///
-    /// # Errors
-    /// [`StoreError::Database`].
-    pub fn card_receipts(&self, number: &CardNumber) -> Result<Vec<CardReceipt>, StoreError> {
-        self.read(async |connection| {
-            let rows = sqlx::query("SELECT * FROM card_receipt WHERE card = $1 ORDER BY counter")
-                .bind(number.to_string())
-                .fetch_all(connection)
-                .await?;
-            rows.iter().map(receipt_from).collect()
-        })
     }
 
     /// What the ledger makes of the payments whose receipts were read back from a card.
@@ -257,21 +232,7 @@ impl Store {
                 return Ok(object);
             }
             let script = sign(action)?;
-            sqlx::query(
-                "INSERT INTO card_script (body_hash, card, counter, action, object, signed_at)
-                 VALUES ($1, $2, $3, $4, $5, $6)",
-            )
-            .bind(script.body_hash.to_vec())
-            .bind(number.to_string())
-            .bind(i64::from(counter))
-            .bind(i64::from(action.number()))
-            .bind(script.object.clone())
-            .bind(now())
-            .execute(&mut *connection)
-            .await
-            .map_err(StoreError::from)?;
-            let subject = format!("{number} script {:02} at {counter}", action.number());
-            log(connection, actor, "script-signed", &subject).await?;
+            insert_script(connection, actor, (number, counter, action), &script).await?;
             Ok(script.object)
         })
     }
@@ -301,11 +262,21 @@ impl Store {
                 reversals::note_carried(connection, number, &order).await?;
             }
             for seen in receipts {
-                if insert_receipt(connection, number, &seen.receipt).await? {
-                    book_seen(connection, actor, number, seen).await?;
-                    reversals::book_by_issuer(connection, actor, number, &seen.receipt).await?;
+                match keep_receipt(connection, number, &seen.receipt, Source::Card).await? {
+                    Kept::New => {
+                        book_seen(connection, actor, number, seen).await?;
+                        reversals::book_by_issuer(connection, actor, number, &seen.receipt).await?;
+                    }
+                    Kept::Known => {}
+                    Kept::Other => {
+                        return Err(StoreError::Exists {
+                            what: "another receipt",
+                            name: format!("{} of card {number}", seen.receipt.counter),
+                        });
+                    }
                 }
             }
+            note_counter(connection, number, counter).await?;
             confirm_version(connection, number, version).await?;
             settle_scripts(connection, number, counter).await?;
             let subject = format!(
@@ -371,7 +342,7 @@ pub(crate) async fn confirm_version(
 }
 
 /// What a script needs of the ledger's word on the card.
-fn demand(card: &Card, action: Action) -> Result<(), StoreError> {
+pub(crate) fn demand(card: &Card, action: Action) -> Result<(), StoreError> {
     match (action, card.state) {
         (Action::Block(_) | Action::Terminate(_), CardState::Blocked) => Ok(()),
         (Action::Block(_) | Action::Terminate(_), _) => {
@@ -394,8 +365,31 @@ pub(crate) async fn demand_not_closed(connection: &mut AnyConnection, card: &Car
     }
 }
 
+/// Stores a script that was just signed.
+pub(crate) async fn insert_script(
+    connection: &mut AnyConnection,
+    actor: &Actor,
+    (number, counter, action): (&CardNumber, u32, Action),
+    script: &SignedObject,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "INSERT INTO card_script (body_hash, card, counter, action, object, signed_at)
+         VALUES ($1, $2, $3, $4, $5, $6)",
+    )
+    .bind(script.body_hash.to_vec())
+    .bind(number.to_string())
+    .bind(i64::from(counter))
+    .bind(i64::from(action.number()))
+    .bind(script.object.clone())
+    .bind(now())
+    .execute(&mut *connection)
+    .await?;
+    let subject = format!("{number} script {:02} at {counter}", action.number());
+    log(connection, actor, "script-signed", &subject).await
+}
+
 /// The script that was signed for this counter with this action by this issuer, if any.
-async fn signed_before(
+pub(crate) async fn signed_before(
     connection: &mut AnyConnection,
     number: &CardNumber,
     counter: u32,
@@ -467,21 +461,14 @@ async fn waiting_groups(
 }
 
 async fn open_scripts(connection: &mut AnyConnection, card: &CardNumber) -> Result<Vec<u32>, StoreError> {
-    let sql = "SELECT counter FROM card_script WHERE card = $1 AND outcome IS NULL ORDER BY counter";
+    let sql = "SELECT counter FROM card_script WHERE card = $1 AND outcome IS NULL AND counter <= $2 ORDER BY counter";
+    let reached = known_counter(connection, card).await?;
     let rows = sqlx::query(sql)
         .bind(card.to_string())
+        .bind(i64::from(reached))
         .fetch_all(connection)
         .await?;
     rows.iter().map(|row| number(row, "counter")).collect()
-}
-
-async fn receipts_to(connection: &mut AnyConnection, card: &CardNumber) -> Result<u32, StoreError> {
-    let sql = "SELECT coalesce(max(counter), 0) AS newest FROM card_receipt WHERE card = $1";
-    let row = sqlx::query(sql)
-        .bind(card.to_string())
-        .fetch_one(connection)
-        .await?;
-    number(&row, "newest")
 }
 
 async fn newest_change(connection: &mut AnyConnection, card: &CardNumber) -> Result<u64, StoreError> {
@@ -531,73 +518,4 @@ async fn book_seen(
                 .map(drop)
         }
     }
-}
-
-/// Stores a receipt; `false` if the same one is there already.
-async fn insert_receipt(
-    connection: &mut AnyConnection,
-    card: &CardNumber,
-    receipt: &CardReceipt,
-) -> Result<bool, StoreError> {
-    let known = sqlx::query("SELECT * FROM card_receipt WHERE card = $1 AND counter = $2")
-        .bind(card.to_string())
-        .bind(i64::from(receipt.counter))
-        .fetch_optional(&mut *connection)
-        .await?;
-    if let Some(known) = known {
-        let same = receipt_from(&known)?.object_hash == receipt.object_hash;
-        let exists = StoreError::Exists {
-            what: "another receipt",
-            name: format!("{} of card {card}", receipt.counter),
-        };
-        return if same { Ok(false) } else { Err(exists) };
-    }
-    sqlx::query(
-        "INSERT INTO card_receipt (card, counter, kind, object_hash, receipt, object, read_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7)",
-    )
-    .bind(card.to_string())
-    .bind(i64::from(receipt.counter))
-    .bind(i64::from(receipt.kind))
-    .bind(receipt.object_hash.to_vec())
-    .bind(receipt.receipt.clone())
-    .bind(receipt.object.clone())
-    .bind(now())
-    .execute(connection)
-    .await?;
-    Ok(true)
-}
-
-/// A script with a receipt of its own was executed; one that the card's counter has left behind never will be.
-async fn settle_scripts(
-    connection: &mut AnyConnection,
-    card: &CardNumber,
-    counter: u32,
-) -> Result<(), StoreError> {
-    sqlx::query(
-        "UPDATE card_script SET outcome = 'executed' WHERE card = $1 AND outcome IS NULL AND EXISTS
-         (SELECT 1 FROM card_receipt WHERE card_receipt.card = card_script.card AND card_receipt.kind = 3
-          AND card_receipt.object_hash = card_script.body_hash)",
-    )
-    .bind(card.to_string())
-    .execute(&mut *connection)
-    .await?;
-    sqlx::query(
-        "UPDATE card_script SET outcome = 'passed-by' WHERE card = $1 AND outcome IS NULL AND counter < $2",
-    )
-    .bind(card.to_string())
-    .bind(i64::from(counter))
-    .execute(connection)
-    .await?;
-    Ok(())
-}
-
-fn receipt_from(row: &AnyRow) -> Result<CardReceipt, StoreError> {
-    Ok(CardReceipt {
-        counter: number(row, "counter")?,
-        kind: number(row, "kind")?,
-        object_hash: octets(row, "object_hash")?,
-        receipt: row.try_get("receipt")?,
-        object: row.try_get("object")?,
-    })
 }

@@ -77,6 +77,11 @@ pub(crate) fn migrations(engine: Engine) -> Migrator {
             "told payments",
             include_str!("../migrations/0021_told_payments.sql"),
         ),
+        version(
+            22,
+            "carried scripts",
+            include_str!("../migrations/0022_carried_scripts.sql"),
+        ),
     ])
 }
 

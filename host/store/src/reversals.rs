@@ -207,29 +207,31 @@ pub(crate) async fn demand_not_handed(
     Err(wrong_state(card, "a payment of it that was not handed over"))
 }
 
-/// Books what an issuer script has undone, from the card's receipt for it. One of money that was handed over, or of no payment that
-/// stands, is kept and changes nothing.
+/// Books what an issuer script has undone, from the card's receipt for it: the payments of its line. One of money that was handed over,
+/// or of no payment that stands, is kept and changes nothing.
 pub(crate) async fn book_by_issuer(
     connection: &mut AnyConnection,
     actor: &Actor,
     card: &CardNumber,
     receipt: &CardReceipt,
-) -> Result<(), StoreError> {
+) -> Result<Vec<Told>, StoreError> {
     let Some(order) = undone_by(receipt) else {
-        return Ok(());
+        return Ok(Vec::new());
     };
     let subject = format!("{card}-{}", receipt.counter);
     if !not_handed_of(connection, card).await?.contains(&order) {
-        return log(connection, actor, "undone-payment-not-booked", &subject).await;
+        log(connection, actor, "undone-payment-not-booked", &subject).await?;
+        return Ok(Vec::new());
     }
-    bookings::tell_undone(connection, &order).await?;
+    let told = bookings::tell_undone(connection, &order).await?;
     sqlx::query("INSERT INTO undone_by_issuer (order_hash, card, counter) VALUES ($1, $2, $3)")
         .bind(order.to_vec())
         .bind(card.to_string())
         .bind(i64::from(receipt.counter))
         .execute(&mut *connection)
         .await?;
-    log(connection, actor, "payment-undone-by-issuer", &subject).await
+    log(connection, actor, "payment-undone-by-issuer", &subject).await?;
+    Ok(told)
 }
 
 /// The order that a card has undone at a terminal, if this is its receipt for it.

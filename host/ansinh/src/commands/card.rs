@@ -1,5 +1,7 @@
 //! `ansinh card`: issued cards in the reader.
 
+mod carried;
+
 use std::io::{self, Write as _};
 use std::time::Duration;
 
@@ -17,7 +19,7 @@ use ansinh_store::Store;
 use anyhow::{Result, bail};
 use card_spec::certificate::Reference;
 use card_spec::list::BlockReason;
-use card_spec::values::CardNumber;
+use card_spec::values::{CardNumber, TerminalName};
 use clap::{Args, Subcommand, ValueEnum};
 
 use super::Options;
@@ -113,12 +115,21 @@ pub(crate) struct Update {
 A terminal undoes only the last payment of a card, and only its own. This undoes all payments of the card of which the journals
 say that their money was not handed over: synchronise the terminal that paid first. Nobody can undo any other payment.
 
+With --at no card has to come here: the terminal takes the scripts with it when it is synchronised or loaded the next time, the card
+executes them when its holder comes to that terminal, and the payments are undone here once the terminal was synchronised again. Should
+the card have paid or undone anything elsewhere in between, it refuses them and nothing happens: the next synchronisation says so, and
+this command signs others. At most 12 scripts are with a terminal at a time.
+
 Examples:
   ansinh terminal sync --all
-  ansinh card undo-payments 7900000000000018")]
+  ansinh card undo-payments 7900000000000018
+  ansinh card undo-payments 7900000000000018 --at VNT0000001")]
 pub(crate) struct Undo {
     #[command(flatten)]
     place: Where,
+    /// Let this terminal carry the scripts to CARD, instead of doing it here
+    #[arg(long, value_name = "TERMINAL", requires = "card", conflicts_with_all = ["reader", "wait"])]
+    at: Option<TerminalName>,
 }
 
 /// Reasons that an operator can give (DATA 4).
@@ -166,7 +177,10 @@ impl Card {
             Self::Terminate(Reasoned { place, reason }) => {
                 serve(options, Job::Terminate(reason.into()), place, false, None)
             }
-            Self::UndoPayments(Undo { place }) => serve(options, Job::UndoPayments, place, false, None),
+            Self::UndoPayments(Undo { place, at }) => match (place.card, at) {
+                (Some(card), Some(terminal)) => carried::carry(options, card, terminal),
+                _ => serve(options, Job::UndoPayments, place, false, None),
+            },
         }
     }
 }

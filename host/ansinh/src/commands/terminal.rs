@@ -7,6 +7,7 @@ mod load;
 mod lost;
 mod operators;
 mod provision;
+mod scripts;
 mod shifts;
 mod sync;
 

@@ -172,6 +172,7 @@ fn a_line_is_due_again_once_its_payment_was_undone_and_only_if_the_money_was_kep
                 Meaning::Reversed {
                     reversal,
                     card: card.number,
+                    counter: 2,
                 },
             ],
         ];
@@ -218,6 +219,7 @@ fn another_cards_word_on_an_order_neither_counts_nor_keeps_the_cards_own_out(eng
         let paid = payment(line, 1, 1);
         let reversal = |card| Meaning::CarriedReversal {
             card,
+            counter: 2,
             order: paid.order,
         };
         let tell = |terminal: &str, sequence, meaning| {

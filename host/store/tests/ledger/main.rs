@@ -23,6 +23,7 @@ mod append_only;
 mod backup;
 mod batches;
 mod block_lists;
+mod card_counters;
 mod cards;
 mod claiming;
 mod fixture;

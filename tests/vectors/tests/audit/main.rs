@@ -6,6 +6,7 @@
 mod block_lists;
 mod by_hand;
 mod carried;
+mod carried_scripts;
 mod files;
 mod issuer;
 mod journals;

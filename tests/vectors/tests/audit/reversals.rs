@@ -12,10 +12,10 @@ use vectors::{World, body, der_signature, secret, sign};
 use crate::world_gives;
 
 /// Name of the issuer's key.
-const ISSUER: &str = "issuer";
+pub(crate) const ISSUER: &str = "issuer";
 
 /// Line 3 of the first list is paid and the money not handed over; then `what` happens, given the Intent and the order.
-fn not_handed(what: impl Fn(&mut World, u32, &[u8]), expected: &[Code]) -> Report {
+pub(crate) fn not_handed(what: impl Fn(&mut World, u32, &[u8]), expected: &[Code]) -> Report {
     world_gives(
         |world| {
             let order = world.order(0, 0, 3);
@@ -280,7 +280,7 @@ fn what_the_card_refuses_is_left_to_the_station() {
 
 /// The issuer undoes the payment of an order (SPEC 13.7): the card's receipt and its script, as the station files them, altered
 /// before they are signed.
-fn undo_by_issuer(
+pub(crate) fn undo_by_issuer(
     world: &mut World,
     order: &[u8],
     change: impl FnOnce(&mut IssuerScript),

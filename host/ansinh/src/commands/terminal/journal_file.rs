@@ -186,7 +186,9 @@ fn report(options: &Options, name: TerminalName, taken: &Ingestion, not_handed: 
             "receipts_of_unknown_cards": taken.brought_unknown,
             "total_vnd": taken.booked_amount,
             "paid_twice": taken.paid_twice,
+            "receipts_of_unknown_scripts": taken.unknown_scripts,
             "reversed": taken.reversed,
+            "undone_by_scripts": taken.undone_by_scripts,
             "not_handed_over": not_handed,
             "up_to": up_to,
         });

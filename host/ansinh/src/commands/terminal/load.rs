@@ -12,6 +12,7 @@ use serde_json::json;
 
 use super::certificates::{install_issuers, renew};
 use super::fleet::{Ports, Progress, Told};
+use super::scripts::{self, Carried};
 use super::{Line, Options, Refused, Signing, known_terminal, operators, set_clock, sync};
 
 const PAYMENT_LIST: &str = "danh sách chi trả / payment list";
@@ -61,16 +62,23 @@ fn load((mut link, hello): (Line, Hello), signing: &Signing, progress: &Progress
     let block_list = load_block_list(&mut link, signing, &hello, progress)?;
     let lists = load_lists(&mut link, signing, (&hello, terminal), progress)?;
     operators::renew(&mut link, signing, terminal)?;
+    // All that it needs to pay is there: a terminal of before that takes no scripts pays all the same.
+    let (carried, fault) = match scripts::send(&mut link, signing, terminal) {
+        Ok(carried) => (carried, None),
+        Err(error) => (Carried::default(), Some(error)),
+    };
     signing
         .store
         .log_operation(&signing.actor, "terminal-loaded", terminal.as_str())?;
-    Ok(told(
+    let told = told(
         terminal,
         synchronised.taken.stored,
         certified_until,
         &lists,
         block_list,
-    ))
+        &carried,
+    );
+    Ok(Told { fault, ..told })
 }
 
 /// Brings the terminal to the newest block list: by what changed since the one that it holds, or with all entries.
@@ -155,10 +163,11 @@ fn told(
     certified_until: Date,
     lists: &[ListSummary],
     block_list: Option<u32>,
+    carried: &Carried,
 ) -> Told {
     let newest = lists.last();
     let names: Vec<_> = lists.iter().map(|list| list.list_id.as_str()).collect();
-    let json = json!({
+    let mut json = json!({
         "terminal": terminal.as_str(),
         "list": newest.map(|list| &list.list_id),
         "list_number": newest.map(|list| list.number),
@@ -166,6 +175,7 @@ fn told(
         "block_list_number": block_list,
         "certified_until": certified_until.to_string(),
     });
+    carried.add_to(&mut json);
     let list = match newest {
         Some(_) => format!("{PAYMENT_LIST} {}", names.join(", ")),
         None => "chưa có danh sách chi trả / no payment list yet: ansinh list make …".to_owned(),
@@ -180,8 +190,9 @@ fn told(
         "Thiết bị / Terminal {terminal}: đã đặt giờ / clock set
   mục nhật ký mới / new journal entries {entries}
   chứng thư đến / certificates until {certified_until}
-  {list}
-  {block_list}"
+{}  {list}
+  {block_list}",
+        carried.text(terminal)
     );
     Told {
         text,

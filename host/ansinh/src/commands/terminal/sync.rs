@@ -15,6 +15,7 @@ use serde_json::json;
 
 use super::certificates::{install_issuers, renew};
 use super::fleet::{Ports, Progress, Told};
+use super::scripts::{self, Carried};
 use super::{Line, Options, Signing, known_terminal, set_clock};
 
 #[derive(Args)]
@@ -49,7 +50,13 @@ impl Outcome {
         }
     }
 
-    fn told(&self, lost: bool, certified_until: Option<Date>, fault: Option<anyhow::Error>) -> Told {
+    fn told(
+        &self,
+        lost: bool,
+        certified_until: Option<Date>,
+        carried: &Carried,
+        fault: Option<anyhow::Error>,
+    ) -> Told {
         let Self {
             terminal,
             taken,
@@ -57,7 +64,7 @@ impl Outcome {
             not_handed,
         } = self;
         let certified_until = certified_until.map(|day| day.to_string());
-        let json = json!({
+        let mut json = json!({
             "terminal": terminal.as_str(),
             "entries": taken.stored,
             "payments": taken.booked,
@@ -68,12 +75,15 @@ impl Outcome {
             "receipts_of_unknown_cards": taken.brought_unknown,
             "total_vnd": taken.booked_amount,
             "paid_twice": taken.paid_twice,
+            "receipts_of_unknown_scripts": taken.unknown_scripts,
             "reversed": taken.reversed,
+            "undone_by_scripts": taken.undone_by_scripts,
             "not_handed_over": not_handed,
             "acknowledged": acknowledged,
             "certified_until": certified_until,
             "lost": lost,
         });
+        carried.add_to(&mut json);
         let mut text = format!(
             "Thiết bị / Terminal {terminal}
   mục nhật ký mới / new journal entries   {}
@@ -91,6 +101,7 @@ impl Outcome {
         text += &by_hand(taken);
         text += &brought(taken);
         text += &reversals(taken, not_handed);
+        text += &carried.text(*terminal);
         if let Some(day) = certified_until {
             text += &format!("  chứng thư đến / certificates until      {day}\n");
         }
@@ -126,8 +137,17 @@ fn sync((mut link, hello): (Line, Hello), signing: &Signing, progress: &Progress
     };
     let renewed = clock.and_then(|()| (!lost).then(|| renew(&mut link, signing, terminal)).transpose());
     let until = renewed.as_ref().ok().copied().flatten();
-    let fault = outcome.demand_paid_once().and(renewed.map(drop)).err();
-    Ok(outcome.told(lost, until, fault))
+    // A terminal without certificates takes none.
+    let carried = match until {
+        Some(_) => scripts::send(&mut link, signing, terminal),
+        None => Ok(Carried::default()),
+    };
+    let (carried, not_sent) = match carried {
+        Ok(carried) => (carried, Ok(())),
+        Err(error) => (Carried::default(), Err(error)),
+    };
+    let fault = outcome.demand_paid_once().and(renewed.map(drop)).and(not_sent);
+    Ok(outcome.told(lost, until, &carried, fault.err()))
 }
 
 pub(super) fn synchronise(
@@ -224,7 +244,13 @@ pub(super) fn paid_twice(terminal: TerminalName, taken: &Ingestion) -> Option<St
             taken.brought_unknown
         )
     });
-    let found: Vec<_> = [twice, unfounded, unbooked, unknown]
+    let unsigned = (taken.unknown_scripts > 0).then(|| {
+        format!(
+            "biên nhận của lệnh lạ / executed unknown scripts: {} receipts say that cards have executed issuer scripts that this ledger has not signed for them. They are stored as evidence and nothing was booked, and `ansinh operations show` names card and receipt. If the ledger was restored, read those cards (`ansinh card show`); else start an investigation",
+            taken.unknown_scripts
+        )
+    });
+    let found: Vec<_> = [twice, unfounded, unbooked, unknown, unsigned]
         .into_iter()
         .flatten()
         .collect();
@@ -262,10 +288,17 @@ pub(super) fn reversals(taken: &Ingestion, not_handed: &[u32]) -> String {
     if taken.reversed > 0 {
         text += &format!("  đã hủy, chưa giao tiền / reversed       {}\n", taken.reversed);
     }
+    if taken.undone_by_scripts > 0 {
+        text += &format!(
+            "  trong đó theo lệnh / of them by scripts {}\n",
+            taken.undone_by_scripts
+        );
+    }
     if !not_handed.is_empty() {
         text += &format!(
             "  thẻ đã trả, CHƯA GIAO TIỀN, chưa hủy / paid by the card, money not handed over: orders {not_handed:?}\n  \
-             hủy khoản cuối tại thiết bị, các khoản khác tại bàn / undo the last one at the terminal, others here: ansinh card undo-payments\n"
+             hủy khoản cuối tại thiết bị; các khoản khác tại bàn, hoặc theo lệnh thiết bị mang đi / undo the last one at the terminal; others here, or by \
+             scripts that a terminal carries: ansinh card undo-payments CARD [--at TERMINAL]\n"
         );
     }
     text
