@@ -58,8 +58,8 @@ pub(crate) enum Step {
     Entry,
     /// For its newest receipt.
     Receipt,
-    /// To execute the script with this hash, which is kept in that place.
-    Script(usize, Digest),
+    /// To execute the script with this counter and hash, which is kept in that place.
+    Script(usize, u32, Digest),
 }
 
 impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
@@ -138,7 +138,9 @@ impl<F: NorFlash, R: CryptoRng, C: Curve> Machine<'_, F, R, C> {
     /// The card has answered.
     pub(crate) fn delivered(&mut self, delivery: Delivery, response: Option<&[u8]>) {
         match delivery.step {
-            Step::Script(place, hash) => self.script_answered(delivery, place, hash, response),
+            Step::Script(place, counter, hash) => {
+                self.script_answered(delivery, place, counter, hash, response);
+            }
             _ => self.block_answered(delivery, response),
         }
     }

@@ -85,7 +85,7 @@ pub(crate) enum Flow {
     Doubting,
     /// A ReverseIntent is in flash and its reversal is on the way.
     Reversing(Reversing),
-    /// The card is shown that it is on the block list.
+    /// The card is given what the issuer has signed: the block list that names it, or a script.
     Delivering(Delivery),
     /// A card is to come whose receipts the clerk wants.
     AwaitingReceipts,

@@ -166,7 +166,7 @@ impl<'f, F: NorFlash, R: CryptoRng, C: Curve> Machine<'f, F, R, C> {
                 continue;
             };
             let message = self.behind_certificate(facts, script.issuer, script.encoding())?;
-            let step = Step::Script(place, script.hash());
+            let step = Step::Script(place, script.counter, script.hash());
             // What the card has done the journal must be able to say.
             return self.may_reverse().is_ok().then_some((step, message));
         }
@@ -179,6 +179,7 @@ impl<'f, F: NorFlash, R: CryptoRng, C: Curve> Machine<'f, F, R, C> {
         &mut self,
         mut delivery: Delivery,
         place: usize,
+        counter: u32,
         script: Digest,
         response: Option<&[u8]>,
     ) {
@@ -201,7 +202,12 @@ impl<'f, F: NorFlash, R: CryptoRng, C: Curve> Machine<'f, F, R, C> {
             return self.deliver(delivery);
         }
         if !is_protected || Decision::from_status(status).is_some() {
-            self.refuse(refused(RefusalReason::RefusedByCard, Some(status)));
+            let refusal = refused(RefusalReason::RefusedByCard, Some(status));
+            // What the journal does not say the host never learns: no mark, and the card is asked again.
+            if self.record(Event::Refused(refusal)).is_err() {
+                return self.not_readable();
+            }
+            text::refusal(&mut self.out, &refusal);
             handover_text::not_undone_by_issuer(&mut self.out);
             // SPEC 8.3: a bare status word decides nothing, and keeps nobody from their money.
             if !is_protected {
@@ -209,8 +215,11 @@ impl<'f, F: NorFlash, R: CryptoRng, C: Curve> Machine<'f, F, R, C> {
             }
         } else {
             let receipt = facts.verify_receipt(&self.curve, response.ok().unwrap_or_default());
-            let receipt = receipt
-                .filter(|receipt| receipt.kind == ReceiptKind::IssuerScript && receipt.object_hash == script);
+            let receipt = receipt.filter(|receipt| {
+                receipt.kind == ReceiptKind::IssuerScript
+                    && receipt.object_hash == script
+                    && counter.checked_add(1) == Some(receipt.counter)
+            });
             let receipt = receipt.and_then(|receipt| EncodedReceipt::parse(receipt.encoding()).ok());
             let Some(receipt) = receipt else {
                 return self.give_up(refused(RefusalReason::NotGenuine, Some(status)));

@@ -600,7 +600,9 @@ fn only_the_receipt_of_this_script_counts() {
     assert_eq!((executed(&story), sent), (1, 1), "the honest one");
     assert!(screen.contains(UNDONE));
     type Lie = fn(&mut Receipt);
-    let lies: [Lie; 6] = [
+    let lies: [Lie; 8] = [
+        |receipt| receipt.counter += 1,
+        |receipt| receipt.counter -= 1,
         |receipt| receipt.object_hash = sha256(&[b"another"]),
         |receipt| receipt.kind = ReceiptKind::Payment,
         |receipt| receipt.kind = ReceiptKind::Reversal,
