@@ -26,6 +26,7 @@ use common::{Office, Till, days_from_now, first_operator, signed, time, today, t
 use link::{Hello, Refusal, TerminalState};
 use powered::{Faults, at_a_pipe, runtime};
 use tempfile::TempDir;
+use terminal::Layout;
 use tokio::io::DuplexStream;
 
 const PATIENCE: Patience = Patience {
@@ -350,4 +351,15 @@ fn a_later_load_goes_on_where_the_cable_was_pulled() {
         .unwrap();
     assert_eq!(told, [0, STEP, 2 * STEP, 3 * STEP, 4 * STEP, 600]);
     assert_eq!(bench.link.hello().unwrap().block_list_number, 7);
+}
+
+/// New keys come last: the terminal erases its whole journal for them, and who gives up before leaves it without certificates.
+#[test]
+fn new_keys_are_waited_for_on_the_slowest_of_the_largest_flash() {
+    // As on the boards (`firmware/boards/nrf52840/src/layout.rs`), and tSE in table 15 of the MX25R6435F's data sheet.
+    const BLOCK: u32 = 4_096;
+    const LONGEST_ERASE: Duration = Duration::from_millis(240);
+    let journal = Layout::up_to((16 << 20) - BLOCK, 200_000).journal;
+    let longest = LONGEST_ERASE * ((journal.end - journal.start) / BLOCK);
+    assert!(Patience::default().erasing > longest, "{longest:?}");
 }

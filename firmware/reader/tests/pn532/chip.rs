@@ -394,7 +394,7 @@ impl SpiBus for Bus {
     }
 
     fn transfer(&mut self, _: &mut [u8], _: &[u8]) -> Result<(), Infallible> {
-        unimplemented!("the driver has one buffer")
+        unreachable!("the driver has one buffer")
     }
 
     fn transfer_in_place(&mut self, bytes: &mut [u8]) -> Result<(), Infallible> {
@@ -448,19 +448,19 @@ impl Wait for Irq {
     }
 
     async fn wait_for_high(&mut self) -> Result<(), Infallible> {
-        unimplemented!("the pin is active low")
+        unreachable!("the pin is active low")
     }
 
     async fn wait_for_rising_edge(&mut self) -> Result<(), Infallible> {
-        unimplemented!("the pin is active low")
+        unreachable!("the pin is active low")
     }
 
     async fn wait_for_falling_edge(&mut self) -> Result<(), Infallible> {
-        unimplemented!("an edge can be missed")
+        unreachable!("an edge can be missed")
     }
 
     async fn wait_for_any_edge(&mut self) -> Result<(), Infallible> {
-        unimplemented!("an edge can be missed")
+        unreachable!("an edge can be missed")
     }
 }
 
