@@ -379,7 +379,7 @@ fn journal_entries() -> Kind {
     let receipt = world.reversal_receipt(2, &reversal);
     world.reversed(0, 2, intent, &receipt);
     carried(&mut world);
-    blocked(&mut world);
+    witnessed(&mut world);
     let order = world.order_by_hand(0, 0, 3);
     world.pay_by_hand(0, 2, &order);
     let by_hand = world.terminal(0).entries.last().cloned().expect("an entry");
@@ -396,7 +396,7 @@ fn journal_entries() -> Kind {
         ("a terminal name with letters", 0x81, &b"VNT000000A"[..]),
         ("24 o'clock", 0x84, HOUR_24),
         ("clock source 3", 0x85, &[3]),
-        ("kind 25", 0x87, &[25]),
+        ("kind 26", 0x87, &[26]),
         ("kind 0", 0x87, &[0]),
     ];
     kind.refuse_broken(
@@ -468,22 +468,30 @@ fn refuse_by_hand(kind: &mut Kind, entry: &[u8]) {
     }
 }
 
-/// A card that has blocked itself.
-fn blocked(world: &mut World) {
+/// A card that has blocked itself, and one that has executed a script.
+fn witnessed(world: &mut World) {
     let order = world.order(0, 0, 3);
     let order = order.encode(&mut [0; 512]).expect("fits").to_vec();
-    let receipt = Receipt {
-        kind: ReceiptKind::BlockList,
-        object_hash: sha256(&[b"block list"]),
-        holder_check: HolderCheckOutcome {
-            pin_verified: false,
-            tries_left: 3,
-        },
-        ..world.receipt(2, &order)
-    };
-    let receipt = sign(&receipt, &world.cards.get(2).expect("a card").signing);
-    let receipt = EncodedReceipt::parse(&receipt).expect("a receipt");
-    world.terminal(0).log(Event::CardBlocked(receipt));
+    for (kind, object) in [
+        (ReceiptKind::BlockList, &b"block list"[..]),
+        (ReceiptKind::IssuerScript, b"issuer script"),
+    ] {
+        let receipt = Receipt {
+            kind,
+            object_hash: sha256(&[object]),
+            holder_check: HolderCheckOutcome {
+                pin_verified: false,
+                tries_left: 3,
+            },
+            ..world.receipt(2, &order)
+        };
+        let receipt = sign(&receipt, &world.cards.get(2).expect("a card").signing);
+        let receipt = EncodedReceipt::parse(&receipt).expect("a receipt");
+        world.terminal(0).log(match kind {
+            ReceiptKind::BlockList => Event::CardBlocked(receipt),
+            _ => Event::ScriptExecuted(receipt),
+        });
+    }
 }
 
 /// What a terminal tells of its operators.

@@ -313,7 +313,7 @@ fn content(kind: u8) -> Names {
             (0xFF24, "receipt"),
             (0x5F37, "signature of the card"),
         ],
-        17 => &[(0xFF24, "receipt"), (0x5F37, "signature of the card")],
+        17 | 25 => &[(0xFF24, "receipt"), (0x5F37, "signature of the card")],
         20 => &[(0x80, "hash of the list of operators"), (0x81, "number")],
         21 => &[(0x80, "operator"), (0x81, "failed attempts")],
         22 => &[(0x80, "operator"), (0x81, "how")],

@@ -97,7 +97,7 @@ fn every_kind_of_journal_entry_is_there() {
         .iter()
         .map(|vector| of(vector).to_string())
         .collect();
-    assert_eq!(kinds.len(), 23, "{kinds:?}");
+    assert_eq!(kinds.len(), 24, "{kinds:?}");
 }
 
 #[test]
