@@ -50,30 +50,32 @@ impl Store {
         })
     }
 
-    /// Intents of a terminal whose payments the clerk did not hand over and that no receipt of a reversal has undone, in order: the
-    /// card has paid, and the money is still there.
+    /// Intents of a terminal whose payments the clerk did not hand over and that stand, in order: the card has paid, and the money is
+    /// still there.
     ///
     /// # Errors
     /// [`StoreError::Database`].
     pub fn not_handed(&self, terminal: &str) -> Result<Vec<u32>, StoreError> {
-        self.not_handed_but(terminal, "")
+        self.not_handed_but(terminal, "told.reversed = 1")
     }
 
-    /// The same, with those that the issuer has undone meanwhile: their terminal does not know of it and may tell of them again.
+    /// The same as far as the terminal's journal goes: it does not know what the card or the issuer has told elsewhere, and may tell of
+    /// them again.
     ///
     /// # Errors
     /// [`StoreError::Database`].
     pub fn not_handed_as_told(&self, terminal: &str) -> Result<Vec<u32>, StoreError> {
-        let told = "AND NOT EXISTS (SELECT 1 FROM undone_by_issuer WHERE undone_by_issuer.order_hash = told.order_hash)";
-        self.not_handed_but(terminal, told)
+        let by_journal = "EXISTS (SELECT 1 FROM undone_order WHERE undone_order.order_hash = told.order_hash)
+             AND NOT EXISTS (SELECT 1 FROM undone_by_issuer WHERE undone_by_issuer.order_hash = told.order_hash)";
+        self.not_handed_but(terminal, by_journal)
     }
 
-    /// All but those whose payments were undone, as far as `which` of them counts.
-    fn not_handed_but(&self, terminal: &str, which: &'static str) -> Result<Vec<u32>, StoreError> {
+    /// All but those whose payments are undone.
+    fn not_handed_but(&self, terminal: &str, undone: &'static str) -> Result<Vec<u32>, StoreError> {
         let sql = format!(
             "SELECT intent FROM hand_over WHERE terminal = $1 AND handed = 0 AND NOT EXISTS
              (SELECT 1 FROM told_payment AS told WHERE told.terminal = hand_over.terminal
-              AND told.announced = hand_over.intent AND told.reversed = 1 {which})
+              AND told.announced = hand_over.intent AND {undone})
              ORDER BY intent"
         );
         self.read(async |connection| {
