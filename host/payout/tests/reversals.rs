@@ -369,22 +369,25 @@ impl Bench {
     /// The issuer's script that undoes an order on the first card, if the ledger has it signed.
     fn undoing(&self, order: [u8; 32], card: usize) -> Result<Vec<u8>, StoreError> {
         let (number, issuer) = (self.cards[card].number, Reference::new("VNISS7900001").unwrap());
-        let sign = |action| {
-            let script = IssuerScript {
-                suite: Default::default(),
-                issuer,
-                card_number: number,
-                counter: 1,
-                action,
-                issued: self.till.order(&self.list, 0, &self.cards[0]).time,
-            };
-            let object = signed(&script, &key(98));
-            let body_hash = Signed::<IssuerScript>::parse(&object).unwrap().hash();
-            Ok(SignedObject { body_hash, object })
-        };
         let action = |_| Action::Reverse(order);
+        let sign = |action| Ok(self.script(action, card));
         self.store
             .sign_script(&self.lan, &number, 1, issuer, action, sign)
+    }
+
+    /// A script, whatever the ledger says to it.
+    fn script(&self, action: Action, card: usize) -> SignedObject {
+        let script = IssuerScript {
+            suite: Default::default(),
+            issuer: Reference::new("VNISS7900001").unwrap(),
+            card_number: self.cards[card].number,
+            counter: 1,
+            action,
+            issued: self.till.order(&self.list, 0, &self.cards[0]).time,
+        };
+        let object = signed(&script, &key(98));
+        let body_hash = Signed::<IssuerScript>::parse(&object).unwrap().hash();
+        SignedObject { body_hash, object }
     }
 
     /// The first card shows its receipt of a script.
@@ -489,5 +492,24 @@ fn a_receipt_that_proves_no_execution_undoes_nothing() {
         lie(&mut receipt);
         bench.show(receipt);
         assert_eq!(bench.standing(), usize::from(place < 3), "lie {place}");
+    }
+}
+
+/// A ledger that was restored from before the clerk's word: the card is read first, and the journal comes home later.
+#[test]
+fn a_receipt_of_the_issuers_script_counts_as_soon_as_the_journal_tells_the_clerks_word() {
+    for (handed, standing) in [(false, 0), (true, 1)] {
+        let mut bench = Bench::new();
+        let order = bench.paid();
+        let (due, hash, intent) = (bench.due(), sha256(&[&encode(&order)]), order.sequence);
+        let script = bench.script(Action::Reverse(hash), 0).object;
+        bench.executed(&script);
+        assert_eq!((bench.standing(), bench.due()), (1, due), "nobody's word yet");
+        bench.say(match handed {
+            true => Event::Handed { intent },
+            false => Event::NotHanded { intent, order: None },
+        });
+        assert_eq!((bench.standing(), bench.due()), (standing, due + 1 - standing));
+        assert_eq!(bench.not_handed(), [0; 0]);
     }
 }

@@ -225,7 +225,8 @@ pub(crate) async fn note_receipt(
     Ok(true)
 }
 
-/// The one to be booked rather than others stands first. What a card tells undone counts where no journal says that the money left.
+/// The one to be booked rather than others stands first. What a card tells undone counts where no journal says that the money left, and
+/// what the issuer's script has undone where a journal says that it did not.
 async fn payments_of_line(
     connection: &mut AnyConnection,
     order: &OrderHash,
@@ -236,7 +237,10 @@ async fn payments_of_line(
          (SELECT count(*) FROM undone_order WHERE undone_order.order_hash = told.order_hash)
          + (SELECT count(*) FROM carried_reversal WHERE carried_reversal.order_hash = told.order_hash
             AND carried_reversal.card = told.card AND (told.announced IS NULL OR EXISTS (SELECT 1 FROM hand_over
-            WHERE hand_over.terminal = told.terminal AND hand_over.intent = told.announced AND hand_over.handed = 0))) AS undone
+            WHERE hand_over.terminal = told.terminal AND hand_over.intent = told.announced AND hand_over.handed = 0)))
+         + (SELECT count(*) FROM undone_by_issuer WHERE undone_by_issuer.order_hash = told.order_hash
+            AND undone_by_issuer.card = told.card AND EXISTS (SELECT 1 FROM hand_over
+            WHERE hand_over.terminal = told.terminal AND hand_over.intent = told.announced AND hand_over.handed = 0)) AS undone
          FROM (SELECT DISTINCT person, programme, entitlement, line_type, period FROM told_payment WHERE order_hash = $1) AS line
          JOIN told_payment AS told ON told.person = line.person AND told.programme = line.programme
          AND told.entitlement = line.entitlement AND told.line_type = line.line_type AND told.period = line.period

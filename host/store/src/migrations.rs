@@ -82,6 +82,11 @@ pub(crate) fn migrations(engine: Engine) -> Migrator {
             "carried scripts",
             include_str!("../migrations/0022_carried_scripts.sql"),
         ),
+        version(
+            23,
+            "undone by issuer for each card",
+            include_str!("../migrations/0023_undone_by_issuer_for_each_card.sql"),
+        ),
     ])
 }
 

@@ -11,7 +11,7 @@ use card_spec::signed::Signed;
 use card_spec::values::CardNumber;
 use sqlx::{AnyConnection, AssertSqlSafe};
 
-use crate::bookings::Told;
+use crate::bookings::{State, Told};
 use crate::cards::{Card, wrong_state};
 use crate::maintenance::CardReceipt;
 use crate::operations::log;
@@ -65,8 +65,8 @@ impl Store {
     /// # Errors
     /// [`StoreError::Database`].
     pub fn not_handed_as_told(&self, terminal: &str) -> Result<Vec<u32>, StoreError> {
-        let by_journal = "EXISTS (SELECT 1 FROM undone_order WHERE undone_order.order_hash = told.order_hash)
-             AND NOT EXISTS (SELECT 1 FROM undone_by_issuer WHERE undone_by_issuer.order_hash = told.order_hash)";
+        let by_journal =
+            "EXISTS (SELECT 1 FROM undone_order WHERE undone_order.order_hash = told.order_hash)";
         self.not_handed_but(terminal, by_journal)
     }
 
@@ -119,15 +119,16 @@ pub(crate) async fn not_handed_by_hand(
     row.map(|row| octets(&row, "order_hash")).transpose()
 }
 
-/// The order of this terminal's payment if its card tells that it has undone it.
+/// The order of this terminal's payment if its card tells that it has undone it, at a terminal or by a script of the issuer.
 pub(crate) async fn told_undone(
     connection: &mut AnyConnection,
     terminal: &str,
     intent: u32,
 ) -> Result<Option<[u8; 32]>, StoreError> {
     let sql = "SELECT told.order_hash AS order_hash FROM told_payment AS told
-               JOIN carried_reversal ON carried_reversal.order_hash = told.order_hash AND carried_reversal.card = told.card
-               WHERE told.terminal = $1 AND told.announced = $2";
+               WHERE told.terminal = $1 AND told.announced = $2 AND (EXISTS (SELECT 1 FROM carried_reversal AS its
+                   WHERE its.order_hash = told.order_hash AND its.card = told.card)
+               OR EXISTS (SELECT 1 FROM undone_by_issuer AS its WHERE its.order_hash = told.order_hash AND its.card = told.card))";
     let query = sqlx::query(sql).bind(terminal).bind(i64::from(intent));
     let row = query.fetch_optional(connection).await?;
     row.map(|row| octets(&row, "order_hash")).transpose()
@@ -209,8 +210,8 @@ pub(crate) async fn demand_not_handed(
     Err(wrong_state(card, "a payment of it that was not handed over"))
 }
 
-/// Books what an issuer script has undone, from the card's receipt for it: the payments of its line. One of money that was handed over,
-/// or of no payment that stands, is kept and changes nothing.
+/// Keeps that an issuer script has undone an order, from the card's receipt for it: the payments of its line, if it counts now. As long as
+/// no journal says that the money was not handed over, it changes nothing.
 pub(crate) async fn book_by_issuer(
     connection: &mut AnyConnection,
     actor: &Actor,
@@ -220,18 +221,18 @@ pub(crate) async fn book_by_issuer(
     let Some(order) = undone_by(receipt) else {
         return Ok(Vec::new());
     };
+    let sql =
+        "INSERT INTO undone_by_issuer (order_hash, card, counter) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING";
+    let query = sqlx::query(sql).bind(order.to_vec()).bind(card.to_string());
+    let query = query.bind(i64::from(receipt.counter));
+    query.execute(&mut *connection).await?;
+    let told = bookings::settle_line(connection, &order, false).await?;
     let subject = format!("{card}-{}", receipt.counter);
-    if !not_handed_of(connection, card).await?.contains(&order) {
+    let own = told.iter().find(|told| told.order == order);
+    if !own.is_some_and(|own| own.before != Some(State::Undone) && own.now == State::Undone) {
         log(connection, actor, "undone-payment-not-booked", &subject).await?;
         return Ok(Vec::new());
     }
-    let told = bookings::tell_undone(connection, &order).await?;
-    sqlx::query("INSERT INTO undone_by_issuer (order_hash, card, counter) VALUES ($1, $2, $3)")
-        .bind(order.to_vec())
-        .bind(card.to_string())
-        .bind(i64::from(receipt.counter))
-        .execute(&mut *connection)
-        .await?;
     log(connection, actor, "payment-undone-by-issuer", &subject).await?;
     Ok(told)
 }
