@@ -11,7 +11,8 @@ use ansinh_store::maintenance::{CardPayments, CardReceipt, SeenReceipt};
 use card_spec::payment::{HolderCheckMethod, Order, Receipt, ReceiptKind, Recipient};
 use card_spec::values::Amount;
 use common::{
-    Bench, Till, active_card, alter, approve_everybody, delivery, encode, key, receipt_body, signed, updated,
+    Bench, Till, active_card, alter, approve_everybody, delivery, encode, encode_reversal, key, receipt_body,
+    reversal_receipt, signed, updated,
 };
 
 impl Bench {
@@ -41,11 +42,33 @@ impl Bench {
         }
     }
 
+    /// What the first card keeps of having undone an order.
+    fn undone(&self, order: &Order<'_>) -> CardReceipt {
+        let card = &self.cards[0];
+        let object = encode_reversal(&self.till.reversal(order));
+        let body = reversal_receipt(order, card, &object);
+        CardReceipt {
+            counter: body.counter,
+            kind: body.kind as u8,
+            object_hash: body.object_hash,
+            receipt: signed(&body, &card.signing),
+            object,
+        }
+    }
+
     /// The first card is read.
     fn see(&self, receipt: CardReceipt) -> CardPayments {
-        let payment = carried_payment(&self.store, &receipt).unwrap();
-        let (number, counter) = (self.cards[0].number, receipt.counter);
-        let seen = [SeenReceipt { receipt, payment }];
+        self.see_all([receipt])
+    }
+
+    /// The same, in this order.
+    fn see_all<const N: usize>(&self, receipts: [CardReceipt; N]) -> CardPayments {
+        let number = self.cards[0].number;
+        let counter = receipts.iter().map(|receipt| receipt.counter).max().unwrap();
+        let seen = receipts.map(|receipt| SeenReceipt {
+            payment: carried_payment(&self.store, &receipt).unwrap(),
+            receipt,
+        });
         self.store
             .card_seen(&self.lan, &number, 1, counter, &seen)
             .unwrap();
@@ -98,6 +121,19 @@ fn a_payment_comes_home_through_its_card_and_is_recognised_in_the_journal_later(
     );
     assert_eq!(taken.paid_twice, [] as [u32; 0]);
     assert_eq!(bench.store.payments().unwrap(), booked);
+}
+
+/// Newest first, as a card is read: the line is in the books by the later order when the one that was undone is told.
+#[test]
+fn a_payment_that_the_card_has_undone_is_no_word_against_it() {
+    let bench = Bench::new();
+    let first = bench.till.order(&bench.list, 0, &bench.cards[0]);
+    let again = bench.carried_with(3, |order| order.nonce = [9; 16], |_| {});
+    let read = bench.see_all([again, bench.undone(&first), bench.carried(1)]);
+    assert_eq!(read, payments(1, &[]));
+    // One that it has not undone is.
+    let twice = bench.carried_with(4, |order| order.nonce = [7; 16], |_| {});
+    assert_eq!(bench.see(twice), payments(1, &[4]));
 }
 
 #[test]

@@ -491,7 +491,8 @@ async fn from_card_only(connection: &mut AnyConnection, card: &CardNumber) -> Re
 
 async fn unbooked(connection: &mut AnyConnection, card: &CardNumber) -> Result<Vec<u32>, StoreError> {
     let sql = "SELECT counter FROM card_receipt WHERE card = $1 AND kind = 1 AND NOT EXISTS
-               (SELECT 1 FROM payment WHERE payment.order_hash = card_receipt.object_hash) ORDER BY counter";
+               (SELECT 1 FROM told_payment AS told WHERE told.order_hash = card_receipt.object_hash
+                AND (told.is_apart = 0 OR told.reversed = 1)) ORDER BY counter";
     let rows = sqlx::query(sql)
         .bind(card.to_string())
         .fetch_all(connection)
