@@ -513,3 +513,32 @@ fn a_receipt_of_the_issuers_script_counts_as_soon_as_the_journal_tells_the_clerk
         assert_eq!(bench.not_handed(), [0; 0]);
     }
 }
+
+#[test]
+fn the_issuer_undoes_a_second_payment_whose_money_was_not_handed_over() {
+    let mut bench = Bench::new();
+    bench.paid();
+    let order = bench.till.order(&bench.list, 0, &bench.cards[0]);
+    let (hash, intent) = (sha256(&[&encode(&order)]), order.sequence);
+    let announced = bench.till.intent(&order);
+    let receipt = receipt(&order, &bench.cards[0], 4, &bench.cards[0].signing);
+    let paid = bench.till.paid(&receipt);
+    let taken = bench.take(&[announced, paid].concat()).unwrap();
+    assert_eq!(taken.paid_twice, [intent]);
+    assert!(matches!(
+        bench.undoing(hash, 0),
+        Err(StoreError::WrongState { .. })
+    ));
+    bench.say(Event::NotHanded { intent, order: None });
+    assert_eq!(bench.not_handed(), [intent]);
+    let script = bench.undoing(hash, 0).unwrap();
+    bench.executed(&script);
+    assert_eq!((bench.standing(), bench.not_handed()), (1, vec![]));
+    let log = bench.store.operations().unwrap();
+    let cleared = format!("{}-{intent}", bench.till.name);
+    let is_cleared = |act: &str| act == "second-payment-cleared";
+    assert!(
+        log.iter()
+            .any(|told| is_cleared(&told.action) && told.subject == cleared)
+    );
+}

@@ -184,9 +184,9 @@ pub(crate) async fn not_handed_of(
     connection: &mut AnyConnection,
     card: &CardNumber,
 ) -> Result<Vec<[u8; 32]>, StoreError> {
-    let sql = "SELECT payment.order_hash AS order_hash FROM payment
+    let sql = "SELECT payment.order_hash AS order_hash FROM standing_payment AS payment
                JOIN hand_over ON hand_over.terminal = payment.terminal AND hand_over.intent = payment.announced
-               WHERE payment.card = $1 AND payment.reversed = 0 AND hand_over.handed = 0
+               WHERE payment.card = $1 AND hand_over.handed = 0
                ORDER BY payment.card_counter DESC";
     let rows = sqlx::query(sql)
         .bind(card.to_string())
