@@ -4,7 +4,7 @@
 
 mod common;
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use ansinh_payout::{JournalIngestion, make_payment_list};
 use ansinh_store::journal::Ingestion;
@@ -117,12 +117,20 @@ impl World {
         let told = &self.told;
         assert_eq!((&told.paid_twice, &told.brought_second), (&vec![], &vec![]));
         assert_eq!((told.unfounded_reversals.len(), told.brought_unlisted), (0, 0));
+        assert_eq!(self.accused(), [""; 0]);
+    }
+
+    /// The names of which the operations log's last word is that they are second payments.
+    fn accused(&self) -> Vec<String> {
         let log = self.bench.store.operations().unwrap();
-        let subjects = |action: &str| -> BTreeSet<String> {
-            let acts = log.iter().filter(|act| act.action == action);
-            acts.map(|act| act.subject.clone()).collect()
-        };
-        assert!(subjects("second-payment-not-booked").is_subset(&subjects("second-payment-cleared")));
+        let words = log.into_iter().filter_map(|act| match act.action.as_str() {
+            "second-payment-not-booked" => Some((act.subject, true)),
+            "second-payment-cleared" => Some((act.subject, false)),
+            _ => None,
+        });
+        let last: BTreeMap<String, bool> = words.collect();
+        let accused = last.into_iter().filter(|(_, is_accused)| *is_accused);
+        accused.map(|(name, _)| name).collect()
     }
 
     fn order(&self, place: usize) -> [u8; 32] {
@@ -251,6 +259,26 @@ fn a_second_payment_is_told_once_however_often_its_card_is_read() {
     let log = world.bench.store.operations().unwrap();
     let told = log.iter().filter(|act| act.action == "second-payment-not-booked");
     assert_eq!(told.count(), 1);
+}
+
+/// Whoever has a card's key signs two orders under one counter, and undoes one of them.
+#[test]
+fn what_clears_one_payment_clears_no_other_under_the_same_counter() {
+    let mut world = World::new(Between::Nothing);
+    world.say(Word::Journal);
+    let bench = &mut world.bench;
+    let orders = [3, 4].map(|nonce| Order {
+        nonce: [nonce; 16],
+        ..bench.till.order(&bench.list, 0, &bench.cards[0])
+    });
+    let (_, undone) = undo(bench, &orders[0]);
+    let told = orders.map(|order| kept(bench, &order, 5));
+    world.kept = told.into_iter().chain([undone]).collect();
+    for place in 0..3 {
+        world.say(Word::Card(place));
+    }
+    assert_eq!(world.told.brought_second, [world.order(1)]);
+    assert_eq!(world.accused().len(), 1);
 }
 
 /// The clerk's word is in the ledger, then the terminal burns with the receipt for it: the card's own copy is enough.

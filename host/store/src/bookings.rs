@@ -95,7 +95,7 @@ impl Told {
             .then(|| format!("{}-{}", self.terminal, self.intent));
         let counter = self
             .card_counter
-            .map(|counter| format!("{}-{counter}", self.card));
+            .map(|counter| receipt_name(&self.card, counter, &self.order));
         announced.into_iter().chain(counter)
     }
 }
@@ -209,15 +209,20 @@ pub(crate) async fn settle_line(
 /// The operations log's word for a receipt whose order is for no listed line.
 pub(crate) const OF_NO_LINE: &str = "receipt-of-no-line";
 
-/// Writes down, once, that a receipt is kept and books nothing. `false` if that was written down before. Its name has what it is for, since
-/// whoever has the key of a card can sign two receipts under one counter, and the second is told like the first.
+/// What the operations log calls a receipt. The name has what the receipt is for, since whoever has the key of a card can sign two under one
+/// counter, and what is said of one is not said of the other.
+fn receipt_name(card: &CardNumber, counter: u32, object: &[u8; 32]) -> String {
+    format!("{card}-{counter}-{:.16}", hex::encode(object))
+}
+
+/// Writes down, once, that a receipt is kept and books nothing. `false` if that was written down before.
 pub(crate) async fn note_receipt(
     connection: &mut AnyConnection,
     actor: &Actor,
     act: &str,
     (card, counter, object): (&CardNumber, u32, &[u8; 32]),
 ) -> Result<bool, StoreError> {
-    let subject = format!("{card}-{counter}-{:.16}", hex::encode(object));
+    let subject = receipt_name(card, counter, object);
     if is_logged(connection, act, &subject).await? {
         return Ok(false);
     }
