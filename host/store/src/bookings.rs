@@ -9,6 +9,10 @@
 //! - any other that stands is a **second payment**: two orders have paid one line, or what undid one of them is not told yet.
 //!
 //! A line of which any payment stands is due to nobody.
+//!
+//! The table `payment` has what is in the books (`reversed` 0, one of a line at most) and what was undone there; `second_payment` has the
+//! second payments, and such as were told or undone beside the books. So whether a payment was told, or stands, neither of them knows:
+//! ask the views `told_payment` and `standing_payment`. Only what is in the books may be asked of `payment` with `reversed` 0.
 
 use card_spec::values::CardNumber;
 use sqlx::any::AnyRow;
@@ -28,8 +32,11 @@ type OrderHash = [u8; 32];
 /// What a payment is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum State {
+    /// It stands, and is in the books.
     Booked,
+    /// Wherever it is kept.
     Undone,
+    /// It stands, and is not in the books.
     Second,
 }
 

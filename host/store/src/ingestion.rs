@@ -17,7 +17,8 @@ pub struct Ingestion {
     pub stored: u64,
     /// Entries that were there already.
     pub known: u64,
-    /// Payments that were booked before, because their cards had told of them.
+    /// Payments told now that change no sum of the books: those that were told before by their cards, those that are undone already, and
+    /// those that take the place of another one of their line, which only its card tells of.
     pub carried: u64,
     /// Payments of other terminals booked, because their cards have told of them here.
     pub brought: u64,

@@ -2,7 +2,7 @@
 //!
 //! Whoever calls has verified signatures and chain; this module keeps one entry per (terminal, sequence), books each line at
 //! most once, and acknowledges only what is committed. A payment has two witnesses, the terminal's journal and the card: it is
-//! booked for the first that tells of it, here or at another terminal, and recognised at the next.
+//! kept when the first tells of it, and recognised at the next. Which of a line's payments is in the books `bookings.rs` decides.
 
 use card_spec::values::CardNumber;
 use sqlx::{AnyConnection, Row as _};

@@ -1,8 +1,9 @@
-//! Money that was not handed over (DATA 5.5): the payment is booked until the terminal's journal has told, in this order, that the
-//! money is still there, which reversal goes to the card, and the card's receipt for it. Then its line is unpaid again.
+//! Money that was not handed over (DATA 5.5): the payment stands until the terminal's journal has told, in this order, that the money is
+//! still there, which reversal goes to the card, and the card's receipt for it. Then its line is unpaid again.
 //!
-//! Of payments that no terminal can undo any more the issuer undoes those of which a committed journal tells the first of the three,
-//! by a script (SPEC 13.7); the card's receipt for it, read back, stands for the other two.
+//! Where the journal tells only the first of the three, the card's own word stands for the other two, whichever comes home first: its
+//! receipt of the reversal, read at another terminal or at the station (DATA 5.6), or of a script by which the issuer has undone what no
+//! terminal can undo any more (SPEC 13.7). The terminal hears of neither, so its journal may go on to tell of that payment.
 
 use card_spec::journal::EncodedReversal;
 use card_spec::payment::ReceiptKind;
