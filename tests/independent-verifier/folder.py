@@ -4,6 +4,7 @@ from __future__ import annotations
 import datetime
 import hashlib
 import re
+from collections.abc import Callable
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -40,6 +41,13 @@ class Findings:
             yield
         except Refused as refused:
             self.lines.append(f"{where}: {refused}")
+
+    def none_in(self, where: str, work: Callable[[], object]) -> bool:
+        """Does this work, `about` what is there: is nothing found?"""
+        before = len(self.lines)
+        with self.about(where):
+            work()
+        return len(self.lines) == before
 
 
 class Folder:

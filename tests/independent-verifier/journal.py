@@ -22,6 +22,11 @@ class Payment(NamedTuple):
     where: str
     order: SimpleNamespace
     receipt: SimpleNamespace
+    is_proven: bool = True  # order, list, card and receipt agree
+
+    def meant(self) -> tuple[bytes, str]:
+        """A card's word is about its own payment of an order, whatever another card says of that order."""
+        return self.order.hash, self.receipt.card_number
 
 
 class NotHanded(NamedTuple):
@@ -54,6 +59,7 @@ class Journal:
         self._newest_list = 0
         self._block_list: SimpleNamespace | None = None
         self._open: dict[bytes, SimpleNamespace] = {}
+        self._fitting: set[bytes] = set()  # orders that their lists and cards prove
         self._drawer: str | None = None  # whose cash it is
         self._cash = 0
         self._unhanded: dict[int, Payment] = {}
@@ -170,7 +176,8 @@ class Journal:
         self._order_in_place(where, order, body)
         self.findings.check(len(self._open) < OPEN_INTENTS, where, "while as many Intents are open as can be (DATA 5.3)")
         self._open[order.hash] = order
-        self._order_fits_line(where, order)
+        if self.findings.none_in(where, lambda: self._order_fits_line(where, order)):
+            self._fitting.add(order.hash)
 
     def _manual_paid(self, where: str, content: SimpleNamespace, body: SimpleNamespace) -> None:
         """DATA 5.7."""
@@ -178,11 +185,14 @@ class Journal:
         o.check_manual_order(order)
         check(self._operators > 0, where, "a second operator without a list of operators (DATA 5.7)")
         self._order_in_place(where, order, body)
-        self._unhanded[order.sequence] = Payment(where, order, None)
-        self.by_hand.append(self._unhanded[order.sequence])
         check(content.card_number in self.issued.by_number(), where, "a card that is not there (DATA 5.7)")
-        payment_list = self._line_of_order(where, order, content.card_number)
-        check(order.amount <= (payment_list.by_hand_up_to or 0), where, "by hand what the list does not allow (DATA 5.7)")
+        is_allowed = self.findings.none_in(where, lambda: self._allowed_by_hand(where, order, content.card_number))
+        self._unhanded[order.sequence] = Payment(where, order, None, is_allowed)
+        self.by_hand.append(self._unhanded[order.sequence])
+
+    def _allowed_by_hand(self, where: str, order: SimpleNamespace, card_number: str) -> None:
+        most = self._line_of_order(where, order, card_number).by_hand_up_to or 0
+        self.findings.check(order.amount <= most, where, "by hand what the list does not allow (DATA 5.7)")
 
     def _order_in_place(self, where: str, order: SimpleNamespace, body: SimpleNamespace) -> None:
         check = self.findings.check
@@ -231,10 +241,13 @@ class Journal:
         order = self._open.pop(receipt.object_hash, None)
         if order is None:
             raise Refused("receipt is not for an open Intent (DATA 5.3)")
-        self.payments.append(Payment(where, order, receipt))
+        is_answered = self.findings.none_in(where, lambda: self._receipt_fits(where, order, content))
+        self.payments.append(Payment(where, order, receipt, is_answered and order.hash in self._fitting))
         self._unhanded[order.sequence] = self.payments[-1]
         self.folder.matches_signature(f"receipts/{self.terminal}-{order.sequence}", receipt.encoded, content.signature)
-        card = self.issued.cards.get(order.cso_hash)
+
+    def _receipt_fits(self, where: str, order: SimpleNamespace, content: SimpleNamespace) -> None:
+        receipt, card = content.receipt, self.issued.cards.get(order.cso_hash)
         if card is None:
             raise Refused("receipt of a card that is not there")
         o.verify_bytes(receipt.encoded, content.signature, card.signing_key)
@@ -270,15 +283,24 @@ class Journal:
         self.others.append(ReadBack(where, receipt))
         if content.order is None:
             return self.carried_reversals.add((done.order_hash, receipt.card_number))
-        self.carried.append(Payment(where, done, receipt))
+        is_listed = self.findings.none_in(where, lambda: self._carried_fits_line(where, done, receipt.card_number))
+        is_own = self.findings.none_in(where, lambda: self._carried_fits_card(where, done, receipt))
+        if is_listed:  # whoever has a card's key can have it sign orders for others' lines
+            self.carried.append(Payment(where, done, receipt, is_own))
+
+    def _carried_fits_line(self, where: str, done: SimpleNamespace, card_number: str) -> None:
         lists = [known for known in self.issued.lists.values()
                  if (known.root, known.terminal) == (done.list_root, done.terminal)]
-        card = self.issued.cards.get(done.cso_hash)
-        if not lists or card is None:
-            raise Refused("carried order of a list or card that is not there (DATA 5.6)")
+        if not lists:
+            raise Refused("carried order of a list that is not there (DATA 5.6)")
         line = lists[0].lines.get(done.line_number)
-        fits = line is not None and (done.line_key, done.amount, card.card_number) == (line.line_key, line.amount, line.card_number)
-        check(fits, where, "carried order and list line disagree (DATA 3.2)")
+        fits = line is not None and (done.line_key, done.amount, card_number) == (line.line_key, line.amount, line.card_number)
+        self.findings.check(fits, where, "carried order and list line disagree (DATA 3.2)")
+
+    def _carried_fits_card(self, where: str, done: SimpleNamespace, receipt: SimpleNamespace) -> None:
+        card, check = self.issued.cards.get(done.cso_hash), self.findings.check
+        if card is None:
+            raise Refused("carried order of a card that is not there (DATA 5.6)")
         own = (receipt.card_number, receipt.version) == (card.card_number, card.version)
         check(own, where, "card number or version of another card security object (SPEC 9.4)")
         check((receipt.holder_check[0] == PIN) == (done.method == PIN), where, "holder check does not fit the order (SPEC 9.4)")
@@ -397,21 +419,20 @@ def undone_by_issuer(name: str, receipt: SimpleNamespace, folder: Folder, certif
 
 
 def only_carried(journals: list[Journal]) -> list[Payment]:
-    """Payments of which only their cards tell, each once, but for those that they tell undone (DATA 5.6)."""
-    known = {payment.order.hash for journal in journals for payment in journal.payments}
+    """Payments of listed lines of which only their cards tell, each once, but for those that they tell undone (DATA 5.6)."""
+    known = {payment.meant() for journal in journals for payment in journal.payments}
     undone = {told for journal in journals for told in journal.carried_reversals}
-    carried: dict[bytes, Payment] = {}
+    carried: dict[tuple[bytes, str], Payment] = {}
     for journal in journals:
         for payment in journal.carried:
-            carried.setdefault(payment.order.hash, payment)
-    return [payment for order, payment in carried.items()
-            if order not in known and (order, payment.receipt.card_number) not in undone]
+            carried.setdefault(payment.meant(), payment)
+    return [payment for meant, payment in carried.items() if meant not in known | undone]
 
 
 def check_receipts(payments: list[Payment], beside: list[Payment], reversed_orders: set[bytes], others: list[ReadBack], issued: Issued, findings) -> None:
     """No line paid twice, also by those `beside` (by hand, and told by cards alone), but for what was reversed (SPEC 9.8); each card's receipts in one chain (SPEC 9.4) and under its caps (SPEC 9.5)."""
     paid: dict[o.LineKey, str] = {}
-    for payment in payments + beside:
+    for payment in sorted(payments + beside, key=lambda payment: not payment.is_proven):  # what is not proven accuses nobody
         if payment.order.hash in reversed_orders:
             continue
         first = paid.setdefault(payment.order.line_key, payment.where)
@@ -424,7 +445,7 @@ def check_receipts(payments: list[Payment], beside: list[Payment], reversed_orde
                 known.add(receipt.hash)
                 own.append(Payment(where, None, receipt))
         previous, month, spent = versions[0].hash, "", 0
-        for expected, (where, order, receipt) in enumerate(sorted(own, key=lambda one: one.receipt.counter), 1):
+        for expected, (where, order, receipt, _) in enumerate(sorted(own, key=lambda one: one.receipt.counter), 1):
             findings.check(receipt.counter == expected, where, f"receipt {receipt.counter}, expected {expected} (SPEC 9.4)")
             findings.check(receipt.previous == previous, where, "does not follow the card's receipt before it (SPEC 9.4)")
             previous = receipt.hash

@@ -13,6 +13,15 @@ use crate::finding::{Code, Findings, Place};
 use crate::journal::{Journal, Pass, Payment};
 use crate::orders::repeats;
 
+/// What the lists say of an order of another terminal.
+#[derive(Clone, Copy, Default)]
+struct Listing {
+    /// The issuer listed the line for that terminal and this card.
+    is_listed: bool,
+    /// And list, day and card are in order.
+    is_proven: bool,
+}
+
 /// A receipt of another terminal's doing, which its card has signed.
 #[derive(Clone, Debug)]
 pub(crate) struct Carried {
@@ -22,6 +31,8 @@ pub(crate) struct Carried {
     sequence: u32,
     /// `None` for a reversal.
     pub(crate) payment: Option<Payment>,
+    /// Does its order repeat a line of its card that the issuer listed for that terminal?
+    is_listed: bool,
     /// Hash of the order that a reversal undoes, and its card.
     undoes: Option<(Digest, CardNumber)>,
 }
@@ -40,9 +51,10 @@ impl<V: Verify> Pass<'_, V> {
             return;
         }
         let signed = receipt.signed();
+        let mut listing = Listing::default();
         let payment = carried.order().map(|order| {
-            let listed = self.check_other_list(order.order(), place);
-            self.answered(&order, &signed, genuine && listed, place)
+            listing = self.check_other_list(order.order(), &signed.claimed().card_number, place);
+            self.answered(&order, &signed, genuine && listing.is_proven, place)
         });
         if payment.is_none() {
             let link = (place.clone(), *signed.claimed(), signed.hash());
@@ -53,21 +65,22 @@ impl<V: Verify> Pass<'_, V> {
             terminal: source.terminal,
             sequence: source.sequence,
             payment,
+            is_listed: listing.is_listed,
             undoes: carried
                 .reversal()
                 .map(|reversal| (reversal.reversal().order_hash, signed.claimed().card_number)),
         });
     }
 
-    /// The order repeats a line that the issuer listed for the terminal that it names, on a day of list and terminal; false if that is
-    /// not proven. What was in force there its own journal tells.
-    fn check_other_list(&mut self, order: &Order<'_>, place: &Place) -> bool {
+    /// The order repeats a line that the issuer listed for the terminal that it names, on a day of list and terminal. What was in force
+    /// there its own journal tells. `signer` is the card that has signed.
+    fn check_other_list(&mut self, order: &Order<'_>, signer: &CardNumber, place: &Place) -> Listing {
         let card = self.context.cards.by_cso(&order.cso_hash);
         let mut lists = self.context.issued.lists_by_root(&order.list_root);
         let Some((_, list)) = lists.find(|(_, list)| list.terminal == order.terminal) else {
             let text = format!("no list among the files is the order's, for {}", order.terminal);
             self.find(Code::OrderList, place, text);
-            return false;
+            return Listing::default();
         };
         let line = list.line(order.line_number);
         let matches = line.is_some_and(|line| repeats(order, line, card.map(|card| card.number)));
@@ -87,11 +100,17 @@ impl<V: Verify> Pass<'_, V> {
             );
             self.find(Code::OrderDate, place, text);
         }
-        list.proven && matches && in_time && card.is_some_and(|card| card.proven)
+        // Whoever has the key of a card can have it sign orders for other cards' lines.
+        let is_listed = list.proven && matches && line.is_some_and(|line| line.card_number == *signer);
+        Listing {
+            is_listed,
+            is_proven: is_listed && in_time && card.is_some_and(|card| card.proven),
+        }
     }
 }
 
-/// Compares with the journals of the terminals that they are of. Gives the payments that no journal at hand shows, each once.
+/// Compares with the journals of the terminals that they are of. Gives the payments of listed lines that no journal at hand shows, each
+/// once. A card's word is about its own payment of an order, whatever other cards say of the same order.
 pub(crate) fn check<'j>(
     journals: &'j BTreeMap<TerminalName, Journal>,
     findings: &mut Findings,
@@ -99,7 +118,7 @@ pub(crate) fn check<'j>(
     let known: HashSet<_> = journals
         .values()
         .flat_map(|journal| &journal.payments)
-        .map(|payment| payment.order_hash)
+        .map(meant)
         .collect();
     let mut reach: BTreeMap<TerminalName, (u32, &Place)> = BTreeMap::new();
     let carried = || journals.values().flat_map(|journal| &journal.carried);
@@ -116,7 +135,7 @@ pub(crate) fn check<'j>(
         let Some(payment) = &carried.payment else {
             continue;
         };
-        if known.contains(&payment.order_hash) || !told.insert(payment.order_hash) {
+        if known.contains(&meant(payment)) || !told.insert(meant(payment)) {
             continue;
         }
         let text = format!(
@@ -125,7 +144,7 @@ pub(crate) fn check<'j>(
         );
         findings.add(Code::ReceiptUnpaid, &carried.place, text);
         // Its card has undone it since: its line is not paid by it.
-        if !undone.contains(&(payment.order_hash, payment.card)) {
+        if carried.is_listed && !undone.contains(&meant(payment)) {
             lost.push(payment);
         }
     }
@@ -134,4 +153,8 @@ pub(crate) fn check<'j>(
         check_reach(journals, &terminal, sequence, place, findings);
     }
     lost
+}
+
+fn meant(payment: &Payment) -> (Digest, CardNumber) {
+    (payment.order_hash, payment.card)
 }

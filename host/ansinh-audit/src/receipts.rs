@@ -329,7 +329,8 @@ fn compare(files: &ReceiptFiles, payment: &Payment, findings: &mut Findings) {
 }
 
 /// One (person, programme, entitlement, line type, period) is paid once, whatever list, card or terminal (promise 4), by card or by hand.
-/// What its card has undone is not paid, nor what was not handed over by hand. `lost` are those that no journal shows.
+/// What its card has undone is not paid, nor what was not handed over by hand. `lost` are those that no journal shows. What is not proven
+/// is found beside what is, in whichever journal it stands.
 pub(crate) fn check_once(
     journals: &BTreeMap<TerminalName, Journal>,
     lost: &[&Payment],
@@ -339,11 +340,13 @@ pub(crate) fn check_once(
     let by_card = journals.values().flat_map(|journal| &journal.payments);
     let by_card = by_card.chain(lost.iter().copied());
     let by_card = by_card.filter(|payment| !payment.reversed);
-    let by_card = by_card.map(|payment| (payment.line_key, payment.amount, &payment.place));
+    let by_card = by_card.map(|payment| (payment.proven, payment.line_key, payment.amount, &payment.place));
     let by_hand = journals.values().flat_map(|journal| &journal.by_hand);
     let by_hand = by_hand.filter(|payment| !payment.not_handed);
-    let by_hand = by_hand.map(|payment| (payment.line_key, payment.amount, &payment.place));
-    for (line_key, vnd, place) in by_card.chain(by_hand) {
+    let by_hand = by_hand.map(|payment| (payment.proven, payment.line_key, payment.amount, &payment.place));
+    let mut payments: Vec<_> = by_card.chain(by_hand).collect();
+    payments.sort_by_key(|(proven, ..)| !proven);
+    for (_, line_key, vnd, place) in payments {
         if let Some(first) = paid.get(&line_key) {
             let text = format!("{vnd} VND for a line that was paid at {first}");
             findings.add(Code::PaidTwice, place, text);

@@ -8,7 +8,7 @@ use std::num::NonZero;
 use std::path::Path;
 use std::process::Command;
 
-use ansinh_audit::audit;
+use ansinh_audit::{Code, Finding, audit};
 use card_spec::journal::{EncodedOrder, Event, Refusal, RefusalReason};
 use card_spec::payment::{HolderCheckMethod, LineType, Order, Receipt};
 use card_spec::values::{Amount, Period, Time};
@@ -46,7 +46,7 @@ const DIFFERENCES: &[(&str, &str, Finder)] = &[
     ("world person with two cards", "", Finder::Auditor),
 ];
 
-/// Tells for each folder whether there are findings.
+/// Tells the findings in each folder, one line for all of them.
 const SCRIPT: &str = "
 import sys
 from pathlib import Path
@@ -58,14 +58,14 @@ for folder in map(Path, sys.argv[2:]):
         findings, _ = verify_folder(folder, folder / '../root.pem')
     except Refused as refused:
         findings = [str(refused)]
-    print(findings[0].splitlines()[0] if findings else 'clean')
+    print('\\t'.join(finding.splitlines()[0] for finding in findings))
 ";
 
-/// Both verdicts on a ledger; `None` is a clean one.
+/// Both verdicts on a ledger; without findings it is a clean one.
 struct Verdicts {
     name: String,
-    ours: Option<String>,
-    theirs: Option<String>,
+    ours: Vec<Finding>,
+    theirs: Vec<String>,
 }
 
 fn judge(cases: Vec<(String, Files)>) -> Vec<Verdicts> {
@@ -107,9 +107,12 @@ fn judge(cases: Vec<(String, Files)>) -> Vec<Verdicts> {
                 &secret("root").public_key(),
                 NonZero::<usize>::MIN,
             );
-            let ours = report.unwrap().findings.first().map(ToString::to_string);
-            let theirs = (theirs != "clean").then(|| theirs.to_owned());
-            Verdicts { name, ours, theirs }
+            let findings = theirs.split('\t').filter(|finding| !finding.is_empty());
+            Verdicts {
+                name,
+                ours: report.unwrap().findings,
+                theirs: findings.map(str::to_owned).collect(),
+            }
         })
         .collect()
 }
@@ -118,7 +121,8 @@ fn judge(cases: Vec<(String, Files)>) -> Vec<Verdicts> {
 fn assert_found_by(finder: Finder, cases: Vec<(String, Files)>) {
     let mut wrong = Vec::new();
     for Verdicts { name, ours, theirs } in judge(cases) {
-        let found = match (&ours, &theirs) {
+        let (ours, theirs) = (ours.first(), theirs.first());
+        let found = match (ours, theirs) {
             (Some(_), Some(_)) => Finder::Both,
             (Some(_), None) => Finder::Auditor,
             (None, Some(_)) => Finder::Verifier,
@@ -134,6 +138,37 @@ fn assert_found_by(finder: Finder, cases: Vec<(String, Files)>) {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// Both say of the same entries, and of these, that they pay a line that was paid before.
+#[track_caller]
+fn assert_paid_twice(entries: &[(&str, u32)], cases: Vec<(String, Files)>) {
+    let expected: Vec<_> = entries
+        .iter()
+        .map(|(journal, entry)| format!("{journal} entry {entry}"))
+        .collect();
+    for Verdicts { name, ours, theirs } in judge(cases) {
+        let twice = ours.iter().filter(|finding| finding.code == Code::PaidTwice);
+        let entry = |finding: &Finding| {
+            let file = finding.place.file.rsplit('/').next().unwrap();
+            let terminal = file.strip_suffix(".journal").unwrap();
+            format!("{terminal} entry {}", finding.place.sequence.unwrap())
+        };
+        let mut by_auditor: Vec<_> = twice.map(entry).collect();
+        by_auditor.sort();
+        assert_eq!(by_auditor, expected, "{name}, auditor: {ours:?}");
+        let twice = theirs
+            .iter()
+            .filter(|finding| finding.contains("the line was paid before"));
+        let entry = |finding: &String| {
+            let (place, _) = finding.split_once(": ").unwrap();
+            let place = place.strip_prefix("journals/").unwrap();
+            place.replace(".journal", "")
+        };
+        let mut by_verifier: Vec<_> = twice.map(entry).collect();
+        by_verifier.sort();
+        assert_eq!(by_verifier, expected, "{name}, verifier: {theirs:?}");
+    }
 }
 
 fn november() -> Period {
@@ -474,4 +509,124 @@ fn broken_rules_are_found_by_both() {
         }),
     ]);
     assert_found_by(Finder::Both, cases);
+}
+
+/// An order for the third line of the first terminal's list, in no journal of it.
+fn lost_order(world: &World, change: impl Fn(&mut Order<'_>)) -> Vec<u8> {
+    let mut order = world.order(0, 0, 3);
+    order.nonce = [7; 16];
+    change(&mut order);
+    order.encode(&mut [0; Order::MAXIMUM_LENGTH]).unwrap().to_vec()
+}
+
+/// The second terminal tells what this card has signed for an order; whose line it is makes no difference to a card whose key somebody has.
+fn tell(world: &mut World, card: usize, order: &[u8]) {
+    let receipt = world.receipt(card, order);
+    let receipt = sign(&receipt, &world.cards[card].signing);
+    world.carry(1, order, &receipt);
+}
+
+fn tell_undone(world: &mut World, card: usize, order: &[u8]) {
+    let reversal = world.reversal(0, order).encode(&mut [0; 512]).unwrap().to_vec();
+    let receipt = world.reversal_receipt(card, &reversal);
+    let receipt = sign(&receipt, &world.cards[card].signing);
+    world.carry(1, &reversal, &receipt);
+}
+
+#[test]
+fn another_card_takes_no_payment_away_and_accuses_nobody_for_both() {
+    let second = World::standard().terminals[1].sequence;
+    let cases = worlds(&[
+        ("its card alone", &|world| {
+            world.refuse(1, 1);
+            world.refuse(1, 1);
+            let order = lost_order(world, |_| ());
+            tell(world, 2, &order);
+            world.pay(0, 0, 3);
+        }),
+        ("another card before", &|world| {
+            let order = lost_order(world, |_| ());
+            tell(world, 0, &order);
+            tell_undone(world, 0, &order);
+            tell(world, 2, &order);
+            world.pay(0, 0, 3);
+        }),
+    ]);
+    assert_paid_twice(&[("VNT0000002", second + 3)], cases);
+    let first = World::standard().terminals[0].sequence;
+    let cases = worlds(&[("in the journal, as another card's", &|world| {
+        let order = world.order(0, 0, 3);
+        let order = world.intent(0, &order);
+        let receipt = world.receipt(0, &order);
+        let intent = world.terminals[0].sequence;
+        world.paid(0, intent, &sign(&receipt, &world.cards[0].signing));
+        tell(world, 2, &order);
+    })]);
+    assert_paid_twice(&[("VNT0000001", first + 2)], cases);
+    let cases = worlds(&[
+        ("another card for the line", &|world| {
+            let order = lost_order(world, |_| ());
+            tell(world, 0, &order);
+            world.pay(0, 0, 3);
+        }),
+        ("another card for the line, as its own", &|world| {
+            let own = world.cards[0].cso_hash;
+            let order = lost_order(world, |order| order.cso_hash = own);
+            tell(world, 0, &order);
+            world.pay(0, 0, 3);
+        }),
+        ("another card and a payment by hand", &|world| {
+            let number = world.lists[0].lines[2].1.number;
+            assert_eq!(number, 3);
+            let order = lost_order(world, |_| ());
+            tell(world, 0, &order);
+            let order = world.order_by_hand(0, 0, 3);
+            world.pay_by_hand(0, 2, &order);
+        }),
+    ]);
+    assert_paid_twice(&[], cases);
+}
+
+/// The first terminal lies about a line that the second one has paid.
+#[test]
+fn a_forged_payment_accuses_no_proven_one_for_both() {
+    let first = World::standard().terminals[0].sequence;
+    let cases = worlds(&[("forged", &|world| {
+        let order = world.order(0, 1, 1);
+        let order = Order {
+            nonce: [7; 16],
+            ..order
+        };
+        let order = world.intent(0, &order);
+        let intent = world.terminals[0].sequence;
+        let receipt = world.receipt(3, &order);
+        world.paid(0, intent, &sign(&receipt, &secret("somebody")));
+    })]);
+    assert_paid_twice(&[("VNT0000001", first + 2)], cases);
+    // A line that the first terminal lists itself, and the second one has paid from a later list.
+    let second = World::standard().terminals[1].sequence;
+    let forge = |world: &mut World, key: &str| {
+        let lines = world.lists[0].lines.clone();
+        let lines = lines.into_iter().skip(2).take(1).map(|(card, mut line)| {
+            line.number = 1;
+            (card, line)
+        });
+        let list = world.issue_beside(1, &[2], lines.collect());
+        world.load_list(1, list);
+        let order = world.order(0, 0, 3);
+        let order = world.intent(0, &order);
+        let intent = world.terminals[0].sequence;
+        let mut receipt = world.receipt(2, &order);
+        if key == "somebody" {
+            world.cards[2].counter = 0;
+            world.cards[2].head = world.cards[2].cso_hash;
+            receipt.counter = 9;
+        }
+        world.paid(0, intent, &sign(&receipt, &secret(key)));
+        world.pay(1, list, 1);
+    };
+    let cases = worlds(&[("forged on its own list", &|world| forge(world, "somebody"))]);
+    assert_paid_twice(&[("VNT0000001", first + 2)], cases);
+    let cases = worlds(&[("genuine", &|world| forge(world, "card 3 signing"))]);
+    assert_paid_twice(&[("VNT0000002", second + 3)], cases);
 }
