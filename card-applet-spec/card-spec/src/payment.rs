@@ -326,6 +326,9 @@ impl<'a> Field<'a> for Receipt {
             kind: Field::read(&mut members, 0x86)?,
         };
         members.finish()?;
+        if receipt.counter == 0 {
+            return Err(Error::Value(0x82));
+        }
         let holder_present = matches!(receipt.kind, ReceiptKind::Payment | ReceiptKind::Reversal);
         if receipt.holder_check.pin_verified && !holder_present {
             return Err(Error::Value(0x85));

@@ -209,6 +209,25 @@ mod receipt {
     }
 
     #[test]
+    fn counts_from_1() {
+        for counter in [0, 1, u32::MAX] {
+            let receipt = Receipt {
+                counter,
+                ..receipt(ReceiptKind::Payment, true)
+            };
+            let mut buffer = [0; 200];
+            let bytes = encode_body(&receipt, &mut buffer).unwrap();
+            let read = Receipt::read(&mut Reader::new(bytes), Receipt::TAG);
+            let expected = if counter == 0 {
+                Err(Error::Value(0x82))
+            } else {
+                Ok(receipt)
+            };
+            assert_eq!(read, expected, "{counter}");
+        }
+    }
+
+    #[test]
     fn holds_method_and_tries_in_two_bytes() {
         for pin_verified in [false, true] {
             for tries_left in 0..=15 {

@@ -6,8 +6,8 @@ mod common;
 use ansinh_payout::{EntryError, IngestionError, JournalIngestion, Rejected, acknowledge};
 use ansinh_store::journal::Ingestion;
 use ansinh_store::{Store, StoreError};
-use card_spec::crypto::PortableP256;
-use card_spec::journal::{Acknowledgement, Event, Refusal, RefusalReason};
+use card_spec::crypto::{PortableP256, SecretKey, Sign as _};
+use card_spec::journal::{Acknowledgement, Entry, Event, Refusal, RefusalReason};
 use card_spec::payment::{HolderCheckMethod, Order, Receipt, ReceiptKind, Recipient};
 use card_spec::signed::Signed;
 use card_spec::values::Amount;
@@ -514,4 +514,41 @@ fn a_failing_ledger_is_no_rejection_and_stores_nothing() {
     alter(&bench.location, "ALTER TABLE elsewhere RENAME TO payment");
     assert_eq!(bench.held(), 0);
     assert_eq!(bench.take(&entries).unwrap().booked, 1);
+}
+
+/// A signed object's body in which the receipt's counter is 0 instead of 1, and its signature.
+fn with_counter_0(body: &[u8], signer: &SecretKey) -> Vec<u8> {
+    const VERSION_AND_COUNTER: [u8; 10] = [0x81, 2, 0, 1, 0x82, 4, 0, 0, 0, 1];
+    let is_it = |bytes: &[u8]| bytes == VERSION_AND_COUNTER;
+    let mut body = body.to_vec();
+    if let Some(place) = body.windows(10).position(is_it) {
+        body[place + 9] = 0;
+    }
+    let Ok(signature) = signer.sign(&body);
+    [&body, &[0x5F, 0x37, 64][..], signature.as_bytes()].concat()
+}
+
+/// Receipts count from 1 (SPEC 9.4). A journal that has another is refused as any that nobody can read, and not for a fault of the ledger.
+#[test]
+fn a_receipt_with_the_counter_0_is_malformed() {
+    let mut bench = Bench::new();
+    let order = bench.till.order(&bench.list, 0, &bench.cards[0]);
+    let intent = bench.till.intent(&order);
+    let card = &bench.cards[0];
+    let receipt = receipt(&order, card, 1, &card.signing);
+    let paid = bench.till.paid(&receipt);
+    let of_card = Signed::<Receipt>::parse(&receipt).unwrap();
+    let inner = &receipt[receipt.len() - of_card.signed_bytes().len() - 67..];
+    let changed = with_counter_0(of_card.signed_bytes(), &card.signing);
+    let body = Signed::<Entry<'_>>::parse(&paid).unwrap().signed_bytes().to_vec();
+    let place = body
+        .windows(inner.len())
+        .position(|bytes| bytes == inner)
+        .unwrap();
+    let body = [&body[..place], &changed, &body[place + inner.len()..]].concat();
+    let header = &paid[..paid.len() - body.len() - 67];
+    let paid = [header, &with_counter_0(&body, &bench.till.journal)].concat();
+    let rejected = bench.take(&[intent, paid].concat()).unwrap_err();
+    assert!(matches!(rejected.reason, EntryError::Encoding(_)), "{rejected}");
+    assert_eq!((rejected.sequence, rejected.taken.stored), (2, 1));
 }

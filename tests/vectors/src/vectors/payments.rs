@@ -110,6 +110,7 @@ pub(super) fn receipt(world: &World) -> Kind {
             ("kind 0", 0x86, &[0]),
             ("kind 5", 0x86, &[5]),
             ("a counter of 3 bytes", 0x82, &[0, 0, 1]),
+            ("the counter 0", 0x82, &[0; 4]),
             ("a PIN for an issuer script", 0x86, &[3]),
             ("a PIN for a block list", 0x86, &[4]),
         ],
