@@ -90,6 +90,8 @@ def verify_folder(path: Path, root: Path) -> tuple[list[str], str]:
         known = (order, card) in not_handed
         findings.check(known, f"card {card}", "undone by the issuer, and no journal says that the money was not handed over (SPEC 13.7)")
         undone |= {order} if known else set()
+    by_card = set().union(*(journal.carried_reversals for journal in journals.values()))
+    undone |= {order for order, _ in by_card & not_handed}  # DATA 5.6
     check_receipts(payments, beside, undone, others, issued, findings)
 
     for where, terminal, sequence in (told for journal in journals.values() for told in journal.told):

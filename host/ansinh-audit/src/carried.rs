@@ -109,6 +109,24 @@ impl<V: Verify> Pass<'_, V> {
     }
 }
 
+/// What a card tells undone is undone where its terminal's journal tells that the money was not handed over (DATA 5.6).
+pub(crate) fn settle(journals: &mut BTreeMap<TerminalName, Journal>) {
+    let carried = journals.values().flat_map(|journal| &journal.carried);
+    let undone: HashSet<_> = carried.filter_map(|carried| carried.undoes).collect();
+    for journal in journals.values_mut() {
+        let Journal {
+            payments, not_handed, ..
+        } = journal;
+        let told = payments.iter_mut().filter(|payment| !payment.reversed);
+        for payment in told.filter(|payment| undone.contains(&meant(payment))) {
+            if let Some(place) = not_handed.iter().position(|intent| *intent == payment.intent) {
+                not_handed.remove(place);
+                payment.reversed = true;
+            }
+        }
+    }
+}
+
 /// Compares with the journals of the terminals that they are of. Gives the payments of listed lines that no journal at hand shows, each
 /// once. A card's word is about its own payment of an order, whatever other cards say of the same order.
 pub(crate) fn check<'j>(

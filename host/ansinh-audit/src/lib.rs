@@ -130,6 +130,7 @@ pub fn audit(folders: &[PathBuf], root: &PublicKey, jobs: NonZero<usize>) -> Res
             undone.settle(&mut journals, &mut findings);
         }
     }
+    carried::settle(&mut journals);
     let lost = carried::check(&journals, &mut findings);
     receipts::check_once(&journals, &lost, &mut findings);
     let card_summaries = chains.check(&cards, &mut findings);

@@ -1,5 +1,5 @@
 //! Payments whose money was not handed over, and their reversals (DATA 5.5): the clerk's word comes first, then the reversal as the
-//! card gets it, then the card's receipt. Only all three make a payment not paid.
+//! card gets it, then the card's receipt. A journal alone makes a payment not paid by all three; beside the clerk's word stand the other ways of DATA 5.6.
 
 use card_spec::apdu::StatusWord;
 use card_spec::crypto::{Digest, Verify};

@@ -630,3 +630,35 @@ fn a_forged_payment_accuses_no_proven_one_for_both() {
     let cases = worlds(&[("genuine", &|world| forge(world, "card 3 signing"))]);
     assert_paid_twice(&[("VNT0000002", second + 3)], cases);
 }
+
+/// The first terminal has told that the money of line 3 was not handed over, or what is given, and no more of it: the card tells the second
+/// one of its reversal. Then the line is paid `times` more.
+fn undone_elsewhere(world: &mut World, by: usize, handed: Option<bool>, times: usize) {
+    let order = world.order(0, 0, 3);
+    let (intent, order) = world.pay_only(0, 2, &order);
+    match handed {
+        Some(true) => world.terminals[0].log(Event::Handed { intent }),
+        Some(false) => world.not_handed(0, intent),
+        None => {}
+    }
+    tell_undone(world, by, &order);
+    (0..times).for_each(|_| world.pay(0, 0, 3));
+}
+
+#[test]
+fn what_a_card_tells_undone_is_undone_where_its_money_was_not_handed_over_for_both() {
+    let honest = worlds(&[("undone", &|world| undone_elsewhere(world, 2, Some(false), 1))]);
+    assert_found_by(Finder::Nobody, honest);
+    let first = World::standard().terminals[0].sequence;
+    let again = worlds(&[("undone once", &|world| undone_elsewhere(world, 2, Some(false), 2))]);
+    assert_paid_twice(&[("VNT0000001", first + 8)], again);
+    let standing = worlds(&[
+        ("handed over", &|world| undone_elsewhere(world, 2, Some(true), 1)),
+        ("told by another card", &|world| {
+            undone_elsewhere(world, 0, Some(false), 1)
+        }),
+    ]);
+    assert_paid_twice(&[("VNT0000001", first + 5)], standing);
+    let untold = worlds(&[("nothing told", &|world| undone_elsewhere(world, 2, None, 1))]);
+    assert_paid_twice(&[("VNT0000001", first + 4)], untold);
+}
