@@ -282,7 +282,7 @@ impl<'f, F: NorFlash, R: CryptoRng, C: Curve> Machine<'f, F, R, C> {
     fn open_fresh_journal(&self) -> Result<Log<'f, F>, Refusal> {
         let keys = self.keys.as_ref().ok_or(Refusal::OutOfOrder)?;
         let range = self.layout.journal.clone();
-        Ok(Log::open(self.flash, range, keys, self.image, |_, _| ())?)
+        Ok(Log::open(self.flash, range, keys, self.image, |_, _, _| ())?)
     }
 
     /// Certificates are renewed forwards only, and in one province: only a terminal that has made new keys goes to another.

@@ -90,6 +90,21 @@ impl ListsInForce {
         self.entry = entry;
     }
 
+    /// Opens those that what the journal says of a line in the entry of this number can be about: not the newest, if it was loaded
+    /// later. That may have the very lines of one before it, and so its root (DATA 3.3), because they were undone since. What was paid
+    /// by hand counts in all, for no card knows of it.
+    pub(crate) fn open_for<'f, F: NorFlash>(
+        &self,
+        entry: u32,
+        line: &PaidLine,
+        flash: Shared<'f, F>,
+        layout: &Layout,
+    ) -> impl Iterator<Item = PaymentList<'f, F>> {
+        let is_before = entry < self.entry && !line.by_hand;
+        let meant = self.lists.len().saturating_sub(is_before.into());
+        self.open(flash, layout).take(meant)
+    }
+
     /// Opens them, the newest last.
     pub(crate) fn open<'f, F: NorFlash>(
         &self,

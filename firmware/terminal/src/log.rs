@@ -57,14 +57,14 @@ pub(crate) struct Log<'f, F> {
 }
 
 impl<'f, F: NorFlash> Log<'f, F> {
-    /// Opens the journal and reads what its newest summary does not know of, which is less than a block; `mark` sees each line
-    /// that these entries settle, and whether it is paid.
+    /// Opens the journal and reads what its newest summary does not know of, which is less than a block; `mark` sees the number of
+    /// each entry that settles a line, the line, and whether it is paid.
     pub(crate) fn open(
         flash: Shared<'f, F>,
         range: Range<u32>,
         keys: &Keys,
         image: Image,
-        mut mark: impl FnMut(PaidLine, bool),
+        mut mark: impl FnMut(u32, PaidLine, bool),
     ) -> Result<Self, LogError> {
         let mut journal = Journal::open(flash, range)?;
         let (mut standing, first) = recall(&mut journal)?;
@@ -89,14 +89,14 @@ impl<'f, F: NorFlash> Log<'f, F> {
                 }
                 match standing.observe(signed.claimed()) {
                     Settled::Nothing => {}
-                    Settled::PaidByHand(line) => mark(line, true),
+                    Settled::PaidByHand(line) => mark(id.0, line, true),
                     Settled::NotHandedByHand(entry) => {
                         if let Ok(Some(order)) = read_entry(&mut journal, entry, &mut other, order_of) {
-                            mark(PaidLine::of(order.order()), false);
+                            mark(id.0, PaidLine::of(order.order()), false);
                         }
                     }
                     Settled::Paid(open) => match read_order(&mut journal, &open, &mut other) {
-                        Ok(Some(order)) => mark(standing.paid(&open, order.order()), true),
+                        Ok(Some(order)) => mark(id.0, standing.paid(&open, order.order()), true),
                         Ok(None) => damaged = true,
                         // A space is given free, and written over, once the money was handed over.
                         Err(Error::NoSuchRecord) => {}
@@ -106,7 +106,7 @@ impl<'f, F: NorFlash> Log<'f, F> {
                     Settled::Reversed(waiting) => {
                         if let Ok(Some(order)) = read_entry(&mut journal, waiting.entry, &mut other, order_of)
                         {
-                            mark(PaidLine::of(order.order()), false);
+                            mark(id.0, PaidLine::of(order.order()), false);
                         }
                     }
                 }

@@ -208,8 +208,9 @@ impl<'f, F: NorFlash, R: CryptoRng, C: Curve> Machine<'f, F, R, C> {
             ..
         } = &*self;
         let mut unmarked = false;
-        let mark = |line: PaidLine, paid: bool| {
-            unmarked |= mark(device.lists.open(*flash, layout), line, paid).is_err();
+        let mark = |entry: u32, line: PaidLine, paid: bool| {
+            let lists = device.lists.open_for(entry, &line, *flash, layout);
+            unmarked |= mark(lists, line, paid).is_err();
         };
         let mut log =
             Log::open(self.flash, range, keys, self.image, mark).map_err(|_| StartError::Journal)?;

@@ -201,14 +201,18 @@ impl<'f, F: NorFlash, R: CryptoRng, C: Curve> Machine<'f, F, R, C> {
         if status == StatusWord::SUCCESS && !delivery.is_whole() {
             return self.deliver(delivery);
         }
-        if !is_protected || Decision::from_status(status).is_some() {
+        let decision = Decision::from_status(status);
+        if !is_protected || decision.is_some() {
             let refusal = refused(RefusalReason::RefusedByCard, Some(status));
             // What the journal does not say the host never learns: no mark, and the card is asked again.
             if self.record(Event::Refused(refusal)).is_err() {
                 return self.not_readable();
             }
-            text::refusal(&mut self.out, &refusal);
-            handover_text::not_undone_by_issuer(&mut self.out);
+            // The card has counted on meanwhile, as when the terminal itself has undone that payment: nothing for the holder to do.
+            if !is_protected || decision != Some(Decision::OutOfTurn) {
+                text::refusal(&mut self.out, &refusal);
+                handover_text::not_undone_by_issuer(&mut self.out);
+            }
             // SPEC 8.3: a bare status word decides nothing, and keeps nobody from their money.
             if !is_protected {
                 return self.greet_holder(delivery.card);
