@@ -67,6 +67,7 @@ class Journal:
         self.reversed: set[bytes] = set()
         self.not_handed: dict[bytes, str] = {}  # by the order's hash, with its card
         self._not_handed: dict[int, NotHanded] = {}
+        self._left: set[int] = set()  # Intents among them that their cards refused to reverse here
         self._operator: str | None = None
         self._operators = 0
         self._newest: datetime | None = None
@@ -309,6 +310,8 @@ class Journal:
         self.findings.check(content.intent in self._unhanded, where, "no paid Intent, or handed before (DATA 5.2)")
         payment = self._unhanded.pop(content.intent, None)
         self._cash -= payment.order.amount if payment else 0
+        if content.intent in self._not_handed:  # the money has left: its card undoes nothing any more (DATA 5.5)
+            del self.not_handed[self._not_handed.pop(content.intent).payment.order.hash]
 
     def _not_handed_over(self, where: str, content: SimpleNamespace, _) -> None:
         if content.order is not None:  # told again (DATA 5.5)
@@ -323,7 +326,7 @@ class Journal:
         self.not_handed[payment.order.hash] = payment.receipt.card_number
 
     def _waiting(self, intent: int) -> NotHanded:
-        if intent not in self._not_handed:
+        if intent not in self._not_handed or intent in self._left:
             raise Refused("reversal of a payment of which no NotHanded tells (DATA 5.5)")
         return self._not_handed[intent]
 
@@ -340,6 +343,9 @@ class Journal:
         check(here, where, "reversal for another place in the journal (DATA 5.2)")
 
     def _reversed(self, where: str, content: SimpleNamespace, _) -> None:
+        is_left = content.intent in self._left
+        self.findings.check(not is_left, where, "reversed, and its card had refused that here (DATA 5.5)")
+        self._left.discard(content.intent)
         receipt, waiting = content.receipt, self._waiting(content.intent)
         paid = waiting.payment
         if receipt.object_hash not in waiting.announced:
@@ -360,9 +366,8 @@ class Journal:
             return
         by_card = content.status is not None and 0x6340 <= int.from_bytes(content.status, "big") <= 0x634F
         waiting = self._not_handed.get(content.intent)
-        if by_card and waiting and waiting.announced:
-            del self._not_handed[content.intent]  # the card does not reverse it here
-            return
+        if by_card and waiting and waiting.announced and content.intent not in self._left:
+            return self._left.add(content.intent)  # the card does not reverse it here
         closed = next((one.hash for one in self._open.values() if one.sequence == content.intent), None)
         if closed is None:
             raise Refused("closes an Intent that is not open (DATA 5.3)")

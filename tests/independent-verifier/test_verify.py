@@ -629,7 +629,7 @@ class Reversals(Finding):
         world.entry(9, tlv("80", b"\x0c"), tlv("82", b"\x63\x4b"), tlv("83", entries(intent)))
         self.assertEqual(findings(world), [])
         world.reversed(reversal, intent)
-        self.assert_found(world, "no NotHanded tells")
+        self.assert_found(world, "its card had refused that here")
 
     def test_what_the_issuer_has_undone(self):
         for refused in (False, True):

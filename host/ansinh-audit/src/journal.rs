@@ -569,7 +569,9 @@ impl<'a, V: Verify> Pass<'a, V> {
         }
         // What it was is not known.
         self.drawer.entries_are_missing();
-        if !self.damage_before {
+        // The money that was in the drawer has left it: its card undoes nothing any more (DATA 5.5).
+        let contradicts = self.not_handed.remove(&intent).is_some();
+        if contradicts || !self.damage_before {
             let text = format!("no payment of intent {intent} is waiting to be handed over");
             self.find(Code::Handed, place, text);
         }

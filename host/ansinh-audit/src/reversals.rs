@@ -123,18 +123,23 @@ impl<V: Verify> Pass<'_, V> {
                 hash: signed.hash(),
             });
         }
-        let waiting = self.not_handed.get(&intent).filter(|payment| !payment.is_left);
-        let Some(payment) = waiting else {
+        let Some(payment) = self.not_handed.get(&intent) else {
             if !self.damage_before {
                 let text = format!("no reversal of intent {intent} is announced");
                 self.find(Code::Reversed, place, text);
             }
             return;
         };
+        let is_left = payment.is_left;
         let answers = payment.announced.contains(&body.object_hash);
         let own = payment.card == body.card_number;
         if !answers {
             let text = format!("its receipt answers no reversal that was announced for intent {intent}");
+            self.find(Code::Reversed, place, text);
+        }
+        // What its card has signed is undone, whatever the terminal says before.
+        if is_left {
+            let text = format!("the card had refused to reverse intent {intent} here");
             self.find(Code::Reversed, place, text);
         }
         if !own {

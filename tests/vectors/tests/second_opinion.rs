@@ -662,3 +662,35 @@ fn what_a_card_tells_undone_is_undone_where_its_money_was_not_handed_over_for_bo
     let untold = worlds(&[("nothing told", &|world| undone_elsewhere(world, 2, None, 1))]);
     assert_paid_twice(&[("VNT0000001", first + 4)], untold);
 }
+
+/// A hostile terminal says one thing after the other of the money of line 3, and then its card's receipt of the reversal; then it pays again.
+fn reversed_after(world: &mut World, event: impl Fn(u32) -> Event<'static>) {
+    let order = world.order(0, 0, 3);
+    let (intent, order) = world.pay_only(0, 2, &order);
+    let reversal = world.announce_reversal(0, intent, &order);
+    world.terminals[0].log(event(intent));
+    let receipt = world.reversal_receipt(2, &reversal);
+    world.reversed(0, 2, intent, &receipt);
+    world.pay(0, 0, 3);
+}
+
+#[test]
+fn what_the_card_has_reversed_is_undone_unless_its_money_had_left_for_both() {
+    let refused = |intent| {
+        Event::Refused(Refusal {
+            reason: RefusalReason::RefusedByCard,
+            card_number: None,
+            line_number: None,
+            status_word: Some(0x634B),
+            closes_intent: Some(intent),
+        })
+    };
+    let cases = worlds(&[("refused before", &|world| reversed_after(world, refused))]);
+    assert_found_by(Finder::Both, cases);
+    let cases = worlds(&[("refused before", &|world| reversed_after(world, refused))]);
+    assert_paid_twice(&[], cases);
+    let first = World::standard().terminals[0].sequence;
+    let handed = |intent| Event::Handed { intent };
+    let cases = worlds(&[("handed over before", &|world| reversed_after(world, handed))]);
+    assert_paid_twice(&[("VNT0000001", first + 8)], cases);
+}
