@@ -423,10 +423,17 @@ def undone_by_issuer(name: str, receipt: SimpleNamespace, folder: Folder, certif
     return {(content.hash, script.card_number)} if script.action == o.REVERSE else set()
 
 
-def only_carried(journals: list[Journal]) -> list[Payment]:
+def undone_by_reversal(name: str, receipt: SimpleNamespace, folder: Folder) -> tuple[bytes, str]:
+    """Order and card of the payment that the reversal beside a receipt has undone (DATA 5.6); Refused if it is not its reversal."""
+    reversal = parse(o.REVERSAL_ORDER, folder.read(f"receipts/{name}.reversal"))
+    if (receipt.kind, receipt.object_hash) != (o.REVERSAL, reversal.hash):
+        raise Refused("a reversal that its receipt is not for (SPEC 9.8)")
+    return reversal.order_hash, receipt.card_number
+
+
+def only_carried(journals: list[Journal], undone: set[tuple[bytes, str]]) -> list[Payment]:
     """Payments of listed lines of which only their cards tell, each once, but for those that they tell undone (DATA 5.6)."""
     known = {payment.meant() for journal in journals for payment in journal.payments}
-    undone = {told for journal in journals for told in journal.carried_reversals}
     carried: dict[tuple[bytes, str], Payment] = {}
     for journal in journals:
         for payment in journal.carried:

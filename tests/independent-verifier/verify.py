@@ -17,7 +17,7 @@ from pathlib import Path
 
 from folder import ISSUER, JOURNAL, ROOT, TERMINAL_CA, Certificates, Findings, Folder, key_bytes, load_key
 from issued import Issued
-from journal import Journal, check_receipts, only_carried, read_back, undone_by_issuer
+from journal import Journal, check_receipts, only_carried, read_back, undone_by_issuer, undone_by_reversal
 from objects import ACKNOWLEDGEMENT, verify
 from operations import check_operations
 from tlv import Refused, parse
@@ -70,27 +70,29 @@ def verify_folder(path: Path, root: Path) -> tuple[list[str], str]:
     others = [receipt for journal in journals.values() for receipt in journal.others]
     scripts = {path.name.removesuffix(".script") for path in path.glob("receipts/*.script")}
     executed = {f"{told.receipt.card_number}-{told.receipt.counter}": told for journal in journals.values() for told in journal.executed}
-    by_issuer = set()
-    for name in folder.names("receipts", ".signed.bin", ".sig.der", ".script"):
+    reversals = {path.name.removesuffix(".reversal") for path in path.glob("receipts/*.reversal")}
+    by_issuer, by_card = set(), set().union(*(journal.carried_reversals for journal in journals.values()))
+    for name in folder.names("receipts", ".signed.bin", ".sig.der", ".script", ".reversal"):
         if not name[:1].isdigit():
-            findings.check(name in paid and name not in scripts, f"receipts/{name}", "no Paid entry in a journal (DATA 2)")
+            findings.check(name in paid and name not in scripts | reversals, f"receipts/{name}", "no Paid entry in a journal (DATA 2)")
         elif name not in executed or (path / f"receipts/{name}.signed.bin").exists():
             with findings.about(f"receipts/{name}"):
                 others.append(read_back(name, folder, issued))
                 if name in scripts:
                     by_issuer |= undone_by_issuer(name, others[-1].receipt, folder, certificates)
+                if name in reversals:
+                    by_card.add(undone_by_reversal(name, others[-1].receipt, folder))
     for name, (where, receipt) in executed.items():
         with findings.about(where):
             by_issuer |= undone_by_issuer(name, receipt, folder, certificates)
     others += [reversal for journal in journals.values() for reversal in journal.reversals]
-    beside = [payment for journal in journals.values() for payment in journal.by_hand] + only_carried(list(journals.values()))
+    beside = [payment for journal in journals.values() for payment in journal.by_hand] + only_carried(list(journals.values()), by_card)
     undone = set().union(*(journal.reversed for journal in journals.values()))
     not_handed = {told for journal in journals.values() for told in journal.not_handed.items()}
     for order, card in sorted(by_issuer):
         known = (order, card) in not_handed
         findings.check(known, f"card {card}", "undone by the issuer, and no journal says that the money was not handed over (SPEC 13.7)")
         undone |= {order} if known else set()
-    by_card = set().union(*(journal.carried_reversals for journal in journals.values()))
     undone |= {order for order, _ in by_card & not_handed}  # DATA 5.6
     check_receipts(payments, beside, undone, others, issued, findings)
 

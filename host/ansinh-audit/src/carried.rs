@@ -2,16 +2,18 @@
 //! itself, a witness for how far the other terminal's journal reached, and all that is left of one that is gone.
 
 use std::collections::{BTreeMap, HashSet};
+use std::path::Path;
 
 use card_spec::crypto::{Digest, Verify};
-use card_spec::journal::CarriedReceipt;
-use card_spec::payment::Order;
+use card_spec::journal::{CarriedReceipt, EncodedReversal};
+use card_spec::payment::{Order, Receipt, ReceiptKind};
 use card_spec::values::{CardNumber, TerminalName};
 
 use crate::acknowledgements::check_reach;
 use crate::finding::{Code, Findings, Place};
 use crate::journal::{Journal, Pass, Payment};
 use crate::orders::repeats;
+use crate::trust::read;
 
 /// What the lists say of an order of another terminal.
 #[derive(Clone, Copy, Default)]
@@ -109,10 +111,40 @@ impl<V: Verify> Pass<'_, V> {
     }
 }
 
-/// What a card tells undone is undone where its terminal's journal tells that the money was not handed over (DATA 5.6).
-pub(crate) fn settle(journals: &mut BTreeMap<TerminalName, Journal>) {
+/// Orders that cards tell undone, each with the card.
+pub(crate) type Undone = HashSet<(Digest, CardNumber)>;
+
+/// What cards have told terminals of their reversals.
+pub(crate) fn undone(journals: &BTreeMap<TerminalName, Journal>) -> Undone {
     let carried = journals.values().flat_map(|journal| &journal.carried);
-    let undone: HashSet<_> = carried.filter_map(|carried| carried.undoes).collect();
+    carried.filter_map(|carried| carried.undoes).collect()
+}
+
+/// The order and card of the reversal in the file beside a receipt that its card has signed; `None` if it is another one.
+pub(crate) fn read_undone(
+    path: &Path,
+    receipt: &Receipt,
+    findings: &mut Findings,
+) -> Option<(Digest, CardNumber)> {
+    let place = Place::file(path);
+    let bytes = read(path, &place, findings)?;
+    let Ok(encoded) = EncodedReversal::parse(&bytes) else {
+        findings.add(Code::Encoding, &place, "not a reversal");
+        return None;
+    };
+    if receipt.kind != ReceiptKind::Reversal || receipt.object_hash != encoded.hash() {
+        findings.add(
+            Code::ReversalOfReceipt,
+            &place,
+            "not the reversal that its card's receipt is for",
+        );
+        return None;
+    }
+    Some((encoded.reversal().order_hash, receipt.card_number))
+}
+
+/// What a card tells undone is undone where its terminal's journal tells that the money was not handed over (DATA 5.6).
+pub(crate) fn settle(journals: &mut BTreeMap<TerminalName, Journal>, undone: &Undone) {
     for journal in journals.values_mut() {
         let Journal {
             payments, not_handed, ..
@@ -131,6 +163,7 @@ pub(crate) fn settle(journals: &mut BTreeMap<TerminalName, Journal>) {
 /// once. A card's word is about its own payment of an order, whatever other cards say of the same order.
 pub(crate) fn check<'j>(
     journals: &'j BTreeMap<TerminalName, Journal>,
+    undone: &Undone,
     findings: &mut Findings,
 ) -> Vec<&'j Payment> {
     let known: HashSet<_> = journals
@@ -140,7 +173,6 @@ pub(crate) fn check<'j>(
         .collect();
     let mut reach: BTreeMap<TerminalName, (u32, &Place)> = BTreeMap::new();
     let carried = || journals.values().flat_map(|journal| &journal.carried);
-    let undone: HashSet<_> = carried().filter_map(|carried| carried.undoes).collect();
     let mut told = HashSet::new();
     let mut lost = Vec::new();
     for carried in carried() {

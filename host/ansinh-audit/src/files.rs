@@ -14,6 +14,9 @@ const DELTA: &str = ".blockdelta";
 /// How the names of issuer scripts end.
 const SCRIPT: &str = ".script";
 
+/// How the names of reversals end.
+const REVERSAL: &str = ".reversal";
+
 /// The files of one version of a card.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct CardFiles {
@@ -32,6 +35,8 @@ pub(crate) struct ReceiptFiles {
     pub(crate) signature: Option<PathBuf>,
     /// The issuer script that it is for, if it is for one and was read back from its card.
     pub(crate) script: Option<PathBuf>,
+    /// The reversal that it is for, if it is for one and was read back from its card.
+    pub(crate) reversal: Option<PathBuf>,
 }
 
 /// Whose key a PEM file says it is.
@@ -133,10 +138,11 @@ impl Files {
 
     fn classify_receipt(&mut self, folder: &Path, name: &str, path: PathBuf) -> Option<()> {
         type Part = fn(&mut ReceiptFiles) -> &mut Option<PathBuf>;
-        let parts: [(&str, Part); 3] = [
+        let parts: [(&str, Part); 4] = [
             (".signed.bin", |files| &mut files.signed),
             (".sig.der", |files| &mut files.signature),
             (SCRIPT, |files| &mut files.script),
+            (REVERSAL, |files| &mut files.reversal),
         ];
         let mut stems = parts
             .into_iter()
@@ -145,7 +151,7 @@ impl Files {
         let (owner, number) = stem.split_once('-')?;
         let (folder, number) = (folder.to_path_buf(), decimal(number)?);
         let files = match owner.parse() {
-            Ok(_) if name.ends_with(SCRIPT) => return None,
+            Ok(_) if name.ends_with(SCRIPT) || name.ends_with(REVERSAL) => return None,
             Ok(terminal) => self.receipts.entry((folder, terminal, number)).or_default(),
             Err(_) => {
                 let card = owner.parse().ok()?;

@@ -234,6 +234,8 @@ codes! {
     ReceiptUnpaid = "receipt-without-payment",
     /// A script of a receipt that is for something else.
     Script = "script-of-receipt",
+    /// A reversal beside a receipt that is for something else.
+    ReversalOfReceipt = "reversal-of-receipt",
     /// A ScriptExecuted entry whose script is not among the files (DATA 2).
     ScriptMissing = "script-missing",
     /// A script's signature does not verify under its issuer's key.

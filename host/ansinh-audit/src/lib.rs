@@ -123,15 +123,16 @@ pub fn audit(folders: &[PathBuf], root: &PublicKey, jobs: NonZero<usize>) -> Res
     let acknowledged = acknowledgements.check(&journals, &mut findings);
     let mut chains = receipts::Chains::collect(&journals);
     chains.check_files(&files, &journals, &cards, &verifier, &mut findings);
-    let mut executed = chains.add_read_back(&files, &cards, &verifier, &mut findings);
+    let mut undone = carried::undone(&journals);
+    let mut executed = chains.add_read_back(&files, &cards, &verifier, &mut undone, &mut findings);
     scripts::add_executed(&mut executed, &journals, &files, &mut findings);
     for (path, receipt) in &executed {
         if let Some(undone) = Undone::read(path, receipt, &trust, &verifier, &mut findings) {
             undone.settle(&mut journals, &mut findings);
         }
     }
-    carried::settle(&mut journals);
-    let lost = carried::check(&journals, &mut findings);
+    carried::settle(&mut journals, &undone);
+    let lost = carried::check(&journals, &undone, &mut findings);
     receipts::check_once(&journals, &lost, &mut findings);
     let card_summaries = chains.check(&cards, &mut findings);
     let operations = operations::check(&files, &mut findings);

@@ -12,6 +12,7 @@ use serde::Serialize;
 
 use crate::acknowledgements::check_reach;
 use crate::cards::Cards;
+use crate::carried::{Undone, read_undone};
 use crate::files::{Files, ReceiptFiles};
 use crate::finding::{Code, Findings, Place};
 use crate::journal::{Journal, Payment};
@@ -128,12 +129,14 @@ impl Chains {
     }
 
     /// Takes the receipts that were read back from the cards (DATA 2): they fill their places in the chains. A payment
-    /// among them that no journal shows is one that its terminal has lost. The answer: those with a script beside them, by its file.
+    /// among them that no journal shows is one that its terminal has lost. `undone` gets what a reversal beside one
+    /// undoes. The answer: those with a script beside them, by its file.
     pub(crate) fn add_read_back(
         &mut self,
         files: &Files,
         cards: &Cards,
         verifier: &impl Verify,
+        undone: &mut Undone,
         findings: &mut Findings,
     ) -> Scripts {
         let mut scripts = Scripts::default();
@@ -151,6 +154,8 @@ impl Chains {
             if let Some(script) = &files.script {
                 scripts.insert(script.clone(), receipt);
             }
+            let reversal = files.reversal.as_ref();
+            undone.extend(reversal.and_then(|path| read_undone(path, &receipt, findings)));
             let known = self.0.get(&receipt.card_number);
             if known.is_some_and(|links| links.iter().any(|link| link.hash == hash)) {
                 continue;

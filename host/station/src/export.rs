@@ -172,6 +172,9 @@ fn write_card(store: &Store, folder: &Folder, number: &CardNumber) -> Result<usi
         if *kind == ReceiptKind::IssuerScript as u8 {
             folder.write(&format!("{name}.script"), object)?;
         }
+        if *kind == ReceiptKind::Reversal as u8 {
+            folder.write(&format!("{name}.reversal"), object)?;
+        }
     }
     Ok(receipts.len())
 }

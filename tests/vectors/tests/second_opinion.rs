@@ -9,7 +9,7 @@ use std::path::Path;
 use std::process::Command;
 
 use ansinh_audit::{Code, Finding, audit};
-use card_spec::journal::{EncodedOrder, Event, Refusal, RefusalReason};
+use card_spec::journal::{EncodedOrder, EncodedReceipt, Event, Refusal, RefusalReason};
 use card_spec::payment::{HolderCheckMethod, LineType, Order, Receipt};
 use card_spec::values::{Amount, Period, Time};
 use vectors::{LineSpec, Person, World, date, secret, sign};
@@ -693,4 +693,50 @@ fn what_the_card_has_reversed_is_undone_unless_its_money_had_left_for_both() {
     let handed = |intent| Event::Handed { intent };
     let cases = worlds(&[("handed over before", &|world| reversed_after(world, handed))]);
     assert_paid_twice(&[("VNT0000001", first + 8)], cases);
+}
+
+/// The station has read the reversal from the card, and the ledger filed it beside its receipt.
+fn read_back_undone(world: &mut World, order: &[u8], suffix: &str) {
+    let reversal = world.reversal(0, order).encode(&mut [0; 512]).unwrap().to_vec();
+    let receipt = world.reversal_receipt(2, &reversal);
+    let receipt = sign(&receipt, &world.cards[2].signing);
+    let receipt = EncodedReceipt::parse(&receipt).unwrap().signed();
+    let stem = format!("receipts/{}-{}", world.cards[2].number, receipt.claimed().counter);
+    let files = [
+        ("signed.bin", receipt.signed_bytes().to_vec()),
+        ("sig.der", vectors::der_signature(receipt.signature())),
+        (suffix, reversal),
+    ];
+    for (suffix, content) in files {
+        world.files.insert(format!("{stem}.{suffix}"), content);
+    }
+}
+
+#[test]
+fn a_reversal_that_only_the_station_has_read_undoes_for_both() {
+    let undo = |world: &mut World, handed: bool| {
+        let order = world.order(0, 0, 3);
+        let (intent, order) = world.pay_only(0, 2, &order);
+        match handed {
+            true => world.terminals[0].log(Event::Handed { intent }),
+            false => world.not_handed(0, intent),
+        }
+        read_back_undone(world, &order, "reversal");
+        world.pay(0, 0, 3);
+        order
+    };
+    let honest = worlds(&[("read back", &|world| drop(undo(world, false)))]);
+    assert_found_by(Finder::Nobody, honest);
+    let first = World::standard().terminals[0].sequence;
+    let standing = worlds(&[
+        ("handed over", &|world| drop(undo(world, true))),
+        ("of another receipt", &|world| {
+            undo(world, false);
+            let files = world.files.iter_mut();
+            let mut reversals = files.filter(|(path, _)| path.ends_with(".reversal"));
+            // Another nonce: the reversal is whole, and not what the card has signed.
+            *reversals.next().unwrap().1.last_mut().unwrap() ^= 1;
+        }),
+    ]);
+    assert_paid_twice(&[("VNT0000001", first + 5)], standing);
 }
