@@ -3,7 +3,7 @@
 use core::fmt::Display;
 
 use ansinh_store::Store;
-use ansinh_store::carried_scripts::CarriedScript;
+use ansinh_store::carried_scripts::{CarriedScript, Passed};
 use ansinh_store::issuer_log::SignedObject;
 use ansinh_store::operators::Actor;
 use ansinh_verifier::AwsLc;
@@ -23,10 +23,10 @@ const MAXIMUM_CARRIED: usize = 12;
 pub struct ScriptSet {
     /// The scripts, by card and counter: the whole of what it is to carry.
     pub scripts: Vec<CarriedScript>,
-    /// Scripts that wait until some of these are done.
+    /// Scripts that wait until some of these are done: those asked for first.
     pub later: usize,
-    /// Cards for which others have to be signed, because those that were cannot be executed any more.
-    pub passed: Vec<CardNumber>,
+    /// Cards whose scripts cannot be executed any more, though their payments wait to be undone.
+    pub passed: Vec<(CardNumber, Passed)>,
     /// Is it to be sent, though it may be empty?
     pub is_due: bool,
 }
@@ -109,8 +109,8 @@ pub fn script_set(
         let signer = Signed::<IssuerScript>::parse(&script.object)?.claimed().issuer;
         if issuers.contains(&signer) {
             set.scripts.push(script);
-        } else if !set.passed.contains(&script.card) {
-            set.passed.push(script.card);
+        } else if set.passed.iter().all(|(known, _)| *known != script.card) {
+            set.passed.push((script.card, Passed::KeyOver));
         }
     }
     set.later = set.scripts.len().saturating_sub(MAXIMUM_CARRIED);

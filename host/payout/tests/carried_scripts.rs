@@ -9,7 +9,7 @@ use ansinh_payout::{
     script_set,
 };
 use ansinh_store::StoreError;
-use ansinh_store::carried_scripts::CarriedScript;
+use ansinh_store::carried_scripts::{CarriedScript, Passed};
 use ansinh_store::import::{ApprovedList, ImportMode, ListKind};
 use ansinh_store::journal::Ingestion;
 use ansinh_store::lists::PaymentList;
@@ -142,6 +142,14 @@ impl Scene {
     fn set(&self) -> ScriptSet {
         let (bench, issuer) = (&self.bench, self.bench.office.issuer());
         script_set(&bench.store, issuer.reference(), bench.till.name, today()).unwrap()
+    }
+
+    /// What is to be sent is sent.
+    fn sent(&self) {
+        let (store, name) = (&self.bench.store, self.bench.till.name);
+        store
+            .note_scripts_sent(name.as_str(), &self.set().scripts)
+            .unwrap();
     }
 
     /// The till tells of the receipt for a script; `lie` changes it before it is signed.
@@ -488,7 +496,10 @@ fn a_card_that_has_counted_on_needs_another_script_and_is_told_of() {
     let receipt = signed(&body, &scene.bench.cards[0].signing);
     scene.say(Event::CardBlocked(EncodedReceipt::parse(&receipt).unwrap()));
     let set = scene.set();
-    assert_eq!((set.scripts, set.passed), (vec![], vec![number]));
+    assert_eq!(
+        (set.scripts, set.passed),
+        (vec![], vec![(number, Passed::Counted)])
+    );
     let after = scene.carry().unwrap();
     assert_eq!(plan(&after), [(2, hash(&scene.orders[0]))]);
     assert_ne!(after, before);
@@ -512,6 +523,10 @@ fn what_the_card_refuses_is_not_sent_again_and_is_told_of() {
             closes_intent: None,
         })
     };
+    // What it refuses before these were sent is something else, such as a script of before.
+    scene.say(refusal(number, None, 0x634D));
+    assert_eq!(scene.set().scripts, carried);
+    scene.sent();
     // Another card's, or a payment's.
     scene.say(refusal(scene.bench.cards[1].number, None, 0x634D));
     scene.say(refusal(number, Some(1), 0x634D));
@@ -522,12 +537,27 @@ fn what_the_card_refuses_is_not_sent_again_and_is_told_of() {
     let set = scene.set();
     assert_eq!(
         (set.scripts, set.passed),
-        (vec![carried[1].clone()], vec![number])
+        (vec![carried[1].clone()], vec![(number, Passed::Refused(0x634D))])
     );
     scene.say(refusal(number, None, 0x634D));
     let set = scene.set();
-    assert_eq!((set.scripts, set.passed), (vec![], vec![number]));
+    let refused = vec![(number, Passed::Refused(0x634D))];
+    assert_eq!((set.scripts, &set.passed), (vec![], &refused));
     assert_eq!(scene.standing(), 2);
+    // The very same once more would be refused once more: what the card has done since has to be known first.
+    assert!(is_refused(scene.carry()));
+    assert_eq!(scene.set().passed, refused, "and is told still");
+    let body = Receipt {
+        counter: 3,
+        kind: ReceiptKind::BlockList,
+        object_hash: [0xB1; 32],
+        holder_check: NO_CHECK,
+        ..receipt_body(&scene.orders[0], &scene.bench.cards[0], 1)
+    };
+    let receipt = signed(&body, &scene.bench.cards[0].signing);
+    scene.say(Event::CardBlocked(EncodedReceipt::parse(&receipt).unwrap()));
+    let anew = [(3, hash(&scene.orders[1])), (4, hash(&scene.orders[0]))];
+    assert_eq!(plan(&scene.carry().unwrap()), anew);
 }
 
 #[test]
@@ -537,12 +567,12 @@ fn a_terminal_that_may_hold_scripts_is_told_when_there_are_none() {
     assert!(!scene.set().is_due, "it never had any");
     let script = scene.carry().unwrap()[0].object.clone();
     assert!(scene.set().is_due);
-    scene.bench.store.note_scripts_at(&name, true).unwrap();
-    scene.bench.store.note_scripts_at(&name, true).unwrap();
+    scene.sent();
+    scene.sent();
     scene.tell(&script);
     let set = scene.set();
     assert_eq!((set.is_due, set.bytes()), (true, vec![]));
-    scene.bench.store.note_scripts_at(&name, false).unwrap();
+    scene.bench.store.note_no_scripts_at(&name).unwrap();
     assert!(!scene.set().is_due);
 }
 
@@ -571,6 +601,59 @@ fn one_terminal_carries_them_and_no_more_than_it_has_room_for() {
     assert_eq!(there.scripts, carried[..12]);
 }
 
+/// Holders who never come take no place from those asked for after them.
+#[test]
+fn what_was_asked_for_last_is_carried_first() {
+    let mut scene = Scene::kept(12);
+    let first = scene.carry().unwrap();
+    scene.sent();
+    let place = (0..scene.list.lines.len()).find(|line| !scene.lines_of_first_card().contains(line));
+    let (intent, paid, order) = {
+        let (list, card) = (&scene.list, &scene.bench.cards[1]);
+        let order = scene.bench.till.order(list, place.unwrap(), card);
+        let intent = scene.bench.till.intent(&order);
+        let receipt = receipt(&order, card, 1, &card.signing);
+        (intent, scene.bench.till.paid(&receipt), order)
+    };
+    scene.take(&[intent, paid].concat()).unwrap();
+    scene.keep(&order);
+    let (bench, issuer) = (&scene.bench, scene.bench.office.issuer());
+    let number = bench.cards[1].number;
+    let second = carry_reversals(
+        &bench.store,
+        &bench.lan,
+        &issuer,
+        bench.till.name,
+        &number,
+        time(),
+    )
+    .unwrap();
+    let set = scene.set();
+    assert_eq!((set.scripts.len(), set.later), (12, 1));
+    assert!(set.scripts.contains(&second[0]));
+    // Of a card that has not room for all of its scripts those come first that it executes first.
+    assert!(first[..11].iter().all(|script| set.scripts.contains(script)));
+    // Asked for once more, the others are the newest.
+    assert_eq!(scene.carry().unwrap(), first);
+    assert_eq!((scene.set().scripts, scene.set().later), (first, 1));
+}
+
+/// No counter is left for it, which is no success.
+#[test]
+fn a_card_that_has_counted_to_its_end_is_refused() {
+    let mut scene = Scene::kept(1);
+    let body = Receipt {
+        counter: u32::MAX,
+        kind: ReceiptKind::BlockList,
+        object_hash: [0xB1; 32],
+        holder_check: NO_CHECK,
+        ..receipt_body(&scene.orders[0], &scene.bench.cards[0], 1)
+    };
+    let receipt = signed(&body, &scene.bench.cards[0].signing);
+    scene.say(Event::CardBlocked(EncodedReceipt::parse(&receipt).unwrap()));
+    assert!(is_refused(scene.carry()));
+}
+
 /// A terminal has no certificate of a key that is over, and would refuse them all.
 #[test]
 fn a_script_of_a_key_that_is_over_is_not_sent() {
@@ -579,5 +662,9 @@ fn a_script_of_a_key_that_is_over_is_not_sent() {
     let issuer = scene.bench.office.issuer().reference();
     let later = common::date(2037, 1, 1);
     let set = script_set(&scene.bench.store, issuer, scene.bench.till.name, later).unwrap();
-    assert_eq!((set.scripts, set.passed.len()), (vec![], 1));
+    let number = scene.bench.cards[0].number;
+    assert_eq!(
+        (set.scripts, set.passed),
+        (vec![], vec![(number, Passed::KeyOver)])
+    );
 }

@@ -14,7 +14,7 @@ use sqlx::{AnyConnection, Row as _};
 
 use crate::bookings::{Told, note_receipt};
 use crate::card_receipts::{CardReceipt, Kept, Source, keep_receipt, known_counter, settle_executed};
-use crate::cards::{card, card_number, wrong_state};
+use crate::cards::{Card, card, card_number, wrong_state};
 use crate::issuer_log::SignedObject;
 use crate::lists::optional_number;
 use crate::maintenance::{demand, insert_script, signed_before};
@@ -37,14 +37,25 @@ pub struct CarriedScript {
     pub object: Vec<u8>,
 }
 
+/// Why a script is executed no more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Passed {
+    /// The card is known to have counted on: another script fits.
+    Counted,
+    /// The card has refused it, with this status word: the ledger does not know yet what the card has done.
+    Refused(u16),
+    /// No terminal is given the certificate of the key that signed it.
+    KeyOver,
+}
+
 /// What a terminal is to carry.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct CarriedScripts {
-    /// Of which it is not known that their cards have decided, those signed first at the front.
+    /// Of which it is not known that their cards have decided: the cards asked for last at the front, the scripts of each by counter. So
+    /// holders who never come keep no others from being served.
     pub waiting: Vec<CarriedScript>,
-    /// Cards with payments that still wait to be undone, though no script for this terminal can do it any more: the card has counted on
-    /// elsewhere, or has refused it.
-    pub passed: Vec<CardNumber>,
+    /// Cards with payments that still wait to be undone, though no script for this terminal can do it any more.
+    pub passed: Vec<(CardNumber, Passed)>,
     /// The terminal was sent scripts before: it may still hold some.
     pub may_hold: bool,
 }
@@ -78,8 +89,8 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::NotAllowed`] for anybody but an operator; [`StoreError::NotFound`] without the card or the terminal;
-    /// [`StoreError::WrongState`] for a terminal that is lost, a card that is not active, or one without such a payment; whatever `sign`
-    /// answers.
+    /// [`StoreError::WrongState`] for a terminal that is lost, a card that is not active, has no such payment, or has refused the very
+    /// script that would be signed again; whatever `sign` answers.
     pub fn carry_reversals<E: From<StoreError>>(
         &self,
         actor: &Actor,
@@ -96,8 +107,10 @@ impl Store {
             if orders.is_empty() {
                 return Err(wrong_state(&card, "a payment of it that was not handed over").into());
             }
-            forget(connection, number).await?;
             let first = known_counter(connection, number).await?;
+            demand_not_refused(connection, &card, first, &orders).await?;
+            forget(connection, number).await?;
+            let given = next_given(connection).await?;
             let mut carried = Vec::new();
             for (counter, order) in (first..u32::MAX).zip(orders) {
                 let action = Action::Reverse(order);
@@ -110,13 +123,16 @@ impl Store {
                         script.object
                     }
                 };
-                give(connection, terminal, &object).await?;
+                give(connection, terminal, &object, given).await?;
                 carried.push(CarriedScript {
                     card: *number,
                     counter,
                     order,
                     object,
                 });
+            }
+            if carried.is_empty() {
+                return Err(wrong_state(&card, "a card that has not counted to its end").into());
             }
             let subject = format!("{number} at {terminal}: {}", carried.len());
             log(connection, actor, "reversals-to-carry", &subject).await?;
@@ -134,7 +150,7 @@ impl Store {
                    JOIN card_script AS script ON script.body_hash = carried_script.body_hash
                    JOIN card ON card.number = script.card AND card.state = 'active'
                    WHERE carried_script.terminal = $1 AND (script.outcome IS NULL OR script.outcome = 'passed-by')
-                   ORDER BY script.signed_at, script.card, script.counter";
+                   ORDER BY carried_script.given DESC, script.card, script.counter";
         self.read(async |connection| {
             let rows = sqlx::query(sql)
                 .bind(terminal)
@@ -152,34 +168,65 @@ impl Store {
                     continue;
                 }
                 let outcome: Option<String> = row.try_get("outcome")?;
-                let is_decided = outcome.is_some() || optional_number(row, "refused")?.is_some();
-                if !is_decided && known_counter(connection, &card).await? <= counter {
-                    scripts.waiting.push(CarriedScript {
-                        card,
-                        counter,
-                        order,
-                        object,
-                    });
-                } else if !scripts.passed.contains(&card) {
-                    scripts.passed.push(card);
+                let has_counted = outcome.is_some() || known_counter(connection, &card).await? > counter;
+                let passed = match optional_number(row, "refused")? {
+                    _ if has_counted => Passed::Counted,
+                    Some(status) => {
+                        let status =
+                            u16::try_from(status).map_err(|_| StoreError::Malformed("status word"))?;
+                        Passed::Refused(status)
+                    }
+                    None => {
+                        scripts.waiting.push(CarriedScript {
+                            card,
+                            counter,
+                            order,
+                            object,
+                        });
+                        continue;
+                    }
+                };
+                if scripts.passed.iter().all(|(known, _)| *known != card) {
+                    scripts.passed.push((card, passed));
                 }
             }
             Ok(scripts)
         })
     }
 
-    /// Notes, before they are sent, that a terminal may hold scripts; and, once it has confirmed that there are none, that it holds none.
+    /// Notes, before they are sent, that a terminal may hold these scripts.
     ///
     /// # Errors
     /// [`StoreError::Database`].
-    pub fn note_scripts_at(&self, terminal: &str, may_hold: bool) -> Result<(), StoreError> {
-        let sql = if may_hold {
-            "INSERT INTO script_holder (terminal) VALUES ($1) ON CONFLICT DO NOTHING"
-        } else {
-            "DELETE FROM script_holder WHERE terminal = $1"
-        };
+    pub fn note_scripts_sent(&self, terminal: &str, scripts: &[CarriedScript]) -> Result<(), StoreError> {
         self.write(async |connection| {
-            sqlx::query(sql).bind(terminal).execute(connection).await?;
+            sqlx::query("INSERT INTO script_holder (terminal) VALUES ($1) ON CONFLICT DO NOTHING")
+                .bind(terminal)
+                .execute(&mut *connection)
+                .await?;
+            for script in scripts {
+                sqlx::query("UPDATE carried_script SET sent = 1 WHERE body_hash = $1 AND terminal = $2")
+                    .bind(parse(&script.object)?.hash().to_vec())
+                    .bind(terminal)
+                    .execute(&mut *connection)
+                    .await?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Notes that a terminal holds none: it has confirmed that, or its image cannot hold any.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`].
+    pub fn note_no_scripts_at(&self, terminal: &str) -> Result<(), StoreError> {
+        self.write(async |connection| {
+            for sql in [
+                "DELETE FROM script_holder WHERE terminal = $1",
+                "UPDATE carried_script SET sent = 0 WHERE terminal = $1",
+            ] {
+                sqlx::query(sql).bind(terminal).execute(&mut *connection).await?;
+            }
             Ok(())
         })
     }
@@ -234,7 +281,7 @@ pub(crate) async fn note_refused(
 ) -> Result<(), StoreError> {
     let sql = "UPDATE carried_script SET refused = $3 WHERE body_hash = (SELECT script.body_hash FROM card_script AS script
                JOIN carried_script AS carried ON carried.body_hash = script.body_hash
-               WHERE carried.terminal = $1 AND carried.refused IS NULL AND script.card = $2 AND script.outcome IS NULL
+               WHERE carried.terminal = $1 AND carried.sent = 1 AND carried.refused IS NULL AND script.card = $2 AND script.outcome IS NULL
                ORDER BY script.counter LIMIT 1)";
     sqlx::query(sql)
         .bind(terminal)
@@ -260,6 +307,34 @@ async fn script_of(
     row.map(|row| Ok(row.try_get("object")?)).transpose()
 }
 
+/// The script that comes next for this card must not be one that it has refused: signed again it would be refused again, and what the card
+/// has done since only its receipts tell.
+async fn demand_not_refused(
+    connection: &mut AnyConnection,
+    card: &Card,
+    counter: u32,
+    orders: &[[u8; 32]],
+) -> Result<(), StoreError> {
+    let sql = "SELECT script.object AS object FROM carried_script
+               JOIN card_script AS script ON script.body_hash = carried_script.body_hash
+               WHERE script.card = $1 AND script.counter = $2 AND carried_script.refused IS NOT NULL";
+    let rows = sqlx::query(sql)
+        .bind(card.number.to_string())
+        .bind(i64::from(counter))
+        .fetch_all(connection)
+        .await?;
+    for row in rows {
+        let object: Vec<u8> = row.try_get("object")?;
+        if orders.first() == Some(&order_of(&object)?) {
+            return Err(wrong_state(
+                card,
+                "its newest receipts, for it has refused this very script: have a clerk read them at any terminal and synchronise that, or take the card to the station's desk",
+            ));
+        }
+    }
+    Ok(())
+}
+
 async fn forget(connection: &mut AnyConnection, card: &CardNumber) -> Result<(), StoreError> {
     let sql =
         "DELETE FROM carried_script WHERE body_hash IN (SELECT body_hash FROM card_script WHERE card = $1)";
@@ -270,11 +345,22 @@ async fn forget(connection: &mut AnyConnection, card: &CardNumber) -> Result<(),
     Ok(())
 }
 
-async fn give(connection: &mut AnyConnection, terminal: &str, object: &[u8]) -> Result<(), StoreError> {
+async fn next_given(connection: &mut AnyConnection) -> Result<i64, StoreError> {
+    let sql = "SELECT coalesce(max(given), 0) + 1 AS next FROM carried_script";
+    Ok(sqlx::query(sql).fetch_one(connection).await?.try_get("next")?)
+}
+
+async fn give(
+    connection: &mut AnyConnection,
+    terminal: &str,
+    object: &[u8],
+    given: i64,
+) -> Result<(), StoreError> {
     let hash = parse(object)?.hash();
-    sqlx::query("INSERT INTO carried_script (body_hash, terminal) VALUES ($1, $2)")
+    sqlx::query("INSERT INTO carried_script (body_hash, terminal, given) VALUES ($1, $2, $3)")
         .bind(hash.to_vec())
         .bind(terminal)
+        .bind(given)
         .execute(connection)
         .await?;
     Ok(())

@@ -87,6 +87,11 @@ pub(crate) fn migrations(engine: Engine) -> Migrator {
             "undone by issuer for each card",
             include_str!("../migrations/0023_undone_by_issuer_for_each_card.sql"),
         ),
+        version(
+            24,
+            "sent scripts",
+            include_str!("../migrations/0024_sent_scripts.sql"),
+        ),
     ])
 }
 

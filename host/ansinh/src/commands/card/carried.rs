@@ -16,7 +16,7 @@ pub(super) fn carry(options: &Options, card: CardNumber, terminal: TerminalName)
     let signed = carry_reversals(store, &signing.actor, &issuer, terminal, &card, vietnam_time()?);
     let scripts = signed.map_err(|error| match error {
         PayoutError::Store(StoreError::WrongState { .. }) => Refused(format!(
-            "chưa ký gì / nothing was signed: {error}. Đồng bộ thiết bị đã trả trước / Synchronise the terminal that paid first: ansinh terminal sync"
+            "chưa ký gì / nothing was signed: {error}. Nếu thiết bị đã trả chưa đồng bộ / If the terminal that paid was not synchronised yet: ansinh terminal sync"
         ))
         .into(),
         other => anyhow::Error::from(other),

@@ -15,7 +15,7 @@ use card_spec::values::TerminalName;
 use clap::Args;
 use serde_json::json;
 
-use super::sync::{brought, by_hand, paid_twice, reversals, take, unbooked};
+use super::sync::{brought, by_hand, found, reversals, take, unbooked};
 use super::{Line, Options, Refused, open, provisioned_name};
 
 #[derive(Args)]
@@ -160,7 +160,7 @@ impl Import {
         let not_handed = store.not_handed(name.as_str())?;
         let up_to = ingestion.next_sequence() - 1;
         report(options, name, &taken, &not_handed, up_to);
-        if let Some(found) = paid_twice(name, &taken) {
+        if let Some(found) = found(name, &taken) {
             bail!(found);
         }
         if whole.len() < new.len() {

@@ -63,10 +63,7 @@ fn load((mut link, hello): (Line, Hello), signing: &Signing, progress: &Progress
     let lists = load_lists(&mut link, signing, (&hello, terminal), progress)?;
     operators::renew(&mut link, signing, terminal)?;
     // All that it needs to pay is there: a terminal of before that takes no scripts pays all the same.
-    let (carried, fault) = match scripts::send(&mut link, signing, terminal) {
-        Ok(carried) => (carried, None),
-        Err(error) => (Carried::default(), Some(error)),
-    };
+    let (carried, sent) = scripts::send(&mut link, signing, terminal);
     signing
         .store
         .log_operation(&signing.actor, "terminal-loaded", terminal.as_str())?;
@@ -78,7 +75,10 @@ fn load((mut link, hello): (Line, Hello), signing: &Signing, progress: &Progress
         block_list,
         &carried,
     );
-    Ok(Told { fault, ..told })
+    Ok(Told {
+        fault: synchronised.demand_known_scripts().and(sent).err(),
+        ..told
+    })
 }
 
 /// Brings the terminal to the newest block list: by what changed since the one that it holds, or with all entries.

@@ -6,7 +6,7 @@ use ansinh_keys::{KeyError, write_new};
 use ansinh_payout::{IngestionError, JournalIngestion, Rejected, acknowledge, vietnam_time};
 use ansinh_station::home::Home;
 use ansinh_store::journal::Ingestion;
-use anyhow::{Result, bail};
+use anyhow::{Result, anyhow, bail};
 use card_spec::crypto::sha256;
 use card_spec::values::{Date, TerminalName};
 use clap::Args;
@@ -45,6 +45,14 @@ pub(super) struct Outcome {
 impl Outcome {
     pub(super) fn demand_paid_once(&self) -> Result<()> {
         match paid_twice(self.terminal, &self.taken) {
+            Some(found) => bail!(found),
+            None => Ok(()),
+        }
+    }
+
+    /// No payment is touched by such a receipt: one card may not keep a terminal from paying others.
+    pub(super) fn demand_known_scripts(&self) -> Result<()> {
+        match unknown_scripts(&self.taken) {
             Some(found) => bail!(found),
             None => Ok(()),
         }
@@ -138,15 +146,12 @@ fn sync((mut link, hello): (Line, Hello), signing: &Signing, progress: &Progress
     let renewed = clock.and_then(|()| (!lost).then(|| renew(&mut link, signing, terminal)).transpose());
     let until = renewed.as_ref().ok().copied().flatten();
     // A terminal without certificates takes none.
-    let carried = match until {
+    let (carried, sent) = match until {
         Some(_) => scripts::send(&mut link, signing, terminal),
-        None => Ok(Carried::default()),
+        None => (Carried::default(), Ok(())),
     };
-    let (carried, not_sent) = match carried {
-        Ok(carried) => (carried, Ok(())),
-        Err(error) => (Carried::default(), Err(error)),
-    };
-    let fault = outcome.demand_paid_once().and(renewed.map(drop)).and(not_sent);
+    let found = found(terminal, &outcome.taken).map_or(Ok(()), |found| Err(anyhow!(found)));
+    let fault = found.and(renewed.map(drop)).and(sent);
     Ok(outcome.told(lost, until, &carried, fault.err()))
 }
 
@@ -220,7 +225,7 @@ pub(super) fn take(
     Ok(())
 }
 
-pub(super) fn paid_twice(terminal: TerminalName, taken: &Ingestion) -> Option<String> {
+fn paid_twice(terminal: TerminalName, taken: &Ingestion) -> Option<String> {
     let (orders, unfounded) = (&taken.paid_twice, &taken.unfounded_reversals);
     let twice = (!orders.is_empty()).then(|| {
         format!(
@@ -244,13 +249,25 @@ pub(super) fn paid_twice(terminal: TerminalName, taken: &Ingestion) -> Option<St
             taken.brought_unknown
         )
     });
-    let unsigned = (taken.unknown_scripts > 0).then(|| {
+    let found: Vec<_> = [twice, unfounded, unbooked, unknown]
+        .into_iter()
+        .flatten()
+        .collect();
+    (!found.is_empty()).then(|| found.join(". "))
+}
+
+fn unknown_scripts(taken: &Ingestion) -> Option<String> {
+    (taken.unknown_scripts > 0).then(|| {
         format!(
             "biên nhận của lệnh lạ / executed unknown scripts: {} receipts say that cards have executed issuer scripts that this ledger has not signed for them. They are stored as evidence and nothing was booked, and `ansinh operations show` names card and receipt. If the ledger was restored, read those cards (`ansinh card show`); else start an investigation",
             taken.unknown_scripts
         )
-    });
-    let found: Vec<_> = [twice, unfounded, unbooked, unknown, unsigned]
+    })
+}
+
+/// Everything in what was taken in that has to be looked into.
+pub(super) fn found(terminal: TerminalName, taken: &Ingestion) -> Option<String> {
+    let found: Vec<_> = [paid_twice(terminal, taken), unknown_scripts(taken)]
         .into_iter()
         .flatten()
         .collect();
@@ -317,7 +334,7 @@ fn quarantine(
         Ok(()) | Err(KeyError::Exists { .. }) => {}
         Err(error) => return Err(error.into()),
     }
-    let found = paid_twice(terminal, taken).map_or_else(String::new, |found| format!(". {found}"));
+    let found = found(terminal, taken).map_or_else(String::new, |found| format!(". {found}"));
     Ok(anyhow::anyhow!(
         "{terminal}: nhật ký bị từ chối / {rejected}. Evidence: {}. Nothing was acknowledged: the terminal keeps its journal. Keep it apart and start an investigation{found}",
         file.display()
