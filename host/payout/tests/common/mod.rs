@@ -68,11 +68,6 @@ pub(crate) fn unbooked(taken: &Ingestion) -> u64 {
     taken.brought_unlisted + taken.brought_second.len() as u64
 }
 
-/// Is the ledger on PostgreSQL?
-pub(crate) fn is_on_a_server() -> bool {
-    std::env::var_os("ANSINH_TEST_ENGINE").is_some()
-}
-
 /// Changes a ledger from outside.
 pub(crate) fn alter(location: &Location, sql: &str) {
     match location {
